@@ -1,0 +1,340 @@
+//! What is on disk of a clip set: the plan it begins with, the manifest that ends it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::frame::{Fps, Geometry};
+use crate::name::Name;
+use crate::time::{MonotonicNs, WallAnchor};
+
+/// The version of the plan and the manifest.
+pub const SCHEMA: u32 = 1;
+/// A finished clip set's manifest, in its folder.
+pub const MANIFEST: &str = "manifest.json";
+/// Where a clip set is kept while it is unfinished, in its folder. Gone once the manifest is there.
+pub const WORKSHOP: &str = ".partial";
+/// The plan, in the workshop.
+pub const PLAN: &str = "plan.json";
+/// The first line of `<camera>_timestamps.csv`.
+pub const CSV_HEADER: &str = "camera_id,frame_index,t_capture_monotonic_ns";
+
+/// A clip set's plan, in its folder.
+#[must_use]
+pub fn plan_path(clip_folder: &Path) -> PathBuf {
+    clip_folder.join(WORKSHOP).join(PLAN)
+}
+
+/// The clip folders in a session that have a plan and no manifest, in order of their names.
+///
+/// # Errors
+/// When the session's folder can't be read.
+pub fn unfinished_clips(session: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found: Vec<PathBuf> = std::fs::read_dir(session)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|folder| plan_path(folder).is_file())
+        .collect();
+    found.sort();
+    Ok(found)
+}
+
+/// What a clip covers: every frame captured at or after the start and at or before the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// The first moment.
+    pub start_ns: MonotonicNs,
+    /// The last moment.
+    pub end_ns: MonotonicNs,
+}
+
+impl Window {
+    /// Does a frame captured at this moment belong to the clip?
+    #[must_use]
+    pub fn contains(&self, t: MonotonicNs) -> bool {
+        self.start_ns <= t && t <= self.end_ns
+    }
+
+    /// From start to end.
+    #[must_use]
+    pub fn span(&self) -> Duration {
+        self.end_ns - self.start_ns
+    }
+}
+
+/// What one trigger asked for. On disk before the trigger is acknowledged, so that no death of any process can
+/// make it forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The name of the clip's folder.
+    pub clip_id: String,
+    /// What the person called it.
+    pub label: Option<Name>,
+    /// The boot that the times belong to: a monotonic clock means nothing in another.
+    pub boot_id: String,
+    /// Where wall time stood.
+    pub wall: WallAnchor,
+    /// The moment the trigger named.
+    pub trigger_ns: MonotonicNs,
+    /// What to record.
+    pub window: Window,
+    /// The start that was asked for, which may lie before what the rings still held.
+    pub asked_start_ns: MonotonicNs,
+    /// For the person: what could not be given as asked.
+    pub notes: Vec<String>,
+    /// Every camera that takes part.
+    pub cameras: Vec<PlannedCamera>,
+}
+
+/// One camera's part in a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedCamera {
+    /// Its name.
+    pub name: Name,
+    /// Its position in the config, from 0.
+    pub index: u8,
+    /// Which ring holds its frames.
+    pub ring_id: u64,
+    /// Its frames' size and format.
+    pub geometry: Geometry,
+    /// Its nominal rate.
+    pub fps: Fps,
+    /// How close to exposure its capture times are.
+    pub capture_time: CaptureTime,
+}
+
+/// What a frame's capture time is the time of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptureTime {
+    /// The camera's own clock: exposure, or a file's timestamps.
+    Device,
+    /// When the driver had it.
+    Driver,
+    /// When the capture process had it.
+    Arrival,
+}
+
+/// A finished clip set. Its presence is what "finished" means.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The name of the clip's folder.
+    pub clip_id: String,
+    /// What the person called it.
+    pub label: Option<Name>,
+    /// Every frame that the window should hold is in its file.
+    pub complete: bool,
+    /// The set was closed before its window was over, because Preroll was stopped.
+    pub ended_early: bool,
+    /// The moment the trigger named.
+    pub trigger_ns: MonotonicNs,
+    /// What was recorded.
+    pub window: Window,
+    /// The start that was asked for.
+    pub asked_start_ns: MonotonicNs,
+    /// One moment on both clocks, to turn the times here into wall time.
+    pub wall: WallAnchor,
+    /// The trigger's wall time, as a label.
+    pub trigger_utc: String,
+    /// For the person: what could not be given as asked, and what happened on the way.
+    pub notes: Vec<String>,
+    /// Every camera, by name.
+    pub cameras: BTreeMap<Name, CameraClip>,
+}
+
+/// One camera's part of a clip set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CameraClip {
+    /// The video, in the clip's folder; empty when not one frame could be written.
+    pub file: String,
+    /// All of the video, in order: more than one file only where the codec had to change on the way.
+    pub files: Vec<String>,
+    /// One row a frame: `camera_id,frame_index,t_capture_monotonic_ns`.
+    pub timestamps: String,
+    /// The link of the codec chain that made it.
+    pub codec: Codec,
+    /// The encoder behind it.
+    pub encoder: String,
+    /// The encoder's preset, where it has one.
+    pub preset: Option<String>,
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// The nominal rate.
+    pub fps: f64,
+    /// The camera's position in the config, from 0.
+    pub camera_index: u8,
+    /// What the capture times are the times of.
+    pub capture_time: CaptureTime,
+    /// Frames that the camera made in the window, as far as they can be known.
+    pub frames_expected: u64,
+    /// Frames in the file (or files).
+    pub frames_written: u64,
+    /// The first frame's capture time.
+    pub first_frame_ns: Option<MonotonicNs>,
+    /// The last frame's capture time.
+    pub last_frame_ns: Option<MonotonicNs>,
+    /// What is missing, and why.
+    pub gaps: Vec<Gap>,
+    /// When the recording was interrupted. An interruption without a gap cost nothing.
+    pub interruptions: Vec<Interruption>,
+    /// The size of the video.
+    pub size_bytes: u64,
+}
+
+/// Frames that should be in a clip and are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// The ring's sequence of the frame before the gap; the one before the window if it begins with a gap.
+    pub after_sequence: u64,
+    /// How many frames.
+    pub missing: u64,
+    /// Why.
+    pub cause: GapCause,
+}
+
+/// Why frames are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapCause {
+    /// They were overwritten before the encoder came to them.
+    RingOverrun,
+    /// The camera made them while no capture ran.
+    CaptureRestart,
+    /// The camera or its driver lost them.
+    CameraDrop,
+    /// The camera was silent.
+    CameraStall,
+    /// Every slot of the ring was leased.
+    RingFull,
+    /// They could not be written.
+    Disk,
+    /// The encoder would not take them.
+    Encoder,
+    /// Preroll was stopped before the window was over.
+    EndedEarly,
+    /// Their ring is gone: another boot, or another ring of the same name.
+    RingGone,
+}
+
+/// A time in which nothing was recorded although the window was open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interruption {
+    /// The last frame recorded before it.
+    pub after_sequence: u64,
+    /// From the last frame encoded before to the first one after.
+    pub outage_ms: u64,
+    /// Why.
+    pub cause: InterruptionCause,
+}
+
+/// Why a recording was interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InterruptionCause {
+    /// The recorder ended (was killed, crashed, was restarted) and another took over.
+    RecorderRestart,
+    /// The encoder failed, and the next of the codec chain took over.
+    CodecChange,
+    /// The file could not be written for a while.
+    Disk,
+}
+
+/// A link of the codec chain. The names are those of the recorder Preroll began from: FourCCs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Codec {
+    /// H.264 by the best encoder that works here.
+    H264,
+    /// H.264 by software alone, with the safest settings.
+    #[serde(rename = "avc1")]
+    Avc1,
+    /// MPEG-4 part 2 in AVI.
+    #[serde(rename = "XVID")]
+    Xvid,
+    /// MPEG-4 part 2 in MP4.
+    #[serde(rename = "MP4V")]
+    Mp4v,
+    /// Motion JPEG in AVI: large, and always works.
+    #[serde(rename = "MJPG")]
+    Mjpg,
+}
+
+impl Codec {
+    /// Every codec that can be asked for by name.
+    pub const ALL: [Self; 5] = [Self::H264, Self::Avc1, Self::Xvid, Self::Mp4v, Self::Mjpg];
+    /// What `auto` tries, in order.
+    pub const CHAIN: [Self; 3] = [Self::H264, Self::Avc1, Self::Mjpg];
+
+    /// The name used in configs, logs and manifests.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::H264 => "H264",
+            Self::Avc1 => "avc1",
+            Self::Xvid => "XVID",
+            Self::Mp4v => "MP4V",
+            Self::Mjpg => "MJPG",
+        }
+    }
+
+    /// The codec of this name, upper or lower case.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|c| c.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The file name's ending, with its dot.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::H264 | Self::Avc1 | Self::Mp4v => ".mp4",
+            Self::Xvid | Self::Mjpg => ".avi",
+        }
+    }
+}
+
+impl fmt::Display for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One way to encode.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EncoderChoice {
+    /// The link of the chain.
+    pub codec: Codec,
+    /// libav's name for the encoder.
+    pub encoder: String,
+    /// Its preset, where it has one.
+    pub preset: Option<String>,
+}
+
+/// One thing that was tried.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CodecTrial {
+    /// What was tried.
+    pub choice: EncoderChoice,
+    /// Encoded and decoded back in the real container, with the cameras' own pictures.
+    pub works: bool,
+    /// Frames a second, of the slowest camera while all encode at once; 0 if it doesn't work.
+    pub frames_per_second: f64,
+    /// Why it was not chosen, or that it was.
+    pub verdict: String,
+}
+
+/// What probing found out: the chain to go down, best first, and everything that was tried.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CodecVerdict {
+    /// What works, in the order of preference. The first is used; a recorder that keeps crashing steps down.
+    pub chain: Vec<EncoderChoice>,
+    /// Everything that was tried.
+    pub trials: Vec<CodecTrial>,
+}

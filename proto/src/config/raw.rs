@@ -1,0 +1,77 @@
+//! A config as it was typed. Every value keeps the place where it stands, so that a mistake can be shown there.
+
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+/// A value that may be left out, and where it stands.
+pub(super) type Typed<T> = Option<Spanned<T>>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConfig {
+    #[serde(default)]
+    pub(super) camera: RawCamera,
+    pub(super) cameras: Spanned<Vec<Spanned<RawCamera>>>,
+    #[serde(default)]
+    pub(super) recording: RawRecording,
+}
+
+/// A camera, or the defaults for all of them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCamera {
+    pub(super) name: Typed<String>,
+    pub(super) backend: Typed<String>,
+    pub(super) width: Typed<u32>,
+    pub(super) height: Typed<u32>,
+    pub(super) fps: Typed<f64>,
+    pub(super) pixel_format: Typed<String>,
+    // sim
+    pub(super) truth_log: Typed<String>,
+    pub(super) speed: Typed<f64>,
+    pub(super) faults: Typed<RawFaults>,
+    // file
+    pub(super) path: Typed<String>,
+    #[serde(rename = "loop")]
+    pub(super) looping: Typed<bool>,
+    pub(super) realtime: Typed<bool>,
+    // opencv
+    pub(super) source: Typed<RawSource>,
+    // file and opencv
+    pub(super) scale: Typed<bool>,
+}
+
+/// A device's number may be typed with quotes or without.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum RawSource {
+    Number(u32),
+    Text(String),
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFaults {
+    pub(super) crash_after_frames: Option<u64>,
+    pub(super) stall_after_frames: Option<u64>,
+    pub(super) stall_ms: Option<u64>,
+    pub(super) drop_every: Option<u64>,
+    #[serde(default)]
+    pub(super) jitter_ms: u64,
+    #[serde(default)]
+    pub(super) slow_start_ms: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRecording {
+    pub(super) output_dir: Typed<String>,
+    pub(super) session: Typed<String>,
+    pub(super) pre_roll_ms: Typed<u64>,
+    pub(super) post_roll_ms: Typed<u64>,
+    pub(super) reserve_ms: Typed<u64>,
+    pub(super) preferred_codec: Typed<String>,
+    pub(super) codec_quality: Typed<u8>,
+    pub(super) preset: Typed<String>,
+    pub(super) max_open_clips: Typed<usize>,
+}

@@ -1,0 +1,59 @@
+//! Files that are whole or not there: written beside, flushed to the disk, renamed into place.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Replaces `path` with `bytes`, visibly at once and atomically, but not yet surely on the disk: it survives the
+/// death of every process, not yet that of the machine. [`sync`] makes it so.
+///
+/// # Errors
+/// The system's word; then `path` is as it was.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = Path::new(&beside);
+    let result = write_new(beside, bytes).and_then(|_| std::fs::rename(beside, path));
+    if result.is_err() {
+        // What was written beside is of no use to anyone.
+        let _ = std::fs::remove_file(beside);
+    }
+    result
+}
+
+/// [`replace`], and flushed to the disk, the folder's entry included.
+///
+/// # Errors
+/// The system's word. After a failed flush nothing is known of the disk: the caller must not take it for success.
+pub fn replace_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = Path::new(&beside);
+    write_new(beside, bytes)?.sync_all()?;
+    std::fs::rename(beside, path)?;
+    sync_parent(path)
+}
+
+/// Flushes a file and its folder's entry to the disk.
+///
+/// # Errors
+/// The system's word.
+pub fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()?;
+    sync_parent(path)
+}
+
+/// Flushes the entries of the folder that holds `path`.
+///
+/// # Errors
+/// The system's word.
+pub fn sync_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    Ok(file)
+}

@@ -1,0 +1,279 @@
+//! What the supervisor and its children say to each other, and the channel they say it through: the one user of
+//! `ipc-channel`.
+//!
+//! Theory of operation. For each child the supervisor always keeps one one-shot server open and its name in a
+//! file, the child's *rendezvous*. A child connects to the name it finds there and hands over two channels: the
+//! supervisor's orders to it, its reports to the supervisor. When the supervisor dies the child notices at once,
+//! goes on with its work, and looks at the rendezvous until a new supervisor has put a name there. So a first
+//! start, a restart of the child and an adoption by a new supervisor are one and the same path.
+//!
+//! `send` blocks while the other side doesn't read. So nothing that matters ever sends: reports go through a
+//! bounded queue to a thread of their own, and what doesn't fit is dropped. Every report says all there is to say
+//! at that moment, so that the next one makes up for a lost one.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ipc_channel::IpcError;
+use ipc_channel::ipc::{self, IpcOneShotServer, IpcReceiver, IpcSender};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::clip::CodecVerdict;
+use crate::durable;
+
+/// How often a child reports. A child that has said nothing for several of these is looked at.
+pub const BEAT: Duration = Duration::from_millis(250);
+
+/// How long a child waits before it looks for a supervisor again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Reports that may wait for a supervisor that doesn't read.
+const QUEUED_REPORTS: usize = 64;
+
+/// From the supervisor to a capture.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum CaptureOrder {
+    /// Close the camera and end.
+    Stop,
+}
+
+/// From a capture to the supervisor. What it counts is in its ring.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum CaptureReport {
+    /// Alive, and what the camera is doing.
+    Beat {
+        /// The loop's turns so far: must advance, frames or no frames.
+        progress: u64,
+        /// The camera.
+        camera: CameraState,
+    },
+}
+
+/// What a camera is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CameraState {
+    /// Being opened.
+    Opening,
+    /// Delivering frames.
+    Live,
+    /// Open, and silent for longer than it should be.
+    Silent,
+    /// A video file that has played to its end.
+    Ended,
+    /// Can't be opened or read; the reason, for a person.
+    Failed(String),
+}
+
+/// From the supervisor to the recorder.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum RecorderOrder {
+    /// First of all: what an earlier recorder found out about codecs, and where clips may be waiting.
+    Arm {
+        /// The verdict to go by; without one the codecs have to be probed.
+        verdict: Option<CodecVerdict>,
+        /// Session folders that may hold unfinished clips.
+        sessions: Vec<PathBuf>,
+    },
+    /// There is a new plan in this clip folder.
+    Clip(PathBuf),
+    /// Close the open clips as they are, and end.
+    Stop,
+}
+
+/// From the recorder to the supervisor.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum RecorderReport {
+    /// Alive.
+    Beat(RecorderBeat),
+    /// The codecs have been probed, or taken over.
+    Codecs(CodecVerdict),
+    /// A clip set is finished: its manifest is there.
+    ClipDone {
+        /// Its folder.
+        folder: PathBuf,
+        /// Nothing is missing.
+        complete: bool,
+        /// From the window's end to the manifest.
+        finished_after_ms: u64,
+    },
+}
+
+/// What the recorder says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RecorderBeat {
+    /// Frames encoded, steps of probing and finishing: must advance while anything is open.
+    pub progress: u64,
+    /// Is there anything to make progress with?
+    pub busy: bool,
+    /// Clips being recorded or finished.
+    pub clips_open: u64,
+    /// Frames between the newest captured and the newest encoded, of the camera that is furthest behind.
+    pub lag_frames: u64,
+    /// Frames encoded so far.
+    pub frames_encoded: u64,
+    /// What stands in the way, for a person (a full disk).
+    pub trouble: Option<String>,
+}
+
+/// The child's half of the handshake.
+#[derive(Serialize, Deserialize)]
+#[serde(bound = "O: Serialize + DeserializeOwned, R: Serialize + DeserializeOwned")]
+struct Greeting<O, R> {
+    pid: u32,
+    orders: IpcSender<O>,
+    reports: IpcReceiver<R>,
+}
+
+/// A child that has come to its rendezvous.
+pub struct Connection<O: Serialize, R> {
+    /// Who it says it is. Believe it only if it is the pid that was spawned or adopted.
+    pub pid: u32,
+    /// To it. Sending blocks while it doesn't read.
+    pub orders: IpcSender<O>,
+    reports: IpcReceiver<R>,
+}
+
+impl<O: Serialize + DeserializeOwned, R: Serialize + DeserializeOwned> Connection<O, R> {
+    /// Its next report; `None` once it is gone.
+    pub fn report(&self) -> Option<R> {
+        receive(&self.reports)
+    }
+}
+
+/// Makes sockets of channels appear in this directory, where they go when the instance goes. Before any other
+/// use of this module, in the supervisor.
+///
+/// # Errors
+/// When it was called before.
+pub fn keep_sockets_in(folder: &Path) -> Result<(), PathBuf> {
+    // ipc-channel makes its one-shot sockets with `tempfile`, which can be told where.
+    tempfile::env::override_temp_dir(folder).map(|_| ())
+}
+
+/// Waits for one child to come, and is ready for the next. Blocks for as long as nobody does: call it from a
+/// thread of its own.
+///
+/// # Errors
+/// When no channel can be made, or its name can't be left at the rendezvous.
+pub fn meet<O, R>(rendezvous: &Path) -> io::Result<Connection<O, R>>
+where
+    O: Serialize + DeserializeOwned,
+    R: Serialize + DeserializeOwned,
+{
+    loop {
+        let (server, name) = IpcOneShotServer::<Greeting<O, R>>::new()?;
+        durable::replace(rendezvous, name.as_bytes())?;
+        match server.accept() {
+            Ok((_, greeting)) => {
+                let Greeting { pid, orders, reports } = greeting;
+                return Ok(Connection { pid, orders, reports });
+            }
+            // It died between knocking and speaking; the next one gets a new channel.
+            Err(_) => continue,
+        }
+    }
+}
+
+/// A child's link to whichever supervisor there is.
+pub struct Link<O, R> {
+    /// Orders, from one supervisor after another.
+    pub orders: Receiver<O>,
+    /// The way to report.
+    pub reports: Reports<R>,
+}
+
+/// Reports to the supervisor, if there is one, without ever waiting for it.
+#[derive(Clone)]
+pub struct Reports<R> {
+    queue: SyncSender<R>,
+}
+
+impl<R> Reports<R> {
+    /// Queues a report; drops it when too many wait already.
+    pub fn send(&self, report: R) {
+        match self.queue.try_send(report) {
+            Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+        }
+    }
+}
+
+type Upward<R> = Arc<Mutex<Option<IpcSender<R>>>>;
+
+/// Starts a child's link: two threads that live as long as the process.
+///
+/// # Errors
+/// When the threads can't be started.
+pub fn link<O, R>(rendezvous: &Path) -> io::Result<Link<O, R>>
+where
+    O: Serialize + DeserializeOwned + Send + 'static,
+    R: Serialize + DeserializeOwned + Send + 'static,
+{
+    let upward: Upward<R> = Arc::new(Mutex::new(None));
+    let (order_to, orders) = channel();
+    let (queue, queued) = sync_channel(QUEUED_REPORTS);
+    let rendezvous = rendezvous.to_owned();
+    let to_supervisor = Arc::clone(&upward);
+    std::thread::Builder::new()
+        .name("orders".into())
+        .spawn(move || follow(&rendezvous, &to_supervisor, &order_to))?;
+    std::thread::Builder::new().name("reports".into()).spawn(move || forward(&queued, &upward))?;
+    Ok(Link { orders, reports: Reports { queue } })
+}
+
+fn follow<O, R>(rendezvous: &Path, upward: &Upward<R>, order_to: &Sender<O>)
+where
+    O: Serialize + DeserializeOwned,
+    R: Serialize + DeserializeOwned,
+{
+    loop {
+        let Some(orders) = greet::<O, R>(rendezvous, upward) else {
+            std::thread::sleep(LOOK_AGAIN);
+            continue;
+        };
+        while let Some(order) = receive(&orders) {
+            if order_to.send(order).is_err() {
+                return;
+            }
+        }
+        *upward.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+fn greet<O, R>(rendezvous: &Path, upward: &Upward<R>) -> Option<IpcReceiver<O>>
+where
+    O: Serialize + DeserializeOwned,
+    R: Serialize + DeserializeOwned,
+{
+    let name = std::fs::read_to_string(rendezvous).ok()?;
+    let supervisor = IpcSender::<Greeting<O, R>>::connect(name).ok()?;
+    let (orders_to_us, orders) = ipc::channel::<O>().ok()?;
+    let (ours, reports) = ipc::channel::<R>().ok()?;
+    supervisor.send(Greeting { pid: std::process::id(), orders: orders_to_us, reports }).ok()?;
+    *upward.lock().unwrap_or_else(PoisonError::into_inner) = Some(ours);
+    Some(orders)
+}
+
+fn forward<R: Serialize>(queued: &Receiver<R>, upward: &Upward<R>) {
+    while let Ok(report) = queued.recv() {
+        let sender = upward.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(sender) = sender {
+            // A supervisor that is gone is noticed by the other thread.
+            let _ = sender.send(report);
+        }
+    }
+}
+
+fn receive<T: Serialize + DeserializeOwned>(from: &IpcReceiver<T>) -> Option<T> {
+    loop {
+        match from.recv() {
+            Ok(message) => return Some(message),
+            // A signal is no time-out and no end.
+            Err(IpcError::Io(e)) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! How many slots a ring has, and where everything lies in its segment.
+//!
+//! ```text
+//!  0        header: what the ring is, its two moving words, its counters     (one page)
+//!  4096     slot states, one cache line each
+//!  …        ledger, 40 bytes an entry
+//!  …        slots, page-aligned: a 64-byte frame header, then the pixels
+//!  …        one page of nothing, so that a vector load at the last pixel stays inside
+//! ```
+
+use crate::frame::{Fps, Geometry, PixelFormat};
+use crate::sync::AtomicU64;
+use crate::time::MonotonicNs;
+
+use super::protocol::{Heads, LedgerEntry, SlotState};
+
+/// The first word of every ring: "PREROLL" and a zero.
+pub const MAGIC: u64 = u64::from_be_bytes(*b"PREROLL\0");
+/// Changes with every change of this page. A ring of another version is refused, not misread.
+pub const LAYOUT_VERSION: u64 = 1;
+/// Slots start at multiples of a page.
+pub const PAGE_BYTES: usize = 4096;
+/// A slot's own header, before the pixels.
+pub const SLOT_HEADER_BYTES: usize = 64;
+/// The ledger remembers at least this many frames: 68 s at 60 fps, for 160 kB.
+pub const LEDGER_MIN_ENTRIES: usize = 4096;
+/// More slots than this is a mistake in a config, or a segment full of noise.
+pub const MAX_SLOTS: usize = 1 << 20;
+/// How many frames readers may hold at once: one a reader, for the recorder and three others.
+pub const LEASE_SLOTS: usize = 4;
+/// Intervals between publications are counted in buckets of a sixteenth of a frame period; the last is for all
+/// that are longer than four periods.
+pub const INTERVAL_BUCKETS: usize = 64;
+
+/// A ring's slots, by what they are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "host", derive(serde::Serialize, serde::Deserialize))]
+pub struct RingSize {
+    /// For the pre-roll, with a fifth on top.
+    pub pre_roll_slots: usize,
+    /// For the time an encoder may be late or away.
+    pub reserve_slots: usize,
+    /// For frames that readers hold.
+    pub lease_slots: usize,
+}
+
+impl RingSize {
+    /// The pre-roll formula of the recorder that Preroll began from, `pre_roll_ms * fps / 1000 * 1.2` rounded
+    /// down, in integers and never fewer than the frames of the pre-roll plus two; then the reserve, rounded up.
+    /// `None` when the numbers are absurd.
+    #[must_use]
+    pub fn for_camera(pre_roll_ms: u64, reserve_ms: u64, fps: Fps) -> Option<Self> {
+        let slots = |n: u128| usize::try_from(n).ok().filter(|n| *n <= MAX_SLOTS);
+        let frames_e6 = u128::from(pre_roll_ms) * u128::from(fps.milli());
+        let with_margin = frames_e6 * 12 / 10_000_000;
+        let at_least = frames_e6.div_ceil(1_000_000) + 2;
+        let reserve = (u128::from(reserve_ms) * u128::from(fps.milli())).div_ceil(1_000_000);
+        let size = Self {
+            pre_roll_slots: slots(with_margin.max(at_least))?,
+            reserve_slots: slots(reserve)?,
+            lease_slots: LEASE_SLOTS,
+        };
+        (size.slots() <= MAX_SLOTS).then_some(size)
+    }
+
+    /// All slots.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.pre_roll_slots + self.reserve_slots + self.lease_slots
+    }
+}
+
+/// What a ring is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingSpec {
+    /// The frames' size and format.
+    pub geometry: Geometry,
+    /// How many a second, at most.
+    pub fps: Fps,
+    /// How many are kept.
+    pub size: RingSize,
+}
+
+/// Where the parts of a segment lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Slot states.
+    pub states_offset: usize,
+    /// The ledger.
+    pub ledger_offset: usize,
+    /// Entries in the ledger: a power of two.
+    pub ledger_entries: usize,
+    /// The first slot.
+    pub slots_offset: usize,
+    /// From one slot to the next.
+    pub slot_stride_bytes: usize,
+    /// The whole segment.
+    pub total_bytes: usize,
+}
+
+impl RingSpec {
+    /// Where everything lies. `None` when the segment would not fit in an address space.
+    #[must_use]
+    pub fn layout(&self) -> Option<Layout> {
+        let slots = self.size.slots();
+        let states_offset = PAGE_BYTES;
+        let ledger_offset = states_offset + slots.checked_mul(size_of::<SlotState>())?;
+        let ledger_entries = LEDGER_MIN_ENTRIES.max(slots.checked_mul(4)?.next_power_of_two());
+        let ledger_end = ledger_offset.checked_add(ledger_entries.checked_mul(size_of::<LedgerEntry>())?)?;
+        let slots_offset = ledger_end.checked_next_multiple_of(PAGE_BYTES)?;
+        let slot_stride_bytes =
+            (SLOT_HEADER_BYTES + self.geometry.frame_bytes()).next_multiple_of(PAGE_BYTES);
+        let total_bytes =
+            slots.checked_mul(slot_stride_bytes)?.checked_add(slots_offset)?.checked_add(PAGE_BYTES)?;
+        isize::try_from(total_bytes).ok()?;
+        Some(Layout {
+            states_offset,
+            ledger_offset,
+            ledger_entries,
+            slots_offset,
+            slot_stride_bytes,
+            total_bytes,
+        })
+    }
+}
+
+/// The first page of a segment. Every field is an atomic: another process may write what it likes into shared
+/// memory, and reading it must stay defined. Set once, before `magic`, but for the counters and the heads.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Header {
+    /// [`MAGIC`], written last.
+    pub magic: AtomicU64,
+    /// [`LAYOUT_VERSION`].
+    pub layout_version: AtomicU64,
+    /// The segment's size.
+    pub total_bytes: AtomicU64,
+    /// A random number that names this ring: a clip's plan refers to it, so that frames of a later ring of the
+    /// same name are never taken for this one's.
+    pub ring_id: AtomicU64,
+    /// When the ring was made: the sources' time zero.
+    pub created_ns: AtomicU64,
+    /// Pixels across.
+    pub width: AtomicU64,
+    /// Pixels down.
+    pub height: AtomicU64,
+    /// [`PixelFormat::code`].
+    pub pixel_format: AtomicU64,
+    /// Thousandths of a frame a second.
+    pub fps_milli: AtomicU64,
+    /// [`RingSize::pre_roll_slots`].
+    pub pre_roll_slots: AtomicU64,
+    /// [`RingSize::reserve_slots`].
+    pub reserve_slots: AtomicU64,
+    /// [`RingSize::lease_slots`].
+    pub lease_slots: AtomicU64,
+    /// Lives of the capture process so far.
+    pub epoch: AtomicU64,
+    /// The moving words.
+    pub heads: Heads,
+    /// What the capture counts.
+    pub counters: Counters,
+}
+
+/// What a capture counts, in its ring, where it survives the capture and costs no message.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct Counters {
+    /// Frames lost because every slot was leased.
+    pub dropped_ring_full: AtomicU64,
+    /// Frames that the camera made and did not deliver.
+    pub dropped_by_camera: AtomicU64,
+    /// When the last frame was published.
+    pub last_publish_ns: AtomicU64,
+    /// The longest time between two publications of one epoch.
+    pub interval_max_ns: AtomicU64,
+    /// Intervals between publications, in sixteenths of a frame period.
+    pub interval_buckets: [AtomicU64; INTERVAL_BUCKETS],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            dropped_ring_full: zero(),
+            dropped_by_camera: zero(),
+            last_publish_ns: zero(),
+            interval_max_ns: zero(),
+            interval_buckets: core::array::from_fn(|_| zero()),
+        }
+    }
+}
+
+/// Why a segment is not a ring that this program can use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadHeader {
+    /// Too small to hold a header.
+    #[error("it is only {0} bytes long")]
+    TooShort(usize),
+    /// Not a ring, or one that was never finished.
+    #[error("it does not begin with a ring's magic number")]
+    NotARing,
+    /// Made by another version of Preroll.
+    #[error("its layout is version {found}, and this program reads version {LAYOUT_VERSION}")]
+    OtherVersion {
+        /// The version found.
+        found: u64,
+    },
+    /// Fields that contradict each other or the segment's size.
+    #[error("its header is damaged: {0}")]
+    Damaged(&'static str),
+}
+
+/// What a header says, after every claim in it has been checked against the others and the mapped size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckedHeader {
+    /// What the ring was made for.
+    pub spec: RingSpec,
+    /// Where everything lies.
+    pub layout: Layout,
+    /// See [`Header::ring_id`].
+    pub ring_id: u64,
+    /// See [`Header::created_ns`].
+    pub created: MonotonicNs,
+}
+
+impl Header {
+    /// Reads and checks. The layout is computed from the spec, never taken from the segment, so nothing read
+    /// here can point outside it.
+    ///
+    /// # Errors
+    /// [`BadHeader`], when any claim is wrong.
+    pub fn check(&self, mapped_bytes: usize) -> Result<CheckedHeader, BadHeader> {
+        use crate::sync::Ordering::{Acquire, Relaxed};
+        if self.magic.load(Acquire) != MAGIC {
+            return Err(BadHeader::NotARing);
+        }
+        let found = self.layout_version.load(Relaxed);
+        if found != LAYOUT_VERSION {
+            return Err(BadHeader::OtherVersion { found });
+        }
+        let side = |field: &AtomicU64| u32::try_from(field.load(Relaxed)).unwrap_or(u32::MAX);
+        let slots = |field: &AtomicU64| usize::try_from(field.load(Relaxed)).ok().filter(|n| *n <= MAX_SLOTS);
+        let format = PixelFormat::from_code(self.pixel_format.load(Relaxed))
+            .ok_or(BadHeader::Damaged("pixel format"))?;
+        let geometry = Geometry::new(side(&self.width), side(&self.height), format)
+            .map_err(|_| BadHeader::Damaged("frame size"))?;
+        let fps = Fps::from_milli(self.fps_milli.load(Relaxed)).ok_or(BadHeader::Damaged("frame rate"))?;
+        let size = RingSize {
+            pre_roll_slots: slots(&self.pre_roll_slots).ok_or(BadHeader::Damaged("pre-roll slots"))?,
+            reserve_slots: slots(&self.reserve_slots).ok_or(BadHeader::Damaged("reserve slots"))?,
+            lease_slots: slots(&self.lease_slots).ok_or(BadHeader::Damaged("lease slots"))?,
+        };
+        if size.slots() == 0 || size.slots() > MAX_SLOTS {
+            return Err(BadHeader::Damaged("number of slots"));
+        }
+        let spec = RingSpec { geometry, fps, size };
+        let layout = spec.layout().ok_or(BadHeader::Damaged("size"))?;
+        let claimed = usize::try_from(self.total_bytes.load(Relaxed)).unwrap_or(usize::MAX);
+        if claimed != layout.total_bytes || mapped_bytes < layout.total_bytes {
+            return Err(BadHeader::Damaged("its size is not that of its slots"));
+        }
+        Ok(CheckedHeader {
+            spec,
+            layout,
+            ring_id: self.ring_id.load(Relaxed),
+            created: MonotonicNs(self.created_ns.load(Relaxed)),
+        })
+    }
+
+    /// Fills in a new ring's header, the magic number last.
+    pub fn fill(&self, spec: &RingSpec, layout: &Layout, ring_id: u64, created: MonotonicNs) {
+        use crate::sync::Ordering::{Relaxed, Release};
+        self.layout_version.store(LAYOUT_VERSION, Relaxed);
+        self.total_bytes.store(layout.total_bytes as u64, Relaxed);
+        self.ring_id.store(ring_id, Relaxed);
+        self.created_ns.store(created.0, Relaxed);
+        self.width.store(u64::from(spec.geometry.width()), Relaxed);
+        self.height.store(u64::from(spec.geometry.height()), Relaxed);
+        self.pixel_format.store(u64::from(spec.geometry.format().code()), Relaxed);
+        self.fps_milli.store(u64::from(spec.fps.milli()), Relaxed);
+        self.pre_roll_slots.store(spec.size.pre_roll_slots as u64, Relaxed);
+        self.reserve_slots.store(spec.size.reserve_slots as u64, Relaxed);
+        self.lease_slots.store(spec.size.lease_slots as u64, Relaxed);
+        self.magic.store(MAGIC, Release);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::sync::Ordering::Relaxed;
+
+    fn spec(pre_roll_ms: u64, reserve_ms: u64, fps: f64) -> RingSpec {
+        let fps = Fps::new(fps).unwrap();
+        RingSpec {
+            geometry: Geometry::new(1280, 720, PixelFormat::I420).unwrap(),
+            fps,
+            size: RingSize::for_camera(pre_roll_ms, reserve_ms, fps).unwrap(),
+        }
+    }
+
+    #[test]
+    fn the_pre_roll_formula_is_the_seeds() {
+        assert_eq!(spec(500, 0, 60.0).size.pre_roll_slots, 36);
+        assert_eq!(spec(500, 0, 120.0).size.pre_roll_slots, 72);
+    }
+
+    #[test]
+    fn a_short_pre_roll_still_gets_its_frames_and_two() {
+        assert_eq!(spec(100, 0, 10.0).size.pre_roll_slots, 3);
+        assert_eq!(spec(0, 0, 60.0).size.pre_roll_slots, 2);
+    }
+
+    #[test]
+    fn the_reserve_is_rounded_up() {
+        assert_eq!(spec(500, 250, 60.0).size.reserve_slots, 15);
+        assert_eq!(spec(500, 251, 60.0).size.reserve_slots, 16);
+    }
+
+    #[test]
+    fn an_absurd_ring_is_no_ring() {
+        let fps = Fps::new(10_000.0).unwrap();
+        assert_eq!(RingSize::for_camera(u64::MAX, 0, fps), None);
+        assert_eq!(RingSize::for_camera(1_000_000_000, 0, fps), None);
+    }
+
+    #[test]
+    fn the_header_fits_its_page() {
+        assert!(size_of::<Header>() <= PAGE_BYTES);
+    }
+
+    #[test]
+    fn every_damaged_field_is_noticed() {
+        let spec = spec(500, 250, 60.0);
+        let layout = spec.layout().unwrap();
+        let fresh = || {
+            let header = Header::default();
+            header.fill(&spec, &layout, 7, MonotonicNs(1));
+            header
+        };
+        assert_eq!(fresh().check(layout.total_bytes).unwrap().spec, spec);
+        assert!(fresh().check(layout.total_bytes - 1).is_err());
+        let fields: [fn(&Header) -> &AtomicU64; 10] = [
+            |h| &h.magic,
+            |h| &h.layout_version,
+            |h| &h.total_bytes,
+            |h| &h.width,
+            |h| &h.height,
+            |h| &h.pixel_format,
+            |h| &h.fps_milli,
+            |h| &h.pre_roll_slots,
+            |h| &h.reserve_slots,
+            |h| &h.lease_slots,
+        ];
+        for (i, field) in fields.into_iter().enumerate() {
+            for value in [0, u64::MAX, 1 << 31] {
+                let header = fresh();
+                field(&header).store(value, Relaxed);
+                assert!(header.check(layout.total_bytes).is_err(), "field {i} as {value}");
+            }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Named shared memory: the one user of the `shared_memory` crate, and all that the crate leaves to its user.
+//!
+//! What is added here: every page is reserved when the segment is made (the crate lets a segment outgrow the
+//! memory there is, and the first touch dies of SIGBUS); the name outlives its maker, so that frames survive any
+//! process (the crate unlinks in the maker's Drop); one writer at a time, by a lock that the kernel drops with
+//! its holder.
+#![expect(unsafe_code, reason = "views typed memory in a mapping; every block says why it may")]
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
+use shared_memory::{Shmem, ShmemConf, ShmemError};
+
+/// Where Linux keeps POSIX shared memory.
+const SHM_DIR: &str = "/dev/shm";
+
+/// The name of a ring's segment: `preroll-<instance>-<camera>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentName(String);
+
+impl SegmentName {
+    /// The segment of one camera of one instance. Both parts are made of `[A-Za-z0-9._-]` by their types.
+    #[must_use]
+    pub fn new(instance: &crate::instance::InstanceId, camera: &crate::name::Name) -> Self {
+        Self(format!("preroll-{instance}-{camera}"))
+    }
+
+    /// The file that the segment is on Linux.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        Path::new(SHM_DIR).join(&self.0)
+    }
+}
+
+impl fmt::Display for SegmentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What can go wrong with a segment.
+#[derive(Debug, thiserror::Error)]
+pub enum SegmentError {
+    /// There is one of this name already.
+    #[error("shared memory {0} exists already")]
+    Exists(SegmentName),
+    /// There is none of this name.
+    #[error("there is no shared memory {0}")]
+    Missing(SegmentName),
+    /// Not enough room in /dev/shm.
+    #[error(
+        "shared memory {name} needs {needed_bytes} bytes and {SHM_DIR} has {available_bytes} left; ask for less \
+         pre-roll, smaller frames or fewer cameras, or enlarge it (mount -o remount,size=… {SHM_DIR})"
+    )]
+    NoRoom {
+        /// The segment.
+        name: SegmentName,
+        /// Its size.
+        needed_bytes: u64,
+        /// What was left.
+        available_bytes: u64,
+    },
+    /// Somebody else writes to it.
+    #[error("another process is writing to shared memory {0}")]
+    Busy(SegmentName),
+    /// The system said no.
+    #[error("shared memory {name}: can't {doing}: {source}")]
+    System {
+        /// The segment.
+        name: SegmentName,
+        /// What was being tried.
+        doing: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// A mapped segment. Dropping it unmaps; the segment stays until [`remove`].
+pub struct Segment {
+    mapping: Shmem,
+    name: SegmentName,
+}
+
+// SAFETY: the mapping is a region of shared memory and a file descriptor, neither tied to a thread; Shmem only
+// holds raw pointers, which is why it isn't Send by itself. It is never mutated after it was made.
+unsafe impl Send for Segment {}
+// SAFETY: as above. All access through `&Segment` is to atomics, or to payload bytes under the ring's protocol.
+unsafe impl Sync for Segment {}
+
+impl Segment {
+    /// Makes a segment of zeros with all of its pages reserved, mode 0600.
+    ///
+    /// # Errors
+    /// [`SegmentError::Exists`], [`SegmentError::NoRoom`] with needed and available bytes, or the system's word.
+    pub fn create(name: &SegmentName, bytes: usize) -> Result<Self, SegmentError> {
+        let needed_bytes = bytes as u64;
+        let system = |doing, source: io::Error| SegmentError::System { name: name.clone(), doing, source };
+        let no_room =
+            |available_bytes| SegmentError::NoRoom { name: name.clone(), needed_bytes, available_bytes };
+        let available = available_bytes().map_err(|e| system("measure /dev/shm", e))?;
+        if available < needed_bytes {
+            return Err(no_room(available));
+        }
+        let mut mapping = match ShmemConf::new().size(bytes).os_id(&name.0).create() {
+            Ok(mapping) => mapping,
+            Err(ShmemError::MappingIdExists) => return Err(SegmentError::Exists(name.clone())),
+            Err(e) => return Err(system("create it", io::Error::other(e))),
+        };
+        // Until every page is there, a failure takes the name away again: Drop of an owner unlinks.
+        let file = open(name, OFlags::RDWR).map_err(|e| system("open it", e))?;
+        match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, needed_bytes) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::NOSPC) => return Err(no_room(available)),
+            Err(e) => return Err(system("reserve its pages", e.into())),
+        }
+        mapping.set_owner(false);
+        Ok(Self { mapping, name: name.clone() })
+    }
+
+    /// Maps a segment that exists.
+    ///
+    /// # Errors
+    /// [`SegmentError::Missing`], or the system's word.
+    pub fn open(name: &SegmentName) -> Result<Self, SegmentError> {
+        let system = |doing, source: io::Error| SegmentError::System { name: name.clone(), doing, source };
+        match open(name, OFlags::RDWR) {
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(SegmentError::Missing(name.clone())),
+            Err(e) => return Err(system("open it", e)),
+        }
+        let mut mapping = match ShmemConf::new().os_id(&name.0).open() {
+            Ok(mapping) => mapping,
+            Err(e) => return Err(system("map it", io::Error::other(e))),
+        };
+        mapping.set_owner(false);
+        Ok(Self { mapping, name: name.clone() })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &SegmentName {
+        &self.name
+    }
+
+    /// How much of it is mapped.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.mapping.len()
+    }
+
+    /// Is nothing mapped?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// `count` values of `T` from `offset_bytes` on.
+    ///
+    /// Only for types made of atomics: any bytes are a valid value of them, and another process may change them
+    /// at any time. The layout's own types are; [`AtomicsOnly`] marks them.
+    ///
+    /// # Panics
+    /// When they would not lie inside the mapping: the layout was not checked.
+    #[must_use]
+    pub fn view<T: AtomicsOnly>(&self, offset_bytes: usize, count: usize) -> &[T] {
+        let bytes = size_of::<T>().checked_mul(count).and_then(|b| b.checked_add(offset_bytes));
+        assert!(bytes.is_some_and(|end| end <= self.len()), "a view outside the segment");
+        let start = self.mapping.as_ptr().wrapping_add(offset_bytes).cast::<T>();
+        assert!(start.is_aligned(), "a view that is not aligned");
+        // SAFETY: inside the mapping and aligned, both checked above; the mapping lives as long as `self`; T is
+        // made of atomics alone (AtomicsOnly), so any bytes are valid and concurrent writes are no data race.
+        unsafe { core::slice::from_raw_parts(start, count) }
+    }
+
+    /// Where byte `offset_bytes` of the mapping is. For payload, under the ring's protocol.
+    ///
+    /// # Panics
+    /// When it lies outside the mapping.
+    #[must_use]
+    pub fn byte(&self, offset_bytes: usize) -> *mut u8 {
+        assert!(offset_bytes < self.len(), "a byte outside the segment");
+        self.mapping.as_ptr().wrapping_add(offset_bytes)
+    }
+
+    /// Becomes the segment's one writer, until the value returned is dropped or this process ends.
+    ///
+    /// # Errors
+    /// [`SegmentError::Busy`] while another process is.
+    pub fn lock_for_writing(&self) -> Result<OwnedFd, SegmentError> {
+        let system =
+            |doing, source: io::Error| SegmentError::System { name: self.name.clone(), doing, source };
+        let file = open(&self.name, OFlags::RDWR).map_err(|e| system("open it", e))?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(file.into()),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(SegmentError::Busy(self.name.clone())),
+            Err(e) => Err(system("lock it", e.into())),
+        }
+    }
+}
+
+impl fmt::Debug for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Segment({}, {} bytes)", self.name, self.len())
+    }
+}
+
+/// Types of which any bytes are a valid value and concurrent writes no data race.
+///
+/// # Safety
+/// Every field is an atomic integer (padding is allowed).
+pub unsafe trait AtomicsOnly {}
+
+// SAFETY: each is a repr(C) struct of AtomicU64, AtomicU32 and arrays of them.
+unsafe impl AtomicsOnly for super::layout::Header {}
+// SAFETY: as above.
+unsafe impl AtomicsOnly for super::protocol::SlotState {}
+// SAFETY: as above.
+unsafe impl AtomicsOnly for super::protocol::LedgerEntry {}
+
+/// Takes a segment's name away. Processes that have it mapped keep the memory until they end.
+///
+/// # Errors
+/// The system's word, but not that it was gone already.
+pub fn remove(name: &SegmentName) -> Result<(), SegmentError> {
+    match rustix::shm::unlink(name.0.as_str()) {
+        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+        Err(e) => Err(SegmentError::System { name: name.clone(), doing: "remove it", source: e.into() }),
+    }
+}
+
+/// How many bytes new segments can have.
+///
+/// # Errors
+/// When /dev/shm can't be asked.
+pub fn available_bytes() -> io::Result<u64> {
+    let fs = rustix::fs::statvfs(SHM_DIR)?;
+    Ok(fs.f_bavail.saturating_mul(fs.f_frsize))
+}
+
+fn open(name: &SegmentName, flags: OFlags) -> io::Result<File> {
+    let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    Ok(rustix::fs::open(name.path(), flags, Mode::empty())?.into())
+}

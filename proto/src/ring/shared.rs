@@ -1,0 +1,441 @@
+//! The ring in shared memory: [`Ring`] maps it, [`RingWriter`] fills it, [`RingReader`] leases from it.
+#![expect(
+    unsafe_code,
+    reason = "reads and writes frame bytes under the ring's protocol; every block says why"
+)]
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::thread::futex;
+
+use super::layout::{
+    BadHeader, CheckedHeader, Counters, Header, INTERVAL_BUCKETS, RingSpec, SLOT_HEADER_BYTES,
+};
+use super::protocol::{Miss, Protocol, WriterPosition};
+use super::segment::{self, Segment, SegmentError, SegmentName};
+use super::state::ReaderBit;
+use crate::frame::{Before, Moment};
+use crate::sync::Ordering::{Acquire, Relaxed};
+use crate::time::{MonotonicNs, nanos};
+
+/// What can go wrong with a ring.
+#[derive(Debug, thiserror::Error)]
+pub enum RingError {
+    /// The memory itself.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The memory is there, but is no ring that this program can use.
+    #[error("shared memory {name} is not usable as a ring: {why}")]
+    Bad {
+        /// The segment.
+        name: SegmentName,
+        /// What is wrong with it.
+        why: BadHeader,
+    },
+    /// The ring would not fit in any memory.
+    #[error("a ring of {slots} frames of {frame_bytes} bytes is larger than any memory")]
+    Absurd {
+        /// Frames.
+        slots: usize,
+        /// Bytes each.
+        frame_bytes: usize,
+    },
+}
+
+/// A camera's ring, mapped.
+#[derive(Debug)]
+pub struct Ring {
+    segment: Segment,
+    checked: CheckedHeader,
+}
+
+/// The header of a slot, in plain memory before the pixels, under the same protocol as they.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct SlotHeader {
+    sequence: u64,
+    source_sequence: u64,
+    t_capture_ns: u64,
+    epoch: u32,
+    before: u32,
+}
+
+const _: () = assert!(size_of::<SlotHeader>() <= SLOT_HEADER_BYTES);
+
+impl Ring {
+    /// Makes a new ring; its time zero is now.
+    ///
+    /// # Errors
+    /// [`RingError`]: there is one already, or no room for it.
+    pub fn create(name: &SegmentName, spec: &RingSpec) -> Result<Arc<Self>, RingError> {
+        let absurd =
+            || RingError::Absurd { slots: spec.size.slots(), frame_bytes: spec.geometry.frame_bytes() };
+        let layout = spec.layout().ok_or_else(absurd)?;
+        let segment = Segment::create(name, layout.total_bytes)?;
+        let created = MonotonicNs::now();
+        header(&segment).fill(spec, &layout, random_id(created), created);
+        drop(segment);
+        Self::open(name)
+    }
+
+    /// Maps a ring that exists, after checking everything it says of itself.
+    ///
+    /// # Errors
+    /// [`RingError`]: there is none, or it is damaged or of another version.
+    pub fn open(name: &SegmentName) -> Result<Arc<Self>, RingError> {
+        let segment = Segment::open(name)?;
+        let bad = |why| RingError::Bad { name: name.clone(), why };
+        if segment.len() < size_of::<Header>() {
+            return Err(bad(BadHeader::TooShort(segment.len())));
+        }
+        let checked = header(&segment).check(segment.len()).map_err(bad)?;
+        Ok(Arc::new(Self { segment, checked }))
+    }
+
+    /// Takes the ring's name away.
+    ///
+    /// # Errors
+    /// The system's word.
+    pub fn remove(name: &SegmentName) -> Result<(), RingError> {
+        Ok(segment::remove(name)?)
+    }
+
+    /// What it was made for.
+    #[must_use]
+    pub fn spec(&self) -> &RingSpec {
+        &self.checked.spec
+    }
+
+    /// The segment's size.
+    #[must_use]
+    pub fn total_bytes(&self) -> usize {
+        self.checked.layout.total_bytes
+    }
+
+    /// The random number that tells this ring from others of its name.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.checked.ring_id
+    }
+
+    /// When it was made: the sources' time zero.
+    #[must_use]
+    pub fn created(&self) -> MonotonicNs {
+        self.checked.created
+    }
+
+    /// What the capture counts.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &header(&self.segment).counters
+    }
+
+    /// Lives of the capture process so far.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        header(&self.segment).epoch.load(Relaxed)
+    }
+
+    /// The newest sequence published; 0 before the first.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.protocol().head()
+    }
+
+    /// What is remembered of a frame, its pixels there or not.
+    #[must_use]
+    pub fn moment(&self, sequence: u64) -> Option<Moment> {
+        self.protocol().moment(sequence)
+    }
+
+    /// The newest frame's moment.
+    #[must_use]
+    pub fn newest(&self) -> Option<Moment> {
+        self.moment(self.head())
+    }
+
+    /// The oldest frame whose pixels should still be there. The writer may take it at any time.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Moment> {
+        let first = (self.head() + 1).saturating_sub(self.spec().size.slots() as u64 - 1).max(1);
+        self.moment(first)
+    }
+
+    /// The first published frame captured at `at` or later, as far back as the ledger remembers.
+    #[must_use]
+    pub fn first_at_or_after(&self, at: MonotonicNs) -> Option<Moment> {
+        let protocol = self.protocol();
+        let (mut low, mut high) = (protocol.ledger_start(), protocol.head() + 1);
+        // Capture times never go back within a ring. An entry that was overwritten meanwhile is older than any.
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if protocol.moment(middle).is_some_and(|m| m.t_capture >= at) {
+                high = middle
+            } else {
+                low = middle + 1
+            }
+        }
+        protocol.moment(low)
+    }
+
+    /// Sleeps until a frame newer than `seen` is there, or the time is over. True when one is.
+    #[must_use]
+    pub fn wait_newer(&self, seen: u64, at_most: Duration) -> bool {
+        let deadline = MonotonicNs::now() + at_most;
+        let wake = &header(&self.segment).heads.wake;
+        loop {
+            let before = wake.load(Acquire);
+            if self.head() > seen {
+                return true;
+            }
+            let left = deadline.since(MonotonicNs::now());
+            if left.is_zero() {
+                return false;
+            }
+            let timeout = rustix::time::Timespec {
+                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: left.subsec_nanos().into(),
+            };
+            // Woken, interrupted, out of time or the word has moved on: each time the head decides.
+            let _ = futex::wait(wake, futex::Flags::empty(), before, Some(&timeout));
+        }
+    }
+
+    /// Clears the leases of a reader that is proven dead, and says how many there were.
+    #[must_use]
+    pub fn sweep(&self, dead: ReaderBit) -> usize {
+        self.protocol().sweep(dead)
+    }
+
+    /// Becomes the ring's one writer, in a new epoch.
+    ///
+    /// # Errors
+    /// While another process is the writer.
+    pub fn writer(self: &Arc<Self>) -> Result<RingWriter, RingError> {
+        let lock = self.segment.lock_for_writing()?;
+        let next = self.protocol().take_over();
+        let epoch = header(&self.segment).epoch.fetch_add(1, Relaxed) + 1;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "four billion restarts of a capture take decades"
+        )]
+        let epoch = epoch as u32;
+        Ok(RingWriter { ring: Arc::clone(self), next, epoch, last_publish: None, _lock: lock })
+    }
+
+    /// Reads as `bit`, which must be this process's own.
+    #[must_use]
+    pub fn reader(self: &Arc<Self>, bit: ReaderBit) -> RingReader {
+        RingReader { ring: Arc::clone(self), bit }
+    }
+
+    fn protocol(&self) -> Protocol<'_> {
+        let layout = &self.checked.layout;
+        Protocol {
+            heads: &header(&self.segment).heads,
+            states: self.segment.view(layout.states_offset, self.spec().size.slots()),
+            ledger: self.segment.view(layout.ledger_offset, layout.ledger_entries),
+        }
+    }
+
+    fn slot(&self, slot: usize) -> *mut u8 {
+        let layout = &self.checked.layout;
+        self.segment.byte(layout.slots_offset + slot * layout.slot_stride_bytes)
+    }
+
+    fn frame_bytes(&self) -> usize {
+        self.spec().geometry.frame_bytes()
+    }
+}
+
+fn header(segment: &Segment) -> &Header {
+    // Both callers that make a Segment have made or found it at least this long.
+    &segment.view::<Header>(0, 1)[0]
+}
+
+/// Not a secret: it only has to differ from that of the ring that had this name before.
+fn random_id(now: MonotonicNs) -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    let mut hasher = std::collections::hash_map::RandomState::new().build_hasher();
+    hasher.write_u64(now.0);
+    hasher.finish()
+}
+
+/// The one writer of a ring.
+#[derive(Debug)]
+pub struct RingWriter {
+    ring: Arc<Ring>,
+    next: WriterPosition,
+    epoch: u32,
+    last_publish: Option<MonotonicNs>,
+    _lock: OwnedFd,
+}
+
+impl RingWriter {
+    /// The ring.
+    #[must_use]
+    pub fn ring(&self) -> &Arc<Ring> {
+        &self.ring
+    }
+
+    /// This life of the capture.
+    #[must_use]
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// A slot for the next frame; `None`, and counted, when readers hold all of them.
+    pub fn slot(&mut self) -> Option<WriteSlot<'_>> {
+        match self.ring.protocol().claim(&mut self.next) {
+            Some(slot) => Some(WriteSlot { writer: self, slot, published: false }),
+            None => {
+                self.ring.counters().dropped_ring_full.fetch_add(1, Relaxed);
+                None
+            }
+        }
+    }
+
+    fn count_interval(&mut self) {
+        let now = MonotonicNs::now();
+        let counters = self.ring.counters();
+        counters.last_publish_ns.store(now.0, Relaxed);
+        if let Some(last) = self.last_publish.replace(now) {
+            let interval_ns = nanos(now - last);
+            counters.interval_max_ns.fetch_max(interval_ns, Relaxed);
+            let sixteenth_ns = (nanos(self.ring.spec().fps.period()) / 16).max(1);
+            let bucket = usize::try_from(interval_ns / sixteenth_ns).unwrap_or(usize::MAX);
+            counters.interval_buckets[bucket.min(INTERVAL_BUCKETS - 1)].fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// A slot that is being written. Dropping it unpublished gives it up.
+#[derive(Debug)]
+pub struct WriteSlot<'a> {
+    writer: &'a mut RingWriter,
+    slot: usize,
+    published: bool,
+}
+
+impl WriteSlot<'_> {
+    /// The frame's bytes, as the ring's geometry lays them out. They hold an older frame until they are written.
+    #[must_use]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        let pixels = self.writer.ring.slot(self.slot).wrapping_add(SLOT_HEADER_BYTES);
+        // SAFETY: the slot lies inside the mapping (the layout was checked against its size) and `frame_bytes`
+        // fit in its stride; the slot was claimed, so its word is WRITING: no reader can lease it and no other
+        // writer exists (the segment's lock); `&mut self` makes this the only slice of it in this process.
+        unsafe { core::slice::from_raw_parts_mut(pixels, self.writer.ring.frame_bytes()) }
+    }
+
+    /// Makes the frame visible and wakes the readers. Returns its sequence.
+    pub fn publish(mut self, source_sequence: u64, t_capture: MonotonicNs, before: Before) -> u64 {
+        let sequence = self.writer.next.sequence;
+        let moment = Moment { sequence, source_sequence, t_capture, epoch: self.writer.epoch, before };
+        let header = SlotHeader {
+            sequence,
+            source_sequence,
+            t_capture_ns: t_capture.0,
+            epoch: moment.epoch,
+            before: u32::from(before.code()),
+        };
+        let at = self.writer.ring.slot(self.slot).cast::<SlotHeader>();
+        // SAFETY: the slot starts at a page boundary inside the mapping, so it is aligned and large enough, and
+        // it is ours alone while its word says WRITING (see bytes_mut).
+        unsafe { at.write(header) };
+        self.writer.ring.protocol().publish(self.slot, &moment);
+        self.published = true;
+        let wake = &self::header(&self.writer.ring.segment).heads.wake;
+        // Nobody asleep is no error, and nothing else can go wrong with an address that is mapped.
+        let _ = futex::wake(wake, futex::Flags::empty(), i32::MAX.unsigned_abs());
+        self.writer.next.sequence += 1;
+        self.writer.count_interval();
+        sequence
+    }
+}
+
+impl Drop for WriteSlot<'_> {
+    fn drop(&mut self) {
+        if !self.published {
+            self.writer.ring.protocol().abandon(self.slot);
+        }
+    }
+}
+
+/// One reader of a ring.
+#[derive(Clone, Debug)]
+pub struct RingReader {
+    ring: Arc<Ring>,
+    bit: ReaderBit,
+}
+
+impl RingReader {
+    /// The ring.
+    #[must_use]
+    pub fn ring(&self) -> &Arc<Ring> {
+        &self.ring
+    }
+
+    /// Holds a frame where it is, so that it can be read without copying.
+    ///
+    /// # Errors
+    /// [`Miss`] when it is not there yet, not there any more, or held by this reader already.
+    pub fn lease(&self, sequence: u64) -> Result<Lease, Miss> {
+        let slot = self.ring.protocol().lease(sequence, self.bit)?;
+        // From here on the lease gives the slot back, whatever happens.
+        let mut lease =
+            Lease { ring: Arc::clone(&self.ring), slot, bit: self.bit, moment: Moment::default() };
+        let at = self.ring.slot(slot).cast::<SlotHeader>();
+        // SAFETY: aligned and inside the mapping (see WriteSlot::publish); leased, so nobody writes it, and all
+        // of it was written before the state that the lease's Acquire saw. Any bytes are a valid SlotHeader.
+        let header = unsafe { at.read() };
+        lease.moment = Moment {
+            sequence,
+            source_sequence: header.source_sequence,
+            t_capture: MonotonicNs(header.t_capture_ns),
+            epoch: header.epoch,
+            before: Before::from_code(u8::try_from(header.before).unwrap_or(0)),
+        };
+        Ok(lease)
+    }
+}
+
+/// A hold on a frame: while it lives, nobody writes to the frame's bytes.
+#[derive(Debug)]
+pub struct Lease {
+    ring: Arc<Ring>,
+    slot: usize,
+    bit: ReaderBit,
+    moment: Moment,
+}
+
+impl Lease {
+    /// Which frame, when.
+    #[must_use]
+    pub fn moment(&self) -> &Moment {
+        &self.moment
+    }
+
+    /// The frame's bytes, as the ring's geometry lays them out.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        let pixels = self.ring.slot(self.slot).wrapping_add(SLOT_HEADER_BYTES);
+        // SAFETY: inside the mapping, which `self.ring` keeps alive; the reader's bit is set in the slot's word,
+        // so the writer passes it by until `self` is dropped, and the slice can't outlive `self`.
+        unsafe { core::slice::from_raw_parts(pixels, self.ring.frame_bytes()) }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.ring.protocol().release(self.slot, self.bit);
+    }
+}
+
+impl Default for Moment {
+    fn default() -> Self {
+        Self { sequence: 0, source_sequence: 0, t_capture: MonotonicNs(0), epoch: 0, before: Before::Nothing }
+    }
+}

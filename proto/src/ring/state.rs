@@ -1,0 +1,132 @@
+//! The state word of a slot.
+//!
+//! ```text
+//!  bit 63                        24 23        22..16    15            0
+//!   | sequence (40)                | WRITING  | zero (7)| readers (16) |
+//! ```
+//!
+//! 40 bits of sequence last 34 years at 1000 frames a second. Sequences start at 1, so the word 0 is an empty
+//! slot and no frame is ever mistaken for it.
+
+use core::fmt;
+
+/// The highest sequence that a state word can hold.
+pub const MAX_SEQUENCE: u64 = (1 << 40) - 1;
+
+const WRITING: u64 = 1 << 23;
+const READERS: u64 = 0xFFFF;
+const SEQUENCE_SHIFT: u32 = 24;
+
+/// Which of the sixteen readers someone is. A bit has one owner at a time; who that is, is settled outside the
+/// ring (the recorder has [`ReaderBit::RECORDER`]), and it passes on only with proof of the owner's death.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReaderBit(u8);
+
+impl ReaderBit {
+    /// The recorder's.
+    pub const RECORDER: Self = Self(0);
+    /// How many there are.
+    pub const COUNT: u8 = 16;
+
+    /// Reader `number`, 0 to 15.
+    #[must_use]
+    pub fn new(number: u8) -> Option<Self> {
+        (number < Self::COUNT).then_some(Self(number))
+    }
+
+    /// This reader's bit in a state word.
+    #[must_use]
+    pub fn mask(self) -> u64 {
+        1 << self.0
+    }
+}
+
+/// A slot's state word, as a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct State(u64);
+
+impl State {
+    /// Nothing was ever written here, or what was is void.
+    pub const EMPTY: Self = Self(0);
+
+    /// As read from memory.
+    #[must_use]
+    pub fn from_word(word: u64) -> Self {
+        Self(word)
+    }
+
+    /// As written to memory.
+    #[must_use]
+    pub fn word(self) -> u64 {
+        self.0
+    }
+
+    /// Frame `sequence` is being written.
+    #[must_use]
+    pub fn writing(sequence: u64) -> Self {
+        Self((sequence << SEQUENCE_SHIFT) | WRITING)
+    }
+
+    /// Frame `sequence` is here, whole, and nobody reads it.
+    #[must_use]
+    pub fn holding(sequence: u64) -> Self {
+        Self(sequence << SEQUENCE_SHIFT)
+    }
+
+    /// The frame that is here, or is being written here; 0 for none.
+    #[must_use]
+    pub fn sequence(self) -> u64 {
+        self.0 >> SEQUENCE_SHIFT
+    }
+
+    /// Is a writer inside?
+    #[must_use]
+    pub fn is_writing(self) -> bool {
+        self.0 & WRITING != 0
+    }
+
+    /// Does any reader hold a lease?
+    #[must_use]
+    pub fn is_leased(self) -> bool {
+        self.0 & READERS != 0
+    }
+
+    /// Does this reader hold a lease?
+    #[must_use]
+    pub fn is_leased_by(self, reader: ReaderBit) -> bool {
+        self.0 & reader.mask() != 0
+    }
+
+    /// The same with this reader's lease.
+    #[must_use]
+    pub fn leased_by(self, reader: ReaderBit) -> Self {
+        Self(self.0 | reader.mask())
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("sequence", &self.sequence())
+            .field("writing", &self.is_writing())
+            .field("readers", &format_args!("{:#06x}", self.0 & READERS))
+            .finish()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_word_do_not_touch() {
+        let last = ReaderBit::new(15).unwrap();
+        let state = State::holding(MAX_SEQUENCE).leased_by(last).leased_by(ReaderBit::RECORDER);
+        assert_eq!(state.sequence(), MAX_SEQUENCE);
+        assert!(!state.is_writing() && state.is_leased_by(last) && state.is_leased());
+        assert!(!state.is_leased_by(ReaderBit::new(7).unwrap()));
+        assert!(State::writing(MAX_SEQUENCE).is_writing());
+        assert!(!State::writing(1).is_leased());
+        assert_eq!(ReaderBit::new(16), None);
+    }
+}

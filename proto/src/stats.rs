@@ -1,0 +1,175 @@
+//! The stats document: what `supervisor stats` prints. `docs/formats.md` explains it field by field.
+
+use serde::{Deserialize, Serialize};
+
+/// The version of [`Stats`].
+pub const SCHEMA: u32 = 1;
+
+/// All there is to know of a running Preroll, in one document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stats {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// "starting", "ready", "degraded" or "stopping".
+    pub state: String,
+    /// The verdict, with reasons.
+    pub health: Health,
+    /// How long this supervisor has been running.
+    pub uptime_s: f64,
+    /// The config in use.
+    pub config: String,
+    /// Where clips of this run go.
+    pub session_folder: String,
+    /// One a camera, in the config's order.
+    pub cameras: Vec<CameraStats>,
+    /// The recorder.
+    pub recorder: RecorderStats,
+    /// Every process.
+    pub processes: Vec<ProcessStats>,
+    /// All of it together.
+    pub totals: Totals,
+}
+
+/// Is it well?
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// "good", "fair" or "attention".
+    pub status: String,
+    /// Why it is not good; empty when it is.
+    pub reasons: Vec<String>,
+}
+
+/// One camera.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CameraStats {
+    /// Its name.
+    pub name: String,
+    /// "starting", "live", "silent", "ended", "failed" or "restarting".
+    pub state: String,
+    /// What is wrong, if something is.
+    pub reason: Option<String>,
+    /// Frames a second over the last second.
+    pub fps: f64,
+    /// The rate in the config.
+    pub nominal_fps: f64,
+    /// Frames published since the ring was made.
+    pub captured_frames: u64,
+    /// Frames that the camera made and the ring never got, for any cause.
+    pub dropped_frames: u64,
+    /// The same by cause.
+    pub dropped: Dropped,
+    /// Time between frames.
+    pub interval_ms: IntervalStats,
+    /// Lives of the capture process.
+    pub epoch: u64,
+    /// The ring.
+    pub ring: RingStats,
+}
+
+/// Lost frames by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// The camera or its driver lost them.
+    pub by_camera: u64,
+    /// Every slot was leased.
+    pub ring_full: u64,
+}
+
+/// Time between publications, since the ring was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct IntervalStats {
+    /// Half were no longer than this (to a sixteenth of a frame period).
+    pub p50: f64,
+    /// 99 of 100 were no longer than this (to a sixteenth of a frame period).
+    pub p99: f64,
+    /// The longest.
+    pub max: f64,
+}
+
+/// A ring's size and fill.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RingStats {
+    /// All slots.
+    pub slots: usize,
+    /// Slots for the pre-roll.
+    pub pre_roll_slots: usize,
+    /// Slots for a late or absent encoder.
+    pub reserve_slots: usize,
+    /// Slots for frames that readers hold.
+    pub lease_slots: usize,
+    /// Slots that hold a frame.
+    pub filled_slots: usize,
+    /// The whole segment.
+    pub bytes: u64,
+    /// How far back the ring reaches now.
+    pub reach_ms: f64,
+    /// What the reserve is worth in time.
+    pub reserve_ms: f64,
+}
+
+/// The recorder.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RecorderStats {
+    /// The link of the codec chain in use; empty until it is known.
+    pub codec: String,
+    /// The encoder in use.
+    pub encoder: String,
+    /// Its preset.
+    pub preset: Option<String>,
+    /// Clip sets finished with nothing missing, in this session.
+    pub clips_completed: u64,
+    /// Clip sets finished with something missing, in this session.
+    pub clips_incomplete: u64,
+    /// Clip sets not finished yet.
+    pub clips_open: u64,
+    /// Frames between the newest captured and the newest encoded.
+    pub lag_frames: u64,
+    /// Frames encoded by the present process.
+    pub frames_encoded: u64,
+    /// From the end of the last clip's window to its manifest.
+    pub last_finish_ms: Option<u64>,
+    /// What stands in its way, if something does.
+    pub trouble: Option<String>,
+}
+
+/// One process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProcessStats {
+    /// "supervisor", "capture" or "recorder".
+    pub role: String,
+    /// A capture's camera.
+    pub camera: Option<String>,
+    /// Its process id; null while there is none.
+    pub pid: Option<u32>,
+    /// "starting", "running", "waiting" (to be restarted), "ended" or "stopping".
+    pub state: String,
+    /// How often it was restarted.
+    pub restarts: u64,
+    /// How its last life ended.
+    pub last_exit: Option<String>,
+    /// How long it has been running.
+    pub uptime_s: f64,
+    /// Of one core, over the last second.
+    pub cpu_percent: f64,
+    /// Resident memory, shared pages in full.
+    pub rss_bytes: u64,
+    /// Resident memory, each shared page divided among those that share it.
+    pub pss_bytes: u64,
+    /// Bytes handed to disks since it started.
+    pub written_bytes: u64,
+    /// Open descriptors.
+    pub fds: u64,
+    /// Threads.
+    pub threads: u64,
+}
+
+/// All processes together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Of one core: 200 is two cores in full.
+    pub cpu_percent: f64,
+    /// The sum of the processes' PSS: a shared page counts once.
+    pub memory_bytes: u64,
+    /// Bytes handed to disks, a second.
+    pub written_bytes_per_s: f64,
+}

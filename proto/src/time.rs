@@ -1,0 +1,237 @@
+//! Time: `CLOCK_MONOTONIC` nanoseconds inside, wall time only as a label at the edge.
+
+use core::fmt;
+use core::ops::{Add, Sub};
+use core::time::Duration;
+
+/// Nanoseconds of `CLOCK_MONOTONIC`: the one clock that all of Preroll's processes share. Steps of the wall
+/// clock don't touch it; it starts again with each boot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "host", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
+pub struct MonotonicNs(pub u64);
+
+impl MonotonicNs {
+    /// Now.
+    #[cfg(feature = "host")]
+    #[must_use]
+    pub fn now() -> Self {
+        let t = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        // The kernel's monotonic clock starts near zero at boot: neither part is ever negative.
+        Self(t.tv_sec.unsigned_abs() * 1_000_000_000 + t.tv_nsec.unsigned_abs())
+    }
+
+    /// How much later `self` is than `earlier`; zero when it isn't.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// `self - span`, not below zero.
+    #[must_use]
+    pub fn before(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(nanos(span)))
+    }
+
+    /// Sleeps until this moment, through interruptions. Returns at once when it has passed.
+    #[cfg(feature = "host")]
+    pub fn sleep_until(self) {
+        loop {
+            let left = self.since(Self::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left);
+        }
+    }
+}
+
+impl Add<Duration> for MonotonicNs {
+    type Output = Self;
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(nanos(span)))
+    }
+}
+
+impl Sub for MonotonicNs {
+    type Output = Duration;
+    fn sub(self, earlier: Self) -> Duration {
+        self.since(earlier)
+    }
+}
+
+impl fmt::Display for MonotonicNs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:09}", self.0 / 1_000_000_000, self.0 % 1_000_000_000)
+    }
+}
+
+/// A span in nanoseconds, capped at 584 years.
+#[must_use]
+pub fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Where wall time stood at one moment of the monotonic clock. Kept with what was recorded, so that the label
+/// can be computed later without trusting a clock that may have been stepped since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "host", derive(serde::Serialize, serde::Deserialize))]
+pub struct WallAnchor {
+    /// The moment on the monotonic clock.
+    pub monotonic_ns: MonotonicNs,
+    /// The same moment as nanoseconds since 1970-01-01 UTC.
+    pub unix_ns: u64,
+}
+
+impl WallAnchor {
+    /// Reads both clocks, one right after the other.
+    #[cfg(feature = "host")]
+    #[must_use]
+    pub fn now() -> Self {
+        let unix = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Self { monotonic_ns: MonotonicNs::now(), unix_ns: unix.map(nanos).unwrap_or(0) }
+    }
+
+    /// The monotonic moment of a wall time; `None` when it lies before boot.
+    #[must_use]
+    pub fn monotonic(self, unix_ns: u64) -> Option<MonotonicNs> {
+        let shift = i128::from(unix_ns) - i128::from(self.unix_ns);
+        u64::try_from(i128::from(self.monotonic_ns.0) + shift).ok().map(MonotonicNs)
+    }
+
+    /// The wall time of a monotonic moment, in nanoseconds since 1970.
+    #[must_use]
+    pub fn unix(self, at: MonotonicNs) -> u64 {
+        let shift = i128::from(at.0) - i128::from(self.monotonic_ns.0);
+        u64::try_from(i128::from(self.unix_ns) + shift).unwrap_or(0)
+    }
+}
+
+/// A date and time of day in UTC, for folder names and log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UtcTime {
+    /// Year, 1970 or later.
+    pub year: u64,
+    /// 1 to 12.
+    pub month: u64,
+    /// 1 to 31.
+    pub day: u64,
+    /// 0 to 23.
+    pub hour: u64,
+    /// 0 to 59.
+    pub minute: u64,
+    /// 0 to 59: Unix time has no leap seconds.
+    pub second: u64,
+    /// 0 to 999.
+    pub millisecond: u64,
+}
+
+impl UtcTime {
+    /// From nanoseconds since 1970. The calendar is Howard Hinnant's `civil_from_days`, for days after 1970.
+    #[must_use]
+    pub fn from_unix_ns(unix_ns: u64) -> Self {
+        let seconds = unix_ns / 1_000_000_000;
+        let days = seconds / 86_400 + 719_468;
+        let era = days / 146_097;
+        let day_of_era = days % 146_097;
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted_month = (5 * day_of_year + 2) / 153;
+        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+        Self {
+            year: year_of_era + era * 400 + u64::from(month <= 2),
+            month,
+            day: day_of_year - (153 * shifted_month + 2) / 5 + 1,
+            hour: seconds / 3_600 % 24,
+            minute: seconds / 60 % 60,
+            second: seconds % 60,
+            millisecond: unix_ns / 1_000_000 % 1_000,
+        }
+    }
+
+    /// `20261122-101500`, as session folders carry it.
+    #[must_use]
+    pub fn compact(self) -> String {
+        let Self { year, month, day, hour, minute, second, .. } = self;
+        format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
+    }
+}
+
+impl fmt::Display for UtcTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { year, month, day, hour, minute, second, millisecond } = self;
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
+    }
+}
+
+/// Reads an RFC 3339 date and time (`2026-11-22T10:15:00.250Z`, `…+01:00`) as nanoseconds since 1970.
+#[must_use]
+pub fn parse_rfc3339(text: &str) -> Option<u64> {
+    let (date, rest) = text.split_once(['T', 't', ' '])?;
+    let zone_at = rest.find(['Z', 'z', '+', '-'])?;
+    let (clock, zone) = rest.split_at(zone_at);
+    let mut date = date.splitn(3, '-').map(str::parse::<i64>);
+    let (year, month, day) = (date.next()?.ok()?, date.next()?.ok()?, date.next()?.ok()?);
+    let (whole, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+    let mut clock = whole.splitn(3, ':').map(str::parse::<i64>);
+    let (hour, minute, second) = (clock.next()?.ok()?, clock.next()?.ok()?, clock.next()?.ok()?);
+    let in_range = (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && (0..24).contains(&hour)
+        && (0..60).contains(&minute)
+        && (0..=60).contains(&second)
+        && (1970..2500).contains(&year);
+    if !in_range || fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let fraction_ns: i64 = format!("{fraction:0<9}").get(..9)?.parse().ok()?;
+    let offset_s = match zone {
+        "Z" | "z" => 0,
+        _ => {
+            let (h, m) = zone.get(1..)?.split_once(':')?;
+            let seconds = h.parse::<i64>().ok()? * 3_600 + m.parse::<i64>().ok()? * 60;
+            if zone.starts_with('-') { -seconds } else { seconds }
+        }
+    };
+    // Days from the civil date, the inverse of `UtcTime::from_unix_ns`.
+    let y = if month <= 2 { year - 1 } else { year };
+    let year_of_era = y % 400;
+    let shifted_month = (month + 9) % 12;
+    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    let days =
+        y / 400 * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
+    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - offset_s;
+    u64::try_from(i128::from(seconds) * 1_000_000_000 + i128::from(fraction_ns)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_date_reads_as_itself() {
+        let t = UtcTime::from_unix_ns(1_795_342_500_250_000_000);
+        assert_eq!(t.to_string(), "2026-11-22T10:15:00.250Z");
+        assert_eq!(t.compact(), "20261122-101500");
+    }
+
+    #[test]
+    fn rfc3339_is_the_inverse_of_display() {
+        for unix_ms in [0_u64, 951_782_400_123, 1_709_164_799_999, 1_795_342_500_250, 13_569_465_600_000] {
+            let text = UtcTime::from_unix_ns(unix_ms * 1_000_000).to_string();
+            assert_eq!(parse_rfc3339(&text), Some(unix_ms * 1_000_000), "{text}");
+        }
+        assert_eq!(parse_rfc3339("2026-11-22T11:15:00+01:00"), parse_rfc3339("2026-11-22T10:15:00Z"));
+        for bad in ["", "yesterday", "2026-13-01T00:00:00Z", "2026-01-01T25:00:00Z", "2026-01-01T00:00:00"] {
+            assert_eq!(parse_rfc3339(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_anchor_converts_both_ways() {
+        let anchor = WallAnchor { monotonic_ns: MonotonicNs(5_000), unix_ns: 1_000_000 };
+        assert_eq!(anchor.monotonic(1_000_500), Some(MonotonicNs(5_500)));
+        assert_eq!(anchor.unix(MonotonicNs(4_000)), 999_000);
+        assert_eq!(anchor.monotonic(1), None);
+    }
+}
