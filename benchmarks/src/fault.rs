@@ -1,0 +1,226 @@
+//! Everything that makes a clip false, as a sentence that a person can act on.
+
+use serde::Serialize;
+
+/// One reason why a clip doesn't tell the truth. Frames count from 0, in the order of play.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Fault {
+    /// The clip was begun and never finished.
+    #[error("the folder has no manifest: the clip is unfinished")]
+    Unfinished,
+    /// The manifest can't be read.
+    #[error("the manifest can't be read: {why}")]
+    ManifestUnreadable {
+        /// In words.
+        why: String,
+    },
+    /// A clip of nothing.
+    #[error("the manifest names no camera")]
+    NoCamera,
+    /// The window ends before it starts.
+    #[error("the window ends before it starts")]
+    WindowBackwards,
+    /// A camera made frames in the window, and the clip doesn't mention it.
+    #[error("camera `{camera}` made {made} frames in the window, and the manifest doesn't name it")]
+    CameraLeftOut {
+        /// Its name.
+        camera: String,
+        /// Frames in the truth log.
+        made: usize,
+    },
+    /// Two cameras show the same stamps.
+    #[error("`{camera}` and `{other}` both show frames of camera {index}")]
+    SameCameraTwice {
+        /// One of them.
+        camera: String,
+        /// The other.
+        other: String,
+        /// What is in their stamps.
+        index: u8,
+    },
+
+    /// A name that leaves the clip's folder.
+    #[error("`{name}` is not the plain name of a file in the clip's folder")]
+    NotAPlainName {
+        /// As it stands in the manifest.
+        name: String,
+    },
+    /// A video that is named and can't be decoded at all.
+    #[error("{file} can't be decoded: {why}")]
+    Undecodable {
+        /// The file.
+        file: String,
+        /// In words.
+        why: String,
+    },
+    /// Some of a video can't be decoded.
+    #[error("{file} is damaged: {why}")]
+    DecodeError {
+        /// The file.
+        file: String,
+        /// In words.
+        why: String,
+    },
+    /// The CSV can't be read.
+    #[error("{file} can't be read: {why}")]
+    TimestampsUnreadable {
+        /// The file.
+        file: String,
+        /// In words.
+        why: String,
+    },
+
+    /// Frames are missing and nobody says so.
+    #[error("frames lost and not declared: {frames}")]
+    SilentLoss {
+        /// How many.
+        frames: u64,
+    },
+    /// More is declared missing than is.
+    #[error("frames declared missing that are not: {frames}")]
+    DeclaredTooMuch {
+        /// How many.
+        frames: u64,
+    },
+    /// The sum is right, the places aren't: one hole is silent and another invented.
+    #[error("the declared gaps don't fit the holes: missing {holes:?} in turn, declared {declared:?}")]
+    GapsElsewhere {
+        /// Sizes of the holes between the frames present.
+        holes: Vec<u64>,
+        /// Sizes of the declared gaps.
+        declared: Vec<u64>,
+    },
+    /// The same frame twice.
+    #[error("frame {frame} shows sequence {sequence} again")]
+    Duplicate {
+        /// The later one.
+        frame: usize,
+        /// The camera's frame number.
+        sequence: i64,
+    },
+    /// An earlier frame after a later one.
+    #[error("frame {frame} shows sequence {sequence}, after {after}")]
+    Reordered {
+        /// The one that comes too late.
+        frame: usize,
+        /// The camera's frame number.
+        sequence: i64,
+        /// The highest before it.
+        after: i64,
+    },
+    /// No stamp, or a torn one.
+    #[error("frame {frame} has no readable stamp: torn, or not this camera's picture")]
+    Torn {
+        /// Which.
+        frame: usize,
+    },
+    /// The decoder concealed an error.
+    #[error("frame {frame} is damaged: the decoder patched it up")]
+    Damaged {
+        /// Which.
+        frame: usize,
+    },
+    /// Another camera's frame.
+    #[error("frame {frame} is of camera {found}, not {wanted}")]
+    WrongCamera {
+        /// Which.
+        frame: usize,
+        /// In its stamp.
+        found: u8,
+        /// In the manifest, or in most stamps.
+        wanted: u8,
+    },
+    /// A frame from before or after the window.
+    #[error("frame {frame} (sequence {sequence}) is {by_us} us outside the window")]
+    OutsideWindow {
+        /// Which.
+        frame: usize,
+        /// The camera's frame number.
+        sequence: i64,
+        /// How far.
+        by_us: u64,
+    },
+    /// A frame the camera never made.
+    #[error("frame {frame} shows sequence {sequence}, which the truth log doesn't hold")]
+    NeverMade {
+        /// Which.
+        frame: usize,
+        /// The camera's frame number.
+        sequence: i64,
+    },
+
+    /// The manifest miscounts its frames.
+    #[error("frames_written is {claimed}, the video holds {decoded}")]
+    WrittenDiffers {
+        /// In the manifest.
+        claimed: u64,
+        /// In the video.
+        decoded: u64,
+    },
+    /// The manifest miscounts the frames due.
+    #[error("frames_expected is {claimed}, {expected} were due")]
+    ExpectedDiffers {
+        /// In the manifest.
+        claimed: u64,
+        /// By the oracle's count.
+        expected: u64,
+    },
+    /// Called complete, with frames missing.
+    #[error("the clip is called complete; frames missing: {missing}")]
+    CalledComplete {
+        /// How many.
+        missing: u64,
+    },
+
+    /// A row a frame, or the CSV is of no use.
+    #[error("the CSV has {rows} rows, the video {frames} frames")]
+    RowsDiffer {
+        /// In the CSV.
+        rows: usize,
+        /// In the video.
+        frames: usize,
+    },
+    /// The CSV says other capture times than the camera.
+    #[error(
+        "{rows} CSV times are not the camera's: the first at frame {frame}, {csv_ns}, made at {truth_ns}"
+    )]
+    TimesDiffer {
+        /// How many rows.
+        rows: usize,
+        /// The first of them.
+        frame: usize,
+        /// In the CSV.
+        csv_ns: u64,
+        /// In the truth log.
+        truth_ns: u64,
+    },
+    /// Capture times that stand still or go back.
+    #[error("the CSV's time at frame {frame} is not after the one before it")]
+    TimesNotIncreasing {
+        /// The first such row.
+        frame: usize,
+    },
+    /// A frame without a time of display.
+    #[error("frame {frame} has no PTS")]
+    PtsMissing {
+        /// The first such frame.
+        frame: usize,
+    },
+    /// Video time that stands still or goes back.
+    #[error("frame {frame}'s PTS is not after the one before it")]
+    PtsNotIncreasing {
+        /// Which.
+        frame: usize,
+    },
+    /// The video plays at other times than the frames were captured at.
+    #[error("{frames} PTS are off the CSV's times: the first at frame {frame}, by {by_us} us")]
+    PtsOffCapture {
+        /// How many.
+        frames: usize,
+        /// The first of them.
+        frame: usize,
+        /// How far.
+        by_us: i64,
+    },
+}

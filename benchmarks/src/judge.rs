@@ -1,0 +1,339 @@
+//! One camera's verdict. Pure: what was found goes in, what is wrong comes out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::due::{self, Due};
+use crate::fault::Fault;
+use crate::manifest::{Camera, Window};
+use crate::stamp::Stamp;
+use crate::timestamps::Row;
+use crate::truth::{Made, Truth};
+
+/// A PTS in a microsecond base is exact; a coarser base (MPEG-4 allows 1/65535 s) rounds, well below this.
+const PTS_TOLERANCE_NS: u64 = 1_000_000;
+
+/// One decoded frame, without its pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Which of the camera's files it is from.
+    pub part: usize,
+    /// What its stamp says; `None` when there is no whole one.
+    pub stamp: Option<Stamp>,
+    /// When it is shown, from the start of its file.
+    pub pts_us: Option<i64>,
+    /// The decoder concealed an error in it.
+    pub damaged: bool,
+}
+
+/// All that is known of one camera in one clip.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// The clip's window.
+    pub window: Window,
+    /// Whether the clip calls itself complete.
+    pub complete: bool,
+    /// What the manifest says of the camera.
+    pub camera: &'a Camera,
+    /// Every frame of the video, in the order of play.
+    pub frames: &'a [Frame],
+    /// The CSV beside it.
+    pub rows: &'a [Row],
+    /// What the camera says it made. Without it, frames lost at either end can't be seen.
+    pub truth: Option<&'a Truth>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// Whose frames these are, if the manifest or any stamp says.
+    pub camera_index: Option<u8>,
+    /// Whether a truth log was at hand.
+    pub by_truth: bool,
+    /// Frames due in the window.
+    pub expected: u64,
+    /// Distinct frames that are in the video and belong there.
+    pub present: u64,
+    /// Frames declared missing.
+    pub declared: u64,
+    /// `expected - present - declared`: lost in silence, or, below 0, declared and not lost.
+    pub silent: i64,
+    /// Why the clip is false; empty when it is true.
+    pub faults: Vec<Fault>,
+}
+
+impl Verdict {
+    /// Whether the clip says of this camera what is so.
+    pub fn is_true(&self) -> bool {
+        self.faults.is_empty()
+    }
+}
+
+/// Judges one camera of one clip.
+pub fn judge(evidence: &Evidence<'_>) -> Verdict {
+    let mut faults = Vec::new();
+    let camera_index = evidence.camera.camera_index.or_else(|| most_common_camera(evidence.frames));
+    let life = evidence.truth.map(|truth| truth.life_around(evidence.window));
+
+    let present = frames_that_belong(evidence, life, camera_index, &mut faults);
+    let declared = evidence.camera.declared();
+    let due = match life {
+        Some(life) => due::in_window(life, evidence.window),
+        None => due_by_the_stamps(&present, evidence.camera),
+    };
+    let present_count = count(present.len());
+    let accounted_for = present_count.saturating_add(declared);
+    let expected = due.nearest(accounted_for);
+    let silent = difference(expected, accounted_for);
+
+    check_the_sum(evidence, &present, silent, &mut faults);
+    check_the_claims(evidence, present_count, expected, due, &mut faults);
+    check_the_rows(evidence, life, &mut faults);
+    check_the_play(evidence, &mut faults);
+    Verdict {
+        camera_index,
+        by_truth: life.is_some(),
+        expected,
+        present: present_count,
+        declared,
+        silent,
+        faults,
+    }
+}
+
+/// Without the manifest's word, most frames decide whose clip it is.
+fn most_common_camera(frames: &[Frame]) -> Option<u8> {
+    let mut votes = BTreeMap::new();
+    for stamp in frames.iter().filter_map(|frame| frame.stamp) {
+        *votes.entry(stamp.camera_index).or_insert(0_usize) += 1;
+    }
+    votes.into_iter().max_by_key(|&(_, votes)| votes).map(|(camera_index, _)| camera_index)
+}
+
+/// Goes through the frames in the order of play and keeps the sequences of those that belong in the clip.
+fn frames_that_belong(
+    evidence: &Evidence<'_>,
+    life: Option<&[Made]>,
+    camera_index: Option<u8>,
+    faults: &mut Vec<Fault>,
+) -> BTreeSet<i64> {
+    let origin = origin_of(evidence, life);
+    let mut seen = BTreeSet::new();
+    let mut present = BTreeSet::new();
+    for (frame, &Frame { stamp, damaged, .. }) in evidence.frames.iter().enumerate() {
+        if damaged {
+            faults.push(Fault::Damaged { frame });
+        }
+        let Some(stamp) = stamp else {
+            faults.push(Fault::Torn { frame });
+            continue;
+        };
+        if let Some(wanted) = camera_index.filter(|&wanted| wanted != stamp.camera_index) {
+            faults.push(Fault::WrongCamera { frame, found: stamp.camera_index, wanted });
+            continue;
+        }
+        let sequence = unfold(stamp.source_sequence, origin);
+        let highest = seen.last().copied();
+        if !seen.insert(sequence) {
+            faults.push(Fault::Duplicate { frame, sequence });
+            continue;
+        }
+        if let Some(after) = highest.filter(|&highest| sequence < highest) {
+            faults.push(Fault::Reordered { frame, sequence, after });
+        }
+        let t_ns = match life {
+            Some(life) => {
+                let made = find(life, sequence);
+                if made.is_none() {
+                    faults.push(Fault::NeverMade { frame, sequence });
+                    continue;
+                }
+                made
+            }
+            None => matching_row(evidence, frame),
+        };
+        match t_ns.map_or(0, |t_ns| ns_outside(evidence.window, t_ns)) {
+            0 => _ = present.insert(sequence),
+            by_ns => faults.push(Fault::OutsideWindow { frame, sequence, by_us: by_ns.div_ceil(1000) }),
+        }
+    }
+    present
+}
+
+/// A full sequence near those of the clip, to unfold the stamps' 32 bits around.
+fn origin_of(evidence: &Evidence<'_>, life: Option<&[Made]>) -> u64 {
+    let in_window = |row: &&Made| evidence.window.contains(row.t_ns);
+    life.and_then(|life| life.iter().find(in_window).or(life.last()).map(|row| row.sequence))
+        .or_else(|| {
+            evidence.frames.iter().find_map(|frame| frame.stamp).map(|s| u64::from(s.source_sequence))
+        })
+        .unwrap_or(0)
+}
+
+/// The full sequence nearest to `origin` whose low 32 bits are the stamp's.
+fn unfold(folded: u32, origin: u64) -> i64 {
+    let low = u32::try_from(origin & u64::from(u32::MAX)).unwrap_or(0);
+    let step = folded.wrapping_sub(low).cast_signed();
+    origin.cast_signed().saturating_add(i64::from(step))
+}
+
+fn find(life: &[Made], sequence: i64) -> Option<u64> {
+    let sequence = u64::try_from(sequence).ok()?;
+    let place = life.binary_search_by_key(&sequence, |row| row.sequence).ok()?;
+    Some(life[place].t_ns)
+}
+
+/// The CSV's time for a frame, where rows and frames can be paired at all.
+fn matching_row(evidence: &Evidence<'_>, frame: usize) -> Option<u64> {
+    (evidence.rows.len() == evidence.frames.len()).then(|| evidence.rows[frame].t_ns)
+}
+
+fn ns_outside(window: Window, t_ns: u64) -> u64 {
+    window.start_ns.saturating_sub(t_ns).max(t_ns.saturating_sub(window.end_ns))
+}
+
+/// Without a truth log: all from the first frame to the last, and what is declared before and after them.
+fn due_by_the_stamps(present: &BTreeSet<i64>, camera: &Camera) -> Due {
+    let (Some(&first), Some(&last)) = (present.first(), present.last()) else {
+        return Due::exactly(camera.declared());
+    };
+    let at_the_ends = camera.gaps.iter().filter(|gap| match gap.after_sequence {
+        Some(after) => !(first..last).contains(&after.cast_signed()),
+        None => true,
+    });
+    let outside = at_the_ends.fold(0_u64, |sum, gap| sum.saturating_add(gap.missing));
+    Due::exactly(last.abs_diff(first).saturating_add(1).saturating_add(outside))
+}
+
+fn check_the_sum(evidence: &Evidence<'_>, present: &BTreeSet<i64>, silent: i64, faults: &mut Vec<Fault>) {
+    let frames = silent.unsigned_abs();
+    match silent {
+        1.. => faults.push(Fault::SilentLoss { frames }),
+        ..0 => faults.push(Fault::DeclaredTooMuch { frames }),
+        0 => {
+            let holes = holes_between(present);
+            let declared = declared_in_order(evidence.camera);
+            if !gaps_fit(&holes, &declared) {
+                faults.push(Fault::GapsElsewhere { holes, declared });
+            }
+        }
+    }
+}
+
+/// How many sequences are missing at each place between the frames present.
+fn holes_between(present: &BTreeSet<i64>) -> Vec<u64> {
+    let next = present.iter().skip(1);
+    present.iter().zip(next).map(|(a, b)| b.abs_diff(*a) - 1).filter(|&hole| hole > 0).collect()
+}
+
+fn declared_in_order(camera: &Camera) -> Vec<u64> {
+    let mut gaps: Vec<_> = camera.gaps.iter().filter(|gap| gap.missing > 0).collect();
+    gaps.sort_by_key(|gap| gap.after_sequence);
+    gaps.iter().map(|gap| gap.missing).collect()
+}
+
+/// Whether the gaps, in order, can be dealt out to the holes: some to the start of the clip, then exactly as
+/// many frames to each hole as it lacks (in one gap or, with several causes, more), the rest to the end.
+///
+/// Sizes and order alone, so that it doesn't matter which of its two counts the recorder names gaps by.
+fn gaps_fit(holes: &[u64], gaps: &[u64]) -> bool {
+    (0..=gaps.len()).any(|at_the_start| {
+        let mut rest = gaps[at_the_start..].iter();
+        holes.iter().all(|&hole| {
+            let mut filled = 0_u64;
+            while filled < hole {
+                let Some(&gap) = rest.next() else { return false };
+                filled = filled.saturating_add(gap);
+            }
+            filled == hole
+        })
+    })
+}
+
+fn check_the_claims(evidence: &Evidence<'_>, present: u64, expected: u64, due: Due, faults: &mut Vec<Fault>) {
+    let Camera { frames_written, frames_expected, .. } = *evidence.camera;
+    let decoded = count(evidence.frames.len());
+    if frames_written != decoded {
+        faults.push(Fault::WrittenDiffers { claimed: frames_written, decoded });
+    }
+    if frames_expected != expected {
+        faults.push(Fault::ExpectedDiffers { claimed: frames_expected, expected });
+    }
+    // One frame time between the last frame and the window's end is how windows end.
+    let never_made = if due.after_the_log > 1 { due.after_the_log } else { 0 };
+    let missing = expected.saturating_sub(present).max(evidence.camera.declared()).max(never_made);
+    if evidence.complete && missing > 0 {
+        faults.push(Fault::CalledComplete { missing });
+    }
+}
+
+fn check_the_rows(evidence: &Evidence<'_>, life: Option<&[Made]>, faults: &mut Vec<Fault>) {
+    let Evidence { rows, frames, .. } = *evidence;
+    if let Some(row) = rows.windows(2).position(|pair| pair[1].t_ns <= pair[0].t_ns) {
+        faults.push(Fault::TimesNotIncreasing { frame: row + 1 });
+    }
+    if rows.len() != frames.len() {
+        // Which row belongs to which frame is anyone's guess now.
+        faults.push(Fault::RowsDiffer { rows: rows.len(), frames: frames.len() });
+        return;
+    }
+    let Some(life) = life else { return };
+    let origin = origin_of(evidence, Some(life));
+    let mut wrong = frames.iter().zip(rows).enumerate().filter_map(|(frame, (shown, row))| {
+        let truth_ns = find(life, unfold(shown.stamp?.source_sequence, origin))?;
+        (truth_ns != row.t_ns).then_some((frame, row.t_ns, truth_ns))
+    });
+    if let Some((frame, csv_ns, truth_ns)) = wrong.next() {
+        faults.push(Fault::TimesDiffer { rows: 1 + wrong.count(), frame, csv_ns, truth_ns });
+    }
+}
+
+/// Compares when frames are shown with when they were captured, file by file: each starts at its own zero.
+fn check_the_play(evidence: &Evidence<'_>, faults: &mut Vec<Fault>) {
+    let parts = evidence.camera.parts();
+    let mut start = 0;
+    for frames in evidence.frames.chunk_by(|a, b| a.part == b.part) {
+        let shown_at: Vec<Option<i64>> = frames.iter().map(|frame| frame.pts_us).collect();
+        let mut last = None;
+        for (frame, pts) in (start..).zip(&shown_at) {
+            if pts.is_some() && *pts <= last {
+                faults.push(Fault::PtsNotIncreasing { frame });
+            }
+            last = last.max(*pts);
+        }
+        // An AVI has a constant rate; only an MP4 can say when its frames were captured.
+        if parts.get(frames[0].part).is_some_and(|name| name.ends_with(".mp4")) {
+            check_the_times(evidence, start, &shown_at, faults);
+        }
+        start += frames.len();
+    }
+}
+
+fn check_the_times(evidence: &Evidence<'_>, start: usize, shown_at: &[Option<i64>], faults: &mut Vec<Fault>) {
+    if let Some(place) = shown_at.iter().position(Option::is_none) {
+        faults.push(Fault::PtsMissing { frame: start + place });
+    }
+    let mut off = (start..).zip(shown_at).filter_map(|(frame, &pts)| {
+        let shown_us = i128::from(pts?) - i128::from((*shown_at.first()?)?);
+        let captured_ns =
+            i128::from(matching_row(evidence, frame)?) - i128::from(matching_row(evidence, start)?);
+        let by_ns = shown_us * 1000 - captured_ns;
+        (by_ns.unsigned_abs() > u128::from(PTS_TOLERANCE_NS))
+            .then(|| (frame, i64::try_from(by_ns / 1000).unwrap_or(i64::MAX)))
+    });
+    if let Some((frame, by_us)) = off.next() {
+        faults.push(Fault::PtsOffCapture { frames: 1 + off.count(), frame, by_us });
+    }
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+fn difference(a: u64, b: u64) -> i64 {
+    i64::try_from(i128::from(a) - i128::from(b)).unwrap_or(if a > b { i64::MAX } else { i64::MIN })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! `manifest.json`, read as a stranger would read it.
+//!
+//! Deliberately not Preroll's own types: a field that Preroll renames or forgets has to break here. Extra fields
+//! are welcome; what the oracle needs has to be there.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path};
+
+use serde::{Deserialize, Serialize};
+
+/// What a clip says about itself.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Manifest {
+    /// The clip's id; a number or a string.
+    pub clip_id: serde_json::Value,
+    /// What the trigger called it.
+    pub label: Option<String>,
+    /// Whether every camera's every frame is there.
+    pub complete: bool,
+    /// The span of time the clip covers.
+    pub window: Window,
+    /// Each camera by name.
+    pub cameras: BTreeMap<String, Camera>,
+}
+
+/// A span of CLOCK_MONOTONIC, both ends within it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Window {
+    /// The first nanosecond inside.
+    pub start_ns: u64,
+    /// The last nanosecond inside.
+    pub end_ns: u64,
+}
+
+impl Window {
+    /// Whether a frame captured at `t_ns` belongs to the clip.
+    pub fn contains(self, t_ns: u64) -> bool {
+        (self.start_ns..=self.end_ns).contains(&t_ns)
+    }
+}
+
+/// What a clip says about one camera.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Camera {
+    /// The video, beside the manifest. May be left out when no frame was written.
+    pub file: Option<String>,
+    /// All parts in order, when the codec had to change in the middle of the clip.
+    #[serde(default)]
+    pub files: Vec<String>,
+    /// The codec, as the recorder names it.
+    pub codec: Option<String>,
+    /// The encoder that was used.
+    pub encoder: Option<String>,
+    /// How many frames the recorder says were due.
+    pub frames_expected: u64,
+    /// How many frames the recorder says are in the video.
+    pub frames_written: u64,
+    /// Frames that are not in the video although they were due.
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
+    /// What got in the way, in the recorder's words; the oracle only shows that it can be read.
+    #[serde(default)]
+    pub interruptions: Vec<serde_json::Value>,
+    /// The camera's position in the config's list, if the manifest says so.
+    pub camera_index: Option<u8>,
+}
+
+/// Frames declared missing.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Gap {
+    /// The last frame before the gap, by the camera's own count; absent when the gap is at the start.
+    pub after_sequence: Option<u64>,
+    /// How many frames are missing there.
+    pub missing: u64,
+    /// Why, in the recorder's words.
+    pub cause: Option<String>,
+}
+
+impl Manifest {
+    /// Parses the text of a manifest.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+}
+
+impl Camera {
+    /// The video files, in the order in which they play.
+    pub fn parts(&self) -> Vec<&str> {
+        let listed = self.files.iter().map(String::as_str);
+        match self.file.as_deref() {
+            Some(file) if !self.files.iter().any(|other| other == file) => {
+                std::iter::once(file).chain(listed).collect()
+            }
+            _ => listed.collect(),
+        }
+    }
+
+    /// How many frames are declared missing in all.
+    pub fn declared(&self) -> u64 {
+        self.gaps.iter().fold(0, |sum, gap| sum.saturating_add(gap.missing))
+    }
+}
+
+/// Whether `name` names something in the clip's own folder and nowhere else.
+pub fn is_plain_name(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"{
+        "clip_id": "clip-0001", "label": "goal", "complete": false, "of_tomorrow": 1,
+        "window": { "start_ns": 10, "end_ns": 20, "asked": {} },
+        "cameras": { "left": {
+            "file": "left.mp4", "codec": "H264", "encoder": "libx264",
+            "frames_expected": 6, "frames_written": 3, "interruptions": [{ "ms": 40 }],
+            "gaps": [{ "after_sequence": 7, "missing": 2, "cause": "ring overrun" },
+                     { "after_sequence": null, "missing": 1 }] } } }"#;
+
+    #[test]
+    fn what_is_needed_is_read_and_the_rest_is_let_be() {
+        let manifest = Manifest::parse(TEXT).unwrap();
+        let left = &manifest.cameras["left"];
+        assert_eq!(left.declared(), 3);
+        assert_eq!(left.parts(), ["left.mp4"]);
+        assert!(manifest.window.contains(20) && !manifest.window.contains(21));
+    }
+
+    #[test]
+    fn a_manifest_without_what_is_needed_is_refused() {
+        for field in
+            ["\"complete\"", "\"window\"", "\"frames_written\"", "\"frames_expected\"", "\"missing\""]
+        {
+            let text = TEXT.replace(field, "\"renamed\"");
+            assert!(Manifest::parse(&text).is_err(), "{field}");
+        }
+    }
+
+    #[test]
+    fn parts_play_in_order_however_they_are_listed() {
+        let camera = |file: Option<&str>, files: &[&str]| Camera {
+            file: file.map(str::to_owned),
+            files: files.iter().map(|&name| name.to_owned()).collect(),
+            ..Camera::default()
+        };
+        assert_eq!(camera(Some("a.mp4"), &["b.avi"]).parts(), ["a.mp4", "b.avi"]);
+        assert_eq!(camera(Some("a.mp4"), &["a.mp4", "b.avi"]).parts(), ["a.mp4", "b.avi"]);
+        assert_eq!(camera(None, &["a.mp4", "b.avi"]).parts(), ["a.mp4", "b.avi"]);
+        assert!(camera(None, &[]).parts().is_empty());
+    }
+
+    #[test]
+    fn a_name_may_not_leave_the_folder() {
+        assert!(is_plain_name("left.mp4"));
+        for name in ["", ".", "..", "../left.mp4", "/left.mp4", "a/b.mp4"] {
+            assert!(!is_plain_name(name), "{name:?}");
+        }
+    }
+}

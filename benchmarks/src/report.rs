@@ -1,0 +1,126 @@
+//! The verdicts, and how they read.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::fault::Fault;
+use crate::judge::Verdict;
+
+/// A clip can fail once a frame; a person reads the first few. JSON has them all.
+const REASONS_SHOWN: usize = 8;
+
+/// Every clip below a folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Sorted by name.
+    pub clips: Vec<Clip>,
+}
+
+/// One clip.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Clip {
+    /// Its folder, below the one that was searched.
+    pub name: String,
+    /// Whether its recorder was done with it.
+    pub state: State,
+    /// A verdict for each camera, by name.
+    pub cameras: BTreeMap<String, Verdict>,
+    /// What is wrong with the clip as a whole.
+    pub faults: Vec<Fault>,
+}
+
+/// How far a clip got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It has a manifest.
+    Finished,
+    /// It has none (yet).
+    Unfinished,
+}
+
+impl Clip {
+    /// Whether the clip and all of its cameras tell the truth. An unfinished one doesn't.
+    pub fn is_true(&self) -> bool {
+        self.faults.is_empty() && self.cameras.values().all(Verdict::is_true)
+    }
+}
+
+impl Report {
+    /// Whether every clip is finished and true.
+    pub fn is_true(&self) -> bool {
+        self.clips.iter().all(Clip::is_true)
+    }
+
+    /// Whether every finished clip is true; one that is still being written is let be.
+    pub fn finished_are_true(&self) -> bool {
+        self.clips.iter().all(|clip| clip.state == State::Unfinished || clip.is_true())
+    }
+
+    /// Every camera of every clip.
+    pub fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
+        self.clips.iter().flat_map(|clip| clip.cameras.values())
+    }
+}
+
+/// One aligned line for each camera of each clip, and below it why it is false.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let widest =
+            |lengths: &mut dyn Iterator<Item = usize>, title: &str| lengths.fold(title.len(), usize::max);
+        let clip_width = widest(&mut self.clips.iter().map(|clip| clip.name.len()), "clip");
+        let camera_width =
+            widest(&mut self.clips.iter().flat_map(|clip| clip.cameras.keys().map(String::len)), "camera");
+        writeln!(
+            f,
+            "{:clip_width$}  {:camera_width$}  expected  present  declared  silent  verdict",
+            "clip", "camera"
+        )?;
+        for clip in &self.clips {
+            for (camera, verdict) in &clip.cameras {
+                writeln!(
+                    f,
+                    "{:clip_width$}  {camera:camera_width$}  {:>8}  {:>7}  {:>8}  {:>6}  {}",
+                    clip.name,
+                    verdict.expected,
+                    verdict.present,
+                    verdict.declared,
+                    verdict.silent,
+                    in_a_word(verdict),
+                )?;
+                reasons(f, &verdict.faults)?;
+            }
+            match clip.state {
+                State::Unfinished => {
+                    writeln!(f, "{:clip_width$}  unfinished: it has no manifest", clip.name)?
+                }
+                State::Finished if !clip.faults.is_empty() => {
+                    writeln!(f, "{:clip_width$}  FALSE as a whole", clip.name)?;
+                    reasons(f, &clip.faults)?;
+                }
+                State::Finished => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn in_a_word(verdict: &Verdict) -> &'static str {
+    match (verdict.is_true(), verdict.by_truth) {
+        (true, true) => "true",
+        (true, false) => "true by its stamps (no truth log)",
+        (false, _) => "FALSE",
+    }
+}
+
+fn reasons(f: &mut fmt::Formatter<'_>, faults: &[Fault]) -> fmt::Result {
+    for fault in faults.iter().take(REASONS_SHOWN) {
+        writeln!(f, "    - {fault}")?;
+    }
+    if faults.len() > REASONS_SHOWN {
+        writeln!(f, "    - and {} more (all of them with --json)", faults.len() - REASONS_SHOWN)?;
+    }
+    Ok(())
+}
