@@ -187,15 +187,38 @@ pub struct Link<O, R> {
 }
 
 /// Reports to the supervisor, if there is one, without ever waiting for it.
-#[derive(Clone)]
 pub struct Reports<R> {
-    queue: SyncSender<R>,
+    queue: SyncSender<Parcel<R>>,
+}
+
+struct Parcel<R> {
+    report: R,
+    /// Dropped once the report is on its way.
+    on_its_way: Option<SyncSender<()>>,
+}
+
+impl<R> Clone for Reports<R> {
+    fn clone(&self) -> Self {
+        Self { queue: self.queue.clone() }
+    }
 }
 
 impl<R> Reports<R> {
     /// Queues a report; drops it when too many wait already.
     pub fn send(&self, report: R) {
-        match self.queue.try_send(report) {
+        self.queue_up(Parcel { report, on_its_way: None });
+    }
+
+    /// Sends a last report before this process ends, and waits for that, but no longer than `at_most`.
+    pub fn send_last(&self, report: R, at_most: Duration) {
+        let (on_its_way, gone) = sync_channel(0);
+        self.queue_up(Parcel { report, on_its_way: Some(on_its_way) });
+        // Whether it was sent, dropped or the time is over: this process ends now.
+        let _ = gone.recv_timeout(at_most);
+    }
+
+    fn queue_up(&self, parcel: Parcel<R>) {
+        match self.queue.try_send(parcel) {
             Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
         }
     }
@@ -257,13 +280,14 @@ where
     Some(orders)
 }
 
-fn forward<R: Serialize>(queued: &Receiver<R>, upward: &Upward<R>) {
-    while let Ok(report) = queued.recv() {
+fn forward<R: Serialize>(queued: &Receiver<Parcel<R>>, upward: &Upward<R>) {
+    while let Ok(Parcel { report, on_its_way }) = queued.recv() {
         let sender = upward.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(sender) = sender {
             // A supervisor that is gone is noticed by the other thread.
             let _ = sender.send(report);
         }
+        drop(on_its_way);
     }
 }
 

@@ -1,1 +1,5 @@
-fn main() {}
+//! See [`capture`].
+
+fn main() -> std::process::ExitCode {
+    capture::process::main(capture::sim::Sim::open)
+}

@@ -4,6 +4,7 @@ mod check;
 mod mistake;
 mod raw;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -140,6 +141,22 @@ impl Config {
     /// [`Mistake`], which shows the line.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Mistake> {
         check::config(path, text)
+    }
+
+    /// Leaves the checked config where the children of this instance find it.
+    ///
+    /// # Errors
+    /// The system's word.
+    pub fn save_checked(&self, path: &Path) -> io::Result<()> {
+        crate::durable::replace(path, &serde_json::to_vec_pretty(self)?)
+    }
+
+    /// Reads what [`Config::save_checked`] left.
+    ///
+    /// # Errors
+    /// The system's word, or that the file is not such a config.
+    pub fn load_checked(path: &Path) -> io::Result<Self> {
+        Ok(serde_json::from_slice(&std::fs::read(path)?)?)
     }
 
     /// The camera of this name.

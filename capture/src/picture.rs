@@ -1,0 +1,180 @@
+//! What a simulated camera sees: a textured scene that moves, seeded by the camera's name. Making a frame costs
+//! about one copy of it: the scene is painted once, and scrolled.
+
+use proto::frame::{Geometry, PixelFormat, Plane};
+
+/// Pixels that the scene moves from one frame to the next. Even, so that subsampled colour moves with it.
+const SCROLL_PIXELS: usize = 4;
+/// The moving shapes: squares of the scene itself, seen elsewhere.
+const SHAPES: usize = 3;
+const SHAPE_PIXELS: usize = 96;
+
+/// A painted scene.
+pub struct Picture {
+    geometry: Geometry,
+    scene: Vec<u8>,
+}
+
+impl Picture {
+    /// Paints the scene of the camera of this name.
+    #[must_use]
+    pub fn new(geometry: Geometry, name: &str) -> Self {
+        let seed = name.bytes().fold(0x811C_9DC5, |h: u32, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
+        let mut scene = vec![0; geometry.frame_bytes()];
+        let [first, second, third] = geometry.planes();
+        match geometry.format() {
+            PixelFormat::I420 => {
+                paint(&mut scene, &first, 1, 0, |x, y| luma(seed, x, y));
+                paint(&mut scene, &second, 1, 0, |x, y| chroma(seed ^ 1, 2 * x, 2 * y));
+                paint(&mut scene, &third, 1, 0, |x, y| chroma(seed ^ 2, 2 * x, 2 * y));
+            }
+            PixelFormat::NV12 => {
+                paint(&mut scene, &first, 1, 0, |x, y| luma(seed, x, y));
+                paint(&mut scene, &second, 2, 0, |x, y| chroma(seed ^ 1, 2 * x, 2 * y));
+                paint(&mut scene, &second, 2, 1, |x, y| chroma(seed ^ 2, 2 * x, 2 * y));
+            }
+            PixelFormat::YUYV => {
+                paint(&mut scene, &first, 2, 0, |x, y| luma(seed, x, y));
+                paint(&mut scene, &first, 4, 1, |x, y| chroma(seed ^ 1, 2 * x, y));
+                paint(&mut scene, &first, 4, 3, |x, y| chroma(seed ^ 2, 2 * x, y));
+            }
+            PixelFormat::BGR24 => {
+                for channel in 0..3 {
+                    let tint = seed ^ u32::from(channel == 0);
+                    paint(&mut scene, &first, 3, channel, |x, y| luma(tint, x, y));
+                }
+            }
+            _ => paint(&mut scene, &first, 1, 0, |x, y| luma(seed, x, y)),
+        }
+        Self { geometry, scene }
+    }
+
+    /// Writes the scene as it looks at frame `number`, over all of `frame`.
+    pub fn draw(&self, frame: &mut [u8], number: u64) {
+        let width = self.geometry.width() as usize;
+        let height = self.geometry.height() as usize;
+        // Within the width's multiples, so the cast loses nothing.
+        let turn = usize::try_from(number % (width as u64)).unwrap_or(0);
+        let shift = turn * SCROLL_PIXELS % width & !1;
+        for plane in self.geometry.planes() {
+            let left = shift * plane.row_bytes / width;
+            // The last plane of a pixel group must not be cut in two.
+            let left = left - left % self.group_bytes();
+            for row in 0..plane.rows {
+                let from = plane.row(&self.scene, row);
+                let to = plane.row_mut(frame, row);
+                let (head, tail) = from.split_at(left);
+                to[..tail.len()].copy_from_slice(tail);
+                to[tail.len()..].copy_from_slice(head);
+            }
+        }
+        for shape in 0..SHAPES {
+            self.draw_shape(frame, turn + shape * 211, shape, width, height);
+        }
+    }
+
+    /// A square of the scene's far side, moving against the scroll.
+    fn draw_shape(&self, frame: &mut [u8], turn: usize, shape: usize, width: usize, height: usize) {
+        let side = SHAPE_PIXELS.min(width / 4).min(height / 4) & !1;
+        if side == 0 {
+            return;
+        }
+        let x = turn * (6 + 2 * shape) % (width - side) & !1;
+        let y = (turn * (2 + shape) + height / (shape + 2)) % (height - side) & !1;
+        for plane in self.geometry.planes().into_iter().filter(|p| p.rows > 0) {
+            let group = self.group_bytes();
+            let bytes = side * plane.row_bytes / width / group * group;
+            let at = x * plane.row_bytes / width / group * group;
+            let rows = side * plane.rows / height;
+            let top = y * plane.rows / height;
+            for row in 0..rows {
+                let from = plane.row(&self.scene, (plane.rows / 2 + row) % plane.rows);
+                let to = plane.row_mut(frame, top + row);
+                to[at..at + bytes].copy_from_slice(&from[from.len() - at - bytes..from.len() - at]);
+            }
+        }
+    }
+
+    /// Bytes that belong together in a row: a colour sample and its neighbours.
+    fn group_bytes(&self) -> usize {
+        match self.geometry.format() {
+            PixelFormat::NV12 => 2,
+            PixelFormat::YUYV => 4,
+            PixelFormat::BGR24 => 3,
+            _ => 1,
+        }
+    }
+}
+
+/// Sets every `step`th byte of a plane, from `first` on, to what `value` says of its position.
+fn paint(scene: &mut [u8], plane: &Plane, step: usize, first: usize, value: impl Fn(u32, u32) -> u8) {
+    for y in 0..plane.rows {
+        let line = plane.row_mut(scene, y);
+        let mut x = 0;
+        let mut at = first;
+        while at < line.len() {
+            line[at] = value(x, u32::try_from(y).unwrap_or(0));
+            x += 1;
+            at += step;
+        }
+    }
+}
+
+/// Large soft areas, smaller ones on top, and a little grain: about what a lens and a sensor give.
+fn luma(seed: u32, x: u32, y: u32) -> u8 {
+    let grain = hash(seed, x, y) & 7;
+    let sum = 64
+        + (noise(seed, x, y, 6) * 90 + noise(seed ^ 77, x, y, 4) * 50 + noise(seed ^ 99, x, y, 2) * 24) / 255;
+    u8::try_from(sum + grain).unwrap_or(u8::MAX)
+}
+
+fn chroma(seed: u32, x: u32, y: u32) -> u8 {
+    u8::try_from(96 + noise(seed, x, y, 6) * 64 / 255).unwrap_or(u8::MAX)
+}
+
+/// Value noise: random numbers on a lattice of 2^`scale` pixels, blended in between. 0 to 255.
+fn noise(seed: u32, x: u32, y: u32, scale: u32) -> u32 {
+    let size = 1 << scale;
+    let (cell_x, cell_y) = (x >> scale, y >> scale);
+    let (part_x, part_y) = (x & (size - 1), y & (size - 1));
+    let corner = |dx, dy| hash(seed, cell_x + dx, cell_y + dy) & 0xFF;
+    let top = corner(0, 0) * (size - part_x) + corner(1, 0) * part_x;
+    let bottom = corner(0, 1) * (size - part_x) + corner(1, 1) * part_x;
+    (top * (size - part_y) + bottom * part_y) >> (2 * scale)
+}
+
+fn hash(seed: u32, x: u32, y: u32) -> u32 {
+    let mut h = seed ^ x.wrapping_mul(0x9E37_79B1) ^ y.wrapping_mul(0x85EB_CA77);
+    h = (h ^ h >> 15).wrapping_mul(0x2C1B_3C6D);
+    h = (h ^ h >> 12).wrapping_mul(0x297A_2D39);
+    h ^ h >> 15
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scene_moves_and_fills_every_format() {
+        for format in PixelFormat::ALL {
+            let geometry = Geometry::new(322, 130, format).unwrap();
+            let picture = Picture::new(geometry, "left");
+            let (mut a, mut b) = (vec![0; geometry.frame_bytes()], vec![0; geometry.frame_bytes()]);
+            picture.draw(&mut a, 1);
+            picture.draw(&mut b, 2);
+            assert_ne!(a, b, "{format}");
+            for plane in geometry.planes().iter().filter(|p| p.rows > 0) {
+                for row in 0..plane.rows {
+                    assert!(plane.row(&a, row).iter().all(|v| *v > 0), "{format} row {row}");
+                }
+            }
+            picture.draw(&mut b, u64::MAX);
+        }
+    }
+
+    #[test]
+    fn two_cameras_see_two_scenes() {
+        let geometry = Geometry::new(256, 64, PixelFormat::GRAY8).unwrap();
+        assert_ne!(Picture::new(geometry, "left").scene, Picture::new(geometry, "right").scene);
+    }
+}
