@@ -175,7 +175,10 @@ fn capture(
                 live = false;
             }
             Arrival::Silence => {}
-            Arrival::End => return Ok(()),
+            Arrival::End => {
+                writer.end();
+                return Ok(());
+            }
         }
     }
     Ok(())

@@ -1,1 +1,62 @@
-fn main() {}
+//! The recorder: on a trigger, from the cameras' rings to a finished clip set.
+//!
+//! The life of a clip, in file names: a plan on disk is handed to each camera's [`worker`], which moves the camera's
+//! [`take`] on, frame by frame, through [`encode`] into a [`part`] with its [`journal`]; at the end of the window
+//! [`finish`] joins the parts, [`account`] says what is missing, and the manifest is written last. [`probe`] finds
+//! out beforehand what can be encoded here.
+
+mod account;
+mod container;
+mod encode;
+mod finish;
+mod journal;
+mod part;
+mod probe;
+mod pulse;
+mod raw;
+mod run;
+mod take;
+mod worker;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use proto::exit;
+use proto::log::{self, LogFormat};
+
+/// The recorder. Started by the supervisor; there is no need to start one by hand.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// The instance's runtime directory
+    #[arg(long)]
+    runtime_dir: PathBuf,
+    /// text or json
+    #[arg(long, default_value = "text")]
+    log_format: String,
+}
+
+/// Encoding gives way to capturing: a frame can be encoded later, not captured later.
+const NICE: i32 = 5;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    log::start(LogFormat::from_name(&args.log_format).unwrap_or_default());
+    // Being less urgent is always permitted; if it isn't, nothing is lost but smoothness.
+    let _ = rustix::process::nice(NICE);
+    ffmpeg_next::util::log::set_level(ffmpeg_next::util::log::Level::Quiet);
+    match run::run(&args.runtime_dir) {
+        Ok(()) => ExitCode::from(exit::DONE),
+        Err(e) => {
+            tracing::error!("recorder: {e:#}");
+            ExitCode::from(exit::FAILED)
+        }
+    }
+}
+
+/// Names this boot: a plan's monotonic times mean nothing in another.
+pub(crate) fn boot_id() -> String {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    text.map(|t| t.trim().to_owned()).unwrap_or_default()
+}

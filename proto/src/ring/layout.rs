@@ -170,6 +170,8 @@ pub struct Counters {
     pub dropped_ring_full: AtomicU64,
     /// Frames that the camera made and did not deliver.
     pub dropped_by_camera: AtomicU64,
+    /// The epoch that ended because its camera, a file, was at its end; 0 while none has.
+    pub ended_epoch: AtomicU64,
     /// When the last frame was published.
     pub last_publish_ns: AtomicU64,
     /// The longest time between two publications of one epoch.
@@ -184,6 +186,7 @@ impl Default for Counters {
         Self {
             dropped_ring_full: zero(),
             dropped_by_camera: zero(),
+            ended_epoch: zero(),
             last_publish_ns: zero(),
             interval_max_ns: zero(),
             interval_buckets: core::array::from_fn(|_| zero()),

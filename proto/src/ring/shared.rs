@@ -132,6 +132,13 @@ impl Ring {
         &header(&self.segment).counters
     }
 
+    /// Has the capture said that no more frames will come (a video file at its end)?
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        let epoch = self.epoch();
+        epoch > 0 && self.counters().ended_epoch.load(Relaxed) == epoch
+    }
+
     /// Lives of the capture process so far.
     #[must_use]
     pub fn epoch(&self) -> u64 {
@@ -284,6 +291,11 @@ impl RingWriter {
     #[must_use]
     pub fn epoch(&self) -> u32 {
         self.epoch
+    }
+
+    /// Says that no more frames will come in this epoch: the camera was a file, and it is at its end.
+    pub fn end(&self) {
+        self.ring.counters().ended_epoch.store(u64::from(self.epoch), Relaxed);
     }
 
     /// A slot for the next frame; `None`, and counted, when readers hold all of them.

@@ -1,0 +1,227 @@
+//! What should be in a clip, what is, and what is said about the difference. Pure: from moments to gaps.
+
+use std::time::Duration;
+
+use proto::clip::{Gap, GapCause, Window};
+use proto::frame::{Before, Moment};
+use proto::time::{MonotonicNs, nanos};
+
+/// A frame that was published in the window, and what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) moment: Moment,
+    /// `None`: it is in the file. Otherwise why not.
+    pub(crate) lost: Option<GapCause>,
+}
+
+/// All that is known of one camera's part in a clip, once its window is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Evidence {
+    /// What was recorded.
+    pub(crate) window: Window,
+    /// The frame before the window's first.
+    pub(crate) previous: Option<Moment>,
+    /// Every frame published in the window, in order.
+    pub(crate) wanted: Vec<Wanted>,
+    /// The frame after the window's last.
+    pub(crate) following: Option<Moment>,
+    /// From frame to frame, nominally.
+    pub(crate) period: Duration,
+    /// Why no frame followed, where none did; `None` if none is missed (a file that has ended).
+    pub(crate) silence: Option<GapCause>,
+}
+
+/// The sum of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Account {
+    pub(crate) expected: u64,
+    pub(crate) written: u64,
+    pub(crate) gaps: Vec<Gap>,
+}
+
+impl Evidence {
+    /// Counts. Always `expected == written + the gaps' sum`.
+    pub(crate) fn account(&self) -> Account {
+        let mut gaps = Gaps::default();
+        let mut before = self.previous;
+        let mut written = 0;
+        for wanted in &self.wanted {
+            let moment = wanted.moment;
+            if let Some(before) = before {
+                gaps.add(before.sequence, self.never_published(&before, &moment), cause(&before, &moment));
+            }
+            match wanted.lost {
+                None => written += 1,
+                Some(cause) => gaps.add(moment.sequence.saturating_sub(1), 1, cause),
+            }
+            before = Some(moment);
+        }
+        match (before, self.following) {
+            (Some(before), Some(after)) => {
+                gaps.add(before.sequence, self.never_published(&before, &after), cause(&before, &after));
+            }
+            (before, None) => {
+                if let Some(cause) = self.silence {
+                    gaps.add(before.map_or(0, |b| b.sequence), self.silent_frames(before), cause);
+                }
+            }
+            (None, Some(_)) => {}
+        }
+        let missing: u64 = gaps.0.iter().map(|g| g.missing).sum();
+        Account { expected: written + missing, written, gaps: gaps.0 }
+    }
+
+    /// The camera's numbers between two neighbouring frames, as far as they fall into the window. The camera's
+    /// clock is taken to run evenly between the two.
+    fn never_published(&self, a: &Moment, b: &Moment) -> u64 {
+        let steps = b.source_sequence.saturating_sub(a.source_sequence);
+        if steps <= 1 {
+            return 0;
+        }
+        let span = u128::from(nanos(b.t_capture - a.t_capture));
+        let time_of =
+            |k: u64| a.t_capture.0 + u64::try_from(span * u128::from(k) / u128::from(steps)).unwrap_or(0);
+        let inside = |k: u64| self.window.contains(MonotonicNs(time_of(k)));
+        if a.t_capture >= self.window.start_ns && b.t_capture <= self.window.end_ns {
+            return steps - 1;
+        }
+        // At an edge: the frames are in order, so the ones inside are a run, and both its ends can be searched.
+        let first = partition(1, steps, |k| time_of(k) >= self.window.start_ns.0);
+        let end = partition(first, steps, |k| !inside(k));
+        end - first
+    }
+
+    /// Frames that a silent camera should have made from its last one (or the window's start) to the end.
+    fn silent_frames(&self, last: Option<Moment>) -> u64 {
+        let period_ns = nanos(self.period).max(1);
+        let in_window = last.map(|m| m.t_capture).filter(|t| *t >= self.window.start_ns);
+        match in_window {
+            Some(last) => nanos(self.window.end_ns - last) / period_ns,
+            None => nanos(self.window.span()) / period_ns,
+        }
+    }
+}
+
+/// The first `k` in `low..high` for which `yes` holds, if it holds for all after it; else `high`.
+fn partition(mut low: u64, mut high: u64, yes: impl Fn(u64) -> bool) -> u64 {
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if yes(middle) { high = middle } else { low = middle + 1 }
+    }
+    low
+}
+
+/// Why the camera's numbers jump between two frames.
+fn cause(a: &Moment, b: &Moment) -> GapCause {
+    match b.before {
+        _ if a.epoch != b.epoch => GapCause::CaptureRestart,
+        Before::RingFull => GapCause::RingFull,
+        Before::CameraStall => GapCause::CameraStall,
+        Before::CameraDrop | Before::Nothing => GapCause::CameraDrop,
+    }
+}
+
+/// Gaps in order; frames lost one after the other for one reason are one gap.
+#[derive(Default)]
+struct Gaps(Vec<Gap>);
+
+impl Gaps {
+    fn add(&mut self, after_sequence: u64, missing: u64, cause: GapCause) {
+        if missing == 0 {
+            return;
+        }
+        match self.0.last_mut() {
+            Some(last) if last.cause == cause && last.after_sequence + last.missing == after_sequence => {
+                last.missing += missing;
+            }
+            _ => self.0.push(Gap { after_sequence, missing, cause }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    /// Frame `n` of a camera that makes one every 10 ms, as the ring numbers it too.
+    fn frame(n: u64) -> Moment {
+        Moment {
+            sequence: n,
+            source_sequence: n,
+            t_capture: MonotonicNs(n * 10 * MS),
+            epoch: 1,
+            before: Before::Nothing,
+        }
+    }
+
+    fn here(moment: Moment) -> Wanted {
+        Wanted { moment, lost: None }
+    }
+
+    /// A window from 100 to 200 ms: frames 10 to 20.
+    fn evidence(wanted: Vec<Wanted>) -> Evidence {
+        Evidence {
+            window: Window { start_ns: MonotonicNs(100 * MS), end_ns: MonotonicNs(200 * MS) },
+            previous: Some(frame(9)),
+            wanted,
+            following: Some(frame(21)),
+            period: Duration::from_millis(10),
+            silence: Some(GapCause::CameraStall),
+        }
+    }
+
+    #[test]
+    fn a_whole_clip_has_no_gap() {
+        let account = evidence((10..=20).map(|n| here(frame(n))).collect()).account();
+        assert_eq!(account, Account { expected: 11, written: 11, gaps: vec![] });
+    }
+
+    #[test]
+    fn overwritten_frames_in_a_row_are_one_gap() {
+        let lost = |n| n == 10 || (14..=16).contains(&n);
+        let wanted = |n| Wanted { moment: frame(n), lost: lost(n).then_some(GapCause::RingOverrun) };
+        let account = evidence((10..=20).map(wanted).collect()).account();
+        let gap = |after_sequence, missing| Gap { after_sequence, missing, cause: GapCause::RingOverrun };
+        assert_eq!(account, Account { expected: 11, written: 7, gaps: vec![gap(9, 1), gap(13, 3)] });
+    }
+
+    #[test]
+    fn a_killed_capture_costs_what_its_camera_made_meanwhile() {
+        // Frames 13 to 17 were never published; the ring's numbers go on without a hole.
+        let after = |n: u64| Moment { sequence: n - 5, epoch: 2, ..frame(n) };
+        let wanted = (10..=12).map(frame).chain((18..=20).map(after)).map(here).collect();
+        let account = Evidence { following: Some(after(21)), ..evidence(wanted) }.account();
+        let gap = Gap { after_sequence: 12, missing: 5, cause: GapCause::CaptureRestart };
+        assert_eq!(account, Account { expected: 11, written: 6, gaps: vec![gap] });
+    }
+
+    #[test]
+    fn a_hole_over_an_edge_counts_only_inside() {
+        // The camera was away from frame 5 to frame 12, and again from 18 to 25.
+        let wanted = (12..=18).map(|n| here(frame(n))).collect();
+        let away = Evidence { previous: Some(frame(5)), following: Some(frame(25)), ..evidence(wanted) };
+        let account = away.account();
+        assert_eq!((account.expected, account.written), (11, 7));
+        assert_eq!(account.gaps.iter().map(|g| g.missing).collect::<Vec<_>>(), [2, 2]);
+    }
+
+    #[test]
+    fn a_silent_camera_is_missed_to_the_end_of_the_window() {
+        let silent = Evidence { following: None, ..evidence((10..=15).map(|n| here(frame(n))).collect()) };
+        let gap = Gap { after_sequence: 15, missing: 5, cause: GapCause::CameraStall };
+        assert_eq!(silent.account(), Account { expected: 11, written: 6, gaps: vec![gap] });
+        let ended = Evidence { silence: None, ..silent };
+        assert_eq!(ended.account(), Account { expected: 6, written: 6, gaps: vec![] });
+    }
+
+    #[test]
+    fn a_window_without_any_frame_is_one_gap() {
+        let nothing = Evidence { previous: None, following: None, ..evidence(vec![]) };
+        assert_eq!(
+            nothing.account().gaps,
+            [Gap { after_sequence: 0, missing: 10, cause: GapCause::CameraStall }]
+        );
+    }
+}

@@ -1,0 +1,184 @@
+//! Video files through libav's muxers, with every byte written by us: an error of the disk is then seen as what it
+//! is, whichever of libav's calls it happened in.
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ffmpeg_next as ffmpeg;
+use ffmpeg_next::codec;
+use ffmpeg_next::format::{self, context::StreamIo};
+use ffmpeg_next::{Dictionary, Packet, Rational};
+
+use crate::encode::TIME_BASE;
+use crate::raw;
+
+/// One fragment goes to the kernel in one call: larger than any frame of a sane size.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// Which container, and how it is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// A fragment a packet: what was written is readable, whenever the writer ends.
+    FragmentedMp4,
+    /// The index in front: an ordinary file.
+    FaststartMp4,
+    /// For codecs that MP4 players don't expect. Constant rate: a frame's time is in the CSV.
+    Avi {
+        /// Thousandths of a frame a second.
+        fps_milli: u32,
+        /// The stream's FourCC.
+        fourcc: [u8; 4],
+    },
+}
+
+/// Why a file could not be written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WriteError {
+    /// The disk (or whatever it is) said no.
+    #[error("{0}")]
+    Disk(io::Error),
+    /// libav said no.
+    #[error("libav: {0}")]
+    Libav(ffmpeg::Error),
+}
+
+/// A file with one video stream, being written.
+pub(crate) struct VideoWriter {
+    output: format::context::Output,
+    trouble: Trouble,
+    layout: Layout,
+    stream_time_base: Rational,
+    /// The last time stamp written, in the stream's own units.
+    last: Option<i64>,
+}
+
+/// The first error of the file underneath.
+#[derive(Clone, Default)]
+struct Trouble(Arc<Mutex<Option<io::Error>>>);
+
+impl Trouble {
+    fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|e| {
+            let told = io::Error::new(e.kind(), e.to_string());
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(e);
+            told
+        })
+    }
+
+    fn take(&self) -> Option<io::Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+struct Watched {
+    file: File,
+    trouble: Trouble,
+}
+
+impl Write for Watched {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // All or an error: libav does not come back for the rest.
+        let result = self.file.write_all(bytes);
+        self.trouble.note(result).map(|()| bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for Watched {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let result = self.file.seek(to);
+        self.trouble.note(result)
+    }
+}
+
+impl VideoWriter {
+    /// Begins a file with one stream. The file must not exist or may be replaced.
+    pub(crate) fn create(
+        path: &Path,
+        layout: Layout,
+        mut parameters: codec::Parameters,
+    ) -> Result<Self, WriteError> {
+        let file = File::create(path).map_err(WriteError::Disk)?;
+        let trouble = Trouble::default();
+        let stream = Watched { file, trouble: trouble.clone() };
+        let (name, fourcc) = match layout {
+            Layout::FragmentedMp4 | Layout::FaststartMp4 => ("mp4", [0; 4]),
+            Layout::Avi { fourcc, .. } => ("avi", fourcc),
+        };
+        raw::set_codec_tag(&mut parameters, u32::from_le_bytes(fourcc));
+        let libav = WriteError::Libav;
+        let io = StreamIo::from_write_seek_with_capacity(stream, BUFFER_BYTES).map_err(libav)?;
+        // The name matters: to put the index in front, libav reads the file again by it.
+        let mut output = format::output_to_stream(io, path.to_str(), Some(name)).map_err(libav)?;
+        let mut options = Dictionary::new();
+        let time_base = match layout {
+            Layout::FragmentedMp4 => {
+                options.set("movflags", "frag_custom+empty_moov+default_base_moof");
+                TIME_BASE
+            }
+            Layout::FaststartMp4 => {
+                options.set("movflags", "faststart");
+                TIME_BASE
+            }
+            Layout::Avi { fps_milli, .. } => Rational(1000, i32::try_from(fps_milli).unwrap_or(i32::MAX)),
+        };
+        options.set("video_track_timescale", "1000000");
+        {
+            let mut stream = output.add_stream(None::<ffmpeg::Codec>).map_err(libav)?;
+            stream.set_parameters(parameters);
+            stream.set_time_base(time_base);
+            stream.set_avg_frame_rate(match layout {
+                Layout::Avi { .. } => time_base.invert(),
+                _ => Rational(0, 1),
+            });
+        }
+        let mut this = Self { output, trouble, layout, stream_time_base: time_base, last: None };
+        let header = this.output.write_header_with(options).map(|_| ());
+        this.checked(header)?;
+        this.stream_time_base = this.output.stream(0).map_or(time_base, |s| s.time_base());
+        Ok(this)
+    }
+
+    /// Adds a packet whose times are in microseconds.
+    pub(crate) fn write(&mut self, packet: &mut Packet, duration_us: i64) -> Result<(), WriteError> {
+        packet.set_stream(0);
+        packet.set_position(-1);
+        packet.set_duration(duration_us);
+        packet.rescale_ts(TIME_BASE, self.stream_time_base);
+        if matches!(self.layout, Layout::Avi { .. }) {
+            // A frame of its own for each packet, in order: two frames that fall on one tick of the constant
+            // rate must not replace each other, and a hole must not become frames that never were.
+            let next = self.last.map_or(0, |last| last + 1);
+            packet.set_pts(Some(next));
+            packet.set_dts(Some(next));
+            packet.set_duration(1);
+        }
+        self.last = packet.pts();
+        let written = packet.write(&mut self.output).map(|_| ());
+        self.checked(written)?;
+        if self.layout == Layout::FragmentedMp4 {
+            let ended = raw::end_fragment(&mut self.output);
+            self.checked(ended)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the file. Only after this is it an ordinary one; it is not yet flushed to the disk.
+    pub(crate) fn finish(mut self) -> Result<(), WriteError> {
+        let ended = self.output.write_trailer();
+        self.checked(ended)
+    }
+
+    /// An error of the file underneath counts before libav's view of it, and even when libav saw none.
+    fn checked(&self, result: Result<(), ffmpeg::Error>) -> Result<(), WriteError> {
+        match (self.trouble.take(), result) {
+            (Some(disk), _) => Err(WriteError::Disk(disk)),
+            (None, Err(e)) => Err(WriteError::Libav(e)),
+            (None, Ok(())) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! One camera's encoder: frames in, packets out, at one thread and with nothing held back.
+
+use ffmpeg_next as ffmpeg;
+use ffmpeg_next::codec::{self, Flags};
+use ffmpeg_next::format::Pixel;
+use ffmpeg_next::frame::Video;
+use ffmpeg_next::software::scaling;
+use ffmpeg_next::util::color;
+use ffmpeg_next::{Dictionary, Packet, Rational};
+
+use proto::clip::{Codec, EncoderChoice};
+use proto::frame::{Fps, Geometry, PixelFormat};
+
+use crate::raw::{self, Pixels};
+
+/// Video timestamps are microseconds, from the clip's first frame on.
+pub(crate) const TIME_BASE: Rational = Rational(1, 1_000_000);
+
+/// What an encoder is opened for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct EncoderSetup {
+    pub(crate) choice: EncoderChoice,
+    pub(crate) geometry: Geometry,
+    pub(crate) fps: Fps,
+    /// CRF, 0 to 51.
+    pub(crate) quality: u8,
+}
+
+/// An encoder that is open.
+pub(crate) struct Encoder {
+    inner: codec::encoder::video::Encoder,
+    geometry: Geometry,
+    convert: Option<Converter>,
+}
+
+/// From the ring's format to the encoder's, where they differ.
+struct Converter {
+    context: scaling::Context,
+    into: Pixel,
+}
+
+impl EncoderSetup {
+    /// Frames between key frames: a second, so that a player can seek in a long clip.
+    fn gop(&self) -> u32 {
+        (self.fps.milli() / 1000).max(1)
+    }
+
+    /// What this encoder takes as it is, without a copy; otherwise the format to convert to.
+    fn input(&self) -> Pixel {
+        match (self.choice.codec, self.geometry.format()) {
+            (Codec::Mjpg, _) => Pixel::YUVJ420P,
+            (Codec::H264 | Codec::Avc1, PixelFormat::NV12) if self.is_x264() => Pixel::NV12,
+            // Hardware encoders take NV12 from main memory, nearly all of them.
+            (Codec::H264, _) if !self.is_x264() => Pixel::NV12,
+            _ => Pixel::YUV420P,
+        }
+    }
+
+    fn is_x264(&self) -> bool {
+        self.choice.encoder == "libx264"
+    }
+
+    /// Opens the encoder. 5 to 15 ms for x264 at 720p.
+    pub(crate) fn open(&self) -> Result<Encoder, ffmpeg::Error> {
+        let codec =
+            ffmpeg::encoder::find_by_name(&self.choice.encoder).ok_or(ffmpeg::Error::EncoderNotFound)?;
+        let mut context = codec::Context::new_with_codec(codec);
+        // set_flags overwrites, so all of them are said at once. A constant quantiser is how the MPEG family is
+        // told a quality; without QSCALE it would run at a constant bit rate.
+        let constant_quantiser = !matches!(self.choice.codec, Codec::H264 | Codec::Avc1);
+        let qscale = if constant_quantiser { Flags::QSCALE } else { Flags::empty() };
+        context.set_flags(Flags::GLOBAL_HEADER | qscale);
+        let mut video = context.encoder().video()?;
+        let input = self.input();
+        video.set_width(self.geometry.width());
+        video.set_height(self.geometry.height());
+        video.set_format(input);
+        video.set_time_base(TIME_BASE);
+        // x264 takes the rate from the time base unless it is told: a million frames a second.
+        video.set_frame_rate(Some(Rational(i32::try_from(self.fps.milli()).unwrap_or(i32::MAX), 1000)));
+        video.set_gop(self.gop());
+        video.set_max_b_frames(0);
+        if input == Pixel::YUVJ420P {
+            video.set_color_range(color::Range::JPEG);
+        }
+        if constant_quantiser {
+            // From CRF's 0..51 to the MPEG quantiser's 2..31: 23 becomes 4, which looks about the same.
+            let quantiser = i32::from(self.quality / 6).clamp(2, 31);
+            video.set_global_quality(quantiser * ffmpeg::ffi::FF_QP2LAMBDA);
+        }
+        let inner = video.open_as_with(codec, self.options())?;
+        let convert = if self.geometry.format_pixel() == input {
+            None
+        } else {
+            let (w, h) = (self.geometry.width(), self.geometry.height());
+            let flags = scaling::Flags::BILINEAR;
+            let context = scaling::Context::get(self.geometry.format_pixel(), w, h, input, w, h, flags)?;
+            Some(Converter { context, into: input })
+        };
+        Ok(Encoder { inner, geometry: self.geometry, convert })
+    }
+
+    fn options(&self) -> Dictionary<'static> {
+        let mut options = Dictionary::new();
+        options.set("threads", "1");
+        if self.is_x264() {
+            options.set("crf", &self.quality.to_string());
+            options.set("preset", self.choice.preset.as_deref().unwrap_or("ultrafast"));
+            // No look-ahead: what is in the encoder when it is killed has to be found in the ring again.
+            options.set("x264-params", "rc-lookahead=0:sync-lookahead=0");
+            if self.choice.codec == Codec::Avc1 {
+                options.set("profile", "baseline");
+            }
+        }
+        options
+    }
+}
+
+impl Encoder {
+    /// Encodes one frame and hands every packet that is ready to `out`. The pixels' owner is dropped as soon as
+    /// the encoder lets go of them.
+    pub(crate) fn encode<P: Pixels + 'static>(
+        &mut self,
+        pixels: P,
+        pts_us: i64,
+        out: impl FnMut(&mut Packet) -> Result<(), ffmpeg::Error>,
+    ) -> Result<(), ffmpeg::Error> {
+        let mut frame = raw::frame_over(pixels, &self.geometry).ok_or(ffmpeg::Error::Unknown)?;
+        if let Some(convert) = &mut self.convert {
+            let mut converted = Video::new(convert.into, self.geometry.width(), self.geometry.height());
+            convert.context.run(&frame, &mut converted)?;
+            frame = converted;
+        }
+        frame.set_pts(Some(pts_us));
+        self.inner.send_frame(&frame)?;
+        drop(frame);
+        self.drain(out)
+    }
+
+    /// Hands over what the encoder still holds. It takes no more frames after that.
+    pub(crate) fn finish(
+        &mut self,
+        out: impl FnMut(&mut Packet) -> Result<(), ffmpeg::Error>,
+    ) -> Result<(), ffmpeg::Error> {
+        self.inner.send_eof()?;
+        self.drain(out)
+    }
+
+    fn drain(
+        &mut self,
+        mut out: impl FnMut(&mut Packet) -> Result<(), ffmpeg::Error>,
+    ) -> Result<(), ffmpeg::Error> {
+        loop {
+            let mut packet = Packet::empty();
+            match self.inner.receive_packet(&mut packet) {
+                Ok(()) => out(&mut packet)?,
+                Err(ffmpeg::Error::Eof) => return Ok(()),
+                Err(ffmpeg::Error::Other { errno }) if errno == ffmpeg::error::EAGAIN => return Ok(()),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// The stream's parameters, for a container.
+    pub(crate) fn parameters(&self) -> codec::Parameters {
+        codec::Parameters::from(&self.inner)
+    }
+}
+
+/// A ring's format in libav's terms.
+trait FormatPixel {
+    fn format_pixel(&self) -> Pixel;
+}
+
+impl FormatPixel for Geometry {
+    fn format_pixel(&self) -> Pixel {
+        raw::pixel(self.format())
+    }
+}

@@ -1,0 +1,328 @@
+//! From footage to a finished clip set: parts are joined without re-encoding into ordinary files, flushed to the
+//! disk, put in place, and the manifest is written last. Nothing of the parts is removed before that, so every step
+//! can be repeated by another recorder, from the start, as often as it takes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use proto::clip::{
+    CSV_HEADER, CameraClip, Codec, GapCause, Interruption, InterruptionCause, MANIFEST, Manifest, PLAN,
+    SCHEMA, WORKSHOP, Window,
+};
+use proto::durable;
+use proto::frame::Moment;
+use proto::messages::{RecorderReport, Reports};
+use proto::name::Name;
+use proto::time::{MonotonicNs, UtcTime, nanos};
+
+use crate::account::{Evidence, Wanted};
+use crate::container::{Layout, VideoWriter, WriteError};
+use crate::journal::{PartReason, Row};
+use crate::part::{self, Part};
+use crate::pulse::Pulse;
+use crate::raw;
+use crate::take::Footage;
+
+/// Where joined files wait, in the workshop, until all of them are on the disk.
+const READY: &str = "ready";
+/// How long finished footage waits before a failed publication is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// What the finisher is told.
+pub(crate) enum Finishing {
+    /// One camera's footage is complete.
+    Camera(Box<Footage>),
+    /// No more will come.
+    End,
+}
+
+/// Runs until it is told that no more will come.
+pub(crate) fn run(queue: &Receiver<Finishing>, reports: &Reports<RecorderReport>, pulse: &Arc<Pulse>) {
+    let mut sets: HashMap<PathBuf, Vec<Footage>> = HashMap::new();
+    let mut failed: Vec<PathBuf> = Vec::new();
+    loop {
+        let told = if failed.is_empty() {
+            queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            queue.recv_timeout(TRY_AGAIN)
+        };
+        let ready: Vec<PathBuf> = match told {
+            Ok(Finishing::Camera(footage)) => {
+                let folder = footage.folder.clone();
+                let cameras = footage.plan.cameras.len();
+                let set = sets.entry(folder.clone()).or_default();
+                set.push(*footage);
+                if set.len() == cameras { vec![folder] } else { Vec::new() }
+            }
+            Err(RecvTimeoutError::Timeout) => std::mem::take(&mut failed),
+            Ok(Finishing::End) | Err(RecvTimeoutError::Disconnected) => return,
+        };
+        for folder in ready {
+            let Some(set) = sets.get(&folder) else { continue };
+            let _working = pulse.work();
+            match publish(&folder, set, pulse) {
+                Ok(manifest) => {
+                    pulse.set_storage_trouble(None);
+                    announce(&folder, &manifest, reports);
+                    sets.remove(&folder);
+                    pulse.clip_closed();
+                }
+                Err(e) => {
+                    tracing::error!(
+                        "clip {}: can't be finished: {e}; trying again until it works",
+                        folder.display()
+                    );
+                    pulse.set_storage_trouble(Some(format!("{}: {e}", folder.display())));
+                    failed.push(folder);
+                }
+            }
+        }
+    }
+}
+
+/// Tells the supervisor, and the log, of a finished set.
+pub(crate) fn announce(folder: &Path, manifest: &Manifest, reports: &Reports<RecorderReport>) {
+    let after = MonotonicNs::now() - manifest.window.end_ns;
+    let finished_after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+    let frames: Vec<String> = manifest
+        .cameras
+        .iter()
+        .map(|(name, c)| format!("{name} {}/{}", c.frames_written, c.frames_expected))
+        .collect();
+    let whole = if manifest.complete { "complete" } else { "INCOMPLETE" };
+    tracing::info!(
+        "clip {}: {whole}: {} ({finished_after_ms} ms after its end)",
+        manifest.clip_id,
+        frames.join(", ")
+    );
+    for (name, camera) in &manifest.cameras {
+        for gap in &camera.gaps {
+            tracing::warn!(
+                "clip {}: camera {name}: {} frames missing after {}: {:?}",
+                manifest.clip_id,
+                gap.missing,
+                gap.after_sequence,
+                gap.cause
+            );
+        }
+    }
+    reports.send(RecorderReport::ClipDone {
+        folder: folder.to_owned(),
+        complete: manifest.complete,
+        finished_after_ms,
+    });
+}
+
+/// The manifest that is there already: then only the workshop has to go.
+pub(crate) fn already_finished(folder: &Path) -> Option<Manifest> {
+    let manifest = serde_json::from_slice(&std::fs::read(folder.join(MANIFEST)).ok()?).ok()?;
+    clear_workshop(folder);
+    Some(manifest)
+}
+
+fn clear_workshop(folder: &Path) {
+    let workshop = folder.join(WORKSHOP);
+    // The plan goes first: without it the folder no longer counts as unfinished, whatever is left of the rest.
+    let removed = std::fs::remove_file(workshop.join(PLAN)).and_then(|()| std::fs::remove_dir_all(&workshop));
+    if let Err(e) = removed
+        && e.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!("can't remove {}: {e}; it is no longer needed", workshop.display());
+    }
+}
+
+fn publish(folder: &Path, set: &[Footage], pulse: &Pulse) -> io::Result<Manifest> {
+    let ready = folder.join(WORKSHOP).join(READY);
+    match std::fs::remove_dir_all(&ready) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => std::fs::create_dir(&ready)?,
+    }
+    let mut cameras = BTreeMap::new();
+    for footage in set {
+        let clip = join_camera(footage, folder, &ready)?;
+        pulse.step();
+        cameras.insert(footage.camera.name.clone(), clip);
+    }
+    for clip in cameras.values() {
+        for file in clip.files.iter().chain([&clip.timestamps]) {
+            std::fs::rename(ready.join(file), folder.join(file))?;
+        }
+    }
+    let manifest = manifest(set, cameras).ok_or_else(|| io::Error::other("no camera"))?;
+    durable::replace_synced(&folder.join(MANIFEST), &serde_json::to_vec_pretty(&manifest)?)?;
+    clear_workshop(folder);
+    Ok(manifest)
+}
+
+fn manifest(set: &[Footage], cameras: BTreeMap<Name, CameraClip>) -> Option<Manifest> {
+    let first = set.first()?;
+    let plan = &first.plan;
+    let ended_early = set.iter().any(|f| f.ended_early);
+    let end_ns = set.iter().map(|f| f.evidence.window.end_ns).max()?;
+    let mut notes = plan.notes.clone();
+    if ended_early {
+        let asked = plan.window.end_ns - end_ns;
+        notes.push(format!("ended {} ms early, because Preroll was stopped", asked.as_millis()));
+    }
+    Some(Manifest {
+        schema: SCHEMA,
+        clip_id: plan.clip_id.clone(),
+        label: plan.label.clone(),
+        complete: !ended_early && cameras.values().all(|c| c.gaps.is_empty()),
+        ended_early,
+        trigger_ns: plan.trigger_ns,
+        window: Window { start_ns: plan.window.start_ns, end_ns },
+        asked_start_ns: plan.asked_start_ns,
+        wall: plan.wall,
+        trigger_utc: UtcTime::from_unix_ns(plan.wall.unix(plan.trigger_ns)).to_string(),
+        notes,
+        cameras,
+    })
+}
+
+/// What is in the files, as opposed to what was thought to be.
+struct Joined {
+    rows: Vec<Row>,
+    files: Vec<String>,
+    size_bytes: u64,
+}
+
+fn join_camera(footage: &Footage, folder: &Path, ready: &Path) -> io::Result<CameraClip> {
+    let camera = &footage.camera;
+    let parts = part::read_all(&folder.join(WORKSHOP), &camera.name)?;
+    let joined = join(&parts, footage, ready)?;
+    let csv = format!("{}_timestamps.csv", camera.name);
+    let mut text = format!("{CSV_HEADER}\n");
+    for (index, row) in joined.rows.iter().enumerate() {
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "{},{index},{}", camera.name, row.moment.t_capture.0);
+    }
+    durable::replace_synced(&ready.join(&csv), text.as_bytes())?;
+
+    let account = agree(&footage.evidence, &joined.rows).account();
+    let made_by = parts.first().map_or_else(crate::probe::last_resort, |p| p.header.choice.clone());
+    let (first, last) = (joined.rows.first(), joined.rows.last());
+    Ok(CameraClip {
+        file: joined.files.first().cloned().unwrap_or_default(),
+        files: joined.files,
+        timestamps: csv,
+        codec: made_by.codec,
+        encoder: made_by.encoder,
+        preset: made_by.preset,
+        width: camera.geometry.width(),
+        height: camera.geometry.height(),
+        fps: camera.fps.as_f64(),
+        camera_index: camera.index,
+        capture_time: camera.capture_time,
+        frames_expected: account.expected,
+        frames_written: account.written,
+        first_frame_ns: first.map(|r| r.moment.t_capture),
+        last_frame_ns: last.map(|r| r.moment.t_capture),
+        gaps: account.gaps,
+        interruptions: interruptions(&parts),
+        size_bytes: joined.size_bytes,
+    })
+}
+
+/// The evidence, corrected by what is really in the files: a frame that was thought to be written and isn't, is
+/// missing; one that another recorder wrote, is there.
+fn agree(evidence: &Evidence, rows: &[Row]) -> Evidence {
+    let mut there: BTreeMap<u64, Moment> = rows.iter().map(|r| (r.moment.sequence, r.moment)).collect();
+    let mut wanted: Vec<Wanted> = evidence
+        .wanted
+        .iter()
+        .map(|w| match there.remove(&w.moment.sequence) {
+            Some(moment) => Wanted { moment, lost: None },
+            None => Wanted { lost: w.lost.or(Some(GapCause::Disk)), ..*w },
+        })
+        .collect();
+    wanted.extend(there.into_values().map(|moment| Wanted { moment, lost: None }));
+    wanted.sort_by_key(|w| w.moment.sequence);
+    Evidence { wanted, ..evidence.clone() }
+}
+
+fn join(parts: &[Part], footage: &Footage, ready: &Path) -> io::Result<Joined> {
+    let camera = &footage.camera;
+    let mut joined = Joined { rows: Vec::new(), files: Vec::new(), size_bytes: 0 };
+    let mut open: Option<(VideoWriter, usize, MonotonicNs)> = None;
+    for (index, part) in parts.iter().enumerate() {
+        let goes_on = open.as_ref().is_some_and(|(_, maker, _)| same_settings(&parts[*maker], part));
+        if !goes_on {
+            if let Some((writer, ..)) = open.take() {
+                writer.finish().map_err(to_io)?;
+            }
+            let codec = part.header.choice.codec;
+            let number = joined.files.len() + 1;
+            let suffix = if number == 1 { String::new() } else { format!(".{number}") };
+            let file = format!("{}{suffix}{}", camera.name, codec.extension());
+            let layout = layout(codec, camera.fps.milli());
+            let writer =
+                VideoWriter::create(&ready.join(&file), layout, part.parameters.clone()).map_err(to_io)?;
+            joined.files.push(file);
+            let base = part.rows.first().map_or(part.header.base_ns, |r| r.moment.t_capture);
+            open = Some((writer, index, base));
+        }
+        let Some((writer, _, base)) = &mut open else { continue };
+        let newest = joined.rows.last().map_or(0, |r| r.moment.sequence);
+        part.each_packet(|row, packet| {
+            if row.moment.sequence <= newest {
+                return Ok(());
+            }
+            let pts = part::pts_us(row.moment.t_capture, *base);
+            packet.set_pts(Some(pts));
+            packet.set_dts(Some(pts));
+            joined.rows.push(*row);
+            writer.write(packet, part::period_us(camera.fps))
+        })
+        .map_err(to_io)?;
+    }
+    if let Some((writer, ..)) = open {
+        writer.finish().map_err(to_io)?;
+    }
+    for file in &joined.files {
+        let path = ready.join(file);
+        durable::sync(&path)?;
+        joined.size_bytes += path.metadata()?.len();
+    }
+    Ok(joined)
+}
+
+fn to_io(error: WriteError) -> io::Error {
+    match error {
+        WriteError::Disk(e) => e,
+        WriteError::Libav(e) => io::Error::other(e),
+    }
+}
+
+/// May two parts be one stream? If a decoder that was set up for the one can decode the other.
+fn same_settings(a: &Part, b: &Part) -> bool {
+    a.header.choice == b.header.choice && raw::extradata(&a.parameters) == raw::extradata(&b.parameters)
+}
+
+/// The container that a codec is expected in.
+pub(crate) fn layout(codec: Codec, fps_milli: u32) -> Layout {
+    match codec {
+        Codec::H264 | Codec::Avc1 | Codec::Mp4v => Layout::FaststartMp4,
+        Codec::Xvid => Layout::Avi { fps_milli, fourcc: *b"XVID" },
+        Codec::Mjpg => Layout::Avi { fps_milli, fourcc: *b"MJPG" },
+    }
+}
+
+fn interruptions(parts: &[Part]) -> Vec<Interruption> {
+    let between = |pair: &[Part]| {
+        let (before, after) = (pair[0].rows.last()?, pair[1].rows.first()?);
+        let outage_ms = nanos(after.encoded - before.encoded) / 1_000_000;
+        let cause = match pair[1].header.begun_because {
+            PartReason::First | PartReason::RecorderRestart => InterruptionCause::RecorderRestart,
+            PartReason::CodecChange => InterruptionCause::CodecChange,
+            PartReason::Disk => InterruptionCause::Disk,
+        };
+        Some(Interruption { after_sequence: before.moment.sequence, outage_ms, cause })
+    };
+    parts.windows(2).filter_map(between).collect()
+}

@@ -1,0 +1,104 @@
+//! What ffmpeg-next has no safe call for. Each function here is a few lines of libav, with what makes it sound.
+#![expect(unsafe_code, reason = "libav's C interface; every block lists its preconditions and why they hold")]
+
+use std::ffi::c_void;
+
+use ffmpeg_next::ffi;
+use ffmpeg_next::format::Pixel;
+use ffmpeg_next::frame::Video;
+use ffmpeg_next::{codec, format};
+
+use proto::frame::{Geometry, PixelFormat};
+use proto::ring::Lease;
+
+/// Something that holds a frame's bytes still.
+pub(crate) trait Pixels: Send {
+    /// The frame's bytes, at the same address for as long as `self` lives.
+    fn bytes(&self) -> &[u8];
+}
+
+impl Pixels for Lease {
+    fn bytes(&self) -> &[u8] {
+        Lease::bytes(self)
+    }
+}
+
+/// libav's name for a ring's pixel format.
+pub(crate) fn pixel(format: PixelFormat) -> Pixel {
+    match format {
+        PixelFormat::NV12 => Pixel::NV12,
+        PixelFormat::YUYV => Pixel::YUYV422,
+        PixelFormat::GRAY8 => Pixel::GRAY8,
+        PixelFormat::BGR24 => Pixel::BGR24,
+        _ => Pixel::YUV420P,
+    }
+}
+
+/// A libav frame over bytes that stay where they are: nothing is copied. The owner is dropped when libav gives the
+/// last reference back, whenever that is: an encoder that keeps its input for a while keeps the lease with it.
+pub(crate) fn frame_over<P: Pixels + 'static>(owner: P, geometry: &Geometry) -> Option<Video> {
+    let owner = Box::new(owner);
+    let bytes = owner.bytes();
+    if bytes.len() < geometry.frame_bytes() {
+        return None;
+    }
+    let (start, length) = (bytes.as_ptr().cast_mut(), bytes.len());
+    let owner = Box::into_raw(owner).cast::<c_void>();
+    // SAFETY: `start` is valid for reads of `length` bytes until `owner` is dropped, which only `give_back` does.
+    // READONLY keeps libav from writing through it. `give_back::<P>` takes back exactly the pointer that
+    // `Box::into_raw` made, once: libav calls it when the last reference goes.
+    let buffer = unsafe {
+        ffi::av_buffer_create(start, length, Some(give_back::<P>), owner, ffi::AV_BUFFER_FLAG_READONLY)
+    };
+    if buffer.is_null() {
+        // SAFETY: libav did not take it, so it is still ours, as `Box::into_raw` made it.
+        drop(unsafe { Box::from_raw(owner.cast::<P>()) });
+        return None;
+    }
+    let mut frame = Video::empty();
+    frame.set_format(pixel(geometry.format()));
+    frame.set_width(geometry.width());
+    frame.set_height(geometry.height());
+    // SAFETY: `frame` owns a valid AVFrame for as long as it lives, and nothing else refers to it.
+    let raw = unsafe { &mut *frame.as_mut_ptr() };
+    raw.buf[0] = buffer;
+    for (i, plane) in geometry.planes().iter().enumerate().filter(|(_, p)| p.rows > 0) {
+        raw.data[i] = start.wrapping_add(plane.offset_bytes);
+        raw.linesize[i] = i32::try_from(plane.stride_bytes).ok()?;
+    }
+    Some(frame)
+}
+
+/// Called by libav when it is done with a frame's bytes.
+extern "C" fn give_back<P: Pixels>(owner: *mut c_void, _start: *mut u8) {
+    // SAFETY: libav passes back what `av_buffer_create` was given: a `Box<P>` turned raw, and calls this once.
+    drop(unsafe { Box::from_raw(owner.cast::<P>()) });
+}
+
+/// Ends the fragment that a fragmented MP4 is at: what was written so far becomes readable.
+pub(crate) fn end_fragment(output: &mut format::context::Output) -> Result<(), ffmpeg_next::Error> {
+    // SAFETY: `output` owns a valid context with its header written; a null packet is libav's way to say "flush",
+    // which muxers with AVFMT_ALLOW_FLUSH understand and others ignore.
+    match unsafe { ffi::av_write_frame(output.as_mut_ptr(), std::ptr::null_mut()) } {
+        e if e < 0 => Err(ffmpeg_next::Error::from(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Sets (or with 0 clears, for the muxer to choose) the FourCC of a stream that is being set up.
+pub(crate) fn set_codec_tag(parameters: &mut codec::Parameters, fourcc: u32) {
+    // SAFETY: `parameters` owns or keeps alive a valid AVCodecParameters, and we hold it exclusively.
+    unsafe { (*parameters.as_mut_ptr()).codec_tag = fourcc };
+}
+
+/// What a decoder needs before the first packet (for H.264: SPS and PPS), copied.
+pub(crate) fn extradata(parameters: &codec::Parameters) -> Vec<u8> {
+    // SAFETY: `parameters` owns or keeps alive a valid AVCodecParameters.
+    let raw = unsafe { &*parameters.as_ptr() };
+    let length = usize::try_from(raw.extradata_size).unwrap_or(0);
+    if raw.extradata.is_null() || length == 0 {
+        return Vec::new();
+    }
+    // SAFETY: libav keeps `extradata_size` bytes at `extradata`, and padding behind them.
+    unsafe { std::slice::from_raw_parts(raw.extradata, length) }.to_vec()
+}

@@ -1,0 +1,188 @@
+//! The recorder as a whole: arms itself, takes orders, hands plans to workers.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+use proto::clip::{CodecVerdict, PLAN, Plan, WORKSHOP, unfinished_clips};
+use proto::config::Config;
+use proto::instance::{ChildId, RuntimeDir};
+use proto::messages::{self, BEAT, Link, RecorderOrder, RecorderReport, Reports};
+use proto::name::Name;
+use proto::ring::Ring;
+
+use crate::finish::{self, Finishing};
+use crate::probe;
+use crate::pulse::Pulse;
+use crate::worker::{Job, Worker};
+
+/// Runs until it is told to stop.
+pub(crate) fn run(runtime_dir: &Path) -> anyhow::Result<()> {
+    let dir = RuntimeDir::open(runtime_dir)?;
+    let Link { orders, reports } = messages::link(&dir.rendezvous(&ChildId::Recorder))?;
+    let pulse = Arc::new(Pulse::default());
+    beat(&reports, &pulse)?;
+    let config = Config::load_checked(&dir.config_path()).context("the instance's config")?;
+    let rings: Vec<Option<Arc<Ring>>> = config
+        .cameras
+        .iter()
+        .map(|camera| {
+            let ring = Ring::open(&dir.segment(&camera.name));
+            ring.map_err(|e| tracing::error!("camera {}: {e}", camera.name)).ok()
+        })
+        .collect();
+    let mut desk: Option<Desk> = None;
+    for order in orders {
+        match order {
+            RecorderOrder::Arm { verdict, sessions } => {
+                let desk = match &mut desk {
+                    // Another supervisor has adopted us: it wants to know what we know.
+                    Some(desk) => desk,
+                    None => {
+                        let verdict = verdict.unwrap_or_else(|| {
+                            probe::probe(&config, &rings, &dir.path().join("probe"), &pulse)
+                        });
+                        desk.insert(Desk::open(&config, &rings, verdict, &reports, &pulse)?)
+                    }
+                };
+                reports.send(RecorderReport::Codecs(desk.verdict.clone()));
+                for session in sessions {
+                    for folder in unfinished_clips(&session).unwrap_or_default() {
+                        desk.take_on(&folder);
+                    }
+                }
+            }
+            RecorderOrder::Clip(folder) => {
+                if let Some(desk) = &mut desk {
+                    desk.take_on(&folder);
+                }
+            }
+            RecorderOrder::Stop => break,
+        }
+    }
+    if let Some(desk) = desk {
+        desk.close();
+    }
+    Ok(())
+}
+
+fn beat(reports: &Reports<RecorderReport>, pulse: &Arc<Pulse>) -> std::io::Result<()> {
+    let (reports, pulse) = (reports.clone(), Arc::clone(pulse));
+    std::thread::Builder::new().name("beat".into()).spawn(move || {
+        loop {
+            reports.send(RecorderReport::Beat(pulse.beat()));
+            std::thread::sleep(BEAT);
+        }
+    })?;
+    Ok(())
+}
+
+/// Where plans come in and are handed out.
+struct Desk {
+    verdict: CodecVerdict,
+    workers: HashMap<Name, (Sender<Job>, JoinHandle<()>)>,
+    finisher: (Sender<Finishing>, JoinHandle<()>),
+    taken_on: HashSet<PathBuf>,
+    reports: Reports<RecorderReport>,
+    pulse: Arc<Pulse>,
+}
+
+impl Desk {
+    fn open(
+        config: &Config,
+        rings: &[Option<Arc<Ring>>],
+        verdict: CodecVerdict,
+        reports: &Reports<RecorderReport>,
+        pulse: &Arc<Pulse>,
+    ) -> std::io::Result<Self> {
+        let (footage, queue) = channel();
+        let (to_supervisor, beating) = (reports.clone(), Arc::clone(pulse));
+        let finisher = std::thread::Builder::new()
+            .name("finisher".into())
+            .spawn(move || finish::run(&queue, &to_supervisor, &beating))?;
+        let mut workers = HashMap::new();
+        for (camera, ring) in config.cameras.iter().zip(rings) {
+            let (jobs_to, jobs) = channel();
+            let worker = Worker {
+                camera: camera.name.clone(),
+                ring: ring.clone(),
+                verdict: verdict.clone(),
+                quality: config.recording.codec_quality,
+                jobs,
+                finishing: footage.clone(),
+                pulse: Arc::clone(pulse),
+            };
+            let thread =
+                std::thread::Builder::new().name(camera.name.to_string()).spawn(move || worker.run())?;
+            workers.insert(camera.name.clone(), (jobs_to, thread));
+        }
+        Ok(Self {
+            verdict,
+            workers,
+            finisher: (footage, finisher),
+            taken_on: HashSet::new(),
+            reports: reports.clone(),
+            pulse: Arc::clone(pulse),
+        })
+    }
+
+    /// Begins a clip, or goes on with one that another recorder left. Safe to repeat.
+    fn take_on(&mut self, folder: &Path) {
+        if !self.taken_on.insert(folder.to_owned()) {
+            return;
+        }
+        if let Some(manifest) = finish::already_finished(folder) {
+            finish::announce(folder, &manifest, &self.reports);
+            return;
+        }
+        let plan = match read_plan(folder) {
+            Ok(plan) => Arc::new(plan),
+            Err(e) => {
+                tracing::error!(
+                    "clip {}: its plan can't be read, so it can't be recorded: {e:#}",
+                    folder.display()
+                );
+                return;
+            }
+        };
+        self.pulse.clip_opened();
+        for camera in &plan.cameras {
+            let job =
+                Job::Record { folder: folder.to_owned(), plan: Arc::clone(&plan), camera: camera.clone() };
+            match self.workers.get(&camera.name) {
+                // A worker ends only after the desk is closed.
+                Some((jobs, _)) => drop(jobs.send(job)),
+                None => self.without_worker(job),
+            }
+        }
+    }
+
+    /// A camera that this config no longer has: what is on disk of it is all there will be.
+    fn without_worker(&self, job: Job) {
+        let Job::Record { folder, plan, camera } = job else { return };
+        let studio = crate::take::Studio { ring: None, reader: None, verdict: &self.verdict, quality: 0 };
+        let footage = crate::take::Take::begin(&folder, plan, camera, &studio).wrap();
+        let _ = self.finisher.0.send(Finishing::Camera(Box::new(footage)));
+    }
+
+    /// Closes every open clip as it is, and waits until all are finished.
+    fn close(self) {
+        let (jobs, threads): (Vec<_>, Vec<_>) = self.workers.into_values().unzip();
+        jobs.iter().for_each(|j| drop(j.send(Job::Stop)));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a camera's worker panicked; its clip stays unfinished until the next start");
+            }
+        }
+        let (footage, thread) = self.finisher;
+        let _ = footage.send(Finishing::End);
+        let _ = thread.join();
+    }
+}
+
+fn read_plan(folder: &Path) -> anyhow::Result<Plan> {
+    Ok(serde_json::from_slice(&std::fs::read(folder.join(WORKSHOP).join(PLAN))?)?)
+}

@@ -1,0 +1,353 @@
+//! A take: one camera's part of one clip, from the first frame of its window to the last. It owns no thread; its
+//! camera's worker moves it on, a frame at a time.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::clip::{CodecVerdict, EncoderChoice, GapCause, Plan, PlannedCamera, WORKSHOP, Window};
+use proto::frame::Moment;
+use proto::ring::{Miss, Ring, RingReader};
+use proto::time::MonotonicNs;
+
+use crate::account::{Evidence, Wanted};
+use crate::encode::EncoderSetup;
+use crate::journal::{PartHeader, PartReason, Row};
+use crate::part::{self, OpenPart, PartError};
+
+/// How long after its window a clip waits for a camera that has fallen silent: long enough for a capture to be
+/// restarted, which then tells exactly how many frames were missed.
+const SILENCE_GRACE: Duration = Duration::from_secs(1);
+/// How long a file that can't be written is left alone.
+const DISK_PAUSE: Duration = Duration::from_millis(250);
+
+/// One camera's part of one clip, being recorded.
+pub(crate) struct Take {
+    pub(crate) folder: PathBuf,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) camera: PlannedCamera,
+    window: Window,
+    ended_early: bool,
+    /// `None`: the frames' ring is gone, and what is on disk is all there will be.
+    reader: Option<RingReader>,
+    chain: Vec<EncoderChoice>,
+    quality: u8,
+    /// Position in the chain.
+    codec: usize,
+    part: Option<OpenPart>,
+    next_part_is: PartReason,
+    /// The window's first frame and the one before it, once known.
+    first: Option<First>,
+    /// The sequence to go on with.
+    next: u64,
+    written: Vec<Moment>,
+    /// Frames that were given up, and why.
+    given_up: Vec<(u64, GapCause)>,
+    disk: Disk,
+}
+
+#[derive(Clone, Copy)]
+struct First {
+    sequence: u64,
+    previous: Option<Moment>,
+}
+
+/// Can the files be written?
+enum Disk {
+    Fine,
+    /// Not now; to be tried again.
+    Troubled {
+        again: MonotonicNs,
+        why: String,
+    },
+}
+
+/// What came of moving a take on.
+pub(crate) enum Step {
+    /// A frame was encoded.
+    Encoded,
+    /// The next frame isn't there yet.
+    Waiting,
+    /// Its file can't be written at the moment.
+    Paused,
+    /// Its window is over.
+    Over,
+}
+
+/// A take whose window is over: what is on disk, and what is known.
+pub(crate) struct Footage {
+    pub(crate) folder: PathBuf,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) camera: PlannedCamera,
+    pub(crate) evidence: Evidence,
+    pub(crate) ended_early: bool,
+}
+
+/// What a take is begun with.
+pub(crate) struct Studio<'a> {
+    pub(crate) ring: Option<&'a Arc<Ring>>,
+    pub(crate) reader: Option<&'a RingReader>,
+    pub(crate) verdict: &'a CodecVerdict,
+    pub(crate) quality: u8,
+}
+
+impl Take {
+    /// Begins, or goes on where another recorder left off.
+    pub(crate) fn begin(folder: &Path, plan: Arc<Plan>, camera: PlannedCamera, studio: &Studio<'_>) -> Self {
+        let same_ring =
+            studio.ring.is_some_and(|r| r.id() == camera.ring_id) && plan.boot_id == crate::boot_id();
+        let parts = part::read_all(&folder.join(WORKSHOP), &camera.name).unwrap_or_default();
+        let written: Vec<Moment> = parts.iter().flat_map(|p| p.rows.iter().map(|r| r.moment)).collect();
+        let first =
+            parts.first().map(|p| First { sequence: p.header.first_sequence, previous: p.header.previous });
+        if let Some(last) = written.last() {
+            tracing::info!(
+                "clip {}: camera {}: going on after frame {} ({} frames are on disk)",
+                plan.clip_id,
+                camera.name,
+                last.sequence,
+                written.len()
+            );
+        }
+        Self {
+            folder: folder.to_owned(),
+            window: plan.window,
+            plan,
+            camera,
+            ended_early: false,
+            reader: studio.reader.filter(|_| same_ring).cloned(),
+            chain: studio.verdict.chain.clone(),
+            quality: studio.quality,
+            codec: 0,
+            part: None,
+            next_part_is: if parts.is_empty() { PartReason::First } else { PartReason::RecorderRestart },
+            first,
+            next: written.last().map_or(0, |last| last.sequence + 1),
+            written,
+            given_up: Vec::new(),
+            disk: Disk::Fine,
+        }
+    }
+
+    /// The sequence that it will go on with: the lower, the more at risk.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// What stands in its way, for a person.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        match &self.disk {
+            Disk::Fine => None,
+            Disk::Troubled { why, .. } => Some(why),
+        }
+    }
+
+    /// Closes the window now: Preroll is being stopped.
+    pub(crate) fn end_early(&mut self, now: MonotonicNs) {
+        if self.window.end_ns > now {
+            self.window.end_ns = now.max(self.window.start_ns);
+            self.ended_early = true;
+        }
+    }
+
+    /// Moves on by one frame.
+    pub(crate) fn step(&mut self, now: MonotonicNs) -> Step {
+        let Some(reader) = self.reader.clone() else { return Step::Over };
+        let ring = reader.ring();
+        if self.first.is_none() {
+            let Some(first) = ring.first_at_or_after(self.window.start_ns) else {
+                return self.wait_or_end(ring, now);
+            };
+            let previous = ring.moment(first.sequence - 1);
+            self.first = Some(First { sequence: first.sequence, previous });
+        }
+        if let Some(first) = self.first {
+            self.next = self.next.max(first.sequence);
+        }
+        match ring.moment(self.next) {
+            Some(moment) if moment.t_capture > self.window.end_ns => Step::Over,
+            None if self.next > ring.head() => self.wait_or_end(ring, now),
+            _ => self.record(&reader, now),
+        }
+    }
+
+    fn wait_or_end(&self, ring: &Ring, now: MonotonicNs) -> Step {
+        let grace = SILENCE_GRACE + self.camera.fps.period() * 10;
+        let patience = if ring.has_ended() || self.ended_early { Duration::ZERO } else { grace };
+        if now > self.window.end_ns + patience { Step::Over } else { Step::Waiting }
+    }
+
+    fn record(&mut self, reader: &RingReader, now: MonotonicNs) -> Step {
+        if let Disk::Troubled { again, .. } = self.disk
+            && now < again
+        {
+            self.skip_overrun(reader, self.next, GapCause::Disk);
+            return Step::Paused;
+        }
+        let lease = match reader.lease(self.next) {
+            Ok(lease) => lease,
+            // Another take of this camera has the frame in its encoder; it will come back.
+            Err(Miss::NotYet | Miss::AlreadyLeased) => return Step::Waiting,
+            Err(Miss::Overrun) => {
+                let troubled = matches!(self.disk, Disk::Troubled { .. });
+                let cause = if troubled { GapCause::Disk } else { GapCause::RingOverrun };
+                self.skip_overrun(reader, self.next + 1, cause);
+                return Step::Encoded;
+            }
+        };
+        let moment = *lease.moment();
+        let result = self
+            .open_part(&moment)
+            .and_then(|part| part.add(lease, &Row { moment, encoded: MonotonicNs::now() }));
+        match result {
+            Ok(()) => {
+                if self.trouble().is_some() {
+                    tracing::info!("clip {}: camera {}: writing again", self.plan.clip_id, self.camera.name);
+                }
+                self.disk = Disk::Fine;
+                self.written.push(moment);
+                self.next += 1;
+                Step::Encoded
+            }
+            Err(e) => self.recover(&e),
+        }
+    }
+
+    /// Gives up the frames that the ring no longer holds, and goes on at `at_least`.
+    fn skip_overrun(&mut self, reader: &RingReader, at_least: u64, cause: GapCause) {
+        let to = reader.ring().oldest().map_or(at_least, |oldest| oldest.sequence.max(at_least));
+        for sequence in self.next..to {
+            self.given_up.push((sequence, cause));
+        }
+        self.next = to;
+    }
+
+    fn recover(&mut self, error: &PartError) -> Step {
+        self.part = None;
+        match error {
+            PartError::Disk { .. } => {
+                if self.trouble().is_none() {
+                    tracing::error!("clip {}: {error}; trying again until it works", self.plan.clip_id);
+                }
+                self.next_part_is = PartReason::Disk;
+                self.disk = Disk::Troubled { again: MonotonicNs::now() + DISK_PAUSE, why: error.to_string() };
+                Step::Paused
+            }
+            PartError::Encoder { .. } if self.codec + 1 < self.chain.len() => {
+                self.codec += 1;
+                let to = &self.chain[self.codec];
+                tracing::warn!(
+                    "clip {}: {error}; going on with {} ({})",
+                    self.plan.clip_id,
+                    to.codec,
+                    to.encoder
+                );
+                self.next_part_is = PartReason::CodecChange;
+                Step::Encoded
+            }
+            PartError::Encoder { .. } => {
+                tracing::error!("clip {}: {error}, and no other codec is left", self.plan.clip_id);
+                self.given_up.push((self.next, GapCause::Encoder));
+                self.next += 1;
+                Step::Encoded
+            }
+        }
+    }
+
+    fn open_part(&mut self, moment: &Moment) -> Result<&mut OpenPart, PartError> {
+        let choice = self.chain.get(self.codec).cloned().unwrap_or_else(crate::probe::last_resort);
+        let part = match self.part.take() {
+            Some(part) => part,
+            None => {
+                let workshop = self.folder.join(WORKSHOP);
+                let first = self.first.unwrap_or(First { sequence: moment.sequence, previous: None });
+                let header = PartHeader {
+                    choice: choice.clone(),
+                    base_ns: self.written.first().unwrap_or(moment).t_capture,
+                    begun_because: self.next_part_is,
+                    first_sequence: first.sequence,
+                    previous: first.previous,
+                };
+                let setup = EncoderSetup {
+                    choice,
+                    geometry: self.camera.geometry,
+                    fps: self.camera.fps,
+                    quality: self.quality,
+                };
+                let number = part::next_number(&workshop, &self.camera.name);
+                OpenPart::begin(&workshop, &self.camera.name, number, &setup, header)?
+            }
+        };
+        Ok(self.part.insert(part))
+    }
+
+    /// Ends the take, and gathers what is known of every frame that it should hold.
+    pub(crate) fn wrap(mut self) -> Footage {
+        if let Some(part) = self.part.take()
+            && let Err(e) = part.finish()
+        {
+            tracing::error!("clip {}: camera {}: {e}", self.plan.clip_id, self.camera.name);
+        }
+        let evidence = match &self.reader {
+            Some(reader) => self.evidence(reader.ring()),
+            None => self.evidence_without_ring(),
+        };
+        Footage {
+            folder: self.folder,
+            plan: self.plan,
+            camera: self.camera,
+            evidence,
+            ended_early: self.ended_early,
+        }
+    }
+
+    fn evidence(&self, ring: &Ring) -> Evidence {
+        let following = ring.first_at_or_after(MonotonicNs(self.window.end_ns.0 + 1));
+        let end = following.map_or(ring.head() + 1, |f| f.sequence);
+        let start = self.first.map_or(end, |f| f.sequence);
+        let mut written = self.written.iter().peekable();
+        let mut given_up = self.given_up.iter().peekable();
+        let mut wanted: Vec<Wanted> = Vec::new();
+        for sequence in start..end {
+            let here = written.next_if(|m| m.sequence == sequence);
+            let why =
+                given_up.next_if(|(s, _)| *s == sequence).map_or(GapCause::RingOverrun, |(_, why)| *why);
+            let lost = if here.is_some() { None } else { Some(why) };
+            let remembered = here.copied().or_else(|| ring.moment(sequence));
+            let moment = remembered.unwrap_or_else(|| self.guess(sequence, wanted.last()));
+            wanted.push(Wanted { moment, lost });
+        }
+        let previous =
+            self.first.and_then(|f| f.previous).or_else(|| ring.moment(end - 1).filter(|_| start == end));
+        Evidence {
+            window: self.window,
+            previous,
+            wanted,
+            following,
+            period: self.camera.fps.period(),
+            silence: if ring.has_ended() { None } else { Some(GapCause::CameraStall) },
+        }
+    }
+
+    /// A frame that even the ledger has forgotten: one after the one before it.
+    fn guess(&self, sequence: u64, before: Option<&Wanted>) -> Moment {
+        let before = before.map(|w| w.moment).or(self.first.and_then(|f| f.previous)).unwrap_or_default();
+        Moment {
+            sequence,
+            source_sequence: before.source_sequence + 1,
+            t_capture: before.t_capture + self.camera.fps.period(),
+            ..before
+        }
+    }
+
+    fn evidence_without_ring(&self) -> Evidence {
+        Evidence {
+            window: self.window,
+            previous: self.first.and_then(|f| f.previous),
+            wanted: self.written.iter().map(|m| Wanted { moment: *m, lost: None }).collect(),
+            following: None,
+            period: self.camera.fps.period(),
+            silence: Some(GapCause::RingGone),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! A worker: one camera's thread. It holds the camera's ring and moves the camera's takes on, the one most at risk
+//! first, and sleeps on the ring when it has caught up with the camera.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::time::Duration;
+
+use proto::clip::{CodecVerdict, Plan, PlannedCamera};
+use proto::name::Name;
+use proto::ring::{ReaderBit, Ring, RingReader};
+use proto::time::MonotonicNs;
+
+use crate::finish::Finishing;
+use crate::pulse::Pulse;
+use crate::take::{Step, Studio, Take};
+
+/// How long a worker sleeps at most before it looks for orders: a new clip waits no longer than this.
+const NAP: Duration = Duration::from_millis(10);
+
+/// What a worker is told.
+pub(crate) enum Job {
+    /// Record this camera's part of a clip.
+    Record { folder: PathBuf, plan: Arc<Plan>, camera: PlannedCamera },
+    /// Close every take now; no more will come.
+    Stop,
+}
+
+/// One camera's worker.
+pub(crate) struct Worker {
+    pub(crate) camera: Name,
+    pub(crate) ring: Option<Arc<Ring>>,
+    pub(crate) verdict: CodecVerdict,
+    pub(crate) quality: u8,
+    pub(crate) jobs: Receiver<Job>,
+    pub(crate) finishing: Sender<Finishing>,
+    pub(crate) pulse: Arc<Pulse>,
+}
+
+impl Worker {
+    /// Runs until it is told to stop, or its orders end.
+    pub(crate) fn run(self) {
+        let reader = self.ring.as_ref().map(|ring| ring.reader(ReaderBit::RECORDER));
+        let mut takes: Vec<Take> = Vec::new();
+        let mut stopping = false;
+        loop {
+            let job = if takes.is_empty() {
+                if stopping {
+                    return;
+                }
+                self.pulse.set_lag(&self.camera, 0);
+                self.jobs.recv().map_err(|_| TryRecvError::Disconnected)
+            } else {
+                self.jobs.try_recv()
+            };
+            match job {
+                Ok(Job::Record { folder, plan, camera }) => {
+                    let studio = Studio {
+                        ring: self.ring.as_ref(),
+                        reader: reader.as_ref(),
+                        verdict: &self.verdict,
+                        quality: self.quality,
+                    };
+                    takes.push(Take::begin(&folder, plan, camera, &studio));
+                }
+                Ok(Job::Stop) | Err(TryRecvError::Disconnected) => {
+                    stopping = true;
+                    takes.iter_mut().for_each(|take| take.end_early(MonotonicNs::now()));
+                }
+                Err(TryRecvError::Empty) => {}
+            }
+            self.move_on(&mut takes, reader.as_ref());
+        }
+    }
+
+    fn move_on(&self, takes: &mut Vec<Take>, reader: Option<&RingReader>) {
+        takes.sort_by_key(Take::next);
+        let head = reader.map_or(0, |r| r.ring().head());
+        let mut encoded = false;
+        let mut index = 0;
+        while index < takes.len() {
+            match takes[index].step(MonotonicNs::now()) {
+                Step::Encoded => {
+                    encoded = true;
+                    self.pulse.encoded();
+                    break;
+                }
+                Step::Waiting | Step::Paused => index += 1,
+                Step::Over => {
+                    let footage = takes.remove(index).wrap();
+                    // The finisher outlives the workers: it is told to end after they are.
+                    let _ = self.finishing.send(Finishing::Camera(Box::new(footage)));
+                    encoded = true;
+                }
+            }
+        }
+        self.pulse.set_trouble(&self.camera, takes.iter().find_map(|t| t.trouble().map(str::to_owned)));
+        if let Some(behind) = takes.iter().map(Take::next).filter(|next| *next > 0).min() {
+            self.pulse.set_lag(&self.camera, (head + 1).saturating_sub(behind));
+        }
+        if !encoded && !takes.is_empty() {
+            match reader {
+                Some(reader) => {
+                    let _ = reader.ring().wait_newer(head, NAP);
+                }
+                None => std::thread::sleep(NAP),
+            }
+        }
+    }
+}
