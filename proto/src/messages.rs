@@ -128,12 +128,15 @@ struct Greeting<O, R> {
     reports: IpcReceiver<R>,
 }
 
+/// The way to send orders to a child. Sending blocks while the child doesn't read.
+pub type OrderSender<O> = IpcSender<O>;
+
 /// A child that has come to its rendezvous.
 pub struct Connection<O: Serialize, R> {
     /// Who it says it is. Believe it only if it is the pid that was spawned or adopted.
     pub pid: u32,
-    /// To it. Sending blocks while it doesn't read.
-    pub orders: IpcSender<O>,
+    /// To it.
+    pub orders: OrderSender<O>,
     reports: IpcReceiver<R>,
 }
 

@@ -1,0 +1,223 @@
+//! The commands that talk to a running supervisor.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use proto::clip::{Gap, Manifest};
+use proto::control::{self, Accepted, FRAME_DEADLINE, FrameError, Request, Response, TriggerRequest};
+use proto::exit;
+use proto::instance::RuntimeDir;
+use proto::time::{MonotonicNs, WallAnchor, parse_rfc3339};
+use serde::Serialize;
+
+use crate::cli::TriggerArgs;
+use crate::{Failure, lock, show};
+
+/// How long `stop` waits for the supervisor to be gone: it promises five seconds.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A connection to the supervisor of an instance.
+struct Line {
+    stream: UnixStream,
+}
+
+impl Line {
+    fn to(dir: &Path) -> Result<Self, Failure> {
+        let nobody = || {
+            let message = format!(
+                "no supervisor is running in {}; start one with: supervisor start --config FILE",
+                dir.display()
+            );
+            Failure::with_code(exit::NOT_RUNNING, message)
+        };
+        let dir = RuntimeDir::open(dir).map_err(|e| match e {
+            proto::instance::RuntimeDirError::System { .. } => nobody(),
+            other => Failure::bad_input(other),
+        })?;
+        let stream = UnixStream::connect(dir.control_socket()).map_err(|_| nobody())?;
+        Ok(Self { stream })
+    }
+
+    fn ask(&mut self, request: &Request) -> Result<Response, Failure> {
+        control::write(&mut self.stream, request).map_err(lost)?;
+        self.hear(Some(FRAME_DEADLINE * 2))
+    }
+
+    fn hear(&mut self, within: Option<Duration>) -> Result<Response, Failure> {
+        match control::read(&mut self.stream, within).map_err(lost)? {
+            Response::Refused(refused) => Err(Failure::with_code(refused.exit_code, refused.message)),
+            response => Ok(response),
+        }
+    }
+}
+
+fn lost(e: FrameError) -> Failure {
+    Failure::failed(format!("the supervisor did not answer: {e}; see its log"))
+}
+
+fn unexpected(response: &Response) -> Failure {
+    Failure::failed(format!("the supervisor answered something else: {response:?}; are both of one version?"))
+}
+
+/// What `trigger` prints.
+#[derive(Serialize)]
+struct TriggerAnswer<'a> {
+    clip_id: &'a str,
+    path: &'a str,
+    pre_roll_ms: u64,
+    asked_pre_roll_ms: u64,
+    notes: &'a [String],
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    finished: Option<FinishedAnswer<'a>>,
+}
+
+#[derive(Serialize)]
+struct FinishedAnswer<'a> {
+    complete: bool,
+    ended_early: bool,
+    cameras: BTreeMap<&'a str, CameraAnswer<'a>>,
+}
+
+#[derive(Serialize)]
+struct CameraAnswer<'a> {
+    file: &'a str,
+    frames_expected: u64,
+    frames_written: u64,
+    gaps: &'a [Gap],
+    interruptions: usize,
+}
+
+/// `supervisor trigger`.
+pub(crate) fn trigger(dir: &Path, args: &TriggerArgs) -> Result<u8, Failure> {
+    let now = MonotonicNs::now();
+    let request = TriggerRequest {
+        label: args.label.clone(),
+        cameras: args.cameras.clone(),
+        at: named_moment(args, now)?,
+        pre_ms: args.pre_ms,
+        post_ms: args.post_ms,
+        wait: args.wait,
+    };
+    let mut line = Line::to(dir)?;
+    let accepted = match line.ask(&Request::Trigger(request))? {
+        Response::Accepted(accepted) => accepted,
+        other => return Err(unexpected(&other)),
+    };
+    if !args.wait {
+        print(&answer(&accepted, None))?;
+        return Ok(exit::DONE);
+    }
+    // However long the post-roll is. The supervisor's end ends this too.
+    let manifest = match line.hear(None)? {
+        Response::Finished(manifest) => manifest,
+        other => return Err(unexpected(&other)),
+    };
+    print(&answer(&accepted, Some(&manifest)))?;
+    Ok(if manifest.complete { exit::DONE } else { exit::INCOMPLETE })
+}
+
+fn named_moment(args: &TriggerArgs, now: MonotonicNs) -> Result<MonotonicNs, Failure> {
+    if let Some(ago) = &args.ago {
+        let ms: u64 = ago.parse().map_err(|_| {
+            Failure::bad_input(format!("--ago {ago:?}: must be milliseconds, a whole number such as 400"))
+        })?;
+        return Ok(now.before(Duration::from_millis(ms)));
+    }
+    let Some(at) = &args.at else { return Ok(now) };
+    if let Ok(ns) = at.parse() {
+        return Ok(MonotonicNs(ns));
+    }
+    parse_rfc3339(at).and_then(|unix_ns| WallAnchor::now().monotonic(unix_ns)).ok_or_else(|| {
+        Failure::bad_input(format!(
+            "--at {at:?}: must be nanoseconds of CLOCK_MONOTONIC, or a date and time since boot such as \
+             2026-11-22T10:15:00.250Z"
+        ))
+    })
+}
+
+fn answer<'a>(accepted: &'a Accepted, manifest: Option<&'a Manifest>) -> TriggerAnswer<'a> {
+    let finished = manifest.map(|m| {
+        let camera = |c: &'a proto::clip::CameraClip| CameraAnswer {
+            file: &c.file,
+            frames_expected: c.frames_expected,
+            frames_written: c.frames_written,
+            gaps: &c.gaps,
+            interruptions: c.interruptions.len(),
+        };
+        let cameras = m.cameras.iter().map(|(name, c)| (name.as_str(), camera(c))).collect();
+        FinishedAnswer { complete: m.complete, ended_early: m.ended_early, cameras }
+    });
+    let Accepted { clip_id, path, pre_roll_ms, asked_pre_roll_ms, notes } = accepted;
+    let (pre_roll_ms, asked_pre_roll_ms) = (*pre_roll_ms, *asked_pre_roll_ms);
+    TriggerAnswer { clip_id, path, pre_roll_ms, asked_pre_roll_ms, notes, finished }
+}
+
+/// `supervisor stats`.
+pub(crate) fn stats(dir: &Path) -> Result<u8, Failure> {
+    match Line::to(dir)?.ask(&Request::Stats)? {
+        Response::Stats(stats) => print(&stats).map(|()| exit::DONE),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// `supervisor status`.
+pub(crate) fn status(dir: &Path) -> Result<u8, Failure> {
+    match Line::to(dir)?.ask(&Request::Stats)? {
+        Response::Stats(stats) => say(&show::status(&stats)).map(|()| exit::DONE),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// `supervisor codecs`.
+pub(crate) fn codecs(dir: &Path, json: bool) -> Result<u8, Failure> {
+    match Line::to(dir)?.ask(&Request::Codecs)? {
+        Response::Codecs(verdict) if json => print(&verdict).map(|()| exit::DONE),
+        Response::Codecs(verdict) => say(&show::codecs(&verdict)).map(|()| exit::DONE),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// A command that is done or not.
+pub(crate) fn plain(dir: &Path, request: &Request) -> Result<u8, Failure> {
+    match Line::to(dir)?.ask(request)? {
+        Response::Done(what) => say(&format!("{what}\n")).map(|()| exit::DONE),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// `supervisor stop`: returns when everything is gone.
+pub(crate) fn stop(dir: &Path) -> Result<u8, Failure> {
+    let mut line = Line::to(dir)?;
+    let holder = RuntimeDir::open(dir).ok().and_then(|d| lock::holder(&d));
+    match line.ask(&Request::Stop)? {
+        Response::Done(_) => {}
+        other => return Err(unexpected(&other)),
+    }
+    if let Some(pid) = holder
+        && !lock::wait_for_end(pid, STOP_PATIENCE)
+    {
+        return Err(Failure::failed(format!(
+            "the supervisor (pid {}) has not ended; see its log",
+            pid.as_raw_nonzero()
+        )));
+    }
+    say("stopped\n").map(|()| exit::DONE)
+}
+
+fn print(document: &impl Serialize) -> Result<(), Failure> {
+    let text =
+        serde_json::to_string_pretty(document).map_err(|e| Failure::failed(format!("no JSON: {e}")))?;
+    say(&format!("{text}\n"))
+}
+
+fn say(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever read has read enough (`supervisor stats | head`).
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(|e| Failure::failed(format!("can't write the answer: {e}"))),
+    }
+}

@@ -1,0 +1,211 @@
+//! One child process: how it is started, what it is doing, how it is ended.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use proto::instance::ChildId;
+use proto::messages::{CameraState, RecorderBeat};
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use crate::events::{self, End, Event, Orders};
+use crate::hung::{self, Opinion, Sign};
+use crate::restart::Record;
+
+/// A camera or a codec probe may take its time before the first sign of life.
+const OPENING_PATIENCE: Duration = Duration::from_secs(15);
+
+/// A child, through all of its lives.
+pub(crate) struct Child {
+    pub(crate) id: ChildId,
+    pub(crate) start: Recipe,
+    pub(crate) record: Record,
+    pub(crate) life: Life,
+    pub(crate) last_exit: Option<String>,
+    /// What a capture says of its camera.
+    pub(crate) camera: CameraState,
+    /// What the recorder says of itself.
+    pub(crate) beat: RecorderBeat,
+}
+
+/// How a child is started.
+pub(crate) struct Recipe {
+    pub(crate) program: PathBuf,
+    pub(crate) args: Vec<String>,
+}
+
+/// What a child is doing.
+pub(crate) enum Life {
+    /// To be started at this moment.
+    Waiting { until: Instant },
+    /// There is a process.
+    Running(Running),
+    /// Its camera was a file, and has played to its end.
+    Ended,
+}
+
+/// A living process.
+pub(crate) struct Running {
+    pub(crate) pid: Pid,
+    pidfd: Arc<OwnedFd>,
+    pub(crate) start_ticks: u64,
+    pub(crate) since: Instant,
+    pub(crate) orders: Option<Orders>,
+    progress: Progress,
+    /// It has been told to end, and why.
+    ending: Option<&'static str>,
+}
+
+/// When a process last got anywhere.
+struct Progress {
+    count: Option<u64>,
+    at: Instant,
+    sign: Option<Sign>,
+}
+
+impl Child {
+    pub(crate) fn new(id: ChildId, start: Recipe) -> Self {
+        Self {
+            id,
+            start,
+            record: Record::default(),
+            life: Life::Waiting { until: Instant::now() },
+            last_exit: None,
+            camera: CameraState::Opening,
+            beat: RecorderBeat::default(),
+        }
+    }
+
+    pub(crate) fn running(&self) -> Option<&Running> {
+        match &self.life {
+            Life::Running(running) => Some(running),
+            Life::Waiting { .. } | Life::Ended => None,
+        }
+    }
+
+    pub(crate) fn running_mut(&mut self) -> Option<&mut Running> {
+        match &mut self.life {
+            Life::Running(running) => Some(running),
+            Life::Waiting { .. } | Life::Ended => None,
+        }
+    }
+
+    /// Starts a process.
+    pub(crate) fn spawn(&mut self, events: &Sender<Event>) {
+        let started = Command::new(&self.start.program)
+            .args(&self.start.args)
+            .stdin(Stdio::null())
+            // A group of its own: Ctrl-C at the terminal is the supervisor's to handle.
+            .process_group(0)
+            .spawn();
+        let attached = started.and_then(|process| {
+            let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
+            let pid = pid.ok_or_else(|| std::io::Error::other("a pid out of range"))?;
+            self.attach(pid, events)
+        });
+        if let Err(e) = attached {
+            tracing::error!("{}: can't start {}: {e}", self.id, self.start.program.display());
+            self.wait_for_next(Duration::ZERO);
+        }
+    }
+
+    /// Takes on a process that runs: one just started, or one that another supervisor has left.
+    pub(crate) fn attach(&mut self, pid: Pid, events: &Sender<Event>) -> std::io::Result<()> {
+        let pidfd = Arc::new(rustix::process::pidfd_open(pid, PidfdFlags::empty())?);
+        events::watch_end(self.id.clone(), pid, Arc::clone(&pidfd), events.clone())?;
+        let sign = hung::sign(pid);
+        self.camera = CameraState::Opening;
+        self.beat = RecorderBeat::default();
+        self.life = Life::Running(Running {
+            pid,
+            pidfd,
+            start_ticks: sign.map_or(0, |s| s.start_ticks),
+            since: Instant::now(),
+            orders: None,
+            progress: Progress { count: None, at: Instant::now(), sign },
+            ending: None,
+        });
+        Ok(())
+    }
+
+    /// The process has ended: when will there be another?
+    pub(crate) fn ended(&mut self, end: &End) {
+        let Some(running) = self.running() else { return };
+        let life = running.since.elapsed();
+        let why = running.ending;
+        self.last_exit = Some(match why {
+            Some(why) => format!("{} ({why})", end.how),
+            None => end.how.clone(),
+        });
+        if self.camera == CameraState::Ended && end.code == Some(0) {
+            tracing::info!("{}: its file has played to the end", self.id);
+            self.life = Life::Ended;
+            return;
+        }
+        self.wait_for_next(life);
+    }
+
+    fn wait_for_next(&mut self, life: Duration) {
+        let wait = self.record.next(&self.id, life);
+        tracing::warn!(
+            "{} ended after {:.1} s: {}; starting it again {}",
+            self.id,
+            life.as_secs_f64(),
+            self.last_exit.as_deref().unwrap_or("it could not be started"),
+            if wait.is_zero() { "at once".to_owned() } else { format!("in {:.1} s", wait.as_secs_f64()) }
+        );
+        self.life = Life::Waiting { until: Instant::now() + wait };
+    }
+
+    /// Is it time to start it?
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        matches!(self.life, Life::Waiting { until } if until <= now)
+    }
+
+    /// Ends a process that has got nowhere for too long.
+    pub(crate) fn end_if_hung(&mut self, now: Instant, opened: bool) {
+        let id = self.id.clone();
+        let patience = if opened { hung::PATIENCE } else { OPENING_PATIENCE };
+        let Some(running) = self.running_mut() else { return };
+        let silent_for = now.saturating_duration_since(running.progress.at);
+        if silent_for < patience || running.ending.is_some() {
+            return;
+        }
+        let sign = hung::sign(running.pid);
+        match hung::judge(silent_for, patience, running.progress.sign, sign) {
+            Opinion::Hung => {
+                tracing::error!(
+                    "{id} has made no progress for {:.1} s; replacing it",
+                    silent_for.as_secs_f64()
+                );
+                running.kill("hung");
+            }
+            Opinion::Starved | Opinion::Fine => {}
+        }
+    }
+}
+
+impl Running {
+    /// It has got somewhere, if its count has moved on.
+    pub(crate) fn progressed(&mut self, count: u64, idle: bool) {
+        if idle || self.progress.count != Some(count) {
+            self.progress = Progress { count: Some(count), at: Instant::now(), sign: hung::sign(self.pid) };
+        }
+    }
+
+    /// This machine (or this supervisor) stood still: nobody else could get anywhere either.
+    pub(crate) fn forgive(&mut self, pause: Duration) {
+        self.progress.at += pause;
+    }
+
+    /// SIGKILL. Ends a stopped process too.
+    pub(crate) fn kill(&mut self, why: &'static str) {
+        self.ending = Some(why);
+        // The pidfd names this process and no other; if it is gone, that is what was wanted.
+        let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+}

@@ -1,0 +1,116 @@
+//! The command line, as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keeps the last moments of every camera in memory, and on a trigger writes them, and the moments after, as one
+/// clip per camera.
+#[derive(Debug, Parser)]
+#[command(name = "supervisor", version, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    /// Where this instance lives; several can run beside each other in directories of their own.
+    /// Default: preroll under $XDG_RUNTIME_DIR, else /run/preroll for root, else /tmp/preroll-UID
+    #[arg(long, global = true, env = "PREROLL_RUNTIME_DIR", value_name = "DIR")]
+    pub(crate) runtime_dir: Option<PathBuf>,
+
+    /// How log lines look
+    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub(crate) log_format: Format,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  bad input: an argument or the config; nothing was done
+  3  no supervisor is running in this runtime directory
+  4  a clip came out incomplete; its manifest says what is missing
+
+Begin with:
+  supervisor start --config configs/default.yaml
+and, in another terminal:
+  supervisor trigger --label first --wait";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// `[INFO] what happened`
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start capturing, in the foreground, until SIGTERM, SIGINT or `supervisor stop`
+    ///
+    /// Brings up a capture process for each camera and a recorder, watches and restarts them. A first SIGTERM or
+    /// SIGINT closes open clips and ends everything in order; a second one ends it at once.
+    Start {
+        /// The cameras, and what to record
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Record a clip of what has just happened
+    ///
+    /// Prints JSON: clip_id, path, how much pre-roll it will hold. The clip's plan is on disk when this returns,
+    /// so that the clip will exist whatever crashes. With --wait also complete and each camera's counts; then the
+    /// exit code is 4 if anything is missing.
+    Trigger(TriggerArgs),
+    /// Print everything there is to know, as one JSON document
+    ///
+    /// docs/formats.md explains it field by field.
+    Stats,
+    /// Show how things stand, for people
+    Status,
+    /// Show which codecs work here, how fast, and why one was chosen
+    Codecs {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what a config would cost, and refuse one that can't work here
+    Check {
+        /// The config
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// End a process and start it again: the recorder, or one camera's capture
+    ///
+    /// An open clip goes on: the new recorder continues where the old one was.
+    Restart {
+        /// `recorder`, or a camera's name
+        #[arg(value_name = "recorder|CAMERA")]
+        what: String,
+    },
+    /// Close open clips and end everything, in order
+    Stop,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TriggerArgs {
+    /// What to call the clip: 1 to 64 of A-Z a-z 0-9 . _ -
+    #[arg(long, value_name = "LABEL", allow_hyphen_values = true)]
+    pub(crate) label: Option<String>,
+    /// Only this camera (may be repeated); without it, all of them
+    #[arg(long = "camera", value_name = "NAME", allow_hyphen_values = true)]
+    pub(crate) cameras: Vec<String>,
+    /// When it happened: nanoseconds of CLOCK_MONOTONIC, or a date and time such as 2026-11-22T10:15:00.250Z
+    #[arg(long, value_name = "T", conflicts_with = "ago", allow_hyphen_values = true)]
+    pub(crate) at: Option<String>,
+    /// How many milliseconds ago it happened
+    #[arg(long, value_name = "MS", allow_hyphen_values = true)]
+    pub(crate) ago: Option<String>,
+    /// Milliseconds before it, other than the config's pre_roll_ms
+    #[arg(long, value_name = "N")]
+    pub(crate) pre_ms: Option<u64>,
+    /// Milliseconds after it, other than the config's post_roll_ms
+    #[arg(long, value_name = "N")]
+    pub(crate) post_ms: Option<u64>,
+    /// Wait until the clip is finished
+    #[arg(long)]
+    pub(crate) wait: bool,
+}

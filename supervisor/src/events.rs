@@ -1,0 +1,184 @@
+//! Everything that happens to the supervisor, and the threads that notice it. The loop in [`crate::watch`] is the
+//! only place that acts.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
+
+use proto::control::{Request, Response};
+use proto::instance::ChildId;
+use proto::messages::{
+    self, CaptureOrder, CaptureReport, Connection, OrderSender, RecorderOrder, RecorderReport,
+};
+use rustix::process::{Pid, WaitId, WaitIdOptions};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Something happened.
+pub(crate) enum Event {
+    /// SIGTERM or SIGINT.
+    Signal,
+    /// A child has come to its rendezvous.
+    Connected { child: ChildId, pid: u32, orders: Orders },
+    /// A child says something.
+    Report { child: ChildId, pid: u32, report: Report },
+    /// A process has ended.
+    Exited { child: ChildId, pid: Pid, end: End },
+    /// A command asks something that only the loop can answer.
+    Request { request: Request, reply: Sender<Response> },
+    /// A clip's plan is on disk.
+    Planned(PathBuf),
+}
+
+/// What a child says.
+pub(crate) enum Report {
+    Capture(CaptureReport),
+    Recorder(RecorderReport),
+}
+
+/// The way to a child. Sending never waits: what a stuck child doesn't take is dropped, and the child replaced.
+pub(crate) enum Orders {
+    Capture(SyncSender<CaptureOrder>),
+    Recorder(SyncSender<RecorderOrder>),
+}
+
+impl Orders {
+    /// To the recorder.
+    pub(crate) fn to_recorder(&self, order: RecorderOrder) {
+        if let Self::Recorder(way) = self {
+            match way.try_send(order) {
+                Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+            }
+        }
+    }
+
+    /// To whichever it is.
+    pub(crate) fn stop(&self) {
+        match self {
+            Self::Capture(way) => drop(way.try_send(CaptureOrder::Stop)),
+            Self::Recorder(way) => drop(way.try_send(RecorderOrder::Stop)),
+        }
+    }
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// For a person: "exit code 1", "signal 9 (killed)".
+    pub(crate) how: String,
+    /// The exit code, if it had one.
+    pub(crate) code: Option<i32>,
+    /// It ended itself by going wrong, as opposed to being ended.
+    pub(crate) crashed: bool,
+}
+
+/// Orders that may wait for a child: more than a burst of triggers that the limit on open clips lets through.
+const QUEUED_ORDERS: usize = 256;
+
+/// Waits for a child at its rendezvous, again and again.
+pub(crate) fn meet(child: ChildId, rendezvous: PathBuf, events: Sender<Event>) -> std::io::Result<()> {
+    let name = format!("meet {child}");
+    std::thread::Builder::new().name(name).spawn(move || match &child {
+        ChildId::Capture(_) => serve(&child, &rendezvous, &events, Orders::Capture, Report::Capture),
+        ChildId::Recorder => serve(&child, &rendezvous, &events, Orders::Recorder, Report::Recorder),
+    })?;
+    Ok(())
+}
+
+fn serve<O, R>(
+    child: &ChildId,
+    rendezvous: &Path,
+    events: &Sender<Event>,
+    orders: fn(SyncSender<O>) -> Orders,
+    wrap: fn(R) -> Report,
+) where
+    O: Serialize + DeserializeOwned + Send + 'static,
+    R: Serialize + DeserializeOwned + Send + 'static,
+{
+    loop {
+        let connection: Connection<O, R> = match messages::meet(rendezvous) {
+            Ok(connection) => connection,
+            Err(e) => {
+                tracing::error!("{child}: no channel can be made: {e}");
+                std::thread::sleep(messages::BEAT);
+                continue;
+            }
+        };
+        let (way, queued) = sync_channel::<O>(QUEUED_ORDERS);
+        let pid = connection.pid;
+        let sender = connection.orders.clone();
+        let told = spawn("orders", move || forward(&queued, &sender));
+        let (to, who) = (events.clone(), child.clone());
+        let listens = spawn("reports", move || {
+            while let Some(report) = connection.report() {
+                if to.send(Event::Report { child: who.clone(), pid, report: wrap(report) }).is_err() {
+                    return;
+                }
+            }
+        });
+        if !(told && listens)
+            || events.send(Event::Connected { child: child.clone(), pid, orders: orders(way) }).is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn forward<O: Serialize>(queued: &Receiver<O>, sender: &OrderSender<O>) {
+    while let Ok(order) = queued.recv() {
+        if sender.send(order).is_err() {
+            return;
+        }
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> bool {
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(run)
+        .map_err(|e| tracing::error!("can't start a thread: {e}"))
+        .is_ok()
+}
+
+/// Waits for a process to end, and tells. An own child is reaped; an adopted one is somebody else's to reap.
+pub(crate) fn watch_end(
+    child: ChildId,
+    pid: Pid,
+    pidfd: Arc<OwnedFd>,
+    events: Sender<Event>,
+) -> std::io::Result<()> {
+    std::thread::Builder::new().name(format!("end of {child}")).spawn(move || {
+        let mut fds = [rustix::event::PollFd::new(&*pidfd, rustix::event::PollFlags::IN)];
+        while rustix::event::poll(&mut fds, None) == Err(rustix::io::Errno::INTR) {}
+        let status =
+            rustix::process::waitid(WaitId::PidFd(std::os::fd::AsFd::as_fd(&*pidfd)), WaitIdOptions::EXITED);
+        let end = match status {
+            Ok(Some(status)) => end(status.exit_status(), status.terminating_signal()),
+            _ => End { how: "unknown (it was adopted)".into(), code: None, crashed: false },
+        };
+        // The loop ends before its threads do.
+        let _ = events.send(Event::Exited { child, pid, end });
+    })?;
+    Ok(())
+}
+
+fn end(code: Option<i32>, signal: Option<i32>) -> End {
+    match (code, signal) {
+        (Some(0), _) => End { how: "exit code 0".into(), code, crashed: false },
+        (Some(n), _) => End { how: format!("exit code {n}"), code, crashed: true },
+        (None, Some(signal)) => {
+            let name = match signal {
+                2 => " (interrupted)",
+                6 => " (aborted)",
+                7 => " (bus error)",
+                9 => " (killed)",
+                11 => " (segmentation fault)",
+                15 => " (terminated)",
+                _ => "",
+            };
+            End { how: format!("signal {signal}{name}"), code: None, crashed: !matches!(signal, 2 | 9 | 15) }
+        }
+        (None, None) => End { how: "unknown".into(), code: None, crashed: false },
+    }
+}

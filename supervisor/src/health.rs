@@ -1,0 +1,96 @@
+//! The health verdict: the indicators of the recorder that Preroll began from, over all processes together. Pure.
+
+use proto::stats::{Health, Totals};
+
+const MEMORY_GOOD_BYTES: u64 = 200_000_000;
+const MEMORY_ATTENTION_BYTES: u64 = 500_000_000;
+const CPU_GOOD_PERCENT: f64 = 40.0;
+const CPU_ATTENTION_PERCENT: f64 = 70.0;
+const DISK_GOOD_BYTES_PER_S: f64 = 10e6;
+const DISK_ATTENTION_BYTES_PER_S: f64 = 20e6;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Grade {
+    Good,
+    Fair,
+    Attention,
+}
+
+/// Judges the totals of a machine with so many cores; `troubles` are what the processes say themselves.
+pub(crate) fn verdict(totals: &Totals, cores: f64, troubles: &[String]) -> Health {
+    let mut grade = Grade::Good;
+    let mut reasons = Vec::new();
+    let mut note = |found: Grade, reason: String| {
+        if found > Grade::Good {
+            grade = grade.max(found);
+            reasons.push(reason);
+        }
+    };
+    for trouble in troubles {
+        note(Grade::Attention, trouble.clone());
+    }
+    let memory = match totals.memory_bytes {
+        b if b < MEMORY_GOOD_BYTES => Grade::Good,
+        b if b <= MEMORY_ATTENTION_BYTES => Grade::Fair,
+        _ => Grade::Attention,
+    };
+    note(
+        memory,
+        format!("memory: {} MB (good is under 200, over 500 may be a leak)", totals.memory_bytes / 1_000_000),
+    );
+    // Of the whole machine: what is left is what the next burst can use.
+    let cpu = totals.cpu_percent / cores.max(1.0);
+    note(
+        grade_of(cpu, CPU_GOOD_PERCENT, CPU_ATTENTION_PERCENT),
+        format!("cpu: {cpu:.0} % of the machine (good is under 40, over 70 may drop frames)"),
+    );
+    let disk = totals.written_bytes_per_s;
+    note(
+        grade_of(disk, DISK_GOOD_BYTES_PER_S, DISK_ATTENTION_BYTES_PER_S),
+        format!("disk: {:.1} MB/s written (good is under 10; over 20, is H.264 not working?)", disk / 1e6),
+    );
+    let status = match grade {
+        Grade::Good => "good",
+        Grade::Fair => "fair",
+        Grade::Attention => "attention",
+    };
+    Health { status: status.into(), reasons }
+}
+
+fn grade_of(value: f64, good: f64, attention: f64) -> Grade {
+    if value < good {
+        Grade::Good
+    } else if value <= attention {
+        Grade::Fair
+    } else {
+        Grade::Attention
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn totals(memory_mb: u64, cpu_percent: f64, disk_mb: f64) -> Totals {
+        Totals { cpu_percent, memory_bytes: memory_mb * 1_000_000, written_bytes_per_s: disk_mb * 1e6 }
+    }
+
+    #[test]
+    fn the_indicators_are_the_seeds() {
+        let status = |t, troubles: &[String]| verdict(&t, 2.0, troubles).status;
+        assert_eq!(status(totals(199, 79.0, 9.9), &[]), "good");
+        assert_eq!(status(totals(201, 0.0, 0.0), &[]), "fair");
+        assert_eq!(status(totals(501, 0.0, 0.0), &[]), "attention");
+        assert_eq!(status(totals(1, 81.0, 0.0), &[]), "fair");
+        assert_eq!(status(totals(1, 141.0, 0.0), &[]), "attention");
+        assert_eq!(status(totals(1, 0.0, 21.0), &[]), "attention");
+        assert_eq!(status(totals(1, 0.0, 0.0), &["camera left: silent".into()]), "attention");
+    }
+
+    #[test]
+    fn what_is_not_good_is_said() {
+        let health = verdict(&totals(300, 0.0, 15.0), 2.0, &[]);
+        assert_eq!(health.reasons.len(), 2);
+        assert!(health.reasons[0].contains("300 MB") && health.reasons[1].contains("15.0 MB/s"));
+    }
+}

@@ -1,0 +1,79 @@
+//! When to start a child again. Pure.
+
+use std::time::Duration;
+
+use proto::instance::ChildId;
+
+/// A life of this length shows that whatever was wrong is over.
+pub(crate) const HEALTHY_LIFE: Duration = Duration::from_secs(60);
+/// The first wait after the restart at once; it doubles from there.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// Frames are ageing in the ring while there is no recorder.
+const LONGEST_RECORDER_WAIT: Duration = Duration::from_secs(2);
+/// A camera that isn't there is looked for in peace.
+const LONGEST_CAPTURE_WAIT: Duration = Duration::from_secs(30);
+
+/// How a child has been doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// Restarts since the supervisor knows it.
+    pub(crate) restarts: u64,
+    /// Lives one after the other that were too short.
+    short_lives: u32,
+}
+
+impl Record {
+    /// A life has ended: how long to wait before the next.
+    pub(crate) fn next(&mut self, child: &ChildId, life: Duration) -> Duration {
+        if life >= HEALTHY_LIFE {
+            self.short_lives = 0;
+        }
+        let wait = wait(child, self.short_lives);
+        self.short_lives = self.short_lives.saturating_add(1);
+        wait
+    }
+
+    /// Is it in trouble: did it end several times in a row before it was well?
+    pub(crate) fn keeps_ending(&self) -> bool {
+        self.short_lives >= 3
+    }
+
+    /// It has lived long enough.
+    pub(crate) fn forgive(&mut self) {
+        self.short_lives = 0;
+    }
+}
+
+fn wait(child: &ChildId, short_lives: u32) -> Duration {
+    let longest = match child {
+        ChildId::Recorder => LONGEST_RECORDER_WAIT,
+        ChildId::Capture(_) => LONGEST_CAPTURE_WAIT,
+    };
+    match short_lives.checked_sub(1) {
+        None => Duration::ZERO,
+        Some(doublings) => FIRST_WAIT.saturating_mul(1 << doublings.min(16)).min(longest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::name::Name;
+
+    fn waits(child: &ChildId, lives: &[u64]) -> Vec<u128> {
+        let mut record = Record::default();
+        lives.iter().map(|s| record.next(child, Duration::from_secs(*s)).as_millis()).collect()
+    }
+
+    #[test]
+    fn the_first_restart_is_at_once_and_the_next_ones_back_off() {
+        assert_eq!(waits(&ChildId::Recorder, &[1; 8]), [0, 100, 200, 400, 800, 1600, 2000, 2000]);
+        let capture = ChildId::Capture(Name::new("left").unwrap());
+        assert_eq!(waits(&capture, &[1; 12])[8..], [12_800, 25_600, 30_000, 30_000]);
+    }
+
+    #[test]
+    fn a_healthy_life_forgives() {
+        assert_eq!(waits(&ChildId::Recorder, &[1, 1, 1, 61, 1]), [0, 100, 200, 0, 100]);
+    }
+}

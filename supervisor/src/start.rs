@@ -1,0 +1,279 @@
+//! `supervisor start`: check everything, take the lock, make or adopt what is needed, run, end in order. Whatever
+//! fails before the first child is started leaves nothing behind.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, Instant};
+
+use proto::clip::{MANIFEST, Manifest, unfinished_clips};
+use proto::config::Config;
+use proto::control::Response;
+use proto::exit;
+use proto::instance::{ChildId, RuntimeDir};
+use proto::log::LogFormat;
+use proto::messages;
+use proto::time::{UtcTime, WallAnchor};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::child::{Child, Recipe};
+use crate::events::{self, Event};
+use crate::meter::Meter;
+use crate::state::{self, Saved};
+use crate::survey::FrameRates;
+use crate::trigger::Desk;
+use crate::watch::{Clips, House};
+use crate::{Failure, control, cost, executable, lock, rings};
+
+/// How long the answer to `stop` may take to be on its way.
+const LAST_WORD: Duration = Duration::from_millis(20);
+/// How long processes of another config may take to be gone.
+const EVICTION: Duration = Duration::from_secs(2);
+
+/// Runs an instance until it is told to end.
+pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogFormat) -> Result<u8, Failure> {
+    let config = cost::load(config_path)?;
+    let recipes = recipes(&config, runtime_dir, log_format)?;
+    cost::probe_sources(&config)?;
+    let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
+    let _lock = lock::take(&dir)?;
+    let (events, happening) = channel();
+    // From here on a signal ends the start in order too.
+    watch_signals(events.clone())?;
+    messages::keep_sockets_in(&dir.ipc_dir()).map_err(|_| Failure::failed("start was called twice"))?;
+    clear_sockets(&dir);
+
+    let left = state::load(&dir);
+    let same_config = Config::load_checked(&dir.config_path()).is_ok_and(|old| same(&old, &config));
+    let adoptable = match &left {
+        Some(left) if same_config => left.children.clone(),
+        Some(left) => {
+            evict(left);
+            Vec::new()
+        }
+        None => Vec::new(),
+    };
+    let adopting = adoptable.iter().any(|child| child.alive().is_some());
+    if !adopting {
+        cost::fits(&config).or_else(|e| if rings_exist(&config, &dir) { Ok(0) } else { Err(e) })?;
+    }
+    let session = match &left {
+        Some(left) if adopting && left.session.is_dir() => left.session.clone(),
+        _ => new_session(&config)?,
+    };
+    let made = Made { session: (!adopting).then_some(&session), dir: &dir };
+    let rings = rings::open(&config, &dir).inspect_err(|_| made.undo())?;
+    rings::announce(&config, &rings);
+    if !adoptable.iter().any(|c| c.id == ChildId::Recorder && c.alive().is_some()) {
+        rings::sweep_recorder(&rings);
+    }
+    config.save_checked(&dir.config_path()).map_err(|e| {
+        made.undo();
+        rings::remove(&config, &dir);
+        Failure::failed(format!("can't write {}: {e}", dir.config_path().display()))
+    })?;
+
+    let sessions = sessions(&config, &session);
+    let open: HashSet<PathBuf> =
+        sessions.iter().flat_map(|s| unfinished_clips(s).unwrap_or_default()).collect();
+    if !open.is_empty() {
+        tracing::info!("{} clips of earlier runs are unfinished; the recorder goes on with them", open.len());
+    }
+    let config = Arc::new(config);
+    let desk = Arc::new(Desk::new(Arc::clone(&config), rings.clone(), session.clone(), open));
+    let closing = Arc::new(AtomicBool::new(false));
+    let counter =
+        control::Counter { desk: Arc::clone(&desk), events: events.clone(), closing: Arc::clone(&closing) };
+    control::open(&dir.control_socket(), counter)
+        .map_err(|e| Failure::failed(format!("can't open {}: {e}", dir.control_socket().display())))?;
+    let mut children: Vec<Child> = recipes.into_iter().map(|(id, recipe)| Child::new(id, recipe)).collect();
+    for child in &mut children {
+        events::meet(child.id.clone(), dir.rendezvous(&child.id), events.clone())
+            .map_err(|e| Failure::failed(format!("can't start a thread: {e}")))?;
+        adopt(child, &adoptable, &events);
+    }
+    let mut house = House {
+        clips: count_clips(&session),
+        config,
+        dir,
+        rings,
+        children,
+        desk,
+        closing,
+        events,
+        sessions,
+        started: Instant::now(),
+        verdict: None,
+        meter: Meter::new(),
+        rates: FrameRates::new(),
+        ready_said: false,
+    };
+    let asked_by = house.run(&happening);
+    house.close(&happening);
+    clean_up(&house);
+    tracing::info!("stopped");
+    if let Some(reply) = asked_by {
+        let _ = reply.send(Response::Done("stopped".into()));
+        // The connection's thread writes it; this process is about to end.
+        std::thread::sleep(LAST_WORD);
+    }
+    Ok(exit::DONE)
+}
+
+/// What this start has made so far, to be undone if it fails.
+struct Made<'a> {
+    session: Option<&'a PathBuf>,
+    dir: &'a RuntimeDir,
+}
+
+impl Made<'_> {
+    fn undo(&self) {
+        if let Some(session) = self.session {
+            // Only if it is empty, as it was made.
+            let _ = std::fs::remove_dir(session);
+        }
+        let _ = std::fs::remove_file(self.dir.lock_path());
+    }
+}
+
+/// Which executable each child is. Missing ones are found out before anything is started.
+fn recipes(config: &Config, runtime_dir: &Path, log: LogFormat) -> Result<Vec<(ChildId, Recipe)>, Failure> {
+    let common = [
+        "--runtime-dir".to_owned(),
+        runtime_dir.display().to_string(),
+        "--log-format".to_owned(),
+        log.name().to_owned(),
+    ];
+    let mut recipes = Vec::new();
+    for camera in &config.cameras {
+        let mut args = common.to_vec();
+        args.extend(["--camera".to_owned(), camera.name.to_string()]);
+        let program = executable(camera.backend.executable())?;
+        recipes.push((ChildId::Capture(camera.name.clone()), Recipe { program, args }));
+    }
+    recipes.push((ChildId::Recorder, Recipe { program: executable("recorder")?, args: common.to_vec() }));
+    Ok(recipes)
+}
+
+fn watch_signals(events: Sender<Event>) -> Result<(), Failure> {
+    let failed = |e: std::io::Error| Failure::failed(format!("can't watch signals: {e}"));
+    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
+    let watch = move || {
+        for _ in signals.forever() {
+            if events.send(Event::Signal).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(watch).map_err(failed)?;
+    Ok(())
+}
+
+/// Sockets of channels that a killed supervisor left.
+fn clear_sockets(dir: &RuntimeDir) {
+    let Ok(entries) = std::fs::read_dir(dir.ipc_dir()) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        // What can't be removed is only litter.
+        let _ = std::fs::remove_dir_all(entry.path());
+    }
+}
+
+/// The same but for the name of the file it came from.
+fn same(a: &Config, b: &Config) -> bool {
+    a.cameras == b.cameras && a.recording == b.recording
+}
+
+/// Ends the processes of a run with another config: they would go on with rings that no longer fit.
+fn evict(left: &Saved) {
+    for child in &left.children {
+        if let Some(pid) = child.alive() {
+            tracing::info!("{} (pid {}) runs with another config; ending it", child.id, pid.as_raw_nonzero());
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            let _ = lock::wait_for_end(pid, EVICTION);
+        }
+    }
+}
+
+fn adopt(child: &mut Child, adoptable: &[state::SavedChild], events: &Sender<Event>) {
+    let Some(pid) = adoptable.iter().find(|a| a.id == child.id).and_then(state::SavedChild::alive) else {
+        return;
+    };
+    match child.attach(pid, events) {
+        Ok(()) => tracing::info!("{} runs already (pid {}); adopted", child.id, pid.as_raw_nonzero()),
+        Err(e) => tracing::warn!(
+            "{} runs already (pid {}) and can't be adopted: {e}",
+            child.id,
+            pid.as_raw_nonzero()
+        ),
+    }
+}
+
+fn rings_exist(config: &Config, dir: &RuntimeDir) -> bool {
+    config.cameras.iter().all(|c| proto::ring::Ring::open(&dir.segment(&c.name)).is_ok())
+}
+
+/// Makes this run's folder: `<session>_<UTC date-time>`, with a number behind it if there is one of that name.
+fn new_session(config: &Config) -> Result<PathBuf, Failure> {
+    let recording = &config.recording;
+    let no = |path: &Path, e: &std::io::Error| {
+        Failure::bad_input(format!(
+            "recording.output_dir: {} can't be written: {e}; name another folder",
+            path.display()
+        ))
+    };
+    // Absolute, since the children and the person's other tools may stand elsewhere.
+    let output = std::path::absolute(&recording.output_dir).map_err(|e| no(&recording.output_dir, &e))?;
+    std::fs::create_dir_all(&output).map_err(|e| no(&output, &e))?;
+    let utc = UtcTime::from_unix_ns(WallAnchor::now().unix_ns).compact();
+    let name = format!("{}_{utc}", recording.session);
+    for number in 1.. {
+        let folder = output.join(if number == 1 { name.clone() } else { format!("{name}-{number}") });
+        match std::fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(no(&folder, &e)),
+        }
+    }
+    Err(Failure::failed("no name is left for a session folder"))
+}
+
+/// Every session with unfinished clips, this run's first.
+fn sessions(config: &Config, session: &Path) -> Vec<PathBuf> {
+    let mut sessions = vec![session.to_owned()];
+    let output = std::path::absolute(&config.recording.output_dir).unwrap_or_default();
+    let others = std::fs::read_dir(output).into_iter().flatten().filter_map(|e| Some(e.ok()?.path()));
+    let unfinished = |s: &PathBuf| s != session && unfinished_clips(s).is_ok_and(|clips| !clips.is_empty());
+    sessions.extend(others.filter(unfinished));
+    sessions
+}
+
+/// Clips that an earlier supervisor of this session saw finished.
+fn count_clips(session: &Path) -> Clips {
+    let mut clips = Clips::default();
+    for entry in std::fs::read_dir(session).into_iter().flatten().filter_map(Result::ok) {
+        let text = std::fs::read(entry.path().join(MANIFEST));
+        if let Some(manifest) = text.ok().and_then(|t| serde_json::from_slice::<Manifest>(&t).ok()) {
+            if manifest.complete { clips.completed += 1 } else { clips.incomplete += 1 }
+        }
+    }
+    clips
+}
+
+/// Leaves nothing but the clips.
+fn clean_up(house: &House) {
+    rings::remove(&house.config, &house.dir);
+    // A session without a clip is an empty folder that nobody asked for.
+    let _ = std::fs::remove_dir(house.desk.session());
+    let dir = &house.dir;
+    for path in [dir.control_socket(), dir.config_path(), dir.state_path()] {
+        let _ = std::fs::remove_file(path);
+    }
+    for folder in ["rendezvous", "ipc", "probe"] {
+        let _ = std::fs::remove_dir_all(dir.path().join(folder));
+    }
+    // The lock's file goes last; whoever waits for it sees that and makes another.
+    let _ = std::fs::remove_file(dir.lock_path());
+}

@@ -1,0 +1,194 @@
+//! The stats document, gathered from the rings, the children's reports and /proc.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use proto::config::{CameraConfig, Config};
+use proto::messages::CameraState;
+use proto::ring::Ring;
+use proto::ring::layout::INTERVAL_BUCKETS;
+use proto::stats::{CameraStats, Dropped, IntervalStats, ProcessStats, RecorderStats, RingStats};
+use proto::sync::Ordering;
+use proto::time::{MonotonicNs, nanos};
+
+use crate::child::{Child, Life};
+use crate::meter::Meter;
+use crate::rings::Rings;
+
+/// Frame rates over the last second or so.
+pub(crate) struct FrameRates {
+    seen: HashMap<String, (u64, Instant, f64)>,
+}
+
+/// A rate is taken over at least this long.
+const RATE_SPAN: Duration = Duration::from_secs(1);
+
+impl FrameRates {
+    pub(crate) fn new() -> Self {
+        Self { seen: HashMap::new() }
+    }
+
+    /// Looks at every ring; call it several times a second.
+    pub(crate) fn measure(&mut self, config: &Config, rings: &Rings) {
+        let now = Instant::now();
+        for (camera, ring) in config.cameras.iter().zip(rings) {
+            let head = ring.head();
+            let seen = self.seen.entry(camera.name.to_string()).or_insert((head, now, 0.0));
+            let passed = now.saturating_duration_since(seen.1);
+            if passed >= RATE_SPAN {
+                #[expect(clippy::cast_precision_loss, reason = "frames of about a second")]
+                let frames = head.saturating_sub(seen.0) as f64;
+                *seen = (head, now, frames / passed.as_secs_f64());
+            }
+        }
+    }
+
+    fn of(&self, camera: &CameraConfig) -> f64 {
+        self.seen.get(camera.name.as_str()).map_or(0.0, |(_, _, rate)| *rate)
+    }
+}
+
+/// One camera.
+pub(crate) fn camera(camera: &CameraConfig, ring: &Ring, child: &Child, rates: &FrameRates) -> CameraStats {
+    let counters = ring.counters();
+    let dropped = Dropped {
+        by_camera: counters.dropped_by_camera.load(Ordering::Relaxed),
+        ring_full: counters.dropped_ring_full.load(Ordering::Relaxed),
+    };
+    let (state, reason) = camera_state(child);
+    CameraStats {
+        name: camera.name.to_string(),
+        state: state.to_owned(),
+        reason,
+        fps: rates.of(camera),
+        nominal_fps: camera.fps.as_f64(),
+        captured_frames: ring.head(),
+        dropped_frames: dropped.by_camera + dropped.ring_full,
+        dropped,
+        interval_ms: intervals(ring),
+        epoch: ring.epoch(),
+        ring: ring_stats(ring),
+    }
+}
+
+/// A word for a camera, and what is wrong with it.
+pub(crate) fn camera_state(child: &Child) -> (&'static str, Option<String>) {
+    match (&child.life, &child.camera) {
+        (Life::Ended, _) | (Life::Running(_), CameraState::Ended) => ("ended", None),
+        (_, CameraState::Failed(why)) => ("failed", Some(why.clone())),
+        (Life::Waiting { .. }, _) => ("restarting", child.last_exit.clone()),
+        (Life::Running(_), CameraState::Opening) => ("starting", None),
+        (Life::Running(_), CameraState::Live) => ("live", None),
+        (Life::Running(_), CameraState::Silent) => ("silent", Some("no frames from the camera".into())),
+    }
+}
+
+fn ring_stats(ring: &Ring) -> RingStats {
+    let size = ring.spec().size;
+    let head = ring.head();
+    // One slot is always the writer's next.
+    let filled_slots = usize::try_from(head).unwrap_or(usize::MAX).min(size.slots());
+    let reach = ring.oldest().map_or(Duration::ZERO, |oldest| MonotonicNs::now() - oldest.t_capture);
+    #[expect(clippy::cast_precision_loss, reason = "a number of slots")]
+    let reserve_ms = size.reserve_slots as f64 * ring.spec().fps.period().as_secs_f64() * 1e3;
+    RingStats {
+        slots: size.slots(),
+        pre_roll_slots: size.pre_roll_slots,
+        reserve_slots: size.reserve_slots,
+        lease_slots: size.lease_slots,
+        filled_slots,
+        bytes: ring.total_bytes() as u64,
+        reach_ms: reach.as_secs_f64() * 1e3,
+        reserve_ms,
+    }
+}
+
+/// Percentiles of the time between publications, from the ring's buckets of a sixteenth of a frame period.
+fn intervals(ring: &Ring) -> IntervalStats {
+    let counters = ring.counters();
+    let counts: Vec<u64> = counters.interval_buckets.iter().map(|b| b.load(Ordering::Relaxed)).collect();
+    let total: u64 = counts.iter().sum();
+    if total == 0 {
+        return IntervalStats::default();
+    }
+    let ms = |ns: u64| Duration::from_nanos(ns).as_secs_f64() * 1e3;
+    let max_ns = counters.interval_max_ns.load(Ordering::Relaxed);
+    let sixteenth_ns = nanos(ring.spec().fps.period()) / 16;
+    let percentile = |percent: u64| {
+        let wanted = (total * percent).div_ceil(100);
+        let mut sum = 0;
+        let bucket = counts.iter().position(|count| {
+            sum += count;
+            sum >= wanted
+        });
+        // The last bucket has no upper end but the longest interval itself.
+        match bucket {
+            Some(bucket) if bucket + 1 < INTERVAL_BUCKETS => {
+                ms(((bucket as u64 + 1) * sixteenth_ns).min(max_ns))
+            }
+            _ => ms(max_ns),
+        }
+    };
+    IntervalStats { p50: percentile(50), p99: percentile(99), max: ms(max_ns) }
+}
+
+/// A child process.
+pub(crate) fn process(child: &Child, meter: &Meter) -> ProcessStats {
+    let (role, camera) = match &child.id {
+        proto::instance::ChildId::Capture(camera) => ("capture", Some(camera.to_string())),
+        proto::instance::ChildId::Recorder => ("recorder", None),
+    };
+    let pid = child.running().and_then(|r| u32::try_from(r.pid.as_raw_nonzero().get()).ok());
+    let state = match &child.life {
+        Life::Running(running) if running.orders.is_some() => "running",
+        Life::Running(_) => "starting",
+        Life::Waiting { .. } => "waiting",
+        Life::Ended => "ended",
+    };
+    let uptime_s = child.running().map_or(0.0, |r| r.since.elapsed().as_secs_f64());
+    let mut stats = process_stats(role, pid, state, uptime_s, meter);
+    stats.camera = camera;
+    stats.restarts = child.record.restarts;
+    stats.last_exit = child.last_exit.clone();
+    stats
+}
+
+/// Any process.
+pub(crate) fn process_stats(
+    role: &str,
+    pid: Option<u32>,
+    state: &str,
+    uptime_s: f64,
+    meter: &Meter,
+) -> ProcessStats {
+    let reading = pid.map(|pid| meter.read(pid)).unwrap_or_default();
+    ProcessStats {
+        role: role.into(),
+        camera: None,
+        pid,
+        state: state.into(),
+        restarts: 0,
+        last_exit: None,
+        uptime_s,
+        cpu_percent: reading.cpu_percent,
+        rss_bytes: reading.rss_bytes,
+        pss_bytes: reading.pss_bytes,
+        written_bytes: reading.written_bytes,
+        fds: reading.fds,
+        threads: reading.threads,
+    }
+}
+
+/// The recorder, from its last beat.
+pub(crate) fn recorder(child: &Child, verdict: Option<&proto::clip::CodecVerdict>) -> RecorderStats {
+    let choice = verdict.and_then(|v| v.chain.first());
+    RecorderStats {
+        codec: choice.map_or(String::new(), |c| c.codec.name().to_owned()),
+        encoder: choice.map_or(String::new(), |c| c.encoder.clone()),
+        preset: choice.and_then(|c| c.preset.clone()),
+        lag_frames: child.beat.lag_frames,
+        frames_encoded: child.beat.frames_encoded,
+        trouble: child.beat.trouble.clone(),
+        ..RecorderStats::default()
+    }
+}

@@ -1,0 +1,341 @@
+//! From a trigger to a plan on disk. Any thread may do this: the plan on disk is all that counts, and the recorder
+//! finds it there, whether it is told or not.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use proto::clip::{MANIFEST, Manifest, Plan, PlannedCamera, SCHEMA, WORKSHOP, Window, plan_path};
+use proto::config::Config;
+use proto::control::{Accepted, Refused, TriggerRequest};
+use proto::durable;
+use proto::exit;
+use proto::name::Name;
+use proto::ring::Ring;
+use proto::time::{MonotonicNs, WallAnchor};
+
+use crate::rings::Rings;
+use crate::state;
+
+/// What opening an encoder may cost at the far end of the ring: a pre-roll that reaches further back than this
+/// before the oldest slot is overwritten would lose its first frames while the encoder opens.
+const ENCODER_START: Duration = Duration::from_millis(100);
+
+/// Takes triggers.
+pub(crate) struct Desk {
+    config: Arc<Config>,
+    rings: Rings,
+    session: PathBuf,
+    last_number: AtomicU32,
+    open: Mutex<HashSet<PathBuf>>,
+    finished: Condvar,
+}
+
+impl Desk {
+    pub(crate) fn new(config: Arc<Config>, rings: Rings, session: PathBuf, open: HashSet<PathBuf>) -> Self {
+        let last_number = AtomicU32::new(last_number(&session));
+        Self { config, rings, session, last_number, open: Mutex::new(open), finished: Condvar::new() }
+    }
+
+    /// Where this run's clips go.
+    pub(crate) fn session(&self) -> &Path {
+        &self.session
+    }
+
+    /// How many clips are not finished.
+    pub(crate) fn open_clips(&self) -> u64 {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
+    }
+
+    /// A clip is finished. False if that was known.
+    pub(crate) fn finish(&self, folder: &Path) -> bool {
+        let known = self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(folder);
+        self.finished.notify_all();
+        known
+    }
+
+    /// Wakes those who wait for clips, to look again.
+    pub(crate) fn wake(&self) {
+        self.finished.notify_all();
+    }
+
+    /// Waits for a clip's manifest. `None` when `give_up` says so.
+    pub(crate) fn wait(&self, folder: &Path, give_up: impl Fn() -> bool) -> Option<Manifest> {
+        let look_again = Duration::from_millis(250);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let text = std::fs::read(folder.join(MANIFEST));
+            if let Some(manifest) = text.ok().and_then(|t| serde_json::from_slice(&t).ok()) {
+                return Some(manifest);
+            }
+            if give_up() {
+                return None;
+            }
+            open = self.finished.wait_timeout(open, look_again).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Checks a trigger and leaves its plan for the recorder. The plan is in the kernel's hands when this returns,
+    /// on the disk once it has been synced.
+    pub(crate) fn accept(
+        &self,
+        request: &TriggerRequest,
+        now: MonotonicNs,
+    ) -> Result<(Accepted, PathBuf), Refused> {
+        let label =
+            request.label.as_deref().map(Name::new).transpose().map_err(|e| bad(format!("--label: {e}")))?;
+        let chosen = self.choose(&request.cameras)?;
+        let recording = &self.config.recording;
+        let pre = Duration::from_millis(request.pre_ms.unwrap_or(recording.pre_roll_ms));
+        let post = Duration::from_millis(request.post_ms.unwrap_or(recording.post_roll_ms));
+        if post > LONGEST_POST_ROLL {
+            return Err(bad(format!("--post-ms: at most {} ms", LONGEST_POST_ROLL.as_millis())));
+        }
+        let reaches: Vec<Reach> = chosen.iter().map(|(_, ring)| Reach::of(ring, now)).collect();
+        let granted = grant(request.at, pre, post, now, &reaches)?;
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.len() >= recording.max_open_clips {
+            return Err(Refused {
+                exit_code: exit::FAILED,
+                message: format!(
+                    "{} clips are open already (max_open_clips); this moment was not recorded. Trigger again when \
+                     one is finished, or ask for one longer clip with --post-ms",
+                    open.len()
+                ),
+            });
+        }
+        let plan = |clip_id: &str| Plan {
+            schema: SCHEMA,
+            clip_id: clip_id.to_owned(),
+            label: label.clone(),
+            boot_id: state::boot_id(),
+            wall: WallAnchor::now(),
+            trigger_ns: request.at,
+            window: granted.window,
+            asked_start_ns: request.at.before(pre),
+            notes: granted.notes.clone(),
+            cameras: chosen.iter().map(|(camera, ring)| planned(camera, ring)).collect(),
+        };
+        let (clip_id, folder) = self.leave(label.as_ref(), plan).map_err(|e| Refused {
+            exit_code: exit::FAILED,
+            message: format!(
+                "can't write the clip's plan in {}: {e}; nothing was recorded",
+                self.session.display()
+            ),
+        })?;
+        open.insert(folder.clone());
+        drop(open);
+        let accepted = Accepted {
+            clip_id,
+            path: folder.display().to_string(),
+            pre_roll_ms: millis(request.at - granted.window.start_ns),
+            asked_pre_roll_ms: millis(pre),
+            notes: granted.notes,
+        };
+        Ok((accepted, folder))
+    }
+
+    fn choose(&self, names: &[String]) -> Result<Vec<(&proto::config::CameraConfig, &Arc<Ring>)>, Refused> {
+        let all = || self.config.cameras.iter().zip(&self.rings);
+        for name in names {
+            if !self.config.cameras.iter().any(|c| c.name.as_str() == name) {
+                let known: Vec<&str> = self.config.cameras.iter().map(|c| c.name.as_str()).collect();
+                return Err(bad(format!(
+                    "--camera {name:?}: there is no such camera; there are {}",
+                    known.join(", ")
+                )));
+            }
+        }
+        Ok(all().filter(|(c, _)| names.is_empty() || names.iter().any(|n| n == c.name.as_str())).collect())
+    }
+
+    /// Makes a new clip folder with its plan in it. The folder appears whole, under its name, or not at all.
+    fn leave(&self, label: Option<&Name>, plan: impl Fn(&str) -> Plan) -> std::io::Result<(String, PathBuf)> {
+        loop {
+            let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
+            let clip_id = match label {
+                Some(label) => format!("clip-{number:04}-{label}"),
+                None => format!("clip-{number:04}"),
+            };
+            let folder = self.session.join(&clip_id);
+            match std::fs::create_dir(&folder) {
+                // Somebody has put a folder there: it is theirs.
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => continue,
+                other => other?,
+            }
+            let filled = std::fs::create_dir(folder.join(WORKSHOP))
+                .and_then(|()| Ok(serde_json::to_vec_pretty(&plan(&clip_id))?))
+                .and_then(|text| durable::replace(&plan_path(&folder), &text));
+            if let Err(e) = filled {
+                // Nothing was promised yet; a folder without a plan is only litter.
+                let _ = std::fs::remove_dir_all(&folder);
+                return Err(e);
+            }
+            return Ok((clip_id, folder));
+        }
+    }
+}
+
+/// Flushes a plan, and the folders that lead to it, to the disk.
+pub(crate) fn sync_plan(folder: &Path) -> std::io::Result<()> {
+    let plan = plan_path(folder);
+    durable::sync(&plan)?;
+    for path in [folder.join(WORKSHOP), folder.to_owned()] {
+        durable::sync_parent(&path)?;
+    }
+    Ok(())
+}
+
+const LONGEST_POST_ROLL: Duration = Duration::from_secs(24 * 3600);
+
+fn planned(camera: &proto::config::CameraConfig, ring: &Ring) -> PlannedCamera {
+    PlannedCamera {
+        name: camera.name.clone(),
+        index: camera.index,
+        ring_id: ring.id(),
+        geometry: camera.geometry,
+        fps: camera.fps,
+        capture_time: camera.backend.capture_time(),
+    }
+}
+
+fn last_number(session: &Path) -> u32 {
+    let number = |entry: std::io::Result<std::fs::DirEntry>| {
+        let name = entry.ok()?.file_name();
+        name.to_str()?.strip_prefix("clip-")?.split('-').next()?.parse().ok()
+    };
+    std::fs::read_dir(session).map_or(0, |entries| entries.filter_map(number).max().unwrap_or(0))
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn bad(message: String) -> Refused {
+    Refused { exit_code: exit::BAD_INPUT, message }
+}
+
+/// How far back one camera's frames can be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reach {
+    /// The oldest moment whose frame an encoder that starts now would still find.
+    oldest: MonotonicNs,
+    /// The camera's first frame ever, while that is remembered.
+    first_ever: Option<MonotonicNs>,
+}
+
+impl Reach {
+    fn of(ring: &Ring, now: MonotonicNs) -> Self {
+        let spec = ring.spec();
+        let kept = spec.size.pre_roll_slots + spec.size.reserve_slots;
+        let period = spec.fps.period();
+        let span = period.saturating_mul(u32::try_from(kept.saturating_sub(1)).unwrap_or(u32::MAX));
+        let first_ever = if ring.head() == 0 { Some(now) } else { ring.moment(1).map(|m| m.t_capture) };
+        Self { oldest: now.before(span.saturating_sub(ENCODER_START.min(span / 4))), first_ever }
+    }
+}
+
+/// What a trigger gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Granted {
+    window: Window,
+    notes: Vec<String>,
+}
+
+/// Decides what a trigger gets: one window on one clock for every camera, no more than the rings still hold.
+fn grant(
+    at: MonotonicNs,
+    pre: Duration,
+    post: Duration,
+    now: MonotonicNs,
+    reaches: &[Reach],
+) -> Result<Granted, Refused> {
+    if at > now {
+        let ms = millis(at - now).max(1);
+        return Err(bad(format!(
+            "the trigger names a time {ms} ms in the future; use --post-ms for what is to come"
+        )));
+    }
+    let oldest = reaches.iter().map(|r| r.oldest).max().unwrap_or(now);
+    if at < oldest {
+        return Err(bad(format!(
+            "the trigger names a time {} ms ago, and the rings reach back {} ms; ask sooner, or set a larger \
+             pre_roll_ms",
+            millis(now - at),
+            millis(now - oldest)
+        )));
+    }
+    let asked = at.before(pre);
+    let mut start = asked;
+    let mut notes = Vec::new();
+    if oldest > start {
+        start = oldest;
+        notes.push(format!(
+            "pre-roll is {} ms instead of {} ms: the rings hold no more; set a larger pre_roll_ms",
+            millis(at - start),
+            millis(pre)
+        ));
+    }
+    let first_ever = reaches.iter().filter_map(|r| r.first_ever).max().filter(|first| *first > start);
+    if let Some(first) = first_ever {
+        start = first.min(at);
+        notes.push(format!(
+            "pre-roll is {} ms instead of {} ms: the cameras had only just started",
+            millis(at - start),
+            millis(pre)
+        ));
+    }
+    Ok(Granted { window: Window { start_ns: start, end_ns: at + post }, notes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn at(ms: u64) -> MonotonicNs {
+        MonotonicNs(ms * MS)
+    }
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    fn reach(oldest: u64, first_ever: Option<u64>) -> Reach {
+        Reach { oldest: at(oldest), first_ever: first_ever.map(at) }
+    }
+
+    #[test]
+    fn a_trigger_gets_what_it_asks_for() {
+        let granted = grant(at(5000), ms(500), ms(700), at(5001), &[reach(4200, None); 2]).unwrap();
+        assert_eq!(granted.window, Window { start_ns: at(4500), end_ns: at(5700) });
+        assert!(granted.notes.is_empty());
+    }
+
+    #[test]
+    fn too_much_pre_roll_gets_what_there_is_and_says_so() {
+        let granted =
+            grant(at(5000), ms(9000), ms(0), at(5000), &[reach(4200, None), reach(4300, None)]).unwrap();
+        assert_eq!(granted.window.start_ns, at(4300));
+        assert!(granted.notes[0].contains("700 ms instead of 9000 ms"), "{:?}", granted.notes);
+    }
+
+    #[test]
+    fn a_camera_that_has_just_started_gives_what_it_has() {
+        let granted =
+            grant(at(5000), ms(500), ms(0), at(5000), &[reach(4200, Some(4800)), reach(4200, None)]).unwrap();
+        assert_eq!(granted.window.start_ns, at(4800));
+        assert!(granted.notes[0].contains("200 ms instead of 500 ms"), "{:?}", granted.notes);
+    }
+
+    #[test]
+    fn the_future_and_the_forgotten_past_are_refused() {
+        let future = grant(at(5001), ms(500), ms(0), at(5000), &[reach(4200, None)]).unwrap_err();
+        assert!(future.exit_code == exit::BAD_INPUT && future.message.contains("future"), "{future:?}");
+        let past = grant(at(4000), ms(500), ms(0), at(5000), &[reach(4200, None)]).unwrap_err();
+        assert!(past.exit_code == exit::BAD_INPUT && past.message.contains("reach back 800 ms"), "{past:?}");
+    }
+}

@@ -1,0 +1,438 @@
+//! The loop: everything that happens comes in as an [`Event`], and only here is anything done about it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use proto::clip::CodecVerdict;
+use proto::config::Config;
+use proto::control::{Refused, Request, Response};
+use proto::exit;
+use proto::instance::{ChildId, RuntimeDir};
+use proto::messages::{CameraState, CaptureReport, RecorderOrder, RecorderReport};
+use proto::stats::{SCHEMA, Stats, Totals};
+
+use crate::child::{Child, Life};
+use crate::events::{End, Event, Orders, Report};
+use crate::meter::Meter;
+use crate::rings::{self, Rings};
+use crate::state::{self, Saved, SavedChild};
+use crate::survey::{self, FrameRates};
+use crate::trigger::Desk;
+use crate::{health, hung, restart};
+
+/// How often the loop looks around when nothing happens.
+const LOOK_AROUND: Duration = Duration::from_millis(100);
+/// A pause of the whole machine longer than this is nobody's fault.
+const STANDSTILL: Duration = Duration::from_secs(1);
+/// The recorder may take this long to close its clips at the end; with what comes after, five seconds in all.
+const CLOSING: Duration = Duration::from_millis(3500);
+/// Captures have nothing to close.
+const ENDING: Duration = Duration::from_millis(700);
+
+/// A running instance.
+pub(crate) struct House {
+    pub(crate) config: Arc<Config>,
+    pub(crate) dir: RuntimeDir,
+    pub(crate) rings: Rings,
+    /// Captures in the config's order, then the recorder.
+    pub(crate) children: Vec<Child>,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) closing: Arc<AtomicBool>,
+    pub(crate) events: Sender<Event>,
+    /// Session folders that may hold unfinished clips, this run's first.
+    pub(crate) sessions: Vec<PathBuf>,
+    pub(crate) started: Instant,
+    pub(crate) verdict: Option<CodecVerdict>,
+    pub(crate) clips: Clips,
+    pub(crate) meter: Meter,
+    pub(crate) rates: FrameRates,
+    pub(crate) ready_said: bool,
+}
+
+/// Clip sets of this session by outcome.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Clips {
+    pub(crate) completed: u64,
+    pub(crate) incomplete: u64,
+    pub(crate) last_finish_ms: Option<u64>,
+}
+
+impl House {
+    /// Runs until it is told to end. Returns who asked by command, to be answered when all is over.
+    pub(crate) fn run(&mut self, happening: &Receiver<Event>) -> Option<Sender<Response>> {
+        let mut looked = Instant::now();
+        loop {
+            self.start_what_is_due();
+            match happening.recv_timeout(self.until_next_start().min(LOOK_AROUND)) {
+                Ok(Event::Signal) => return None,
+                Ok(Event::Request { request: Request::Stop, reply }) => return Some(reply),
+                Ok(event) => self.on(event),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+            if looked.elapsed() >= LOOK_AROUND {
+                self.look_around(looked.elapsed());
+                looked = Instant::now();
+            }
+        }
+    }
+
+    fn on(&mut self, event: Event) {
+        match event {
+            Event::Signal => {}
+            Event::Connected { child, pid, orders } => self.on_connected(&child, pid, orders),
+            Event::Report { child, pid, report } => self.on_report(&child, pid, report),
+            Event::Exited { child, pid, end } => self.on_exited(&child, pid, &end),
+            Event::Request { request, reply } => {
+                let response = self.answer(&request);
+                // A command that has gone away needs no answer.
+                let _ = reply.send(response);
+            }
+            Event::Planned(folder) => {
+                if let Some(orders) = self.recorder().running().and_then(|r| r.orders.as_ref()) {
+                    orders.to_recorder(RecorderOrder::Clip(folder));
+                }
+            }
+        }
+    }
+
+    fn recorder(&self) -> &Child {
+        // Made by start(), last of all, and never removed.
+        &self.children[self.children.len() - 1]
+    }
+
+    /// The child of this id, if the process that speaks is the one that runs.
+    fn speaker(&mut self, id: &ChildId, pid: u32) -> Option<&mut Child> {
+        let pid = i32::try_from(pid).ok()?;
+        let child = self.children.iter_mut().find(|c| c.id == *id)?;
+        let is_it = child.running().is_some_and(|r| r.pid.as_raw_nonzero().get() == pid);
+        is_it.then_some(child)
+    }
+
+    fn on_connected(&mut self, id: &ChildId, pid: u32, orders: Orders) {
+        let arm = RecorderOrder::Arm { verdict: self.verdict.clone(), sessions: self.sessions.clone() };
+        let Some(child) = self.speaker(id, pid) else { return };
+        if *id == ChildId::Recorder {
+            orders.to_recorder(arm);
+        }
+        if let Some(running) = child.running_mut() {
+            running.orders = Some(orders);
+        }
+    }
+
+    fn on_report(&mut self, id: &ChildId, pid: u32, report: Report) {
+        let session = self.desk.session().to_owned();
+        let Some(child) = self.speaker(id, pid) else { return };
+        match report {
+            Report::Capture(CaptureReport::Beat { progress, camera }) => {
+                child.camera = camera;
+                if let Some(running) = child.running_mut() {
+                    running.progressed(progress, false);
+                }
+            }
+            Report::Recorder(RecorderReport::Beat(beat)) => {
+                // Waiting for a disk is not its fault, and idling is what it should do.
+                let idle = !beat.busy || beat.trouble.is_some();
+                let progress = beat.progress;
+                child.beat = beat;
+                if let Some(running) = child.running_mut() {
+                    running.progressed(progress, idle);
+                }
+            }
+            Report::Recorder(RecorderReport::Codecs(verdict)) => self.verdict = Some(verdict),
+            Report::Recorder(RecorderReport::ClipDone { folder, complete, finished_after_ms }) => {
+                if self.desk.finish(&folder) && folder.starts_with(&session) {
+                    self.clips.last_finish_ms = Some(finished_after_ms);
+                    if complete { self.clips.completed += 1 } else { self.clips.incomplete += 1 }
+                }
+            }
+        }
+    }
+
+    fn on_exited(&mut self, id: &ChildId, pid: rustix::process::Pid, end: &End) {
+        let Some(child) = self.children.iter_mut().find(|c| c.id == *id) else { return };
+        if child.running().is_none_or(|r| r.pid != pid) {
+            return;
+        }
+        child.ended(end);
+        if *id == ChildId::Recorder {
+            rings::sweep_recorder(&self.rings);
+            if end.crashed {
+                self.step_down();
+            }
+        }
+        self.save();
+    }
+
+    /// A recorder that keeps crashing gets the next codec of the chain.
+    fn step_down(&mut self) {
+        if !self.recorder().record.keeps_ending() {
+            return;
+        }
+        if let Some(verdict) = self.verdict.as_mut().filter(|v| v.chain.len() > 1) {
+            let given_up = verdict.chain.remove(0);
+            for trial in verdict.trials.iter_mut().filter(|t| t.choice == given_up) {
+                trial.verdict = "given up: the recorder kept crashing with it".into();
+            }
+            let next = &verdict.chain[0];
+            tracing::error!(
+                "the recorder keeps crashing with {} ({}); going on with {} ({})",
+                given_up.codec,
+                given_up.encoder,
+                next.codec,
+                next.encoder
+            );
+        }
+    }
+
+    fn start_what_is_due(&mut self) {
+        let now = Instant::now();
+        let mut any = false;
+        for child in self.children.iter_mut().filter(|c| c.is_due(now)) {
+            let again = child.last_exit.is_some();
+            child.spawn(&self.events);
+            child.record.restarts += u64::from(again);
+            any = true;
+        }
+        if any {
+            self.save();
+        }
+    }
+
+    fn until_next_start(&self) -> Duration {
+        let now = Instant::now();
+        let due = self.children.iter().filter_map(|c| match c.life {
+            Life::Waiting { until } => Some(until.saturating_duration_since(now)),
+            Life::Running(_) | Life::Ended => None,
+        });
+        due.min().unwrap_or(LOOK_AROUND)
+    }
+
+    fn look_around(&mut self, since_last: Duration) {
+        let now = Instant::now();
+        let pids = self.pids();
+        self.meter.measure(&pids);
+        self.rates.measure(&self.config, &self.rings);
+        let probed = self.verdict.is_some();
+        for child in &mut self.children {
+            let opened = match child.id {
+                ChildId::Recorder => probed,
+                ChildId::Capture(_) => child.camera != CameraState::Opening,
+            };
+            if let Some(running) = child.running_mut() {
+                if since_last > STANDSTILL {
+                    running.forgive(since_last);
+                }
+                if running.since.elapsed() >= restart::HEALTHY_LIFE {
+                    child.record.forgive();
+                }
+            }
+            child.end_if_hung(now, opened);
+        }
+        if !self.ready_said && self.state() == "ready" {
+            self.ready_said = true;
+            tracing::info!(
+                "ready: {} cameras, armed for {} ms before and {} ms after a trigger",
+                self.config.cameras.len(),
+                self.config.recording.pre_roll_ms,
+                self.config.recording.post_roll_ms
+            );
+        }
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        let children = self.children.iter().filter_map(|c| c.running());
+        let pids = children.filter_map(|r| u32::try_from(r.pid.as_raw_nonzero().get()).ok());
+        pids.chain([std::process::id()]).collect()
+    }
+
+    fn save(&self) {
+        let saved = |c: &Child| {
+            let running = c.running()?;
+            let pid = running.pid.as_raw_nonzero().get();
+            Some(SavedChild { id: c.id.clone(), pid, start_ticks: running.start_ticks })
+        };
+        let children = self.children.iter().filter_map(saved).collect();
+        let session = self.desk.session().to_owned();
+        state::save(&self.dir, &Saved { boot_id: state::boot_id(), session, children });
+    }
+
+    fn answer(&mut self, request: &Request) -> Response {
+        match request {
+            Request::Stats => Response::Stats(Box::new(self.stats())),
+            Request::Codecs => match &self.verdict {
+                Some(verdict) => Response::Codecs(verdict.clone()),
+                None => {
+                    refuse(exit::FAILED, "the codecs are still being probed; ask again in a second".into())
+                }
+            },
+            Request::Restart(what) => self.restart(what),
+            // Answered where they come in.
+            Request::Trigger(_) | Request::Stop => refuse(exit::FAILED, "not a question for the loop".into()),
+        }
+    }
+
+    fn restart(&mut self, what: &str) -> Response {
+        let is_it = |c: &&mut Child| match &c.id {
+            ChildId::Recorder => what == "recorder",
+            ChildId::Capture(camera) => what == camera.as_str(),
+        };
+        let known: Vec<String> = self.config.cameras.iter().map(|c| c.name.to_string()).collect();
+        let Some(child) = self.children.iter_mut().find(is_it) else {
+            let message =
+                format!("{what:?} is neither recorder nor a camera; there are {}", known.join(", "));
+            return refuse(exit::BAD_INPUT, message);
+        };
+        let id = child.id.clone();
+        match &mut child.life {
+            Life::Running(running) => {
+                running.kill("restarted by command");
+                Response::Done(format!("{id}: restarting"))
+            }
+            Life::Waiting { .. } | Life::Ended => {
+                child.life = Life::Waiting { until: Instant::now() };
+                Response::Done(format!("{id}: starting"))
+            }
+        }
+    }
+
+    /// "starting" until everything has come up once; then "ready" or "degraded"; "stopping" at the end.
+    fn state(&self) -> &'static str {
+        if self.closing.load(Ordering::Relaxed) {
+            return "stopping";
+        }
+        let coming_up = |c: &Child| {
+            c.last_exit.is_none() && matches!(survey::camera_state(c).0, "starting" | "restarting")
+        };
+        let captures = &self.children[..self.children.len() - 1];
+        let recorder_up = self.recorder().running().is_some_and(|r| r.orders.is_some());
+        if captures.iter().any(coming_up) || (self.verdict.is_none() && self.recorder().last_exit.is_none()) {
+            return "starting";
+        }
+        let well = |c: &Child| matches!(survey::camera_state(c).0, "live" | "ended");
+        let untroubled = self.recorder().beat.trouble.is_none() && self.verdict.is_some();
+        if captures.iter().all(well) && recorder_up && untroubled { "ready" } else { "degraded" }
+    }
+
+    fn troubles(&self) -> Vec<String> {
+        let mut troubles = Vec::new();
+        for child in &self.children[..self.children.len() - 1] {
+            let (state, reason) = survey::camera_state(child);
+            if matches!(state, "failed" | "silent") || (state == "restarting" && child.record.keeps_ending())
+            {
+                troubles.push(format!("{}: {state}: {}", child.id, reason.unwrap_or_default()));
+            }
+        }
+        if self.recorder().record.keeps_ending() {
+            troubles.push(format!(
+                "recorder: keeps ending: {}",
+                self.recorder().last_exit.clone().unwrap_or_default()
+            ));
+        }
+        troubles.extend(self.recorder().beat.trouble.clone());
+        troubles
+    }
+
+    fn stats(&mut self) -> Stats {
+        let captures = self.children.len() - 1;
+        let cameras = self.config.cameras.iter().zip(&self.rings).zip(&self.children[..captures]);
+        let cameras =
+            cameras.map(|((camera, ring), child)| survey::camera(camera, ring, child, &self.rates)).collect();
+        let mut processes = vec![survey::process_stats(
+            "supervisor",
+            Some(std::process::id()),
+            if self.closing.load(Ordering::Relaxed) { "stopping" } else { "running" },
+            self.started.elapsed().as_secs_f64(),
+            &self.meter,
+        )];
+        processes.extend(self.children.iter().map(|c| survey::process(c, &self.meter)));
+        let written: f64 = processes.iter().filter_map(|p| p.pid).map(|pid| self.meter.read_rate(pid)).sum();
+        let totals = Totals {
+            cpu_percent: processes.iter().map(|p| p.cpu_percent).sum(),
+            memory_bytes: processes.iter().map(|p| p.pss_bytes).sum(),
+            written_bytes_per_s: written,
+        };
+        #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
+        let cores = std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64);
+        let mut recorder = survey::recorder(self.recorder(), self.verdict.as_ref());
+        recorder.clips_completed = self.clips.completed;
+        recorder.clips_incomplete = self.clips.incomplete;
+        recorder.clips_open = self.desk.open_clips();
+        recorder.last_finish_ms = self.clips.last_finish_ms;
+        Stats {
+            schema: SCHEMA,
+            state: self.state().into(),
+            health: health::verdict(&totals, cores, &self.troubles()),
+            uptime_s: self.started.elapsed().as_secs_f64(),
+            config: self.config.source.display().to_string(),
+            session_folder: self.desk.session().display().to_string(),
+            cameras,
+            recorder,
+            processes,
+            totals,
+        }
+    }
+
+    /// Ends everything in order: clips are closed, then cameras, then what can't be asked. A second signal ends
+    /// it at once.
+    pub(crate) fn close(&mut self, happening: &Receiver<Event>) {
+        self.closing.store(true, Ordering::Relaxed);
+        let open = self.desk.open_clips();
+        if open > 0 {
+            tracing::info!("stopping: closing {open} open clips");
+        } else {
+            tracing::info!("stopping");
+        }
+        let (captures, recorder) = self.children.split_at_mut(self.config.cameras.len());
+        let in_order = [(recorder, CLOSING), (captures, ENDING)];
+        let mut hurry = false;
+        for (children, patience) in in_order {
+            for running in children.iter_mut().filter_map(Child::running_mut) {
+                match &running.orders {
+                    Some(orders) if !hurry => orders.stop(),
+                    // Not yet connected: there is nothing to close.
+                    _ => running.kill("stopping"),
+                }
+            }
+            let until = Instant::now() + patience;
+            while children.iter().any(|c| c.running().is_some()) {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() || hurry {
+                    children.iter_mut().filter_map(Child::running_mut).for_each(|r| r.kill("stopping"));
+                }
+                match happening.recv_timeout(left.max(hung::LAST_MOMENTS)) {
+                    Ok(Event::Signal) => {
+                        tracing::warn!("asked twice: ending at once");
+                        hurry = true;
+                    }
+                    Ok(Event::Exited { child, pid, .. }) => {
+                        for c in children.iter_mut().filter(|c| c.id == child) {
+                            if c.running().is_some_and(|r| r.pid == pid) {
+                                c.life = Life::Ended;
+                            }
+                        }
+                    }
+                    Ok(Event::Report {
+                        report: Report::Recorder(RecorderReport::ClipDone { folder, .. }),
+                        ..
+                    }) => {
+                        self.desk.finish(&folder);
+                    }
+                    Ok(Event::Request { request: Request::Stats, reply }) => {
+                        drop(reply);
+                    }
+                    Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+            }
+        }
+        self.desk.wake();
+    }
+}
+
+fn refuse(exit_code: u8, message: String) -> Response {
+    Response::Refused(Refused { exit_code, message })
+}
