@@ -166,18 +166,7 @@ impl Ring {
     /// The first published frame captured at `at` or later, as far back as the ledger remembers.
     #[must_use]
     pub fn first_at_or_after(&self, at: MonotonicNs) -> Option<Moment> {
-        let protocol = self.protocol();
-        let (mut low, mut high) = (protocol.ledger_start(), protocol.head() + 1);
-        // Capture times never go back within a ring. An entry that was overwritten meanwhile is older than any.
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if protocol.moment(middle).is_some_and(|m| m.t_capture >= at) {
-                high = middle
-            } else {
-                low = middle + 1
-            }
-        }
-        protocol.moment(low)
+        self.protocol().first_at_or_after(at)
     }
 
     /// Sleeps until a frame newer than `seen` is there, or the time is over. True when one is.
@@ -216,6 +205,7 @@ impl Ring {
     pub fn writer(self: &Arc<Self>) -> Result<RingWriter, RingError> {
         let lock = self.segment.lock_for_writing()?;
         let next = self.protocol().take_over();
+        self.wake_readers();
         let epoch = header(&self.segment).epoch.fetch_add(1, Relaxed) + 1;
         #[expect(
             clippy::cast_possible_truncation,
@@ -229,6 +219,12 @@ impl Ring {
     #[must_use]
     pub fn reader(self: &Arc<Self>, bit: ReaderBit) -> RingReader {
         RingReader { ring: Arc::clone(self), bit }
+    }
+
+    fn wake_readers(&self) {
+        let wake = &header(&self.segment).heads.wake;
+        // Nobody asleep is no error, and nothing else can go wrong with an address that is mapped.
+        let _ = futex::wake(wake, futex::Flags::empty(), i32::MAX.unsigned_abs());
     }
 
     fn protocol(&self) -> Protocol<'_> {
@@ -347,9 +343,7 @@ impl WriteSlot<'_> {
         unsafe { at.write(header) };
         self.writer.ring.protocol().publish(self.slot, &moment);
         self.published = true;
-        let wake = &self::header(&self.writer.ring.segment).heads.wake;
-        // Nobody asleep is no error, and nothing else can go wrong with an address that is mapped.
-        let _ = futex::wake(wake, futex::Flags::empty(), i32::MAX.unsigned_abs());
+        self.writer.ring.wake_readers();
         self.writer.next.sequence += 1;
         self.writer.count_interval();
         sequence
@@ -359,7 +353,7 @@ impl WriteSlot<'_> {
 impl Drop for WriteSlot<'_> {
     fn drop(&mut self) {
         if !self.published {
-            self.writer.ring.protocol().abandon(self.slot);
+            self.writer.ring.protocol().abandon(self.slot, &mut self.writer.next);
         }
     }
 }
