@@ -14,6 +14,7 @@
 //!     --test loom -- --exact a_reader_never_sees_a_frame_change
 //! ```
 #![cfg(loom)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod heap;
 

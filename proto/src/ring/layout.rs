@@ -283,7 +283,8 @@ impl Header {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests {
     use super::*;
     use crate::sync::Ordering::Relaxed;

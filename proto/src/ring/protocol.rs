@@ -318,7 +318,8 @@ impl Protocol<'_> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests {
     use super::*;
 
@@ -384,15 +385,10 @@ mod tests {
                 );
                 assert_eq!(ring.moment(whole), (whole > 0).then(|| moment(whole, 1)));
                 assert!(ring.states.iter().all(|s| !State::from_word(s.word.load(Relaxed)).is_writing()));
-                // All that were there are there, but for the one whose slot it died in; the next frame goes there.
-                let lost = u64::from(steps >= 1 && steps < WHOLE_AFTER);
+                // The next frame goes where it died, so that not one of the others is lost.
                 write(ring, &mut at, 2);
-                for sequence in (whole + lost).saturating_sub(1).max(1)..=whole + 1 {
-                    assert_eq!(
-                        ring.lease(sequence, ReaderBit::RECORDER),
-                        ring.recall(sequence).map(|r| r.0).ok_or(Miss::Overrun)
-                    );
-                    assert!(ring.recall(sequence).is_some());
+                for sequence in whole.saturating_sub(1).max(1)..=whole + 1 {
+                    assert!(ring.lease(sequence, ReaderBit::RECORDER).is_ok(), "{sequence} is gone");
                 }
             }
         }

@@ -427,9 +427,3 @@ impl Drop for Lease {
         self.ring.protocol().release(self.slot, self.bit);
     }
 }
-
-impl Default for Moment {
-    fn default() -> Self {
-        Self { sequence: 0, source_sequence: 0, t_capture: MonotonicNs(0), epoch: 0, before: Before::Nothing }
-    }
-}

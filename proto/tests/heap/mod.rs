@@ -49,35 +49,35 @@ impl HeapRing {
         true
     }
 
-    /// Writes the next frame and dies before it is whole.
+    /// Begins the next frame, unless every slot is leased, and dies before it is whole.
     pub(crate) fn die_in_a_frame(&self, at: &mut WriterPosition, epoch: u32) {
-        let slot = self.protocol().claim(at).expect("a slot that nobody leases");
-        self.draw(slot, &moment_of(at.sequence, epoch));
+        if let Some(slot) = self.protocol().claim(at) {
+            self.draw(slot, &moment_of(at.sequence, epoch));
+        }
     }
 
-    /// Leases a frame, checks every pixel of it against the ledger, and gives it back.
+    /// Leases a frame, checks every pixel of it and what the ledger says, and gives it back.
     pub(crate) fn read_frame(&self, sequence: u64, reader: ReaderBit) -> Result<Moment, Miss> {
-        let slot = self.look_and_die(sequence, reader)?;
-        // The ledger of these rings remembers a leased frame for as long as the writer can be kept off it.
-        let moment = self.protocol().moment(sequence);
+        let (slot, moment) = self.look_and_die(sequence, reader)?;
+        // A lease keeps the pixels; the ledger goes on.
+        assert!(
+            self.protocol().moment(sequence).is_none_or(|noted| noted == moment),
+            "not noted as {moment:?}"
+        );
         self.protocol().release(slot, reader);
-        Ok(moment.unwrap_or_else(|| moment_of(sequence, 0)))
+        Ok(moment)
     }
 
     /// Leases a frame, checks every pixel of it, and never gives it back.
-    pub(crate) fn look_and_die(&self, sequence: u64, reader: ReaderBit) -> Result<usize, Miss> {
+    pub(crate) fn look_and_die(&self, sequence: u64, reader: ReaderBit) -> Result<(usize, Moment), Miss> {
         let slot = self.protocol().lease(sequence, reader)?;
         let pixels = self.pixels[slot].with(|pixels| {
             // SAFETY: leased, so nobody writes; loom checks just this.
             unsafe { *pixels }
         });
-        let epoch = u32::try_from(pixels[0] % 1_000).expect("an epoch");
-        assert_eq!(
-            pixels,
-            pixels_of(&moment_of(sequence, epoch)),
-            "not the frame {sequence} that was leased"
-        );
-        Ok(slot)
+        let moment = moment_of(sequence, u32::try_from(pixels[0] & u64::from(u32::MAX)).expect("32 bits"));
+        assert_eq!(pixels, pixels_of(&moment), "not the frame {sequence} that was leased");
+        Ok((slot, moment))
     }
 
     fn draw(&self, slot: usize, moment: &Moment) {
@@ -90,7 +90,7 @@ impl HeapRing {
 
 /// Every pixel tells sequence and epoch.
 fn pixels_of(moment: &Moment) -> [u64; PIXELS] {
-    [moment.sequence * 1_000 + u64::from(moment.epoch); PIXELS]
+    [(moment.sequence << 32) | u64::from(moment.epoch); PIXELS]
 }
 
 /// Every field tells the sequence.
