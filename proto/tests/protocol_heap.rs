@@ -3,7 +3,12 @@
 //! ```text
 //! cargo test -p proto --no-default-features --test protocol_heap
 //! cargo +nightly miri test -p proto --no-default-features --test protocol_heap
+//! RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" TSAN_OPTIONS=suppressions=FILE \
+//!     cargo +nightly test -p proto --no-default-features --test protocol_heap --target x86_64-unknown-linux-gnu
 //! ```
+//!
+//! The suppressions are `race:alloc::sync::Arc`, `race:std::thread` and `race:test::`: the standard library that
+//! comes built is not instrumented, so the sanitizer does not see its fences.
 #![cfg(not(loom))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 

@@ -204,8 +204,7 @@ impl Ring {
     /// While another process is the writer.
     pub fn writer(self: &Arc<Self>) -> Result<RingWriter, RingError> {
         let lock = self.segment.lock_for_writing()?;
-        let next = self.protocol().take_over();
-        self.wake_readers();
+        let next = self.take_over();
         let epoch = header(&self.segment).epoch.fetch_add(1, Relaxed) + 1;
         #[expect(
             clippy::cast_possible_truncation,
@@ -219,6 +218,13 @@ impl Ring {
     #[must_use]
     pub fn reader(self: &Arc<Self>, bit: ReaderBit) -> RingReader {
         RingReader { ring: Arc::clone(self), bit }
+    }
+
+    fn take_over(&self) -> WriterPosition {
+        let next = self.protocol().take_over();
+        // The last writer may have ended before it came to this.
+        self.wake_readers();
+        next
     }
 
     fn wake_readers(&self) {
@@ -425,5 +431,53 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.ring.protocol().release(self.slot, self.bit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::frame::{Fps, Geometry, PixelFormat};
+    use crate::instance::RuntimeDir;
+    use crate::name::Name;
+    use crate::ring::RingSize;
+
+    #[test]
+    fn a_new_writer_wakes_a_reader_that_the_dead_one_had_no_time_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = RuntimeDir::create(dir.path()).unwrap().segment(&Name::new("test").unwrap());
+        let spec = RingSpec {
+            geometry: Geometry::new(64, 16, PixelFormat::GRAY8).unwrap(),
+            fps: Fps::new(60.0).unwrap(),
+            size: RingSize { pre_roll_slots: 3, reserve_slots: 0, lease_slots: 0 },
+        };
+        let ring = Ring::create(&name, &spec).unwrap();
+        Ring::remove(&name).unwrap();
+        let (say, heard) = channel();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                say.send(rustix::thread::gettid()).unwrap();
+                let asleep = Instant::now();
+                (ring.wait_newer(0, Duration::from_secs(60)), asleep.elapsed())
+            });
+            let thread = heard.recv().unwrap().as_raw_nonzero();
+            let is_asleep = || {
+                std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).unwrap().contains(") S ")
+            };
+            while !is_asleep() {
+                std::thread::yield_now();
+            }
+            // A writer's last frame, and its death on the way to waking anyone.
+            let mut at = ring.protocol().take_over();
+            let slot = ring.protocol().claim(&mut at).unwrap();
+            ring.protocol().publish(slot, &Moment { sequence: 1, ..Moment::default() });
+            // What every writer does when it has the lock.
+            ring.take_over();
+            let (is_newer, after) = waiting.join().unwrap();
+            assert!(is_newer && after < Duration::from_secs(60), "it slept through, for {after:?}");
+        });
     }
 }
