@@ -314,7 +314,7 @@ impl Before {
 }
 
 /// Which frame, when: all that is known of a frame besides its pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "host", derive(serde::Serialize, serde::Deserialize))]
 pub struct Moment {
     /// The ring's number for it: from 1, one more for each frame published, across restarts of the capture.

@@ -66,7 +66,7 @@ impl RingSize {
     /// All slots.
     #[must_use]
     pub fn slots(&self) -> usize {
-        self.pre_roll_slots + self.reserve_slots + self.lease_slots
+        self.pre_roll_slots.saturating_add(self.reserve_slots).saturating_add(self.lease_slots)
     }
 }
 
@@ -99,10 +99,10 @@ pub struct Layout {
 }
 
 impl RingSpec {
-    /// Where everything lies. `None` when the segment would not fit in an address space.
+    /// Where everything lies. `None` when there are no slots, or more than an address space has room for.
     #[must_use]
     pub fn layout(&self) -> Option<Layout> {
-        let slots = self.size.slots();
+        let slots = Some(self.size.slots()).filter(|n| (1..=MAX_SLOTS).contains(n))?;
         let states_offset = PAGE_BYTES;
         let ledger_offset = states_offset + slots.checked_mul(size_of::<SlotState>())?;
         let ledger_entries = LEDGER_MIN_ENTRIES.max(slots.checked_mul(4)?.next_power_of_two());
@@ -254,11 +254,8 @@ impl Header {
             reserve_slots: slots(&self.reserve_slots).ok_or(BadHeader::Damaged("reserve slots"))?,
             lease_slots: slots(&self.lease_slots).ok_or(BadHeader::Damaged("lease slots"))?,
         };
-        if size.slots() == 0 || size.slots() > MAX_SLOTS {
-            return Err(BadHeader::Damaged("number of slots"));
-        }
         let spec = RingSpec { geometry, fps, size };
-        let layout = spec.layout().ok_or(BadHeader::Damaged("size"))?;
+        let layout = spec.layout().ok_or(BadHeader::Damaged("number of slots"))?;
         let claimed = usize::try_from(self.total_bytes.load(Relaxed)).unwrap_or(usize::MAX);
         if claimed != layout.total_bytes || mapped_bytes < layout.total_bytes {
             return Err(BadHeader::Damaged("its size is not that of its slots"));
@@ -289,7 +286,8 @@ impl Header {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests {
     use super::*;
     use crate::sync::Ordering::Relaxed;
@@ -326,6 +324,18 @@ mod tests {
         let fps = Fps::new(10_000.0).unwrap();
         assert_eq!(RingSize::for_camera(u64::MAX, 0, fps), None);
         assert_eq!(RingSize::for_camera(1_000_000_000, 0, fps), None);
+    }
+
+    #[test]
+    fn a_ring_without_slots_or_with_absurdly_many_has_no_layout() {
+        let with = |pre_roll_slots| {
+            let size = RingSize { pre_roll_slots, reserve_slots: 0, lease_slots: 0 };
+            RingSpec { size, ..spec(500, 0, 60.0) }.layout()
+        };
+        assert!(with(1).is_some());
+        assert_eq!([with(0), with(MAX_SLOTS + 1), with(usize::MAX / 2)], [None; 3]);
+        let size = RingSize { pre_roll_slots: usize::MAX, reserve_slots: 1, lease_slots: 1 };
+        assert_eq!(RingSpec { size, ..spec(500, 0, 60.0) }.layout(), None);
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //!
 //! From the inside out:
 //! - [`state`]: the 64-bit word that says what a slot holds and who holds it;
+//! - `order`: the memory orderings, by the name of their synchronisation point;
 //! - [`protocol`]: who may touch which slot when; atomics only, so loom can check it;
 //! - [`layout`]: how many slots, and where everything lies in the segment;
 //! - [`segment`]: the named shared memory itself (the one user of the `shared_memory` crate);
 //! - [`shared`]: the three together: [`Ring`], [`RingWriter`], [`RingReader`], [`Lease`].
 
 pub mod layout;
+mod order;
 pub mod protocol;
 pub mod state;
 

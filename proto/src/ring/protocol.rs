@@ -1,7 +1,7 @@
 //! Who may touch which slot when.
 //!
 //! Theory of operation. A slot's bytes are plain memory; its [`State`] word says who may touch them. The writer
-//! takes the oldest slot that nobody leases, marks it WRITING, fills it and stores the bare sequence: from then
+//! takes the next slot round the ring that nobody leases, marks it WRITING, fills it and stores the bare sequence: from then
 //! on the frame can be leased. A reader adds its own bit to the word, in one compare-and-swap that succeeds only
 //! while the slot holds the frame it wants; while any bit is set the writer passes the slot by. Nobody waits for
 //! anybody. A reader that died leaves its bit behind, and [`Protocol::sweep`] clears it once its death is proven.
@@ -11,17 +11,22 @@
 //! frames it missed.
 //!
 //! The synchronisation points, by name:
-//! - `publish`: the writer's Release of a slot's state pairs with a reader's Acquire in [`Protocol::lease`]: who
-//!   sees the sequence sees the pixels;
-//! - `return`: a reader's Release in [`Protocol::release`] pairs with the writer's Acquire in
-//!   [`Protocol::claim`]: the reader's last look happens before the first new byte;
-//! - `head`: the Release of `head` pairs with the Acquire in [`Protocol::head`]: who sees the head sees the
+//! - `Publish`: the writer's Release of a slot's state pairs with a reader's Acquire in [`Protocol::lease`] and
+//!   [`Protocol::state`]: who sees the sequence sees the pixels. (A lease is sound by `Head` alone too; a reader
+//!   that only looks at the state and copies has nothing else.);
+//! - `Mark`: who sees any new byte of a slot also sees its WRITING mark; for readers that copy;
+//! - `Return`: a reader's Release in [`Protocol::release`], or the sweeper's in its name, pairs with the writer's
+//!   Acquire in [`Protocol::claim`]: the reader's last look happens before the first new byte;
+//! - `Head`: the Release of `head` pairs with the Acquire in [`Protocol::head`]: who sees the head sees the
 //!   ledger entry and the state of that frame;
-//! - `entry`: within a ledger entry, the tag is its version (a sequence lock over atomics, so no data race).
+//! - `Entry`: within a ledger entry, the tag is its version (a sequence lock over atomics, so no data race).
 
+use super::order::SyncPoint::{Entry, Head, Mark, Publish, Return};
+use super::order::{acquire, acquire_fence, release, release_fence};
 use super::state::{MAX_SEQUENCE, ReaderBit, State};
 use crate::frame::{Before, Moment};
-use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::sync::Ordering::{self, Relaxed};
+use crate::sync::{AtomicU32, AtomicU64};
 use crate::time::MonotonicNs;
 
 /// A slot's state, alone on its cache line: two readers of neighbouring slots don't disturb each other.
@@ -117,14 +122,13 @@ impl Protocol<'_> {
     /// The newest sequence published; 0 before the first.
     #[must_use]
     pub fn head(&self) -> u64 {
-        // SYNC POINT: head
-        self.heads.head.load(Ordering::Acquire).min(MAX_SEQUENCE)
+        self.heads.head.load(acquire(Head)).min(MAX_SEQUENCE)
     }
 
     /// The state of a slot at this moment. For looking, not for deciding.
     #[must_use]
     pub fn state(&self, slot: usize) -> State {
-        State::from_word(self.states[slot].word.load(Ordering::Acquire))
+        State::from_word(self.states[slot].word.load(acquire(Publish)))
     }
 
     /// Takes a slot for the frame at `at.sequence`: the first from the cursor on that nobody leases. `None` when
@@ -137,18 +141,17 @@ impl Protocol<'_> {
             let slot = at.cursor % count;
             at.cursor = (slot + 1) % count;
             let word = &self.states[slot].word;
-            let seen = word.load(Ordering::Relaxed);
+            let seen = word.load(Relaxed);
             if State::from_word(seen).is_leased() {
                 continue;
             }
             let claimed = State::writing(at.sequence).word();
-            // SYNC POINT: return. A reader that leased or returned the slot in between makes this fail once; the
-            // next slot is as good.
-            if word.compare_exchange(seen, claimed, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+            // A reader that leased the slot in between makes this fail; the next slot is as good.
+            if word.compare_exchange(seen, claimed, acquire(Return), Relaxed).is_ok() {
                 // The pixels that follow must not become visible before the WRITING mark. Readers with a lease
                 // don't need this (the mark made their compare-and-swap fail); readers that copy and then look
                 // at the word again do.
-                fence(Ordering::Release);
+                release_fence(Mark);
                 return Some(slot);
             }
         }
@@ -158,33 +161,34 @@ impl Protocol<'_> {
     /// Makes the frame in a claimed slot visible. The caller wakes the readers. For the one writer only.
     pub fn publish(&self, slot: usize, moment: &Moment) {
         self.note(slot, moment);
-        // SYNC POINT: publish
-        self.states[slot].word.store(State::holding(moment.sequence).word(), Ordering::Release);
+        self.states[slot].word.store(State::holding(moment.sequence).word(), release(Publish));
         self.advance(moment.sequence);
     }
 
-    /// Gives up on a claimed slot: it becomes empty, and its sequence is free for the next frame.
-    pub fn abandon(&self, slot: usize) {
-        self.states[slot].word.store(State::EMPTY.word(), Ordering::Release);
+    /// Gives up on a claimed slot: it becomes empty, and the next frame gets it and its sequence. Without the
+    /// cursor's step back, a source that fails and tries again would empty the whole ring. For the one writer
+    /// only.
+    pub fn abandon(&self, slot: usize, at: &mut WriterPosition) {
+        self.states[slot].word.store(State::EMPTY.word(), release(Publish));
+        at.cursor = slot;
     }
 
     fn advance(&self, sequence: u64) {
-        // SYNC POINT: head
-        self.heads.head.store(sequence, Ordering::Release);
+        self.heads.head.store(sequence, release(Head));
         self.heads.wake.fetch_add(1, Ordering::Release);
     }
 
     fn note(&self, slot: usize, moment: &Moment) {
         let entry = self.entry(moment.sequence);
-        // SYNC POINT: entry. Tag to zero first, fields in between, tag to the sequence last.
-        entry.tag.store(0, Ordering::Relaxed);
-        fence(Ordering::Release);
-        entry.slot.store(slot as u64, Ordering::Relaxed);
-        entry.t_capture_ns.store(moment.t_capture.0, Ordering::Relaxed);
-        entry.source_sequence.store(moment.source_sequence, Ordering::Relaxed);
+        // Tag to zero first, fields in between, tag to the sequence last.
+        entry.tag.store(0, Relaxed);
+        release_fence(Entry);
+        entry.slot.store(slot as u64, Relaxed);
+        entry.t_capture_ns.store(moment.t_capture.0, Relaxed);
+        entry.source_sequence.store(moment.source_sequence, Relaxed);
         let packed = u64::from(moment.epoch) | u64::from(moment.before.code()) << 32;
-        entry.epoch_and_before.store(packed, Ordering::Relaxed);
-        entry.tag.store(moment.sequence, Ordering::Release);
+        entry.epoch_and_before.store(packed, Relaxed);
+        entry.tag.store(moment.sequence, release(Entry));
     }
 
     fn entry(&self, sequence: u64) -> &LedgerEntry {
@@ -202,16 +206,15 @@ impl Protocol<'_> {
             return None;
         }
         let entry = self.entry(sequence);
-        // SYNC POINT: entry
-        if entry.tag.load(Ordering::Acquire) != sequence {
+        if entry.tag.load(acquire(Entry)) != sequence {
             return None;
         }
-        let slot = entry.slot.load(Ordering::Relaxed);
-        let t_capture = MonotonicNs(entry.t_capture_ns.load(Ordering::Relaxed));
-        let source_sequence = entry.source_sequence.load(Ordering::Relaxed);
-        let packed = entry.epoch_and_before.load(Ordering::Relaxed);
-        fence(Ordering::Acquire);
-        if entry.tag.load(Ordering::Relaxed) != sequence {
+        let slot = entry.slot.load(Relaxed);
+        let t_capture = MonotonicNs(entry.t_capture_ns.load(Relaxed));
+        let source_sequence = entry.source_sequence.load(Relaxed);
+        let packed = entry.epoch_and_before.load(Relaxed);
+        acquire_fence(Entry);
+        if entry.tag.load(Relaxed) != sequence {
             return None;
         }
         #[expect(
@@ -230,10 +233,21 @@ impl Protocol<'_> {
         if sequence > self.head() { None } else { self.recall(sequence).map(|(_, moment)| moment) }
     }
 
-    /// The lowest sequence that the ledger may still remember.
+    /// The first published frame captured at `at` or later, as far back as the ledger remembers. Capture times
+    /// never go back within a ring.
     #[must_use]
-    pub fn ledger_start(&self) -> u64 {
-        self.head().saturating_sub(self.ledger.len() as u64 - 1).max(1)
+    pub fn first_at_or_after(&self, at: MonotonicNs) -> Option<Moment> {
+        let head = self.head();
+        let is_late_enough = |sequence| self.moment(sequence).filter(|m| m.t_capture >= at);
+        let (mut low, mut high) = (head.saturating_sub(self.ledger.len() as u64 - 1).max(1), head + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            // An entry that was overwritten meanwhile was older than any that is left.
+            if is_late_enough(middle).is_some() { high = middle } else { low = middle + 1 }
+        }
+        // What was found may be overwritten by now: then the next one is the first that is remembered. Frames
+        // newer than the head that was searched are none of this answer's: nobody has looked at their times.
+        (low..=head).find_map(is_late_enough)
     }
 
     /// Takes a lease on a frame: while it lasts, the slot returned holds this frame's bytes and nobody writes
@@ -247,7 +261,7 @@ impl Protocol<'_> {
         }
         let (slot, _) = self.recall(sequence).ok_or(Miss::Overrun)?;
         let word = &self.states[slot].word;
-        let mut seen = word.load(Ordering::Relaxed);
+        let mut seen = word.load(Relaxed);
         loop {
             let state = State::from_word(seen);
             if state.sequence() != sequence || state.is_writing() {
@@ -257,9 +271,9 @@ impl Protocol<'_> {
                 return Err(Miss::AlreadyLeased);
             }
             let leased = state.leased_by(reader).word();
-            // SYNC POINT: publish. Fails only because another reader came or went, or the writer took the slot:
-            // each means that somebody made progress.
-            match word.compare_exchange_weak(seen, leased, Ordering::Acquire, Ordering::Relaxed) {
+            // Fails only because another reader came or went, or the writer took the slot: each means that
+            // somebody made progress.
+            match word.compare_exchange_weak(seen, leased, acquire(Publish), Relaxed) {
                 Ok(_) => return Ok(slot),
                 Err(now) => seen = now,
             }
@@ -268,36 +282,157 @@ impl Protocol<'_> {
 
     /// Gives a lease back.
     pub fn release(&self, slot: usize, reader: ReaderBit) {
-        // SYNC POINT: return
-        self.states[slot].word.fetch_and(!reader.mask(), Ordering::Release);
+        self.states[slot].word.fetch_and(!reader.mask(), release(Return));
     }
 
     /// Clears every lease of a reader that is known to be dead, and says how many there were. Safe to repeat.
     pub fn sweep(&self, dead: ReaderBit) -> usize {
         let held = |slot: &&SlotState| {
-            // AcqRel: the dead reader's last reads were its own affair, but the sweeper may have been it once.
-            State::from_word(slot.word.fetch_and(!dead.mask(), Ordering::AcqRel)).is_leased_by(dead)
+            // In the dead reader's name. Its last look happens before its death, and the proof of that (it was
+            // reaped, its lock is free) before this: so a Release here stands for the one it never made.
+            State::from_word(slot.word.fetch_and(!dead.mask(), release(Return))).is_leased_by(dead)
         };
         self.states.iter().filter(held).count()
     }
 
     /// Prepares the ring for a new writer after the last one ended, however it ended: a frame that was whole but
-    /// not yet announced is announced, a slot that was being written becomes empty.
+    /// not yet announced is announced, a slot that was being written becomes empty. The caller wakes the readers.
     pub fn take_over(&self) -> WriterPosition {
         let next = self.head() + 1;
         for state in self.states {
-            let seen = State::from_word(state.word.load(Ordering::Acquire));
+            let seen = State::from_word(state.word.load(acquire(Publish)));
             if seen.is_writing() {
                 // Nobody else changes a WRITING word: readers' compare-and-swap refuses it.
-                state.word.store(State::EMPTY.word(), Ordering::Release);
+                state.word.store(State::EMPTY.word(), release(Publish));
             }
         }
         let whole = |(slot, _): (usize, Moment)| self.state(slot).sequence() == next;
         if self.recall(next).is_some_and(whole) {
-            self.advance(next);
+            self.heads.head.store(next, release(Head));
         }
+        // The last writer may have ended between moving the head and waking those who sleep on it.
+        self.heads.wake.fetch_add(1, Ordering::Release);
         let sequence = self.head() + 1;
         let newest = self.recall(sequence - 1).map(|(slot, _)| slot);
         WriterPosition { sequence, cursor: newest.map_or(0, |slot| (slot + 1) % self.states.len()) }
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests {
+    use super::*;
+
+    struct Words {
+        heads: Heads,
+        states: [SlotState; 3],
+        ledger: [LedgerEntry; 4],
+    }
+
+    impl Words {
+        fn new() -> Self {
+            Self { heads: Heads::default(), states: Default::default(), ledger: Default::default() }
+        }
+
+        fn protocol(&self) -> Protocol<'_> {
+            Protocol { heads: &self.heads, states: &self.states, ledger: &self.ledger }
+        }
+    }
+
+    fn moment(sequence: u64, epoch: u32) -> Moment {
+        Moment { sequence, t_capture: MonotonicNs(sequence * 10), epoch, ..Moment::default() }
+    }
+
+    fn write(ring: Protocol<'_>, at: &mut WriterPosition, epoch: u32) {
+        let slot = ring.claim(at).unwrap();
+        ring.publish(slot, &moment(at.sequence, epoch));
+        at.sequence += 1;
+    }
+
+    /// A writer's steps in one frame, in their order. It dies before, between or after any of them.
+    const STEPS: [fn(Protocol<'_>, &mut WriterPosition, &mut usize); 6] = [
+        |ring, at, slot| *slot = ring.claim(at).unwrap(),
+        |ring, at, _| ring.entry(at.sequence).tag.store(0, Relaxed),
+        |ring, at, _| ring.entry(at.sequence).t_capture_ns.store(at.sequence * 10, Relaxed),
+        |ring, at, slot| ring.note(*slot, &moment(at.sequence, 1)),
+        |ring, at, slot| {
+            ring.states[*slot].word.store(State::holding(at.sequence).word(), release(Publish));
+        },
+        |ring, at, _| ring.heads.head.store(at.sequence, release(Head)),
+    ];
+    const WHOLE_AFTER: usize = 5;
+
+    #[test]
+    fn a_writer_may_die_before_any_step_of_any_frame() {
+        for frames_before in 0..9 {
+            for steps in 0..=STEPS.len() {
+                let words = Words::new();
+                let ring = words.protocol();
+                let mut at = ring.take_over();
+                for _ in 0..frames_before {
+                    write(ring, &mut at, 1);
+                }
+                let mut slot = 0;
+                for step in &STEPS[..steps] {
+                    step(ring, &mut at, &mut slot);
+                }
+                let mut at = ring.take_over();
+                let whole = frames_before + u64::from(steps >= WHOLE_AFTER);
+                assert_eq!(
+                    (ring.head(), at.sequence),
+                    (whole, whole + 1),
+                    "{frames_before} frames, {steps} steps"
+                );
+                assert_eq!(ring.moment(whole), (whole > 0).then(|| moment(whole, 1)));
+                assert!(ring.states.iter().all(|s| !State::from_word(s.word.load(Relaxed)).is_writing()));
+                // The next frame goes where it died, so that not one of the others is lost.
+                write(ring, &mut at, 2);
+                for sequence in whole.saturating_sub(1).max(1)..=whole + 1 {
+                    assert!(ring.lease(sequence, ReaderBit::RECORDER).is_ok(), "{sequence} is gone");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn giving_up_a_slot_time_and_again_costs_one_frame() {
+        let words = Words::new();
+        let ring = words.protocol();
+        let mut at = ring.take_over();
+        for _ in 0..3 {
+            write(ring, &mut at, 1);
+        }
+        for _ in 0..10 {
+            let slot = ring.claim(&mut at).unwrap();
+            ring.abandon(slot, &mut at);
+        }
+        assert_eq!(ring.lease(1, ReaderBit::RECORDER), Err(Miss::Overrun));
+        assert!(ring.lease(2, ReaderBit::RECORDER).is_ok() && ring.lease(3, ReaderBit::RECORDER).is_ok());
+        write(ring, &mut at, 1);
+        assert!(ring.lease(4, ReaderBit::RECORDER).is_ok());
+    }
+
+    #[test]
+    fn a_new_writer_wakes_those_whom_the_dead_one_did_not() {
+        let words = Words::new();
+        let before = words.heads.wake.load(Relaxed);
+        let _ = words.protocol().take_over();
+        assert_ne!(words.heads.wake.load(Relaxed), before);
+    }
+
+    #[test]
+    fn a_search_by_time_knows_no_frame_that_is_still_to_come() {
+        let words = Words::new();
+        let ring = words.protocol();
+        let mut at = ring.take_over();
+        for _ in 0..6 {
+            write(ring, &mut at, 1);
+        }
+        let first = |ns| ring.first_at_or_after(MonotonicNs(ns)).map(|m| m.sequence);
+        assert_eq!([first(0), first(30), first(31), first(60)], [Some(3), Some(3), Some(4), Some(6)]);
+        assert_eq!(first(61), None);
+        // The writer is in the entry of the oldest: what was the second is now the first.
+        ring.entry(3).tag.store(0, Relaxed);
+        assert_eq!(first(0), Some(4));
     }
 }

@@ -10,6 +10,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
@@ -83,7 +84,11 @@ pub enum SegmentError {
 pub struct Segment {
     mapping: Shmem,
     name: SegmentName,
+    identity: Identity,
 }
+
+/// Device and inode: which segment it is, whatever its name stands for today.
+type Identity = (u64, u64);
 
 // SAFETY: the mapping is a region of shared memory and a file descriptor, neither tied to a thread; Shmem only
 // holds raw pointers, which is why it isn't Send by itself. It is never mutated after it was made.
@@ -112,13 +117,16 @@ impl Segment {
         };
         // Until every page is there, a failure takes the name away again: Drop of an owner unlinks.
         let file = open(name, OFlags::RDWR).map_err(|e| system("open it", e))?;
-        match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, needed_bytes) {
+        let reserve = || rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, needed_bytes);
+        // A signal (a child's death, say) interrupts it, and nothing is reserved then.
+        match rustix::io::retry_on_intr(reserve) {
             Ok(()) => {}
             Err(rustix::io::Errno::NOSPC) => return Err(no_room(available)),
             Err(e) => return Err(system("reserve its pages", e.into())),
         }
+        let identity = identity(&file).map_err(|e| system("look at it", e))?;
         mapping.set_owner(false);
-        Ok(Self { mapping, name: name.clone() })
+        Ok(Self { mapping, name: name.clone(), identity })
     }
 
     /// Maps a segment that exists.
@@ -127,17 +135,26 @@ impl Segment {
     /// [`SegmentError::Missing`], or the system's word.
     pub fn open(name: &SegmentName) -> Result<Self, SegmentError> {
         let system = |doing, source: io::Error| SegmentError::System { name: name.clone(), doing, source };
-        match open(name, OFlags::RDWR) {
-            Ok(_) => {}
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(SegmentError::Missing(name.clone())),
-            Err(e) => return Err(system("open it", e)),
-        }
+        let named = || match open(name, OFlags::RDWR) {
+            Ok(file) => {
+                let identity = identity(&file).map_err(|e| system("look at it", e))?;
+                Ok((file, identity))
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(SegmentError::Missing(name.clone())),
+            Err(e) => Err(system("open it", e)),
+        };
+        let (_file, identity) = named()?;
         let mut mapping = match ShmemConf::new().os_id(&name.0).open() {
             Ok(mapping) => mapping,
             Err(e) => return Err(system("map it", io::Error::other(e))),
         };
         mapping.set_owner(false);
-        Ok(Self { mapping, name: name.clone() })
+        // The crate opens by name too, and keeps its file to itself: only a name that stood for the same segment
+        // before and after says which one is mapped.
+        if named()?.1 != identity {
+            return Err(SegmentError::Missing(name.clone()));
+        }
+        Ok(Self { mapping, name: name.clone(), identity })
     }
 
     /// Its name.
@@ -189,11 +206,21 @@ impl Segment {
     /// Becomes the segment's one writer, until the value returned is dropped or this process ends.
     ///
     /// # Errors
-    /// [`SegmentError::Busy`] while another process is.
+    /// [`SegmentError::Busy`] while another is. [`SegmentError::Missing`] when the name has been taken away or
+    /// stands for a newer segment: a lock on that one would not keep a second writer off this one.
     pub fn lock_for_writing(&self) -> Result<OwnedFd, SegmentError> {
         let system =
             |doing, source: io::Error| SegmentError::System { name: self.name.clone(), doing, source };
-        let file = open(&self.name, OFlags::RDWR).map_err(|e| system("open it", e))?;
+        let file = match open(&self.name, OFlags::RDWR) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(SegmentError::Missing(self.name.clone()));
+            }
+            Err(e) => return Err(system("open it", e)),
+        };
+        if identity(&file).map_err(|e| system("look at it", e))? != self.identity {
+            return Err(SegmentError::Missing(self.name.clone()));
+        }
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(file.into()),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(SegmentError::Busy(self.name.clone())),
@@ -239,6 +266,11 @@ pub fn remove(name: &SegmentName) -> Result<(), SegmentError> {
 pub fn available_bytes() -> io::Result<u64> {
     let fs = rustix::fs::statvfs(SHM_DIR)?;
     Ok(fs.f_bavail.saturating_mul(fs.f_frsize))
+}
+
+fn identity(file: &File) -> io::Result<Identity> {
+    let metadata = file.metadata()?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
 fn open(name: &SegmentName, flags: OFlags) -> io::Result<File> {

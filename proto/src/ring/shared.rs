@@ -173,18 +173,7 @@ impl Ring {
     /// The first published frame captured at `at` or later, as far back as the ledger remembers.
     #[must_use]
     pub fn first_at_or_after(&self, at: MonotonicNs) -> Option<Moment> {
-        let protocol = self.protocol();
-        let (mut low, mut high) = (protocol.ledger_start(), protocol.head() + 1);
-        // Capture times never go back within a ring. An entry that was overwritten meanwhile is older than any.
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if protocol.moment(middle).is_some_and(|m| m.t_capture >= at) {
-                high = middle
-            } else {
-                low = middle + 1
-            }
-        }
-        protocol.moment(low)
+        self.protocol().first_at_or_after(at)
     }
 
     /// Sleeps until a frame newer than `seen` is there, or the time is over. True when one is.
@@ -222,7 +211,7 @@ impl Ring {
     /// While another process is the writer.
     pub fn writer(self: &Arc<Self>) -> Result<RingWriter, RingError> {
         let lock = self.segment.lock_for_writing()?;
-        let next = self.protocol().take_over();
+        let next = self.take_over();
         let epoch = header(&self.segment).epoch.fetch_add(1, Relaxed) + 1;
         #[expect(
             clippy::cast_possible_truncation,
@@ -236,6 +225,19 @@ impl Ring {
     #[must_use]
     pub fn reader(self: &Arc<Self>, bit: ReaderBit) -> RingReader {
         RingReader { ring: Arc::clone(self), bit }
+    }
+
+    fn take_over(&self) -> WriterPosition {
+        let next = self.protocol().take_over();
+        // The last writer may have ended before it came to this.
+        self.wake_readers();
+        next
+    }
+
+    fn wake_readers(&self) {
+        let wake = &header(&self.segment).heads.wake;
+        // Nobody asleep is no error, and nothing else can go wrong with an address that is mapped.
+        let _ = futex::wake(wake, futex::Flags::empty(), i32::MAX.unsigned_abs());
     }
 
     fn protocol(&self) -> Protocol<'_> {
@@ -359,9 +361,7 @@ impl WriteSlot<'_> {
         unsafe { at.write(header) };
         self.writer.ring.protocol().publish(self.slot, &moment);
         self.published = true;
-        let wake = &self::header(&self.writer.ring.segment).heads.wake;
-        // Nobody asleep is no error, and nothing else can go wrong with an address that is mapped.
-        let _ = futex::wake(wake, futex::Flags::empty(), i32::MAX.unsigned_abs());
+        self.writer.ring.wake_readers();
         self.writer.next.sequence += 1;
         self.writer.count_interval();
         sequence
@@ -371,7 +371,7 @@ impl WriteSlot<'_> {
 impl Drop for WriteSlot<'_> {
     fn drop(&mut self) {
         if !self.published {
-            self.writer.ring.protocol().abandon(self.slot);
+            self.writer.ring.protocol().abandon(self.slot, &mut self.writer.next);
         }
     }
 }
@@ -446,8 +446,50 @@ impl Drop for Lease {
     }
 }
 
-impl Default for Moment {
-    fn default() -> Self {
-        Self { sequence: 0, source_sequence: 0, t_capture: MonotonicNs(0), epoch: 0, before: Before::Nothing }
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::frame::{Fps, Geometry, PixelFormat};
+    use crate::instance::RuntimeDir;
+    use crate::name::Name;
+    use crate::ring::RingSize;
+
+    #[test]
+    fn a_new_writer_wakes_a_reader_that_the_dead_one_had_no_time_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = RuntimeDir::create(dir.path()).unwrap().segment(&Name::new("test").unwrap());
+        let spec = RingSpec {
+            geometry: Geometry::new(64, 16, PixelFormat::GRAY8).unwrap(),
+            fps: Fps::new(60.0).unwrap(),
+            size: RingSize { pre_roll_slots: 3, reserve_slots: 0, lease_slots: 0 },
+        };
+        let ring = Ring::create(&name, &spec).unwrap();
+        Ring::remove(&name).unwrap();
+        let (say, heard) = channel();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                say.send(rustix::thread::gettid()).unwrap();
+                let asleep = Instant::now();
+                (ring.wait_newer(0, Duration::from_secs(60)), asleep.elapsed())
+            });
+            let thread = heard.recv().unwrap().as_raw_nonzero();
+            let is_asleep = || {
+                std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).unwrap().contains(") S ")
+            };
+            while !is_asleep() {
+                std::thread::yield_now();
+            }
+            // A writer's last frame, and its death on the way to waking anyone.
+            let mut at = ring.protocol().take_over();
+            let slot = ring.protocol().claim(&mut at).unwrap();
+            ring.protocol().publish(slot, &Moment { sequence: 1, ..Moment::default() });
+            // What every writer does when it has the lock.
+            ring.take_over();
+            let (is_newer, after) = waiting.join().unwrap();
+            assert!(is_newer && after < Duration::from_secs(60), "it slept through, for {after:?}");
+        });
     }
 }
