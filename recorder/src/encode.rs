@@ -1,5 +1,7 @@
 //! One camera's encoder: frames in, packets out, at one thread and with nothing held back.
 
+use std::collections::VecDeque;
+
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::codec::{self, Flags};
 use ffmpeg_next::format::Pixel;
@@ -31,6 +33,11 @@ pub(crate) struct Encoder {
     inner: codec::encoder::video::Encoder,
     geometry: Geometry,
     convert: Option<Converter>,
+    /// The encoder counts frames instead of microseconds.
+    counts: bool,
+    taken: i64,
+    /// The times of the frames that are inside, oldest first.
+    inside: VecDeque<i64>,
 }
 
 /// From the ring's format to the encoder's, where they differ.
@@ -75,9 +82,12 @@ impl EncoderSetup {
         video.set_width(self.geometry.width());
         video.set_height(self.geometry.height());
         video.set_format(input);
-        video.set_time_base(TIME_BASE);
+        let rate = Rational(i32::try_from(self.fps.milli()).unwrap_or(i32::MAX), 1000).reduce();
+        // MPEG-4 has 16 bits for its clock: it gets frame numbers instead of times.
+        let counts = self.choice.encoder == "mpeg4";
+        video.set_time_base(if counts { rate.invert() } else { TIME_BASE });
         // x264 takes the rate from the time base unless it is told: a million frames a second.
-        video.set_frame_rate(Some(Rational(i32::try_from(self.fps.milli()).unwrap_or(i32::MAX), 1000)));
+        video.set_frame_rate(Some(rate));
         video.set_gop(self.gop());
         video.set_max_b_frames(0);
         if input == Pixel::YUVJ420P {
@@ -97,7 +107,8 @@ impl EncoderSetup {
             let context = scaling::Context::get(self.geometry.format_pixel(), w, h, input, w, h, flags)?;
             Some(Converter { context, into: input })
         };
-        Ok(Encoder { inner, geometry: self.geometry, convert })
+        let inside = VecDeque::new();
+        Ok(Encoder { inner, geometry: self.geometry, convert, counts, taken: 0, inside })
     }
 
     fn options(&self) -> Dictionary<'static> {
@@ -131,7 +142,9 @@ impl Encoder {
             convert.context.run(&frame, &mut converted)?;
             frame = converted;
         }
-        frame.set_pts(Some(pts_us));
+        frame.set_pts(Some(if self.counts { self.taken } else { pts_us }));
+        self.taken += 1;
+        self.inside.push_back(pts_us);
         self.inner.send_frame(&frame)?;
         drop(frame);
         self.drain(out)
@@ -153,7 +166,13 @@ impl Encoder {
         loop {
             let mut packet = Packet::empty();
             match self.inner.receive_packet(&mut packet) {
-                Ok(()) => out(&mut packet)?,
+                Ok(()) => {
+                    // Without B-frames packets come in the order of their frames.
+                    let pts = self.inside.pop_front();
+                    packet.set_pts(pts);
+                    packet.set_dts(pts);
+                    out(&mut packet)?;
+                }
                 Err(ffmpeg::Error::Eof) => return Ok(()),
                 Err(ffmpeg::Error::Other { errno }) if errno == ffmpeg::error::EAGAIN => return Ok(()),
                 Err(e) => return Err(e),

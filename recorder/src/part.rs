@@ -11,7 +11,7 @@ use proto::name::Name;
 use proto::time::{MonotonicNs, nanos};
 
 use crate::container::{Layout, VideoWriter, WriteError};
-use crate::encode::{Encoder, EncoderSetup, TIME_BASE};
+use crate::encode::{Encoder, EncoderSetup};
 use crate::journal::{self, Journal, PartHeader, Row};
 use crate::raw::Pixels;
 
@@ -179,19 +179,16 @@ impl Part {
         mut each: impl FnMut(&Row, &mut Packet) -> Result<(), E>,
     ) -> Result<(), E> {
         let Ok(mut input) = ffmpeg::format::input(&self.path) else { return Ok(()) };
-        let Some(time_base) = input.streams().best(media::Type::Video).map(|s| s.time_base()) else {
-            return Ok(());
-        };
         let mut rows = self.rows.iter();
         loop {
             let mut packet = Packet::empty();
             if packet.read(&mut input).is_err() || packet.is_corrupt() || packet.size() == 0 {
                 return Ok(());
             }
-            packet.rescale_ts(time_base, TIME_BASE);
-            // A frame that the encoder never gave out again has a line and no packet: pass it over.
-            let is_its = |row: &&Row| Some(pts_us(row.moment.t_capture, self.header.base_ns)) == packet.pts();
-            let Some(row) = rows.find(is_its) else { return Ok(()) };
+            // Encoders give frames out in the order they took them, one packet each. The times in the file are not
+            // used: a fragment written at once can't know how long its frame will last, and libav's muxer counts
+            // on from that guess.
+            let Some(row) = rows.next() else { return Ok(()) };
             each(row, &mut packet)?;
         }
     }
