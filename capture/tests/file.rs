@@ -3,14 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
 mod bench;
+#[path = "../src/file/mod.rs"]
+#[expect(dead_code, reason = "the probe is tried as its executable")]
+mod file;
 
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use bench::{Bench, Got, bunny, ffmpeg, make, make_sized, numbers, packed, psnr, reference, times_ms};
-use capture::file::VideoFile;
 use capture::source::{Site, Source, SourceError};
+use file::VideoFile;
 use proto::config::Backend;
 use proto::frame::{Before, PixelFormat};
 use proto::time::MonotonicNs;
@@ -24,9 +27,13 @@ fn open(site: &Site) -> Result<Box<dyn Source>, SourceError> {
     VideoFile::open(site)
 }
 
+/// Every picture of a file.
+fn pictures(path: &Path) -> Vec<u8> {
+    reference(path, "yuv420p", "null")
+}
+
 /// Every frame got is the picture of its number, to the byte.
-fn assert_pictures(path: &Path, bench: &Bench, got: &[Got]) {
-    let all = reference(path, "yuv420p", "null");
+fn assert_pictures(all: &[u8], bench: &Bench, got: &[Got]) {
     let size = packed(&bench.camera.geometry, &got[0].bytes).len();
     let frames = all.len() / size;
     for g in got {
@@ -48,7 +55,7 @@ fn a_real_video_arrives_whole_at_its_own_pace() {
     assert_eq!(numbers(&got), (0..132).collect::<Vec<_>>());
     assert_eq!(times_ms(&got), (0..132).map(|n| n * 40).collect::<Vec<_>>());
     assert!(got.iter().all(|g| g.before == Before::Nothing));
-    assert_pictures(&path, &bench, &got);
+    assert_pictures(&pictures(&path), &bench, &got);
     assert_eq!(bench.play(open, 1).0.len(), 0, "what has ended stays ended");
 }
 
@@ -109,7 +116,7 @@ fn a_repeated_file_goes_on_counting() {
         assert_eq!(numbers(&got), (0..30).collect::<Vec<_>>(), "{name}");
         assert_eq!(times_ms(&got), (0..30).map(|n| n * 40).collect::<Vec<_>>(), "{name}");
         if options == H264.as_slice() {
-            assert_pictures(&path, &bench, &got);
+            assert_pictures(&pictures(&path), &bench, &got);
         }
     }
 }
@@ -122,6 +129,7 @@ fn a_capture_that_was_away_comes_back_where_the_film_is_by_then() {
         if !make(&path, 260, &H264) {
             return;
         }
+        let pictures = pictures(&path);
         // Two passes and 5.2 s ago.
         let origin = MonotonicNs::now().before(Duration::from_millis(2 * 10_400 + 5_200));
         for (last, looping) in [(0, true), (37, true), (259, true), (260, true)] {
@@ -134,7 +142,7 @@ fn a_capture_that_was_away_comes_back_where_the_film_is_by_then() {
             for g in &got {
                 assert_eq!(g.t.0, origin.0 + g.number * 40_000_000, "{name}: {:?}", numbers(&got));
             }
-            assert_pictures(&path, &bench, &got);
+            assert_pictures(&pictures, &bench, &got);
         }
     }
 }
@@ -176,7 +184,7 @@ fn a_capture_that_is_held_up_delivers_everything_unless_it_is_too_late() {
         for g in &got {
             assert_eq!(g.t.0 - got[0].t.0, g.number * 40_000_000);
         }
-        assert_pictures(&path, &bench, &got);
+        assert_pictures(&pictures(&path), &bench, &got);
     }
 }
 
@@ -192,16 +200,66 @@ fn without_real_time_each_frame_comes_once_across_restarts() {
     assert!(got.is_sorted_by_key(|g| g.t));
     got.extend(bench.play(open, usize::MAX).0);
     assert_eq!(numbers(&got), (0..130).collect::<Vec<_>>());
-    assert_pictures(&path, &bench, &got);
+    assert_pictures(&pictures(&path), &bench, &got);
+}
+
+#[test]
+fn any_frame_is_found_again_in_any_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let open_gop = ["-c:v", "libx264", "-bf", "3", "-g", "30", "-x264-params", "open-gop=1"];
+    let mut paths = vec![at("open.mp4"), at("open.mkv"), at("open.ts"), at("altref.webm"), at("a:colon.avi")];
+    let options: [&[&str]; 5] = [
+        &open_gop,
+        &open_gop,
+        &open_gop,
+        &["-c:v", "libvpx", "-auto-alt-ref", "1", "-lag-in-frames", "16", "-b:v", "300k", "-g", "40"],
+        &["-c:v", "mpeg4", "-qscale:v", "3", "-bf", "2", "-g", "40"],
+    ];
+    for (path, options) in paths.iter().zip(options) {
+        let named = format!("file:{}", path.display());
+        if !make(Path::new(&named), 120, options) {
+            return;
+        }
+    }
+    // Cut out of the middle without a key frame there: what is before it is hidden by an edit list.
+    let (whole, cut) = (at("open.mp4"), at("cut.mp4"));
+    ffmpeg(&["-ss", "1.8", "-i", whole.to_str().unwrap(), "-c", "copy", cut.to_str().unwrap()]);
+    paths.push(cut);
+    for path in paths {
+        let named = format!("file:{}", path.display());
+        let pictures = pictures(Path::new(&named));
+        let bench = Bench::file(&path, false, false, CARD, 25.0);
+        let (got, error) = bench.play(open, usize::MAX);
+        assert!(error.is_none(), "{named}: {error:?}");
+        let count = got.len() as u64;
+        println!("{named}: {count} frames");
+        assert_eq!(numbers(&got), (0..count).collect::<Vec<_>>(), "{named}");
+        assert_pictures(&pictures, &bench, &got);
+        for last in (0..count - 1).step_by(7) {
+            let bench = Bench::file(&path, false, false, CARD, 25.0);
+            bench.pretend_published(last, MonotonicNs::now());
+            let (got, error) = bench.play(open, 3);
+            assert!(error.is_none(), "{named}: {error:?}");
+            assert_eq!(got[0].number, last + 1, "{named}");
+            assert_pictures(&pictures, &bench, &got);
+        }
+    }
 }
 
 #[test]
 fn each_pixel_format_resembles_the_source() {
     let folder = tempfile::tempdir().unwrap();
-    // 200 is a width that libswscale needs a detour for.
-    for (width, source) in [(192, "yuv420p"), (200, "yuv420p"), (192, "yuvj420p"), (192, "yuv444p")] {
-        let path = folder.path().join("card.mkv");
-        if !make_sized(&path, &format!("{width}x108"), 3, &["-pix_fmt", source, "-c:v", "ffv1"]) {
+    // 200 is a width that libswscale needs a detour for; a raw AVI keeps its rows from the bottom up.
+    for (width, source, codec, name) in [
+        (192, "yuv420p", "ffv1", "card.mkv"),
+        (200, "yuv420p", "ffv1", "card.mkv"),
+        (192, "yuvj420p", "ffv1", "card.mkv"),
+        (192, "yuv444p", "ffv1", "card.mkv"),
+        (192, "bgr24", "rawvideo", "card.avi"),
+    ] {
+        let path = folder.path().join(name);
+        if !make_sized(&path, &format!("{width}x108"), 3, &["-pix_fmt", source, "-c:v", codec]) {
             return;
         }
         let names = ["yuv420p", "nv12", "yuyv422", "gray", "bgr24"];

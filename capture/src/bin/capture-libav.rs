@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use capture::file::{VideoFile, probe};
+#[path = "../file/mod.rs"]
+mod file;
+
+use file::{VideoFile, probe};
 use proto::exit;
 
 fn main() -> ExitCode {

@@ -11,7 +11,7 @@ use ffmpeg::{Dictionary, Packet, Rational, codec, decoder, frame, media};
 
 use super::film::{Film, Numbering, Sample, Tick};
 use super::raw;
-use crate::source::SourceError;
+use capture::source::SourceError;
 
 /// How much of a file is read to learn its timetable. That happens at each start of the process, at the speed of
 /// a disk; of a file that is longer, the rest isn't played.

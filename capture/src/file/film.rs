@@ -61,6 +61,8 @@ pub(super) struct Film {
     length_ns: u64,
     /// The first frame's timestamp.
     first_ticks: i64,
+    /// What the file says of the time from one frame to the next.
+    period_ns: u64,
     tick: Tick,
     numbering: Numbering,
 }
@@ -96,6 +98,7 @@ impl Film {
                 starts_ns: (0..count).map(|n| n.saturating_mul(period_ns)).collect(),
                 length_ns: count.saturating_mul(period_ns),
                 first_ticks: 0,
+                period_ns,
                 tick,
                 numbering: Numbering::Count,
             });
@@ -109,7 +112,7 @@ impl Film {
             ticks if ticks > 0 => tick.ns(ticks).max(1),
             _ => period_ns,
         };
-        Some(Self { starts_ns, length_ns: last_ns + lasts_ns, first_ticks, tick, numbering })
+        Some(Self { starts_ns, length_ns: last_ns + lasts_ns, first_ticks, period_ns, tick, numbering })
     }
 
     /// Frames in one pass: at least one.
@@ -136,10 +139,13 @@ impl Film {
         self.numbering
     }
 
-    /// Frames a second, on average.
-    #[expect(clippy::cast_precision_loss, reason = "for a comparison with a margin of a twentieth")]
+    /// Frames a second, on average. Where what the file itself says of its rate is as good as true, it is that:
+    /// 60, not the 60.03 of a few frames with times in whole milliseconds.
+    #[expect(clippy::cast_precision_loss, reason = "for people, and for comparisons with a wide margin")]
     pub(super) fn average_fps(&self) -> f64 {
-        self.frames() as f64 * 1e9 / self.length_ns as f64
+        let average = self.frames() as f64 * 1e9 / self.length_ns as f64;
+        let said = 1e9 / self.period_ns as f64;
+        if (average / said - 1.0).abs() < 0.01 { said } else { average }
     }
 
     /// The most frames that begin within one second.

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::decode::Decoder;
-use crate::source::SourceError;
+use capture::source::SourceError;
 
 /// The file that `--probe FILE`, the only arguments, asks about.
-#[must_use]
-pub fn asked(mut args: impl Iterator<Item = OsString>) -> Option<PathBuf> {
+pub(crate) fn asked(mut args: impl Iterator<Item = OsString>) -> Option<PathBuf> {
     let (flag, file) = (args.nth(1)?, args.next()?);
     (flag == "--probe" && args.next().is_none()).then(|| file.into())
 }
@@ -20,7 +19,7 @@ pub fn asked(mut args: impl Iterator<Item = OsString>) -> Option<PathBuf> {
 ///
 /// # Errors
 /// When it is not there or not a video.
-pub fn probe(path: &Path) -> Result<String, SourceError> {
+pub(crate) fn probe(path: &Path) -> Result<String, SourceError> {
     let (film, decoder) = Decoder::open(path)?.scan()?;
     let thousandths = |value: f64| (value * 1_000.0).round() / 1_000.0;
     let (width, height) = decoder.size();

@@ -8,7 +8,7 @@
 mod decode;
 mod film;
 mod fit;
-pub mod probe;
+pub(crate) mod probe;
 mod raw;
 
 use std::time::Duration;
@@ -18,7 +18,7 @@ use proto::frame::{Before, Geometry};
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
 
-use crate::source::{Arrival, PATIENCE, Site, Source, SourceError};
+use capture::source::{Arrival, PATIENCE, Site, Source, SourceError};
 use decode::{Decoder, Step};
 use film::{Film, Numbering};
 use fit::Fit;
@@ -33,7 +33,7 @@ const SEEK_BEYOND_NS: u64 = 2_000_000_000;
 const FPS_MARGIN: f64 = 1.05;
 
 /// A video file.
-pub struct VideoFile {
+pub(crate) struct VideoFile {
     decoder: Decoder,
     film: Film,
     fit: Fit,
@@ -88,7 +88,7 @@ impl VideoFile {
     ///
     /// # Errors
     /// When it is not there, not a video, of another size than the config's, or faster.
-    pub fn open(site: &Site) -> Result<Box<dyn Source>, SourceError> {
+    pub(crate) fn open(site: &Site) -> Result<Box<dyn Source>, SourceError> {
         let camera = &site.camera;
         let Backend::File(config) = &camera.backend else {
             return Err(SourceError::Config(format!(
@@ -169,8 +169,7 @@ impl VideoFile {
                     let index = self.decoder.index(&self.film, ticks, count);
                     let number = index.map_or(self.place.following, |i| pass * self.film.frames() + i);
                     if number > self.next && self.place.jumped {
-                        self.place.seeks = false;
-                        self.rewind()?;
+                        self.jumped_too_far()?;
                         continue;
                     }
                     self.place.jumped = false;
@@ -181,6 +180,7 @@ impl VideoFile {
                         return Ok(Fetched::Ready(number));
                     }
                 }
+                Step::Over if self.place.jumped => self.jumped_too_far()?,
                 Step::Over => self.turn_over(pass)?,
             }
         }
@@ -192,6 +192,12 @@ impl VideoFile {
         self.place = Place { pass, following: self.next, reach: self.next, ..self.place };
         self.place.jumped = self.place.seeks && self.decoder.seek(self.film.ticks(index));
         if self.place.jumped { Ok(()) } else { self.rewind() }
+    }
+
+    /// An index may lead behind the wanted frame (a transport stream has none, and libav guesses).
+    fn jumped_too_far(&mut self) -> Result<(), SourceError> {
+        self.place.seeks = false;
+        self.rewind()
     }
 
     /// To the beginning of the pass, the slow but certain way.
