@@ -55,7 +55,7 @@ impl Picture {
         let height = self.geometry.height() as usize;
         // Within the width's multiples, so the cast loses nothing.
         let turn = usize::try_from(number % (width as u64)).unwrap_or(0);
-        let shift = turn * SCROLL_PIXELS % width & !1;
+        let shift = (turn * SCROLL_PIXELS % width) & !1;
         for plane in self.geometry.planes() {
             let left = shift * plane.row_bytes / width;
             // The last plane of a pixel group must not be cut in two.
@@ -79,8 +79,8 @@ impl Picture {
         if side == 0 {
             return;
         }
-        let x = turn * (6 + 2 * shape) % (width - side) & !1;
-        let y = (turn * (2 + shape) + height / (shape + 2)) % (height - side) & !1;
+        let x = (turn * (6 + 2 * shape) % (width - side)) & !1;
+        let y = ((turn * (2 + shape) + height / (shape + 2)) % (height - side)) & !1;
         for plane in self.geometry.planes().into_iter().filter(|p| p.rows > 0) {
             let group = self.group_bytes();
             let bytes = side * plane.row_bytes / width / group * group;

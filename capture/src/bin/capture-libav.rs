@@ -1,5 +1,25 @@
-//! See [`capture`].
+//! See [`capture`]. With `--probe FILE` it says what a video file is, and captures nothing.
 
-fn main() -> std::process::ExitCode {
-    capture::process::main(capture::file::VideoFile::open)
+use std::process::ExitCode;
+
+#[path = "../file/mod.rs"]
+mod file;
+
+use file::{VideoFile, probe};
+use proto::exit;
+
+fn main() -> ExitCode {
+    let Some(file) = probe::asked(std::env::args_os()) else {
+        return capture::process::main(VideoFile::open);
+    };
+    match probe::probe(&file) {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::from(exit::DONE)
+        }
+        Err(e) => {
+            eprintln!("{e}");
+            ExitCode::from(exit::BAD_INPUT)
+        }
+    }
 }

@@ -1,5 +1,8 @@
 //! See [`capture`].
 
+#[path = "../cv/mod.rs"]
+mod cv;
+
 fn main() -> std::process::ExitCode {
-    capture::process::main(capture::cv::CvCamera::open)
+    capture::process::main(cv::CvCamera::open)
 }

@@ -1,0 +1,282 @@
+//! A video file, read and decoded with libav: one thread, one picture at a time.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+use ffmpeg_next as ffmpeg;
+
+use ffmpeg::format::context::Input;
+use ffmpeg::{Dictionary, Packet, Rational, codec, decoder, frame, media};
+
+use super::film::{Film, Numbering, Sample, Tick};
+use super::raw;
+use capture::source::SourceError;
+
+/// How much of a file is read to learn its timetable. That happens at each start of the process, at the speed of
+/// a disk; of a file that is longer, the rest isn't played.
+const SCAN_BYTES: usize = 2 << 30;
+/// The same in frames: almost five hours at 60 fps, 8 MB of timetable.
+const SCAN_FRAMES: usize = 1 << 20;
+/// So many unreadable packets in a row are the end of a file. Some formats recover after a few.
+const UNREADABLE: u32 = 64;
+/// Frames a second where a file says nothing of it: what libav assumes of bare streams.
+const ASSUMED_FPS: f64 = 25.0;
+
+/// An open file.
+pub(super) struct Decoder {
+    path: PathBuf,
+    input: Input,
+    decoder: decoder::Video,
+    stream: usize,
+    time_base: Rational,
+    picture: frame::Video,
+    /// Pictures since the file was opened.
+    pictures: u64,
+    unreadable: u32,
+    trouble: Option<ffmpeg::Error>,
+}
+
+/// What came of one step through a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Some of it was read.
+    On,
+    /// [`Decoder::picture`] is another one: with its timestamp, if it has one, and its number since the file was
+    /// opened.
+    Picture(Option<i64>, u64),
+    /// It is over.
+    Over,
+}
+
+impl Decoder {
+    /// Opens a file's best video stream.
+    ///
+    /// # Errors
+    /// When there is no file, no video in it, or nothing to decode it with.
+    pub(super) fn open(path: &Path) -> Result<Self, SourceError> {
+        start_libav();
+        let cant = |why: String| SourceError::Config(format!("can't play {}: {why}", path.display()));
+        let found = std::fs::metadata(path).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => cant("there is no such file (check the camera's path)".into()),
+            _ => cant(e.to_string()),
+        })?;
+        if found.is_dir() {
+            return Err(cant("it is a folder, not a video file".into()));
+        }
+        if found.is_file() && found.len() == 0 {
+            return Err(cant("the file is empty (0 bytes)".into()));
+        }
+        std::fs::File::open(path).map_err(|e| cant(e.to_string()))?;
+        let name = path.to_str().filter(|name| !name.contains('\0'));
+        let name = name.ok_or_else(|| cant("libav takes only names in UTF-8; rename the file".into()))?;
+        // Without the prefix a name with a colon in it would be taken for a protocol.
+        let input = ffmpeg::format::input(&format!("file:{name}")).map_err(|e| {
+            cant(format!("it is not a video that libav can read, or it is cut off before its index ({e})"))
+        })?;
+        let stream = input
+            .streams()
+            .best(media::Type::Video)
+            .ok_or_else(|| cant("there is no video stream in it".into()))?;
+        let (index, time_base) = (stream.index(), stream.time_base());
+        let decoder = open_decoder(&stream).map_err(|e| {
+            cant(format!("this libav can't decode its {} video ({e})", stream.parameters().id().name()))
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            input,
+            decoder,
+            stream: index,
+            time_base,
+            picture: frame::Video::empty(),
+            pictures: 0,
+            unreadable: 0,
+            trouble: None,
+        })
+    }
+
+    /// Reads the whole file, decoding none of it, and opens it again.
+    ///
+    /// # Errors
+    /// When there is no frame in it, or it has gone meanwhile.
+    pub(super) fn scan(mut self) -> Result<(Film, Self), SourceError> {
+        let name = self.path.display().to_string();
+        let vp8 = self.decoder.id() == codec::Id::VP8;
+        let (mut samples, mut bytes, mut unreadable, mut last_is_cut) = (Vec::new(), 0, 0, false);
+        let broken = loop {
+            // A fresh packet each time: reading into a used one would leak what it held.
+            let mut packet = Packet::empty();
+            match packet.read(&mut self.input) {
+                Ok(()) => unreadable = 0,
+                Err(ffmpeg::Error::Eof) => break unreadable > 0,
+                Err(ffmpeg::Error::InvalidData) if unreadable < UNREADABLE => {
+                    unreadable += 1;
+                    continue;
+                }
+                Err(_) => break true,
+            }
+            // An AVI's empty chunk says "the same picture again": there is no frame in it.
+            if packet.stream() != self.stream || packet.size() == 0 {
+                continue;
+            }
+            bytes += packet.size();
+            last_is_cut = packet.is_corrupt();
+            // VP8 keeps reference frames that are never shown in packets of their own; RFC 6386, section 9.1.
+            let reference = vp8 && packet.data().is_some_and(|data| data[0] & 0x10 == 0);
+            samples.push(Sample {
+                pts: packet.pts(),
+                dts: packet.dts(),
+                duration: packet.duration(),
+                key: packet.is_key(),
+                hidden: reference || raw::is_cut_off(&packet),
+            });
+            if bytes > SCAN_BYTES || samples.len() >= SCAN_FRAMES {
+                tracing::warn!("{name} is very long: only its first {} frames are played", samples.len());
+                break false;
+            }
+        };
+        if last_is_cut {
+            samples.pop();
+        }
+        let read = samples.len();
+        let film = Film::new(samples, self.tick(), self.period_ns());
+        let film = film.ok_or_else(|| {
+            SourceError::Config(format!("can't play {name}: there is not one whole frame in it"))
+        })?;
+        if broken || last_is_cut {
+            tracing::warn!("{name} is damaged or cut off: of its frames only the first {read} can be read");
+        }
+        self.reopen()?;
+        Ok((film, self))
+    }
+
+    /// Back to the file's beginning, whatever its format.
+    ///
+    /// # Errors
+    /// As [`Decoder::open`].
+    pub(super) fn reopen(&mut self) -> Result<(), SourceError> {
+        *self = Self::open(&self.path)?;
+        Ok(())
+    }
+
+    /// To the key frame before a timestamp, or near it: formats differ. False when this one can't.
+    pub(super) fn seek(&mut self, ticks: i64) -> bool {
+        let us = self.tick().us_ceil(ticks);
+        self.decoder.flush();
+        self.unreadable = 0;
+        self.trouble = None;
+        // To libav the end of this range is part of it.
+        self.input.seek(us, ..us).is_ok()
+    }
+
+    /// Reads or decodes a little.
+    pub(super) fn step(&mut self) -> Step {
+        const WOULD_BLOCK: ffmpeg::Error = ffmpeg::Error::Other { errno: ffmpeg::util::error::EAGAIN };
+        match self.decoder.receive_frame(&mut self.picture) {
+            Ok(()) => {
+                let number = self.pictures;
+                self.pictures += 1;
+                return Step::Picture(self.picture.pts().or_else(|| self.picture.timestamp()), number);
+            }
+            Err(ffmpeg::Error::Eof) => return Step::Over,
+            Err(WOULD_BLOCK) => {}
+            Err(e) => self.trouble = Some(e),
+        }
+        let mut packet = Packet::empty();
+        let fed = match packet.read(&mut self.input) {
+            Ok(()) => {
+                self.unreadable = 0;
+                if packet.stream() != self.stream || packet.size() == 0 {
+                    return Step::On;
+                }
+                self.decoder.send_packet(&packet)
+            }
+            Err(ffmpeg::Error::Eof) => self.decoder.send_eof(),
+            Err(e) => {
+                self.unreadable += 1;
+                if e != ffmpeg::Error::InvalidData || self.unreadable > UNREADABLE {
+                    // What comes of it is Step::Over.
+                    _ = self.decoder.send_eof();
+                }
+                Err(e)
+            }
+        };
+        if let Err(e) = fed {
+            self.trouble = Some(e);
+        }
+        Step::On
+    }
+
+    /// The picture of the last [`Step::Picture`].
+    pub(super) fn picture(&self) -> &frame::Video {
+        &self.picture
+    }
+
+    /// What libav last complained of, since it was last asked.
+    pub(super) fn take_trouble(&mut self) -> Option<ffmpeg::Error> {
+        self.trouble.take()
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Across and down, as the file's header has it.
+    pub(super) fn size(&self) -> (u32, u32) {
+        (self.decoder.width(), self.decoder.height())
+    }
+
+    pub(super) fn codec(&self) -> &'static str {
+        self.decoder.id().name()
+    }
+
+    /// What the stream counts time in.
+    pub(super) fn tick(&self) -> Tick {
+        let positive = |n: i32| u32::try_from(n).unwrap_or(1).max(1);
+        Tick {
+            numerator: positive(self.time_base.numerator()),
+            denominator: positive(self.time_base.denominator()),
+        }
+    }
+
+    /// How long a frame is shown when the file says it of its frames together only.
+    fn period_ns(&self) -> u64 {
+        let rates = self.input.stream(self.stream).map(|s| [s.avg_frame_rate(), s.rate()]);
+        let rate = rates.into_iter().flatten().map(f64::from).find(|fps| (0.01..=10_000.0).contains(fps));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked above")]
+        let period_ns = (1e9 / rate.unwrap_or(ASSUMED_FPS)).round() as u64;
+        period_ns
+    }
+
+    /// When a picture is shown, after the film's first.
+    pub(super) fn index(&self, film: &Film, ticks: Option<i64>, number: u64) -> Option<u64> {
+        match film.numbering() {
+            Numbering::Count => Some(number),
+            Numbering::Time => {
+                ticks.map(|t| film.index_at(self.tick().ns(t.saturating_sub(film.first_ticks()))))
+            }
+        }
+    }
+}
+
+fn open_decoder(stream: &ffmpeg::Stream<'_>) -> Result<decoder::Video, ffmpeg::Error> {
+    let parameters = stream.parameters();
+    let codec = decoder::find(parameters.id()).ok_or(ffmpeg::Error::DecoderNotFound)?;
+    let mut options = Dictionary::new();
+    // A thread more is a frame more of delay, and a core taken from the other cameras.
+    options.set("threads", "1");
+    let mut decoder = codec::Context::from_parameters(parameters)?.decoder();
+    decoder.set_packet_time_base(stream.time_base());
+    decoder.open_as_with(codec, options)?.video()
+}
+
+/// Without its initialisation ffmpeg-next's errors print as nothing. What libav itself would print is in our
+/// messages, so it is silenced, for the whole process.
+fn start_libav() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // Registers names; it has no way to fail, and decoding works without them.
+        _ = ffmpeg::init();
+        ffmpeg::log::set_level(ffmpeg::log::Level::Quiet);
+    });
+}

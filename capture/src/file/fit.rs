@@ -1,0 +1,156 @@
+//! From a decoded picture to a frame of the ring: a copy row by row where both have the same pixels, else
+//! libswscale.
+
+use ffmpeg_next::format::Pixel;
+use ffmpeg_next::frame;
+use proto::frame::{Geometry, PixelFormat};
+
+use super::raw::{EVEN_WIDTH_PIXELS, Look, Scaler};
+
+/// The way into the frames of one ring.
+pub(super) struct Fit {
+    to: Geometry,
+    pixel: Pixel,
+    scaler: Option<Scaler>,
+    /// Between libswscale and the ring, at widths that libswscale can't be trusted with.
+    between: Option<frame::Video>,
+}
+
+impl Fit {
+    /// Into frames of this geometry. `None` when libav has no name for its format.
+    pub(super) fn new(to: Geometry) -> Option<Self> {
+        Some(Self { to, pixel: pixel(to.format())?, scaler: None, between: None })
+    }
+
+    /// Writes `picture` into a frame. False when libswscale can't convert it.
+    pub(super) fn write(&mut self, picture: &frame::Video, bytes: &mut [u8]) -> bool {
+        let look = Look::of(picture);
+        if self.is_already_like(&look) && has_rows_downward(picture) {
+            copy_rows(picture, &self.to, bytes);
+            return true;
+        }
+        if !self.scaler.as_ref().is_some_and(|s| s.takes(&look)) {
+            self.scaler = Scaler::new(look, self.to, self.pixel);
+        }
+        let Some(scaler) = &mut self.scaler else { return false };
+        if self.to.width().is_multiple_of(EVEN_WIDTH_PIXELS) {
+            return scaler.fill_frame(picture, bytes);
+        }
+        let between = self
+            .between
+            .get_or_insert_with(|| frame::Video::new(self.pixel, self.to.width(), self.to.height()));
+        let done = scaler.fill_picture(picture, between);
+        if done {
+            copy_rows(between, &self.to, bytes);
+        }
+        done
+    }
+
+    fn is_already_like(&self, look: &Look) -> bool {
+        let same_range = match self.to.format() {
+            PixelFormat::I420 | PixelFormat::NV12 | PixelFormat::YUYV => !look.full_range,
+            PixelFormat::GRAY8 => look.full_range,
+            _ => true,
+        };
+        same_range
+            && look.pixel == self.pixel
+            && (look.width, look.height) == (self.to.width(), self.to.height())
+    }
+}
+
+/// libav's name for a ring's format.
+fn pixel(format: PixelFormat) -> Option<Pixel> {
+    match format {
+        PixelFormat::I420 => Some(Pixel::YUV420P),
+        PixelFormat::NV12 => Some(Pixel::NV12),
+        PixelFormat::YUYV => Some(Pixel::YUYV422),
+        PixelFormat::GRAY8 => Some(Pixel::GRAY8),
+        PixelFormat::BGR24 => Some(Pixel::BGR24),
+        _ => None,
+    }
+}
+
+/// Some formats (a raw AVI) keep their rows from the bottom up, which libav says with a negative stride, and
+/// ffmpeg-next's safe view of a plane would then be nonsense.
+fn has_rows_downward(picture: &frame::Video) -> bool {
+    (0..picture.planes()).all(|at| i32::try_from(picture.stride(at)).is_ok())
+}
+
+/// `picture` has the geometry's size and format.
+fn copy_rows(picture: &frame::Video, to: &Geometry, bytes: &mut [u8]) {
+    for (at, plane) in to.planes().iter().enumerate().filter(|(_, p)| p.rows > 0) {
+        let (from, stride) = (picture.data(at), picture.stride(at));
+        for row in 0..plane.rows {
+            plane.row_mut(bytes, row).copy_from_slice(&from[row * stride..][..plane.row_bytes]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A picture with a gradient in each plane.
+    fn picture(pixel: Pixel, width: u32, height: u32) -> frame::Video {
+        let mut picture = frame::Video::new(pixel, width, height);
+        for at in 0..picture.planes() {
+            let stride = picture.stride(at);
+            for (n, byte) in picture.data_mut(at).iter_mut().enumerate() {
+                *byte = u8::try_from(40 + (n % stride + n / stride) * (at + 1) % 150).unwrap();
+            }
+        }
+        picture
+    }
+
+    #[test]
+    fn nothing_is_written_beside_a_frame_at_any_width() {
+        const GUARD: usize = 256;
+        for format in PixelFormat::ALL {
+            for width in [2, 10, 62, 64, 66, 130, 192, 322, 640] {
+                let to = Geometry::new(width, 46, format).unwrap();
+                let mut fit = Fit::new(to).unwrap();
+                for from in [Pixel::YUV420P, Pixel::YUVJ422P, Pixel::RGB24, Pixel::GRAY8, Pixel::YUV420P10LE]
+                {
+                    let mut bytes = vec![0xEE; to.frame_bytes() + 2 * GUARD];
+                    let frame = &mut bytes[GUARD..][..to.frame_bytes()];
+                    assert!(fit.write(&picture(from, 200, 100), frame), "{from:?} to {to}");
+                    let (before, rest) = bytes.split_at(GUARD);
+                    let after = &rest[to.frame_bytes()..];
+                    assert!(before.iter().chain(after).all(|b| *b == 0xEE), "{from:?} to {to}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_in_the_rings_own_format_is_copied_to_the_byte() {
+        for format in PixelFormat::ALL {
+            let to = Geometry::new(98, 34, format).unwrap();
+            let mut fit = Fit::new(to).unwrap();
+            let from = picture(pixel(format).unwrap(), 98, 34);
+            let mut bytes = vec![0; to.frame_bytes()];
+            assert!(fit.write(&from, &mut bytes));
+            assert!(fit.scaler.is_none(), "{format}");
+            for (at, plane) in to.planes().iter().enumerate().filter(|(_, p)| p.rows > 0) {
+                let last = plane.rows - 1;
+                let row = &from.data(at)[last * from.stride(at)..][..plane.row_bytes];
+                assert_eq!(plane.row(&bytes, last), row, "{format}");
+            }
+        }
+    }
+
+    #[test]
+    fn full_range_becomes_limited() {
+        let to = Geometry::new(64, 64, PixelFormat::I420).unwrap();
+        for (value, limited) in [(0, 16), (255, 235), (128, 126)] {
+            let mut white = frame::Video::new(Pixel::YUVJ420P, 64, 64);
+            white.data_mut(0).fill(value);
+            white.data_mut(1).fill(128);
+            white.data_mut(2).fill(128);
+            let mut bytes = vec![0; to.frame_bytes()];
+            assert!(Fit::new(to).unwrap().write(&white, &mut bytes));
+            let luma = to.planes()[0].row(&bytes, 5)[5];
+            assert!(luma.abs_diff(limited) <= 1, "{value} became {luma}");
+        }
+    }
+}

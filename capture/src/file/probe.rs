@@ -1,0 +1,36 @@
+//! What a video file is, for a supervisor that links no libav.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::decode::Decoder;
+use capture::source::SourceError;
+
+/// The file that `--probe FILE`, the only arguments, asks about.
+pub(crate) fn asked(mut args: impl Iterator<Item = OsString>) -> Option<PathBuf> {
+    let (flag, file) = (args.nth(1)?, args.next()?);
+    (flag == "--probe" && args.next().is_none()).then(|| file.into())
+}
+
+/// One line of JSON: `width`, `height` (pixels), `fps` (frames a second on average), `frames` (of one pass),
+/// `duration_s` (to the last frame's end) and `codec` (libav's name for it).
+///
+/// # Errors
+/// When it is not there or not a video.
+pub(crate) fn probe(path: &Path) -> Result<String, SourceError> {
+    let (film, decoder) = Decoder::open(path)?.scan()?;
+    let thousandths = |value: f64| (value * 1_000.0).round() / 1_000.0;
+    let (width, height) = decoder.size();
+    let duration = std::time::Duration::from_nanos(film.length_ns());
+    Ok(json!({
+        "width": width,
+        "height": height,
+        "fps": thousandths(film.average_fps()),
+        "frames": film.frames(),
+        "duration_s": thousandths(duration.as_secs_f64()),
+        "codec": decoder.codec(),
+    })
+    .to_string())
+}

@@ -1,0 +1,203 @@
+//! A ring of one's own, a source in front of it, and videos to play.
+
+#![allow(dead_code, reason = "each test executable uses its part of this")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use capture::source::{Arrival, Site, Source, SourceError};
+use proto::config::{Backend, CameraConfig, FileConfig};
+use proto::frame::{Before, Fps, Geometry, PixelFormat};
+use proto::instance::RuntimeDir;
+use proto::ring::{Ring, RingSize, RingSpec, RingWriter};
+use proto::time::MonotonicNs;
+
+pub(crate) type Open = fn(&Site) -> Result<Box<dyn Source>, SourceError>;
+
+/// A frame that went through the ring.
+pub(crate) struct Got {
+    pub(crate) number: u64,
+    pub(crate) t: MonotonicNs,
+    pub(crate) before: Before,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// A ring in a runtime directory of its own. The segment goes with it.
+pub(crate) struct Bench {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) camera: CameraConfig,
+    pub(crate) ring: Arc<Ring>,
+    dir: RuntimeDir,
+}
+
+impl Bench {
+    pub(crate) fn new(backend: Backend, (width, height, format): (u32, u32, PixelFormat), fps: f64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = RuntimeDir::create(&folder.path().join("run")).unwrap();
+        let camera = CameraConfig {
+            name: "left".parse().unwrap(),
+            index: 0,
+            geometry: Geometry::new(width, height, format).unwrap(),
+            fps: Fps::new(fps).unwrap(),
+            backend,
+        };
+        let spec = RingSpec {
+            geometry: camera.geometry,
+            fps: camera.fps,
+            size: RingSize { pre_roll_slots: 3, reserve_slots: 0, lease_slots: 1 },
+        };
+        let ring = Ring::create(&dir.segment(&camera.name), &spec).unwrap();
+        Self { folder, camera, ring, dir }
+    }
+
+    pub(crate) fn file(
+        path: &Path,
+        looping: bool,
+        realtime: bool,
+        size: (u32, u32, PixelFormat),
+        fps: f64,
+    ) -> Self {
+        let config = FileConfig { path: path.to_owned(), looping, realtime, scale: false };
+        Self::new(Backend::File(config), size, fps)
+    }
+
+    pub(crate) fn site(&self) -> Site {
+        Site { camera: self.camera.clone(), ring: Arc::clone(&self.ring) }
+    }
+
+    /// As an earlier life of the capture would have left the ring.
+    pub(crate) fn pretend_published(&self, source_sequence: u64, t_capture: MonotonicNs) {
+        let mut writer = self.ring.writer().unwrap();
+        writer.slot().unwrap().publish(source_sequence, t_capture, Before::Nothing);
+    }
+
+    /// Opens the camera and takes up to `most` frames.
+    pub(crate) fn play(&self, open: Open, most: usize) -> (Vec<Got>, Option<SourceError>) {
+        let mut source = match open(&self.site()) {
+            Ok(source) => source,
+            Err(e) => return (Vec::new(), Some(e)),
+        };
+        let mut writer = self.ring.writer().unwrap();
+        let mut got = Vec::new();
+        while got.len() < most {
+            match next(source.as_mut(), &mut writer) {
+                Ok(Some(frame)) => got.push(frame),
+                Ok(None) => break,
+                Err(e) => return (got, Some(e)),
+            }
+        }
+        (got, None)
+    }
+
+    pub(crate) fn error(&self, open: Open) -> String {
+        match self.play(open, usize::MAX) {
+            (_, Some(e)) => e.to_string(),
+            (got, None) => panic!("no error, but {} frames", got.len()),
+        }
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = Ring::remove(&self.dir.segment(&self.camera.name));
+    }
+}
+
+/// The next frame, by way of the ring; `None` at the end.
+pub(crate) fn next(source: &mut dyn Source, writer: &mut RingWriter) -> Result<Option<Got>, SourceError> {
+    loop {
+        match source.wait()? {
+            Arrival::Frame { source_sequence: number, t_capture: t, before } => {
+                let mut slot = writer.slot().unwrap();
+                source.write(slot.bytes_mut())?;
+                let bytes = slot.bytes_mut().to_vec();
+                slot.publish(number, t, before);
+                return Ok(Some(Got { number, t, before, bytes }));
+            }
+            Arrival::Silence => {}
+            Arrival::End => return Ok(None),
+        }
+    }
+}
+
+/// Runs `ffmpeg`. False, with a word to the reader, where there is none.
+pub(crate) fn ffmpeg(args: &[&str]) -> bool {
+    let done = Command::new("ffmpeg").args(["-nostdin", "-v", "error", "-y"]).args(args).status();
+    match done {
+        Ok(status) => {
+            assert!(status.success(), "ffmpeg {args:?}: {status}");
+            true
+        }
+        Err(e) => {
+            println!("skipped: there is no ffmpeg command ({e})");
+            false
+        }
+    }
+}
+
+/// `frames` pictures of a test card at 25 fps, 192x108, encoded as `options` say.
+pub(crate) fn make(path: &Path, frames: u32, options: &[&str]) -> bool {
+    make_sized(path, "192x108", frames, options)
+}
+
+pub(crate) fn make_sized(path: &Path, size: &str, frames: u32, options: &[&str]) -> bool {
+    let (card, frames) = (format!("testsrc2=size={size}:rate=25"), frames.to_string());
+    let mut args = vec!["-f", "lavfi", "-i", &card, "-frames:v", &frames];
+    args.extend_from_slice(options);
+    args.push(path.to_str().unwrap());
+    ffmpeg(&args)
+}
+
+/// A file's pictures as `ffmpeg` itself decodes them: tightly packed, one behind the other.
+pub(crate) fn reference(path: &Path, pixel: &str, filter: &str) -> Vec<u8> {
+    let done = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-i"])
+        .arg(path)
+        .args(["-vsync", "passthrough", "-vf", filter, "-pix_fmt", pixel, "-f", "rawvideo", "-"])
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    done.stdout
+}
+
+/// A frame's pixels, without the padding of its rows.
+pub(crate) fn packed(geometry: &Geometry, bytes: &[u8]) -> Vec<u8> {
+    let mut packed = Vec::new();
+    for plane in geometry.planes() {
+        for row in 0..plane.rows {
+            packed.extend_from_slice(plane.row(bytes, row));
+        }
+    }
+    packed
+}
+
+/// How alike two pictures are, in decibels: 30 is seen, 50 isn't.
+pub(crate) fn psnr(a: &[u8], b: &[u8]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let squares: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2)).sum();
+    let mean = squares / f64::from(u32::try_from(a.len()).unwrap());
+    10.0 * (255.0 * 255.0 / mean.max(1e-9)).log10()
+}
+
+/// The real video that tests are handed, if it is there.
+pub(crate) fn bunny() -> Option<PathBuf> {
+    let shared = std::env::var_os("PREROLL_SHARED")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared")), PathBuf::from);
+    let path = shared.join("media/bigbuckbunny.mp4");
+    if path.is_file() {
+        return Some(path);
+    }
+    println!("skipped: there is no {} (PREROLL_SHARED names another folder)", path.display());
+    None
+}
+
+pub(crate) fn numbers(got: &[Got]) -> Vec<u64> {
+    got.iter().map(|g| g.number).collect()
+}
+
+/// Milliseconds after the first frame, which have to be whole.
+pub(crate) fn times_ms(got: &[Got]) -> Vec<u64> {
+    let ns = got.iter().map(|g| g.t.0 - got[0].t.0);
+    ns.inspect(|ns| assert_eq!(ns % 1_000_000, 0)).map(|ns| ns / 1_000_000).collect()
+}

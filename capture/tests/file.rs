@@ -1,0 +1,424 @@
+//! Video files as cameras, by way of a real ring.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
+
+mod bench;
+#[path = "../src/file/mod.rs"]
+#[expect(dead_code, reason = "the probe is tried as its executable")]
+mod file;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use bench::{Bench, Got, bunny, ffmpeg, make, make_sized, numbers, packed, psnr, reference, times_ms};
+use capture::source::{Site, Source, SourceError};
+use file::VideoFile;
+use proto::config::Backend;
+use proto::frame::{Before, PixelFormat};
+use proto::time::MonotonicNs;
+
+const CARD: (u32, u32, PixelFormat) = (192, 108, PixelFormat::I420);
+/// Lossless, with B-frames and one key frame in four seconds.
+const H264: [&str; 8] = ["-c:v", "libx264", "-qp", "0", "-bf", "2", "-g", "100"];
+const INTRA: [&str; 4] = ["-c:v", "mjpeg", "-q:v", "2"];
+
+fn open(site: &Site) -> Result<Box<dyn Source>, SourceError> {
+    VideoFile::open(site)
+}
+
+/// Every picture of a file.
+fn pictures(path: &Path) -> Vec<u8> {
+    reference(path, "yuv420p", "null")
+}
+
+/// Every frame got is the picture of its number, to the byte.
+fn assert_pictures(all: &[u8], bench: &Bench, got: &[Got]) {
+    let size = packed(&bench.camera.geometry, &got[0].bytes).len();
+    let frames = all.len() / size;
+    for g in got {
+        let index = usize::try_from(g.number).unwrap() % frames;
+        assert!(
+            packed(&bench.camera.geometry, &g.bytes) == all[index * size..][..size],
+            "frame {} is not picture {index}",
+            g.number
+        );
+    }
+}
+
+#[test]
+fn a_real_video_arrives_whole_at_its_own_pace() {
+    let Some(path) = bunny() else { return };
+    let bench = Bench::file(&path, false, true, (1280, 720, PixelFormat::I420), 25.0);
+    let (got, error) = bench.play(open, usize::MAX);
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(numbers(&got), (0..132).collect::<Vec<_>>());
+    assert_eq!(times_ms(&got), (0..132).map(|n| n * 40).collect::<Vec<_>>());
+    assert!(got.iter().all(|g| g.before == Before::Nothing));
+    assert_pictures(&pictures(&path), &bench, &got);
+    assert_eq!(bench.play(open, 1).0.len(), 0, "what has ended stays ended");
+}
+
+#[test]
+fn frames_are_delivered_at_their_time_and_never_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("card.mp4");
+    if !make(&path, 10, &H264) {
+        return;
+    }
+    let bench = Bench::file(&path, false, true, CARD, 25.0);
+    let mut source = open(&bench.site()).unwrap();
+    let mut writer = bench.ring.writer().unwrap();
+    while let Some(got) = bench::next(source.as_mut(), &mut writer).unwrap() {
+        assert!(MonotonicNs::now() >= got.t);
+    }
+}
+
+#[test]
+fn a_variable_rate_is_kept_exactly() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vfr.mkv");
+    let uneven = "settb=1/1000,setpts=N*40+13*mod(N\\,3)";
+    let card = "testsrc2=size=192x108:rate=25";
+    if !ffmpeg(
+        &[
+            ["-f", "lavfi", "-i", card, "-frames:v", "30", "-vf", uneven, "-vsync", "passthrough"].as_slice(),
+            ["-enc_time_base", "1:1000", "-c:v", "libx264", "-bf", "2", path.to_str().unwrap()].as_slice(),
+        ]
+        .concat(),
+    ) {
+        return;
+    }
+    let bench = Bench::file(&path, false, true, CARD, 25.0);
+    let (got, error) = bench.play(open, usize::MAX);
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(times_ms(&got), (0..30).map(|n| n * 40 + 13 * (n % 3)).collect::<Vec<_>>());
+    assert_eq!(numbers(&got), (0..30).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_repeated_file_goes_on_counting() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, options) in [
+        ("card.mp4", H264.as_slice()),
+        ("card.ts", H264.as_slice()),
+        ("card.avi", ["-c:v", "mpeg4", "-qscale:v", "2", "-bf", "2"].as_slice()),
+        ("card.h264", H264.as_slice()),
+        ("card.mkv", INTRA.as_slice()),
+    ] {
+        let path = folder.path().join(name);
+        if !make(&path, 12, options) {
+            return;
+        }
+        let bench = Bench::file(&path, true, true, CARD, 25.0);
+        let (got, error) = bench.play(open, 30);
+        assert!(error.is_none(), "{name}: {error:?}");
+        assert_eq!(numbers(&got), (0..30).collect::<Vec<_>>(), "{name}");
+        assert_eq!(times_ms(&got), (0..30).map(|n| n * 40).collect::<Vec<_>>(), "{name}");
+        if options == H264.as_slice() {
+            assert_pictures(&pictures(&path), &bench, &got);
+        }
+    }
+}
+
+#[test]
+fn a_capture_that_was_away_comes_back_where_the_film_is_by_then() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["card.mp4", "card.mkv", "card.ts", "card.h264"] {
+        let path = folder.path().join(name);
+        if !make(&path, 260, &H264) {
+            return;
+        }
+        let pictures = pictures(&path);
+        // Two passes and 5.2 s ago.
+        let origin = MonotonicNs::now().before(Duration::from_millis(2 * 10_400 + 5_200));
+        for (last, looping) in [(0, true), (37, true), (259, true), (260, true)] {
+            let bench = Bench::file(&path, looping, true, CARD, 25.0);
+            bench.pretend_published(last, origin + Duration::from_millis(40) * u32::try_from(last).unwrap());
+            let (got, error) = bench.play(open, 4);
+            assert!(error.is_none(), "{name}: {error:?}");
+            assert!(got[0].number > 2 * 260 + 130, "{name}: {:?}", numbers(&got));
+            assert_eq!(got[0].before, Before::Nothing);
+            for g in &got {
+                assert_eq!(g.t.0, origin.0 + g.number * 40_000_000, "{name}: {:?}", numbers(&got));
+            }
+            assert_pictures(&pictures, &bench, &got);
+        }
+    }
+}
+
+#[test]
+fn a_capture_that_comes_back_after_the_end_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("card.mp4");
+    if !make(&path, 50, &H264) {
+        return;
+    }
+    let bench = Bench::file(&path, false, true, CARD, 25.0);
+    bench.pretend_published(3, MonotonicNs::now().before(Duration::from_secs(9)));
+    let (got, error) = bench.play(open, usize::MAX);
+    assert!(error.is_none() && got.is_empty());
+}
+
+#[test]
+fn a_capture_that_is_held_up_delivers_everything_unless_it_is_too_late() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("card.mp4");
+    if !make(&path, 50, &H264) {
+        return;
+    }
+    for (held_up_ms, lost) in [(300, false), (1_500, true)] {
+        let bench = Bench::file(&path, true, true, CARD, 25.0);
+        let mut source = open(&bench.site()).unwrap();
+        let mut writer = bench.ring.writer().unwrap();
+        let mut got = Vec::new();
+        for n in 0..20 {
+            if n == 3 {
+                std::thread::sleep(Duration::from_millis(held_up_ms));
+            }
+            got.push(bench::next(source.as_mut(), &mut writer).unwrap().unwrap());
+        }
+        let jump = got[3].number - got[2].number - 1;
+        assert_eq!(jump > 0, lost, "{:?}", numbers(&got));
+        assert_eq!(got[3].before == Before::CameraDrop, lost);
+        for g in &got {
+            assert_eq!(g.t.0 - got[0].t.0, g.number * 40_000_000);
+        }
+        assert_pictures(&pictures(&path), &bench, &got);
+    }
+}
+
+#[test]
+fn without_real_time_each_frame_comes_once_across_restarts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("card.mp4");
+    if !make(&path, 130, &H264) {
+        return;
+    }
+    let bench = Bench::file(&path, false, false, CARD, 1.0);
+    let mut got = bench.play(open, 100).0;
+    assert!(got.is_sorted_by_key(|g| g.t));
+    got.extend(bench.play(open, usize::MAX).0);
+    assert_eq!(numbers(&got), (0..130).collect::<Vec<_>>());
+    assert_pictures(&pictures(&path), &bench, &got);
+}
+
+#[test]
+fn any_frame_is_found_again_in_any_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let open_gop = ["-c:v", "libx264", "-bf", "3", "-g", "30", "-x264-params", "open-gop=1"];
+    let mut paths = vec![at("open.mp4"), at("open.mkv"), at("open.ts"), at("altref.webm"), at("a:colon.avi")];
+    let options: [&[&str]; 5] = [
+        &open_gop,
+        &open_gop,
+        &open_gop,
+        &["-c:v", "libvpx", "-auto-alt-ref", "1", "-lag-in-frames", "16", "-b:v", "300k", "-g", "40"],
+        &["-c:v", "mpeg4", "-qscale:v", "3", "-bf", "2", "-g", "40"],
+    ];
+    for (path, options) in paths.iter().zip(options) {
+        let named = format!("file:{}", path.display());
+        if !make(Path::new(&named), 120, options) {
+            return;
+        }
+    }
+    // Cut out of the middle without a key frame there: what is before it is hidden by an edit list.
+    let (whole, cut) = (at("open.mp4"), at("cut.mp4"));
+    ffmpeg(&["-ss", "1.8", "-i", whole.to_str().unwrap(), "-c", "copy", cut.to_str().unwrap()]);
+    paths.push(cut);
+    for path in paths {
+        let named = format!("file:{}", path.display());
+        let pictures = pictures(Path::new(&named));
+        let bench = Bench::file(&path, false, false, CARD, 25.0);
+        let (got, error) = bench.play(open, usize::MAX);
+        assert!(error.is_none(), "{named}: {error:?}");
+        let count = got.len() as u64;
+        println!("{named}: {count} frames");
+        assert_eq!(numbers(&got), (0..count).collect::<Vec<_>>(), "{named}");
+        assert_pictures(&pictures, &bench, &got);
+        for last in (0..count - 1).step_by(7) {
+            let bench = Bench::file(&path, false, false, CARD, 25.0);
+            bench.pretend_published(last, MonotonicNs::now());
+            let (got, error) = bench.play(open, 3);
+            assert!(error.is_none(), "{named}: {error:?}");
+            assert_eq!(got[0].number, last + 1, "{named}");
+            assert_pictures(&pictures, &bench, &got);
+        }
+    }
+}
+
+#[test]
+fn each_pixel_format_resembles_the_source() {
+    let folder = tempfile::tempdir().unwrap();
+    // 200 is a width that libswscale needs a detour for; a raw AVI keeps its rows from the bottom up.
+    for (width, source, codec, name) in [
+        (192, "yuv420p", "ffv1", "card.mkv"),
+        (200, "yuv420p", "ffv1", "card.mkv"),
+        (192, "yuvj420p", "ffv1", "card.mkv"),
+        (192, "yuv444p", "ffv1", "card.mkv"),
+        (192, "bgr24", "rawvideo", "card.avi"),
+    ] {
+        let path = folder.path().join(name);
+        if !make_sized(&path, &format!("{width}x108"), 3, &["-pix_fmt", source, "-c:v", codec]) {
+            return;
+        }
+        let names = ["yuv420p", "nv12", "yuyv422", "gray", "bgr24"];
+        for (format, name) in PixelFormat::ALL.into_iter().zip(names) {
+            let bench = Bench::file(&path, false, false, (width, 108, format), 25.0);
+            let (got, error) = bench.play(open, 1);
+            assert!(error.is_none(), "{error:?}");
+            let ours = packed(&bench.camera.geometry, &got[0].bytes);
+            let theirs = reference(&path, name, "scale=out_range=auto:flags=bilinear");
+            let alike = psnr(&ours, &theirs[..ours.len()]);
+            println!("{source} {width} to {name}: {alike:.1} dB");
+            assert!(alike > 38.0, "{source} {width} to {name}: {alike:.1} dB");
+        }
+    }
+}
+
+#[test]
+fn another_size_is_refused_with_both_sizes_and_two_ways_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("card.mp4");
+    if !make(&path, 3, &H264) {
+        return;
+    }
+    let mut bench = Bench::file(&path, false, false, (128, 72, PixelFormat::I420), 25.0);
+    let error = bench.error(open);
+    for word in ["192x108", "128x72", "width: 192", "height: 108", "scale: true"] {
+        assert!(error.contains(word), "{word} is not in: {error}");
+    }
+    let Backend::File(config) = &mut bench.camera.backend else { panic!() };
+    config.scale = true;
+    let got = bench.play(open, usize::MAX).0;
+    assert_eq!(got.len(), 3);
+    let ours = packed(&bench.camera.geometry, &got[0].bytes);
+    let theirs = reference(&path, "yuv420p", "scale=128:72:flags=bilinear");
+    assert!(psnr(&ours, &theirs[..ours.len()]) > 38.0);
+}
+
+#[test]
+fn a_size_that_changes_on_the_way_is_refused_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let plain = ["-c:v", "libx264", "-f", "mpegts"];
+    if !make(&at("a.ts"), 25, &plain) || !make_sized(&at("b.ts"), "128x72", 25, &plain) {
+        return;
+    }
+    let both = [std::fs::read(at("a.ts")).unwrap(), std::fs::read(at("b.ts")).unwrap()].concat();
+    std::fs::write(at("both.ts"), both).unwrap();
+    let bench = Bench::file(&at("both.ts"), false, false, CARD, 25.0);
+    let (got, error) = bench.play(open, usize::MAX);
+    assert!(got.len() > 10, "{}", got.len());
+    assert!(matches!(&error, Some(SourceError::Config(e)) if e.contains("128x72")), "{error:?}");
+}
+
+#[test]
+fn a_file_that_is_faster_than_the_config_is_refused_with_its_rate() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("card.mp4");
+    if !make(&path, 10, &H264) {
+        return;
+    }
+    let error = Bench::file(&path, false, true, CARD, 23.0).error(open);
+    assert!(error.contains("set fps: 25"), "{error}");
+    assert_eq!(Bench::file(&path, false, true, CARD, 24.0).play(open, 1).0.len(), 1);
+}
+
+#[test]
+fn what_can_be_read_of_a_broken_file_is_played() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, options) in
+        [("cut.mkv", [].as_slice()), ("cut.mp4", &["-movflags", "faststart"]), ("cut.ts", &[])]
+    {
+        let path = folder.path().join(name);
+        if !make(&path, 60, &[H264.as_slice(), options].concat()) {
+            return;
+        }
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(file.metadata().unwrap().len() * 6 / 10).unwrap();
+        let bench = Bench::file(&path, true, true, CARD, 25.0);
+        let (got, error) = bench.play(open, 70);
+        assert!(error.is_none(), "{name}: {error:?}");
+        println!("{name}: {:?}", numbers(&got));
+        let holes = got.windows(2).filter(|w| w[1].number != w[0].number + 1).count();
+        assert!(holes <= 2, "{name}: {:?}", numbers(&got));
+        let bench = Bench::file(&path, false, false, CARD, 25.0);
+        let (got, error) = bench.play(open, usize::MAX);
+        println!("{name}: {} frames, {error:?}", got.len());
+        assert!(got.len() > 25 && got.len() < 60, "{name}: {}", got.len());
+    }
+}
+
+#[test]
+fn a_tail_that_cant_be_decoded_is_lost_or_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tail.avi");
+    if !make(&path, 20, &INTRA) {
+        return;
+    }
+    // The last five frames' pictures, from the beginning of each.
+    let mut bytes = std::fs::read(&path).unwrap();
+    let chunks: Vec<usize> = (0..bytes.len() - 12)
+        .filter(|at| bytes[*at..].starts_with(b"00dc") && bytes[at + 8..].starts_with(&[0xFF, 0xD8]))
+        .collect();
+    assert_eq!(chunks.len(), 20);
+    for at in &chunks[15..] {
+        bytes[at + 8..at + 1_000].fill(0);
+    }
+    std::fs::write(&path, bytes).unwrap();
+
+    let (got, error) = Bench::file(&path, false, false, CARD, 25.0).play(open, usize::MAX);
+    assert_eq!(numbers(&got), (0..15).collect::<Vec<_>>());
+    let said = matches!(&error, Some(SourceError::Lost(e)) if e.contains("tail.avi") && e.contains("0.60 s"));
+    assert!(said, "{error:?}");
+
+    let (got, error) = Bench::file(&path, true, true, CARD, 25.0).play(open, 33);
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(numbers(&got), (0..15).chain(20..35).chain(40..43).collect::<Vec<_>>());
+    assert_eq!(got[15].before, Before::CameraDrop);
+    assert_eq!(times_ms(&got)[15], 800);
+}
+
+#[test]
+fn what_is_no_video_is_said_in_plain_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("empty.mp4"), "").unwrap();
+    std::fs::write(at("notes.mp4"), "Dear diary, today I learned about cameras.\n".repeat(99)).unwrap();
+    let mut cases = vec![
+        (at("gone.mp4"), "no such file"),
+        (at("empty.mp4"), "empty"),
+        (at("notes.mp4"), "not a video"),
+        (folder.path().to_owned(), "a folder"),
+    ];
+    let sound = at("sound.wav");
+    if ffmpeg(&["-f", "lavfi", "-i", "sine=duration=0.2", sound.to_str().unwrap()]) {
+        cases.push((sound, "no video stream"));
+    }
+    for (path, word) in cases {
+        let bench = Bench::file(&path, true, true, CARD, 25.0);
+        let (_, error) = bench.play(open, 1);
+        let named = |e: &str| e.contains(word) && e.contains(path.file_name().unwrap().to_str().unwrap());
+        assert!(matches!(&error, Some(SourceError::Config(e)) if named(e)), "{word}: {error:?}");
+    }
+}
+
+#[test]
+fn a_probe_says_what_a_file_is_without_capturing() {
+    let probe = |path: &Path| {
+        Command::new(env!("CARGO_BIN_EXE_capture-libav")).arg("--probe").arg(path).output().unwrap()
+    };
+    let missing = probe(Path::new("no/such/film.mp4"));
+    assert_eq!(missing.status.code(), Some(2));
+    let said = String::from_utf8(missing.stderr).unwrap();
+    assert!(said.contains("no/such/film.mp4") && said.lines().count() == 1, "{said}");
+    let Some(path) = bunny() else { return };
+    let done = probe(&path);
+    assert_eq!(done.status.code(), Some(0));
+    let found: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    let expected = serde_json::json!({
+        "width": 1280, "height": 720, "fps": 25.0, "frames": 132, "duration_s": 5.28, "codec": "h264",
+    });
+    assert_eq!(found, expected);
+}

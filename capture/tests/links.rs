@@ -1,0 +1,45 @@
+//! A process pays only for what it uses: which libraries each executable loads.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
+
+use std::process::Command;
+
+const LIBAV: [&str; 4] = ["libavcodec", "libavformat", "libavutil", "libswscale"];
+const OPENCV: [&str; 3] = ["libopencv_core", "libopencv_imgproc", "libopencv_videoio"];
+
+/// Every library that the loader would load, those of libraries included.
+fn loads(executable: &str) -> Option<String> {
+    match Command::new("ldd").arg(executable).output() {
+        Ok(done) => {
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+            Some(String::from_utf8(done.stdout).unwrap())
+        }
+        Err(e) => {
+            println!("skipped: there is no ldd ({e})");
+            None
+        }
+    }
+}
+
+#[test]
+fn the_simulated_camera_loads_no_media_library() {
+    let Some(libraries) = loads(env!("CARGO_BIN_EXE_capture")) else { return };
+    for name in LIBAV.iter().chain(&OPENCV) {
+        assert!(!libraries.contains(name), "{name}:\n{libraries}");
+    }
+}
+
+#[test]
+fn the_file_player_loads_libav_and_no_opencv() {
+    let Some(libraries) = loads(env!("CARGO_BIN_EXE_capture-libav")) else { return };
+    assert!(LIBAV.iter().all(|name| libraries.contains(name)), "{libraries}");
+    assert!(!libraries.contains("libopencv"), "{libraries}");
+}
+
+#[cfg(feature = "opencv")]
+#[test]
+fn the_opencv_camera_loads_opencv() {
+    // Which brings libav with it: Debian's videoio is linked to it.
+    let Some(libraries) = loads(env!("CARGO_BIN_EXE_capture-opencv")) else { return };
+    assert!(libraries.contains("libopencv_videoio"), "{libraries}");
+}

@@ -1,0 +1,103 @@
+//! What OpenCV opens, by way of a real ring.
+
+#![cfg(feature = "opencv")]
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
+
+mod bench;
+#[path = "../src/cv/mod.rs"]
+mod cv;
+
+use std::time::Duration;
+
+use bench::{Bench, make, numbers, packed, psnr, reference};
+use capture::source::{Site, Source, SourceError};
+use cv::CvCamera;
+use proto::config::{Backend, OpencvConfig};
+use proto::frame::PixelFormat;
+use proto::time::MonotonicNs;
+
+fn open(site: &Site) -> Result<Box<dyn Source>, SourceError> {
+    CvCamera::open(site)
+}
+
+fn bench(source: &str, scale: bool, size: (u32, u32, PixelFormat), fps: f64) -> Bench {
+    Bench::new(Backend::Opencv(OpencvConfig { source: source.to_owned(), scale }), size, fps)
+}
+
+/// A file of `frames` pictures that OpenCV and libav agree on.
+fn card(frames: u32) -> Option<(tempfile::TempDir, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("card.avi");
+    make(&path, frames, &["-c:v", "mjpeg", "-q:v", "2"]).then(|| {
+        let name = path.to_str().unwrap().to_owned();
+        (folder, name)
+    })
+}
+
+#[test]
+fn a_file_is_played_at_its_rate_to_its_end() {
+    let Some((_folder, path)) = card(12) else { return };
+    let bench = bench(&path, false, (192, 108, PixelFormat::BGR24), 25.0);
+    let (got, error) = bench.play(open, usize::MAX);
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(numbers(&got), (0..12).collect::<Vec<_>>());
+    // Never ahead of the rate: the eleventh period has passed when the twelfth frame comes.
+    assert!(got[11].t.since(got[0].t) >= Duration::from_millis(11 * 40));
+}
+
+#[test]
+fn each_pixel_format_resembles_the_source() {
+    let Some((_folder, path)) = card(2) else { return };
+    let names = ["yuv420p", "nv12", "yuyv422", "gray", "bgr24"];
+    for (format, name) in PixelFormat::ALL.into_iter().zip(names) {
+        let bench = bench(&path, false, (192, 108, format), 25.0);
+        let (got, error) = bench.play(open, 1);
+        assert!(error.is_none(), "{error:?}");
+        let ours = packed(&bench.camera.geometry, &got[0].bytes);
+        let theirs = reference(path.as_ref(), name, "null");
+        let alike = psnr(&ours, &theirs[..ours.len()]);
+        println!("{name}: {alike:.1} dB");
+        assert!(alike > 25.0, "{name}: {alike:.1} dB");
+    }
+}
+
+#[test]
+fn another_size_is_refused_unless_it_may_be_scaled() {
+    let Some((_folder, path)) = card(3) else { return };
+    let error = bench(&path, false, (96, 54, PixelFormat::BGR24), 25.0).error(open);
+    for word in ["192x108", "96x54", "width: 192", "scale: true"] {
+        assert!(error.contains(word), "{word} is not in: {error}");
+    }
+    assert_eq!(bench(&path, true, (96, 54, PixelFormat::I420), 25.0).play(open, usize::MAX).0.len(), 3);
+}
+
+#[test]
+fn a_restart_counts_the_time_away_and_never_counts_back() {
+    let Some((_folder, path)) = card(3) else { return };
+    let bench = bench(&path, false, (192, 108, PixelFormat::GRAY8), 25.0);
+    bench.pretend_published(100, MonotonicNs::now().before(Duration::from_secs(4)));
+    assert!(bench.play(open, 1).0[0].number >= 200);
+    bench.pretend_published(500, MonotonicNs::now() + Duration::from_secs(4));
+    assert_eq!(bench.play(open, 1).0[0].number, 501);
+}
+
+#[test]
+fn what_is_not_there_is_said_in_plain_words() {
+    let size = (192, 108, PixelFormat::BGR24);
+    let (_, error) = bench("no/such/film.mp4", false, size, 25.0).play(open, 1);
+    assert!(matches!(&error, Some(SourceError::Config(e)) if e.contains("no/such/film.mp4")), "{error:?}");
+    let text = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(text.path(), "not a video").unwrap();
+    let (_, error) = bench(text.path().to_str().unwrap(), false, size, 25.0).play(open, 1);
+    assert!(matches!(&error, Some(SourceError::Config(e)) if e.contains("as a video")), "{error:?}");
+    // No machine has sixty thousand cameras.
+    let (_, error) = bench("60000", false, size, 25.0).play(open, 1);
+    assert!(matches!(&error, Some(SourceError::Lost(e)) if e.contains("camera 60000")), "{error:?}");
+}
+
+#[test]
+fn a_file_that_is_faster_than_the_config_is_refused_with_its_rate() {
+    let Some((_folder, path)) = card(3) else { return };
+    let error = bench(&path, false, (192, 108, PixelFormat::BGR24), 20.0).error(open);
+    assert!(error.contains("set fps: 25"), "{error}");
+}
