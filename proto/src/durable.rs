@@ -35,12 +35,28 @@ pub fn replace_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_parent(path)
 }
 
+/// Writes a file and flushes its contents to the disk. Its folder's entry is for the caller to flush.
+///
+/// # Errors
+/// The system's word.
+pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_new(path, bytes)?.sync_all()
+}
+
+/// Flushes a file's contents to the disk. Its folder's entry is for the caller to flush.
+///
+/// # Errors
+/// The system's word.
+pub fn sync_contents(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
 /// Flushes a file and its folder's entry to the disk.
 ///
 /// # Errors
 /// The system's word.
 pub fn sync(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()?;
+    sync_contents(path)?;
     sync_parent(path)
 }
 

@@ -142,12 +142,17 @@ fn publish(folder: &Path, set: &[Footage], pulse: &Pulse) -> io::Result<Manifest
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => std::fs::create_dir(&ready)?,
     }
-    let mut cameras = BTreeMap::new();
-    for footage in set {
-        let clip = join_camera(footage, folder, &ready)?;
-        pulse.step();
-        cameras.insert(footage.camera.name.clone(), clip);
-    }
+    // Side by side: most of the time goes into waiting for the disk, and it serves them together.
+    let cameras: BTreeMap<Name, CameraClip> = std::thread::scope(|scope| {
+        let join = |footage| {
+            let clip = join_camera(footage, folder, &ready)?;
+            pulse.step();
+            Ok((footage.camera.name.clone(), clip))
+        };
+        let threads: Vec<_> = set.iter().map(|footage| scope.spawn(move || join(footage))).collect();
+        let panicked = || io::Error::other("a thread panicked");
+        threads.into_iter().map(|t| t.join().unwrap_or_else(|_| Err(panicked()))).collect::<io::Result<_>>()
+    })?;
     for clip in cameras.values() {
         for file in clip.files.iter().chain([&clip.timestamps]) {
             std::fs::rename(ready.join(file), folder.join(file))?;
@@ -202,7 +207,7 @@ fn join_camera(footage: &Footage, folder: &Path, ready: &Path) -> io::Result<Cam
         // Writing to a String can't fail.
         let _ = writeln!(text, "{},{index},{}", camera.name, row.moment.t_capture.0);
     }
-    durable::replace_synced(&ready.join(&csv), text.as_bytes())?;
+    durable::write_synced(&ready.join(&csv), text.as_bytes())?;
 
     let account = agree(&footage.evidence, &joined.rows).account();
     let made_by = parts.first().map_or_else(crate::probe::last_resort, |p| p.header.choice.clone());
@@ -286,7 +291,7 @@ fn join(parts: &[Part], footage: &Footage, ready: &Path) -> io::Result<Joined> {
     }
     for file in &joined.files {
         let path = ready.join(file);
-        durable::sync(&path)?;
+        durable::sync_contents(&path)?;
         joined.size_bytes += path.metadata()?.len();
     }
     Ok(joined)

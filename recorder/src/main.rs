@@ -32,6 +32,9 @@ struct Args {
     /// The instance's runtime directory
     #[arg(long)]
     runtime_dir: PathBuf,
+    /// Try every codec, print what works, and end
+    #[arg(long)]
+    probe: bool,
     /// text or json
     #[arg(long, default_value = "text")]
     log_format: String,
@@ -46,7 +49,8 @@ fn main() -> ExitCode {
     // Being less urgent is always permitted; if it isn't, nothing is lost but smoothness.
     let _ = rustix::process::nice(NICE);
     ffmpeg_next::util::log::set_level(ffmpeg_next::util::log::Level::Quiet);
-    match run::run(&args.runtime_dir) {
+    let done = if args.probe { run::probe(&args.runtime_dir) } else { run::run(&args.runtime_dir) };
+    match done {
         Ok(()) => ExitCode::from(exit::DONE),
         Err(e) => {
             tracing::error!("recorder: {e:#}");

@@ -1,10 +1,15 @@
 //! Which codecs work here, and how fast: each is tried by encoding the cameras' own pictures with the settings and
 //! the files that a clip would have, and decoding them back. That an encoder is listed, or opens, proves nothing.
+//!
+//! This happens in a process of its own, for two reasons: a driver that crashes takes only the probe with it, and the
+//! memory that all those encoders used goes with it too.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::{codec, frame, media};
@@ -21,7 +26,6 @@ use crate::encode::EncoderSetup;
 use crate::finish;
 use crate::journal::{PartHeader, PartReason, Row};
 use crate::part::{self, OpenPart};
-use crate::pulse::Pulse;
 use crate::raw::Pixels;
 
 /// Enough pictures for the rate to settle after the first, expensive key frame.
@@ -30,7 +34,7 @@ const PICTURES: usize = 12;
 const PICTURE_PATIENCE: Duration = Duration::from_millis(1500);
 /// An encoder has to be this much faster than its camera while all of them encode: it starts a whole pre-roll
 /// behind, and has to catch up before the reserve is used up.
-const MARGIN: f64 = 1.5;
+const MARGIN: f64 = 2.0;
 /// Decoded brightness may differ from the original by this much on average (of 255). CRF 51 stays under it; a
 /// picture that is another one, or none, does not.
 const MAX_MEAN_ERROR: f64 = 24.0;
@@ -59,21 +63,52 @@ pub(crate) fn last_resort() -> EncoderChoice {
     EncoderChoice { codec: Codec::Mjpg, encoder: "mjpeg".into(), preset: None }
 }
 
+/// The reader bit of the probe: the recorder may be recording at the same time.
+pub(crate) fn reader_bit() -> ReaderBit {
+    ReaderBit::new(1).unwrap_or(ReaderBit::RECORDER)
+}
+
+/// What to go by until the probe has spoken: a trigger may come first.
+pub(crate) fn unprobed(config: &Config) -> CodecVerdict {
+    let choice = |codec: Codec| {
+        let (encoder, preset) = match codec {
+            Codec::H264 => ("libx264", Some(config.recording.preset.as_deref().unwrap_or("superfast"))),
+            Codec::Avc1 => ("libx264", Some("ultrafast")),
+            Codec::Xvid | Codec::Mp4v => ("mpeg4", None),
+            Codec::Mjpg => return last_resort(),
+        };
+        EncoderChoice { codec, encoder: encoder.into(), preset: preset.map(str::to_owned) }
+    };
+    let chain = match config.recording.preferred_codec {
+        None => Codec::CHAIN.map(choice).to_vec(),
+        Some(Codec::Mjpg) => vec![last_resort()],
+        Some(codec) => vec![choice(codec), last_resort()],
+    };
+    CodecVerdict { chain, trials: Vec::new() }
+}
+
+/// Has everything tried by a process of its own.
+pub(crate) fn in_a_process_of_its_own(runtime_dir: &Path) -> anyhow::Result<CodecVerdict> {
+    let own = std::env::current_exe().context("my own executable")?;
+    let output = Command::new(own)
+        .args(["--probe".as_ref(), "--runtime-dir".as_ref(), runtime_dir.as_os_str()])
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("the codec probe can't be started")?;
+    anyhow::ensure!(output.status.success(), "the codec probe ended with {}", output.status);
+    serde_json::from_slice(&output.stdout).context("the codec probe said something else than expected")
+}
+
 /// Tries everything. `scratch` is a folder in memory.
-pub(crate) fn probe(
-    config: &Config,
-    rings: &[Option<Arc<Ring>>],
-    scratch: &Path,
-    pulse: &Pulse,
-) -> CodecVerdict {
-    let _working = pulse.work();
+pub(crate) fn probe(config: &Config, rings: &[Option<Arc<Ring>>], scratch: &Path) -> CodecVerdict {
     let reels: Vec<Reel> = config
         .cameras
         .iter()
         .zip(rings)
         .map(|(camera, ring)| Reel { camera: camera.clone(), pictures: pictures(camera, ring.as_ref()) })
         .collect();
-    let mut lab = Lab { reels, quality: config.recording.codec_quality, scratch, pulse, trials: Vec::new() };
+    let mut lab = Lab { reels, quality: config.recording.codec_quality, scratch, trials: Vec::new() };
     let preset = config.recording.preset.as_deref();
     let asked = config.recording.preferred_codec;
     let mut chain = Vec::new();
@@ -92,16 +127,11 @@ pub(crate) fn probe(
     }
     // What was asked for by name comes first, whatever its place in the list.
     chain.sort_by_key(|choice| Some(choice.codec) != asked);
-    let verdict = CodecVerdict { chain, trials: lab.trials };
-    say(&verdict, asked);
-    verdict
+    CodecVerdict { chain, trials: lab.trials }
 }
 
-/// The two lines that the recorder Preroll began from wrote too, and why.
-fn say(verdict: &CodecVerdict, asked: Option<Codec>) {
-    for trial in verdict.trials.iter().filter(|t| !t.works) {
-        tracing::debug!("{} ({}): {}", trial.choice.codec, trial.choice.encoder, trial.verdict);
-    }
+/// The two lines that the recorder Preroll began from wrote too, and the rate.
+pub(crate) fn say(verdict: &CodecVerdict, asked: Option<Codec>) {
     let chosen = verdict.chain.first().cloned().unwrap_or_else(last_resort);
     if chosen.codec == Codec::Mjpg && asked != Some(Codec::Mjpg) {
         tracing::warn!("No supported video codec found, defaulting to MJPEG");
@@ -116,7 +146,6 @@ struct Lab<'a> {
     reels: Vec<Reel>,
     quality: u8,
     scratch: &'a Path,
-    pulse: &'a Pulse,
     trials: Vec<CodecTrial>,
 }
 
@@ -200,7 +229,6 @@ impl Lab<'_> {
             frames_per_second,
             verdict,
         });
-        self.pulse.step();
     }
 
     /// The rate of the slowest camera while all of them encode at once; or why it doesn't work.
@@ -342,7 +370,7 @@ fn mean_error(frame: &frame::Video, original: &[u8], geometry: &Geometry) -> f64
 fn pictures(camera: &CameraConfig, ring: Option<&Arc<Ring>>) -> Vec<Arc<Vec<u8>>> {
     let mut pictures = Vec::new();
     if let Some(ring) = ring {
-        let reader = ring.reader(ReaderBit::RECORDER);
+        let reader = ring.reader(reader_bit());
         let until = Instant::now() + PICTURE_PATIENCE;
         let mut seen = 0;
         while pictures.len() < PICTURES

@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use anyhow::Context;
 use proto::clip::{CodecVerdict, PLAN, Plan, WORKSHOP, unfinished_clips};
-use proto::config::Config;
+use proto::config::{CameraConfig, Config};
 use proto::instance::{ChildId, RuntimeDir};
 use proto::messages::{self, BEAT, Link, RecorderOrder, RecorderReport, Reports};
 use proto::name::Name;
@@ -19,6 +19,20 @@ use crate::probe;
 use crate::pulse::Pulse;
 use crate::worker::{Job, Worker};
 
+/// What the workers go by; the probe's verdict replaces what was assumed before it.
+pub(crate) type SharedVerdict = Arc<Mutex<CodecVerdict>>;
+
+/// `recorder --probe`: tries every codec and prints the verdict as JSON.
+pub(crate) fn probe(runtime_dir: &Path) -> anyhow::Result<()> {
+    // Not a moment longer than the recorder that asks.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    let dir = RuntimeDir::open(runtime_dir)?;
+    let config = Config::load_checked(&dir.config_path()).context("the instance's config")?;
+    let verdict = probe::probe(&config, &open_rings(&config, &dir), &dir.path().join("probe"));
+    serde_json::to_writer(std::io::stdout(), &verdict)?;
+    Ok(())
+}
+
 /// Runs until it is told to stop.
 pub(crate) fn run(runtime_dir: &Path) -> anyhow::Result<()> {
     let dir = RuntimeDir::open(runtime_dir)?;
@@ -26,46 +40,82 @@ pub(crate) fn run(runtime_dir: &Path) -> anyhow::Result<()> {
     let pulse = Arc::new(Pulse::default());
     beat(&reports, &pulse)?;
     let config = Config::load_checked(&dir.config_path()).context("the instance's config")?;
-    let rings: Vec<Option<Arc<Ring>>> = config
-        .cameras
-        .iter()
-        .map(|camera| {
-            let ring = Ring::open(&dir.segment(&camera.name));
-            ring.map_err(|e| tracing::error!("camera {}: {e}", camera.name)).ok()
-        })
-        .collect();
-    let mut desk: Option<Desk> = None;
+    let rings = open_rings(&config, &dir);
+    let verdict: SharedVerdict = Arc::new(Mutex::new(probe::unprobed(&config)));
+    let mut desk = Desk::open(&config, &rings, &verdict, &reports, &pulse)?;
+    let mut probed = false;
     for order in orders {
         match order {
-            RecorderOrder::Arm { verdict, sessions } => {
-                let desk = match &mut desk {
-                    // Another supervisor has adopted us: it wants to know what we know.
-                    Some(desk) => desk,
-                    None => {
-                        let verdict = verdict.unwrap_or_else(|| {
-                            probe::probe(&config, &rings, &dir.path().join("probe"), &pulse)
-                        });
-                        desk.insert(Desk::open(&config, &rings, verdict, &reports, &pulse)?)
+            RecorderOrder::Arm { verdict: known, sessions } => {
+                match known {
+                    // It may be one step down the chain from ours.
+                    Some(known) => {
+                        probed = true;
+                        set(&verdict, known);
+                        reports.send(RecorderReport::Codecs(get(&verdict)));
                     }
-                };
-                reports.send(RecorderReport::Codecs(desk.verdict.clone()));
+                    // Another supervisor has adopted us: it wants to know what we know.
+                    None if probed => reports.send(RecorderReport::Codecs(get(&verdict))),
+                    None => {
+                        probed = true;
+                        start_probe(&dir, &config, &rings, &verdict, &reports, &pulse)?;
+                    }
+                }
                 for session in sessions {
                     for folder in unfinished_clips(&session).unwrap_or_default() {
                         desk.take_on(&folder);
                     }
                 }
             }
-            RecorderOrder::Clip(folder) => {
-                if let Some(desk) = &mut desk {
-                    desk.take_on(&folder);
-                }
-            }
+            RecorderOrder::Clip(folder) => desk.take_on(&folder),
             RecorderOrder::Stop => break,
         }
     }
-    if let Some(desk) = desk {
-        desk.close();
-    }
+    desk.close();
+    Ok(())
+}
+
+fn set(verdict: &SharedVerdict, known: CodecVerdict) {
+    *verdict.lock().unwrap_or_else(PoisonError::into_inner) = known;
+}
+
+fn get(verdict: &SharedVerdict) -> CodecVerdict {
+    verdict.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn open_rings(config: &Config, dir: &RuntimeDir) -> Vec<Option<Arc<Ring>>> {
+    let open = |camera: &CameraConfig| {
+        let ring = Ring::open(&dir.segment(&camera.name));
+        ring.map_err(|e| tracing::error!("camera {}: {e}", camera.name)).ok()
+    };
+    config.cameras.iter().map(open).collect()
+}
+
+/// Probes beside everything else: a trigger that comes meanwhile is recorded with what is known to work nearly
+/// everywhere.
+fn start_probe(
+    dir: &RuntimeDir,
+    config: &Config,
+    rings: &[Option<Arc<Ring>>],
+    verdict: &SharedVerdict,
+    reports: &Reports<RecorderReport>,
+    pulse: &Arc<Pulse>,
+) -> std::io::Result<()> {
+    let (path, asked) = (dir.path().to_owned(), config.recording.preferred_codec);
+    let (rings, verdict) = (rings.to_vec(), Arc::clone(verdict));
+    let (reports, pulse) = (reports.clone(), Arc::clone(pulse));
+    std::thread::Builder::new().name("probe".into()).spawn(move || {
+        let _working = pulse.work();
+        match probe::in_a_process_of_its_own(&path) {
+            Ok(found) => set(&verdict, found),
+            Err(e) => tracing::warn!("{e:#}; going by what works nearly everywhere"),
+        }
+        // The probe has ended, however it did.
+        let _ = rings.iter().flatten().map(|ring| ring.sweep(probe::reader_bit())).sum::<usize>();
+        let found = get(&verdict);
+        probe::say(&found, asked);
+        reports.send(RecorderReport::Codecs(found));
+    })?;
     Ok(())
 }
 
@@ -82,7 +132,7 @@ fn beat(reports: &Reports<RecorderReport>, pulse: &Arc<Pulse>) -> std::io::Resul
 
 /// Where plans come in and are handed out.
 struct Desk {
-    verdict: CodecVerdict,
+    verdict: SharedVerdict,
     workers: HashMap<Name, (Sender<Job>, JoinHandle<()>)>,
     finisher: (Sender<Finishing>, JoinHandle<()>),
     taken_on: HashSet<PathBuf>,
@@ -94,7 +144,7 @@ impl Desk {
     fn open(
         config: &Config,
         rings: &[Option<Arc<Ring>>],
-        verdict: CodecVerdict,
+        verdict: &SharedVerdict,
         reports: &Reports<RecorderReport>,
         pulse: &Arc<Pulse>,
     ) -> std::io::Result<Self> {
@@ -109,7 +159,7 @@ impl Desk {
             let worker = Worker {
                 camera: camera.name.clone(),
                 ring: ring.clone(),
-                verdict: verdict.clone(),
+                verdict: Arc::clone(verdict),
                 quality: config.recording.codec_quality,
                 jobs,
                 finishing: footage.clone(),
@@ -120,7 +170,7 @@ impl Desk {
             workers.insert(camera.name.clone(), (jobs_to, thread));
         }
         Ok(Self {
-            verdict,
+            verdict: Arc::clone(verdict),
             workers,
             finisher: (footage, finisher),
             taken_on: HashSet::new(),
@@ -163,7 +213,8 @@ impl Desk {
     /// A camera that this config no longer has: what is on disk of it is all there will be.
     fn without_worker(&self, job: Job) {
         let Job::Record { folder, plan, camera } = job else { return };
-        let studio = crate::take::Studio { ring: None, reader: None, verdict: &self.verdict, quality: 0 };
+        let studio =
+            crate::take::Studio { ring: None, reader: None, verdict: &get(&self.verdict), quality: 0 };
         let footage = crate::take::Take::begin(&folder, plan, camera, &studio).wrap();
         let _ = self.finisher.0.send(Finishing::Camera(Box::new(footage)));
     }

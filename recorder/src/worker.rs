@@ -2,17 +2,18 @@
 //! first, and sleeps on the ring when it has caught up with the camera.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use proto::clip::{CodecVerdict, Plan, PlannedCamera};
+use proto::clip::{Plan, PlannedCamera};
 use proto::name::Name;
 use proto::ring::{ReaderBit, Ring, RingReader};
 use proto::time::MonotonicNs;
 
 use crate::finish::Finishing;
 use crate::pulse::Pulse;
+use crate::run::SharedVerdict;
 use crate::take::{Step, Studio, Take};
 
 /// How long a worker sleeps at most before it looks for orders: a new clip waits no longer than this.
@@ -30,7 +31,7 @@ pub(crate) enum Job {
 pub(crate) struct Worker {
     pub(crate) camera: Name,
     pub(crate) ring: Option<Arc<Ring>>,
-    pub(crate) verdict: CodecVerdict,
+    pub(crate) verdict: SharedVerdict,
     pub(crate) quality: u8,
     pub(crate) jobs: Receiver<Job>,
     pub(crate) finishing: Sender<Finishing>,
@@ -55,10 +56,11 @@ impl Worker {
             };
             match job {
                 Ok(Job::Record { folder, plan, camera }) => {
+                    let verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone();
                     let studio = Studio {
                         ring: self.ring.as_ref(),
                         reader: reader.as_ref(),
-                        verdict: &self.verdict,
+                        verdict: &verdict,
                         quality: self.quality,
                     };
                     takes.push(Take::begin(&folder, plan, camera, &studio));
