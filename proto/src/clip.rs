@@ -151,8 +151,8 @@ pub struct Manifest {
 /// One camera's part of a clip set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CameraClip {
-    /// The video, in the clip's folder; empty when not one frame could be written.
-    pub file: String,
+    /// The video, in the clip's folder; null when not one frame could be written.
+    pub file: Option<String>,
     /// All of the video, in order: more than one file only where the codec had to change on the way.
     pub files: Vec<String>,
     /// One row a frame: `camera_id,frame_index,t_capture_monotonic_ns`.

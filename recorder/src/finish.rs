@@ -213,7 +213,7 @@ fn join_camera(footage: &Footage, folder: &Path, ready: &Path) -> io::Result<Cam
     let made_by = parts.first().map_or_else(crate::probe::last_resort, |p| p.header.choice.clone());
     let (first, last) = (joined.rows.first(), joined.rows.last());
     Ok(CameraClip {
-        file: joined.files.first().cloned().unwrap_or_default(),
+        file: joined.files.first().cloned(),
         files: joined.files,
         timestamps: csv,
         codec: made_by.codec,

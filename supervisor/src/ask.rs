@@ -83,7 +83,7 @@ struct FinishedAnswer<'a> {
 
 #[derive(Serialize)]
 struct CameraAnswer<'a> {
-    file: &'a str,
+    file: Option<&'a str>,
     frames_expected: u64,
     frames_written: u64,
     gaps: &'a [Gap],
@@ -141,7 +141,7 @@ fn named_moment(args: &TriggerArgs, now: MonotonicNs) -> Result<MonotonicNs, Fai
 fn answer<'a>(accepted: &'a Accepted, manifest: Option<&'a Manifest>) -> TriggerAnswer<'a> {
     let finished = manifest.map(|m| {
         let camera = |c: &'a proto::clip::CameraClip| CameraAnswer {
-            file: &c.file,
+            file: c.file.as_deref(),
             frames_expected: c.frames_expected,
             frames_written: c.frames_written,
             gaps: &c.gaps,

@@ -14,7 +14,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use crate::events::{self, End, Event, Orders};
 use crate::hung::{self, Opinion, Sign};
-use crate::restart::Record;
+use crate::restart::{Ending, Record};
 
 /// A camera or a codec probe may take its time before the first sign of life.
 const OPENING_PATIENCE: Duration = Duration::from_secs(15);
@@ -22,6 +22,9 @@ const OPENING_PATIENCE: Duration = Duration::from_secs(15);
 /// Tells glibc to give an encoder's tens of megabytes back when it is closed, instead of keeping them for the next:
 /// a recorder that is only armed should cost what it uses. Other C libraries don't know these and pass them over.
 const FRUGAL_HEAP: [(&str, &str); 2] = [("MALLOC_MMAP_THRESHOLD_", "131072"), ("MALLOC_ARENA_MAX", "2")];
+
+/// Why a process that made no progress was ended.
+const HUNG: &str = "hung";
 
 /// A child, through all of its lives.
 pub(crate) struct Child {
@@ -114,7 +117,7 @@ impl Child {
         });
         if let Err(e) = attached {
             tracing::error!("{}: can't start {}: {e}", self.id, self.start.program.display());
-            self.wait_for_next(Duration::ZERO);
+            self.wait_for_next(Duration::ZERO, Ending::Crashed);
         }
     }
 
@@ -142,6 +145,7 @@ impl Child {
         let Some(running) = self.running() else { return };
         let life = running.since.elapsed();
         let why = running.ending;
+        let running_well = running.orders.is_some();
         self.last_exit = Some(match why {
             Some(why) => format!("{} ({why})", end.how),
             None => end.how.clone(),
@@ -151,11 +155,12 @@ impl Child {
             self.life = Life::Ended;
             return;
         }
-        self.wait_for_next(life);
+        let well = running_well && !end.crashed && why != Some(HUNG);
+        self.wait_for_next(life, if well { Ending::Killed } else { Ending::Crashed });
     }
 
-    fn wait_for_next(&mut self, life: Duration) {
-        let wait = self.record.next(&self.id, life);
+    fn wait_for_next(&mut self, life: Duration, ending: Ending) {
+        let wait = self.record.next(&self.id, life, ending);
         tracing::warn!(
             "{} ended after {:.1} s: {}; starting it again {}",
             self.id,
@@ -187,7 +192,7 @@ impl Child {
                     "{id} has made no progress for {:.1} s; replacing it",
                     silent_for.as_secs_f64()
                 );
-                running.kill("hung");
+                running.kill(HUNG);
             }
             Opinion::Starved | Opinion::Fine => {}
         }

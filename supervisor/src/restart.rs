@@ -4,8 +4,17 @@ use std::time::Duration;
 
 use proto::instance::ChildId;
 
-/// A life of this length shows that whatever was wrong is over.
+/// A life of this length shows that whatever made a process crash is over.
 pub(crate) const HEALTHY_LIFE: Duration = Duration::from_secs(60);
+
+/// How a life ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// By itself, or because it had to be ended: something is wrong with it, and may be next time.
+    Crashed,
+    /// By somebody's hand while it was well: the next one is as good, and wanted at once.
+    Killed,
+}
 /// The first wait after the restart at once; it doubles from there.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// Frames are ageing in the ring while there is no recorder.
@@ -24,7 +33,10 @@ pub(crate) struct Record {
 
 impl Record {
     /// A life has ended: how long to wait before the next.
-    pub(crate) fn next(&mut self, child: &ChildId, life: Duration) -> Duration {
+    pub(crate) fn next(&mut self, child: &ChildId, life: Duration, ending: Ending) -> Duration {
+        if ending == Ending::Killed {
+            return Duration::ZERO;
+        }
         if life >= HEALTHY_LIFE {
             self.short_lives = 0;
         }
@@ -62,7 +74,19 @@ mod tests {
 
     fn waits(child: &ChildId, lives: &[u64]) -> Vec<u128> {
         let mut record = Record::default();
-        lives.iter().map(|s| record.next(child, Duration::from_secs(*s)).as_millis()).collect()
+        lives
+            .iter()
+            .map(|s| record.next(child, Duration::from_secs(*s), Ending::Crashed).as_millis())
+            .collect()
+    }
+
+    #[test]
+    fn a_process_that_is_killed_again_and_again_comes_back_at_once() {
+        let mut record = Record::default();
+        let waits = [5_000, 50, 60, 50]
+            .map(|ms| record.next(&ChildId::Recorder, Duration::from_millis(ms), Ending::Killed));
+        assert_eq!(waits, [Duration::ZERO; 4]);
+        assert!(!record.keeps_ending());
     }
 
     #[test]
