@@ -1,0 +1,38 @@
+# What a newcomer types. `make demo` alone, on a fresh Debian or Ubuntu with a Rust toolchain, sets up and runs the
+# main job; `make test` alone sets up and passes the tests.
+
+CARGO ?= cargo
+
+.PHONY: help deps build demo test lint loom clean
+
+help:
+	@echo 'make demo    the main job, for real, in a minute: records a clip, kills the recorder in the middle'
+	@echo 'make build   release executables, in target/release'
+	@echo 'make test    all tests'
+	@echo 'make lint    formatting and clippy'
+	@echo 'make loom    the ring'"'"'s protocol under a model checker (part of make test)'
+	@echo 'make deps    system packages, if any are missing (part of all of these)'
+
+deps:
+	@bash .ci/deps
+
+build: deps
+	$(CARGO) build --release --workspace --bins
+
+demo: build
+	@target/release/demo
+
+# The end-to-end tests run the executables, so those are built first.
+test: deps loom
+	$(CARGO) build --workspace --bins
+	$(CARGO) test --workspace
+
+loom:
+	RUSTFLAGS='--cfg loom' $(CARGO) test -p proto --no-default-features --release --target-dir target/loom --test loom
+
+lint: deps
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+clean:
+	$(CARGO) clean
