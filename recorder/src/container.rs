@@ -1,8 +1,9 @@
 //! Video files through libav's muxers, with every byte written by us: an error of the disk is then seen as what it
 //! is, whichever of libav's calls it happened in.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -102,7 +103,14 @@ impl VideoWriter {
         layout: Layout,
         mut parameters: codec::Parameters,
     ) -> Result<Self, WriteError> {
-        let file = File::create(path).map_err(WriteError::Disk)?;
+        let mut create = OpenOptions::new();
+        let file = create
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(WriteError::Disk)?;
         let trouble = Trouble::default();
         let stream = Watched { file, trouble: trouble.clone() };
         let (name, fourcc) = match layout {

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use ffmpeg_next as ffmpeg;
-use ffmpeg_next::{Packet, codec, media};
+use ffmpeg_next::{Packet, codec};
 
 use proto::frame::Fps;
 use proto::name::Name;
@@ -13,7 +13,7 @@ use proto::time::{MonotonicNs, nanos};
 use crate::container::{Layout, VideoWriter, WriteError};
 use crate::encode::{Encoder, EncoderSetup};
 use crate::journal::{self, Journal, PartHeader, Row};
-use crate::raw::Pixels;
+use crate::raw::{self, Pixels};
 
 /// Why a part can't go on.
 #[derive(Debug, thiserror::Error)]
@@ -154,8 +154,8 @@ pub(crate) fn read_all(workshop: &Path, camera: &Name) -> std::io::Result<Vec<Pa
         };
         let path = video_path(workshop, camera, number);
         // A file without its header yet is one without a frame.
-        let Ok(input) = ffmpeg::format::input(&path) else { continue };
-        let Some(stream) = input.streams().best(media::Type::Video) else { continue };
+        let Some(input) = raw::open_by_header(&path) else { continue };
+        let Some(stream) = input.stream(0) else { continue };
         let mut part = Part { header, rows, parameters: stream.parameters(), path };
         let mut whole = Vec::new();
         part.each_packet(|row, _| {
@@ -178,7 +178,7 @@ impl Part {
         &self,
         mut each: impl FnMut(&Row, &mut Packet) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Ok(mut input) = ffmpeg::format::input(&self.path) else { return Ok(()) };
+        let Some(mut input) = raw::open_by_header(&self.path) else { return Ok(()) };
         let mut rows = self.rows.iter();
         loop {
             let mut packet = Packet::empty();

@@ -1,7 +1,8 @@
 //! What ffmpeg-next has no safe call for. Each function here is a few lines of libav, with what makes it sound.
 #![expect(unsafe_code, reason = "libav's C interface; every block lists its preconditions and why they hold")]
 
-use std::ffi::c_void;
+use std::ffi::{CString, c_void};
+use std::path::Path;
 
 use ffmpeg_next::ffi;
 use ffmpeg_next::format::Pixel;
@@ -73,6 +74,23 @@ pub(crate) fn frame_over<P: Pixels + 'static>(owner: P, geometry: &Geometry) -> 
 extern "C" fn give_back<P: Pixels>(owner: *mut c_void, _start: *mut u8) {
     // SAFETY: libav passes back what `av_buffer_create` was given: a `Box<P>` turned raw, and calls this once.
     drop(unsafe { Box::from_raw(owner.cast::<P>()) });
+}
+
+/// Opens a file by what its own header says of it. ffmpeg-next's way also decodes some frames to find out more: 20 to
+/// 60 ms that a recovering recorder doesn't have, for files that we wrote ourselves.
+pub(crate) fn open_by_header(path: &Path) -> Option<format::context::Input> {
+    let path = CString::new(path.as_os_str().as_encoded_bytes()).ok()?;
+    let mut context = std::ptr::null_mut();
+    // SAFETY: `path` is a C string that outlives the call; a null context, format and options ask libav to allocate
+    // and to find out by itself. On failure it allocates nothing that is ours to free.
+    let opened = unsafe {
+        ffi::avformat_open_input(&raw mut context, path.as_ptr(), std::ptr::null(), std::ptr::null_mut())
+    };
+    if opened < 0 {
+        return None;
+    }
+    // SAFETY: libav made this context, open for input, and nobody else has it: the value returned owns it.
+    Some(unsafe { format::context::Input::wrap(context) })
 }
 
 /// Ends the fragment that a fragmented MP4 is at: what was written so far becomes readable.

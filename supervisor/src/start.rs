@@ -2,6 +2,7 @@
 //! fails before the first child is started leaves nothing behind.
 
 use std::collections::HashSet;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -231,7 +232,8 @@ fn new_session(config: &Config) -> Result<PathBuf, Failure> {
     let name = format!("{}_{utc}", recording.session);
     for number in 1.. {
         let folder = output.join(if number == 1 { name.clone() } else { format!("{name}-{number}") });
-        match std::fs::create_dir(&folder) {
+        // What a camera saw is for its owner: nobody else reads it unless they open the folder to others.
+        match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
             Ok(()) => return Ok(folder),
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(no(&folder, &e)),
