@@ -193,16 +193,14 @@ fn ns_outside(window: Window, t_ns: u64) -> u64 {
     window.start_ns.saturating_sub(t_ns).max(t_ns.saturating_sub(window.end_ns))
 }
 
-/// Without a truth log: all from the first frame to the last, and what is declared before and after them.
+/// Without a truth log: all from the first frame to the last; and what is declared beyond the holes between them can
+/// only be meant for before and after, where nobody can say otherwise.
 fn due_by_the_stamps(present: &BTreeSet<i64>, camera: &Camera) -> Due {
     let (Some(&first), Some(&last)) = (present.first(), present.last()) else {
         return Due::exactly(camera.declared());
     };
-    let at_the_ends = camera.gaps.iter().filter(|gap| match gap.after_sequence {
-        Some(after) => !(first..last).contains(&after.cast_signed()),
-        None => true,
-    });
-    let outside = at_the_ends.fold(0_u64, |sum, gap| sum.saturating_add(gap.missing));
+    let between: u64 = holes_between(present).iter().sum();
+    let outside = camera.declared().saturating_sub(between);
     Due::exactly(last.abs_diff(first).saturating_add(1).saturating_add(outside))
 }
 

@@ -12,6 +12,7 @@ mod lock;
 mod meter;
 mod restart;
 mod rings;
+mod session;
 mod show;
 mod start;
 mod state;

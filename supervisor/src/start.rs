@@ -27,7 +27,7 @@ use crate::state::{self, Saved};
 use crate::survey::FrameRates;
 use crate::trigger::Desk;
 use crate::watch::{Clips, House};
-use crate::{Failure, control, cost, executable, lock, rings};
+use crate::{Failure, control, cost, executable, lock, rings, session};
 
 /// How long the answer to `stop` may take to be on its way.
 const LAST_WORD: Duration = Duration::from_millis(20);
@@ -112,9 +112,10 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         rates: FrameRates::new(),
         ready_said: false,
     };
+    house.write_session(false);
     let asked_by = house.run(&happening);
     house.close(&happening);
-    clean_up(&house);
+    clean_up(&mut house);
     tracing::info!("stopped");
     if let Some(reply) = asked_by {
         let _ = reply.send(Response::Done("stopped".into()));
@@ -265,10 +266,12 @@ fn count_clips(session: &Path) -> Clips {
 }
 
 /// Leaves nothing but the clips.
-fn clean_up(house: &House) {
+fn clean_up(house: &mut House) {
+    // Counted on the disk: the last reports may still have been on their way.
+    house.clips = count_clips(house.desk.session());
     rings::remove(&house.config, &house.dir);
-    // A session without a clip is an empty folder that nobody asked for.
-    let _ = std::fs::remove_dir(house.desk.session());
+    house.write_session(true);
+    session::remove_if_empty(house.desk.session());
     let dir = &house.dir;
     for path in [dir.control_socket(), dir.config_path(), dir.state_path()] {
         let _ = std::fs::remove_file(path);

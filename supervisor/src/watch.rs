@@ -21,7 +21,7 @@ use crate::rings::{self, Rings};
 use crate::state::{self, Saved, SavedChild};
 use crate::survey::{self, FrameRates};
 use crate::trigger::Desk;
-use crate::{health, hung, restart};
+use crate::{health, hung, restart, session};
 
 /// How often the loop looks around when nothing happens.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
@@ -142,11 +142,19 @@ impl House {
                     running.progressed(progress, idle);
                 }
             }
-            Report::Recorder(RecorderReport::Codecs(verdict)) => self.verdict = Some(verdict),
+            Report::Recorder(RecorderReport::Codecs(verdict)) => {
+                self.verdict = Some(verdict);
+                self.write_session(false);
+            }
             Report::Recorder(RecorderReport::ClipDone { folder, complete, finished_after_ms }) => {
                 if self.desk.finish(&folder) && folder.starts_with(&session) {
                     self.clips.last_finish_ms = Some(finished_after_ms);
-                    if complete { self.clips.completed += 1 } else { self.clips.incomplete += 1 }
+                    if complete {
+                        self.clips.completed += 1
+                    } else {
+                        self.clips.incomplete += 1
+                    }
+                    self.write_session(false);
                 }
             }
         }
@@ -258,6 +266,10 @@ impl House {
         let children = self.children.iter().filter_map(saved).collect();
         let session = self.desk.session().to_owned();
         state::save(&self.dir, &Saved { boot_id: state::boot_id(), session, children });
+    }
+
+    pub(crate) fn write_session(&self, ended: bool) {
+        session::write(self.desk.session(), &self.config, self.verdict.as_ref(), self.clips, ended);
     }
 
     fn answer(&mut self, request: &Request) -> Response {
