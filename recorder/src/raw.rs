@@ -60,8 +60,10 @@ pub(crate) fn frame_over<P: Pixels + 'static>(owner: P, geometry: &Geometry) -> 
     frame.set_format(pixel(geometry.format()));
     frame.set_width(geometry.width());
     frame.set_height(geometry.height());
+    // SAFETY: it only hands out the pointer that `frame` owns.
+    let raw = unsafe { frame.as_mut_ptr() };
     // SAFETY: `frame` owns a valid AVFrame for as long as it lives, and nothing else refers to it.
-    let raw = unsafe { &mut *frame.as_mut_ptr() };
+    let raw = unsafe { &mut *raw };
     raw.buf[0] = buffer;
     for (i, plane) in geometry.planes().iter().enumerate().filter(|(_, p)| p.rows > 0) {
         raw.data[i] = start.wrapping_add(plane.offset_bytes);
@@ -95,9 +97,11 @@ pub(crate) fn open_by_header(path: &Path) -> Option<format::context::Input> {
 
 /// Ends the fragment that a fragmented MP4 is at: what was written so far becomes readable.
 pub(crate) fn end_fragment(output: &mut format::context::Output) -> Result<(), ffmpeg_next::Error> {
+    // SAFETY: it only hands out the pointer that `output` owns.
+    let context = unsafe { output.as_mut_ptr() };
     // SAFETY: `output` owns a valid context with its header written; a null packet is libav's way to say "flush",
     // which muxers with AVFMT_ALLOW_FLUSH understand and others ignore.
-    match unsafe { ffi::av_write_frame(output.as_mut_ptr(), std::ptr::null_mut()) } {
+    match unsafe { ffi::av_write_frame(context, std::ptr::null_mut()) } {
         e if e < 0 => Err(ffmpeg_next::Error::from(e)),
         _ => Ok(()),
     }
@@ -105,14 +109,18 @@ pub(crate) fn end_fragment(output: &mut format::context::Output) -> Result<(), f
 
 /// Sets (or with 0 clears, for the muxer to choose) the FourCC of a stream that is being set up.
 pub(crate) fn set_codec_tag(parameters: &mut codec::Parameters, fourcc: u32) {
+    // SAFETY: it only hands out the pointer that `parameters` owns.
+    let raw = unsafe { parameters.as_mut_ptr() };
     // SAFETY: `parameters` owns or keeps alive a valid AVCodecParameters, and we hold it exclusively.
-    unsafe { (*parameters.as_mut_ptr()).codec_tag = fourcc };
+    unsafe { (*raw).codec_tag = fourcc };
 }
 
 /// What a decoder needs before the first packet (for H.264: SPS and PPS), copied.
 pub(crate) fn extradata(parameters: &codec::Parameters) -> Vec<u8> {
+    // SAFETY: it only hands out the pointer that `parameters` owns.
+    let raw = unsafe { parameters.as_ptr() };
     // SAFETY: `parameters` owns or keeps alive a valid AVCodecParameters.
-    let raw = unsafe { &*parameters.as_ptr() };
+    let raw = unsafe { &*raw };
     let length = usize::try_from(raw.extradata_size).unwrap_or(0);
     if raw.extradata.is_null() || length == 0 {
         return Vec::new();
