@@ -26,8 +26,9 @@ pub const SLOT_HEADER_BYTES: usize = 64;
 pub const LEDGER_MIN_ENTRIES: usize = 4096;
 /// More slots than this is a mistake in a config, or a segment full of noise.
 pub const MAX_SLOTS: usize = 1 << 20;
-/// How many frames readers may hold at once: one a reader, for the recorder and three others.
-pub const LEASE_SLOTS: usize = 4;
+/// How many frames readers may hold at once: one a reader, for the recorder and one other. Each costs a frame of
+/// memory; a reader that comes beyond it takes from the reserve.
+pub const LEASE_SLOTS: usize = 2;
 /// Intervals between publications are counted in buckets of a sixteenth of a frame period; the last is for all
 /// that are longer than four periods.
 pub const INTERVAL_BUCKETS: usize = 64;
