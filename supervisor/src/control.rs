@@ -26,8 +26,10 @@ const STACK_BYTES: usize = 256 * 1024;
 pub(crate) struct Counter {
     pub(crate) desk: Arc<Desk>,
     pub(crate) events: Sender<Event>,
-    /// The supervisor is ending.
+    /// The supervisor is ending: no more triggers.
     pub(crate) closing: Arc<AtomicBool>,
+    /// Everything has ended: what is not finished by now will not be.
+    pub(crate) over: Arc<AtomicBool>,
 }
 
 /// Opens the socket, mode 0600, and serves it from a thread.
@@ -122,8 +124,7 @@ fn trigger(stream: &mut UnixStream, request: &TriggerRequest, counter: &Counter)
     if !request.wait {
         return Ok(());
     }
-    let closing = || counter.closing.load(Ordering::Relaxed) && counter.desk.open_clips() == 0;
-    match counter.desk.wait(&folder, closing) {
+    match counter.desk.wait(&folder, &counter.over) {
         Some(manifest) => control::write(stream, &Response::Finished(Box::new(manifest))),
         None => control::write(stream, &refuse("the supervisor ended before the clip was finished")),
     }

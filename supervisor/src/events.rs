@@ -29,6 +29,8 @@ pub(crate) enum Event {
     Request { request: Request, reply: Sender<Response> },
     /// A clip's plan is on disk.
     Planned(PathBuf),
+    /// A clip is finished, and its recorder has not said so.
+    Found { folder: PathBuf, complete: bool },
 }
 
 /// What a child says.

@@ -41,6 +41,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     cost::probe_sources(&config)?;
     let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
     let _lock = lock::take(&dir)?;
+    let mut made = Made { config: &config, dir: &dir, session: None, rings: false, kept: false };
     let (events, happening) = channel();
     // From here on a signal ends the start in order too.
     watch_signals(events.clone())?;
@@ -65,17 +66,16 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         Some(left) if adopting && left.session.is_dir() => left.session.clone(),
         _ => new_session(&config)?,
     };
-    let made = Made { session: (!adopting).then_some(&session), dir: &dir };
-    let rings = rings::open(&config, &dir).inspect_err(|_| made.undo())?;
+    made.session = (!adopting).then(|| session.clone());
+    let rings = rings::open(&config, &dir)?;
+    made.rings = !adopting;
     rings::announce(&config, &rings);
     if !adoptable.iter().any(|c| c.id == ChildId::Recorder && c.alive().is_some()) {
         rings::sweep_recorder(&rings);
     }
-    config.save_checked(&dir.config_path()).map_err(|e| {
-        made.undo();
-        rings::remove(&config, &dir);
-        Failure::failed(format!("can't write {}: {e}", dir.config_path().display()))
-    })?;
+    config
+        .save_checked(&dir.config_path())
+        .map_err(|e| Failure::failed(format!("can't write {}: {e}", dir.config_path().display())))?;
 
     let sessions = sessions(&config, &session);
     let open: HashSet<PathBuf> =
@@ -83,11 +83,16 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     if !open.is_empty() {
         tracing::info!("{} clips of earlier runs are unfinished; the recorder goes on with them", open.len());
     }
-    let config = Arc::new(config);
-    let desk = Arc::new(Desk::new(Arc::clone(&config), rings.clone(), session.clone(), open));
-    let closing = Arc::new(AtomicBool::new(false));
-    let counter =
-        control::Counter { desk: Arc::clone(&desk), events: events.clone(), closing: Arc::clone(&closing) };
+    let shared = Arc::new(config.clone());
+    let desk = Arc::new(Desk::new(Arc::clone(&shared), rings.clone(), session.clone(), open));
+    desk.watch_folders(events.clone()).map_err(|e| Failure::failed(format!("can't start a thread: {e}")))?;
+    let (closing, over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let counter = control::Counter {
+        desk: Arc::clone(&desk),
+        events: events.clone(),
+        closing: Arc::clone(&closing),
+        over: Arc::clone(&over),
+    };
     control::open(&dir.control_socket(), counter)
         .map_err(|e| Failure::failed(format!("can't open {}: {e}", dir.control_socket().display())))?;
     let mut children: Vec<Child> = recipes.into_iter().map(|(id, recipe)| Child::new(id, recipe)).collect();
@@ -96,14 +101,16 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
             .map_err(|e| Failure::failed(format!("can't start a thread: {e}")))?;
         adopt(child, &adoptable, &events);
     }
+    made.kept = true;
     let mut house = House {
         clips: count_clips(&session),
-        config,
-        dir,
+        config: shared,
+        dir: dir.clone(),
         rings,
         children,
         desk,
         closing,
+        over,
         events,
         sessions,
         started: Instant::now(),
@@ -125,19 +132,30 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     Ok(exit::DONE)
 }
 
-/// What this start has made so far, to be undone if it fails.
+/// What this start has made so far. Undone when it fails; kept once the first child is about to start.
 struct Made<'a> {
-    session: Option<&'a PathBuf>,
+    config: &'a Config,
     dir: &'a RuntimeDir,
+    session: Option<PathBuf>,
+    rings: bool,
+    kept: bool,
 }
 
-impl Made<'_> {
-    fn undo(&self) {
-        if let Some(session) = self.session {
-            // Only if it is empty, as it was made.
-            let _ = std::fs::remove_dir(session);
+impl Drop for Made<'_> {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
         }
-        let _ = std::fs::remove_file(self.dir.lock_path());
+        if self.rings {
+            rings::remove(self.config, self.dir);
+        }
+        if let Some(session) = &self.session {
+            session::remove_if_empty(session);
+        }
+        // A run that was to be adopted still needs the rest.
+        if state::load(self.dir).is_none() {
+            clear(self.dir);
+        }
     }
 }
 
@@ -272,7 +290,11 @@ fn clean_up(house: &mut House) {
     rings::remove(&house.config, &house.dir);
     house.write_session(true);
     session::remove_if_empty(house.desk.session());
-    let dir = &house.dir;
+    clear(&house.dir);
+}
+
+/// Empties the runtime directory.
+fn clear(dir: &RuntimeDir) {
     for path in [dir.control_socket(), dir.config_path(), dir.state_path()] {
         let _ = std::fs::remove_file(path);
     }

@@ -3,7 +3,8 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,12 +17,16 @@ use proto::name::Name;
 use proto::ring::Ring;
 use proto::time::{MonotonicNs, WallAnchor};
 
+use crate::events::Event;
 use crate::rings::Rings;
 use crate::state;
 
 /// What opening an encoder may cost at the far end of the ring: a pre-roll that reaches further back than this
 /// before the oldest slot is overwritten would lose its first frames while the encoder opens.
 const ENCODER_START: Duration = Duration::from_millis(100);
+
+/// How often folders are looked at, for what nobody says.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Takes triggers.
 pub(crate) struct Desk {
@@ -61,20 +66,42 @@ impl Desk {
         self.finished.notify_all();
     }
 
-    /// Waits for a clip's manifest. `None` when `give_up` says so.
-    pub(crate) fn wait(&self, folder: &Path, give_up: impl Fn() -> bool) -> Option<Manifest> {
-        let look_again = Duration::from_millis(250);
+    /// Waits for a clip's manifest. `None` once the supervisor is `over` and there is none.
+    pub(crate) fn wait(&self, folder: &Path, over: &AtomicBool) -> Option<Manifest> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let text = std::fs::read(folder.join(MANIFEST));
-            if let Some(manifest) = text.ok().and_then(|t| serde_json::from_slice(&t).ok()) {
+            // Looked at before the manifest: what is finished by then is there.
+            let over = over.load(Ordering::Acquire);
+            if let Some(manifest) = manifest(folder) {
                 return Some(manifest);
             }
-            if give_up() {
+            if over {
                 return None;
             }
-            open = self.finished.wait_timeout(open, look_again).unwrap_or_else(PoisonError::into_inner).0;
+            open = self.finished.wait_timeout(open, LOOK_AGAIN).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// Watches the open clips' folders from a thread. The recorder says when a clip is finished; but one that is
+    /// killed between the manifest and that word says nothing.
+    pub(crate) fn watch_folders(self: &Arc<Self>, events: Sender<Event>) -> std::io::Result<()> {
+        let desk = Arc::clone(self);
+        std::thread::Builder::new().name("folders".into()).spawn(move || {
+            loop {
+                std::thread::sleep(LOOK_AGAIN);
+                let open: Vec<PathBuf> =
+                    desk.open.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+                // With the plan gone nothing is left for a recorder to do, and so to say.
+                let silent = open.into_iter().filter(|folder| !plan_path(folder).exists());
+                for folder in silent {
+                    let Some(manifest) = manifest(&folder) else { continue };
+                    if events.send(Event::Found { folder, complete: manifest.complete }).is_err() {
+                        return;
+                    }
+                }
+            }
+        })?;
+        Ok(())
     }
 
     /// Checks a trigger and leaves its plan for the recorder. The plan is in the kernel's hands when this returns,
@@ -176,6 +203,10 @@ impl Desk {
             return Ok((clip_id, folder));
         }
     }
+}
+
+fn manifest(folder: &Path) -> Option<Manifest> {
+    serde_json::from_slice(&std::fs::read(folder.join(MANIFEST)).ok()?).ok()
 }
 
 /// Flushes a plan, and the folders that lead to it, to the disk.

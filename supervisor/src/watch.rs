@@ -1,6 +1,6 @@
 //! The loop: everything that happens comes in as an [`Event`], and only here is anything done about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -27,6 +27,8 @@ use crate::{health, hung, restart, session};
 const LOOK_AROUND: Duration = Duration::from_millis(100);
 /// A pause of the whole machine longer than this is nobody's fault.
 const STANDSTILL: Duration = Duration::from_secs(1);
+/// A camera that takes longer than this to open will not.
+const LONGEST_OPENING: Duration = Duration::from_secs(60);
 /// The recorder may take this long to close its clips at the end; with what comes after, five seconds in all.
 const CLOSING: Duration = Duration::from_millis(3500);
 /// Captures have nothing to close.
@@ -41,6 +43,7 @@ pub(crate) struct House {
     pub(crate) children: Vec<Child>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) closing: Arc<AtomicBool>,
+    pub(crate) over: Arc<AtomicBool>,
     pub(crate) events: Sender<Event>,
     /// Session folders that may hold unfinished clips, this run's first.
     pub(crate) sessions: Vec<PathBuf>,
@@ -91,6 +94,7 @@ impl House {
                 // A command that has gone away needs no answer.
                 let _ = reply.send(response);
             }
+            Event::Found { folder, complete } => self.on_finished(&folder, complete, None),
             Event::Planned(folder) => {
                 if let Some(orders) = self.recorder().running().and_then(|r| r.orders.as_ref()) {
                     orders.to_recorder(RecorderOrder::Clip(folder));
@@ -124,13 +128,15 @@ impl House {
     }
 
     fn on_report(&mut self, id: &ChildId, pid: u32, report: Report) {
-        let session = self.desk.session().to_owned();
         let Some(child) = self.speaker(id, pid) else { return };
         match report {
             Report::Capture(CaptureReport::Beat { progress, camera }) => {
+                // While a camera is being opened (a long film is counted through) it is enough to be alive.
+                let opening = camera == CameraState::Opening;
                 child.camera = camera;
                 if let Some(running) = child.running_mut() {
-                    running.progressed(progress, false);
+                    let patient = opening && running.since.elapsed() < LONGEST_OPENING;
+                    running.progressed(progress, patient);
                 }
             }
             Report::Recorder(RecorderReport::Beat(beat)) => {
@@ -147,16 +153,20 @@ impl House {
                 self.write_session(false);
             }
             Report::Recorder(RecorderReport::ClipDone { folder, complete, finished_after_ms }) => {
-                if self.desk.finish(&folder) && folder.starts_with(&session) {
-                    self.clips.last_finish_ms = Some(finished_after_ms);
-                    if complete {
-                        self.clips.completed += 1
-                    } else {
-                        self.clips.incomplete += 1
-                    }
-                    self.write_session(false);
-                }
+                self.on_finished(&folder, complete, Some(finished_after_ms));
             }
+        }
+    }
+
+    fn on_finished(&mut self, folder: &Path, complete: bool, after_ms: Option<u64>) {
+        if self.desk.finish(folder) && folder.starts_with(self.desk.session()) {
+            self.clips.last_finish_ms = after_ms.or(self.clips.last_finish_ms);
+            if complete {
+                self.clips.completed += 1
+            } else {
+                self.clips.incomplete += 1
+            }
+            self.write_session(false);
         }
     }
 
@@ -441,6 +451,7 @@ impl House {
                 }
             }
         }
+        self.over.store(true, Ordering::Release);
         self.desk.wake();
     }
 }
