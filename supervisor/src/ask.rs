@@ -10,6 +10,7 @@ use proto::clip::{Gap, Manifest};
 use proto::control::{self, Accepted, FRAME_DEADLINE, FrameError, Request, Response, TriggerRequest};
 use proto::exit;
 use proto::instance::RuntimeDir;
+use proto::name::Name;
 use proto::time::{MonotonicNs, WallAnchor, parse_rfc3339};
 use serde::Serialize;
 
@@ -93,6 +94,10 @@ struct CameraAnswer<'a> {
 /// `supervisor trigger`.
 pub(crate) fn trigger(dir: &Path, args: &TriggerArgs) -> Result<u8, Failure> {
     let now = MonotonicNs::now();
+    // The supervisor checks it too; but what is wrong in itself is wrong whoever runs.
+    if let Some(label) = &args.label {
+        Name::new(label).map_err(|e| Failure::bad_input(format!("--label: {e}")))?;
+    }
     let request = TriggerRequest {
         label: args.label.clone(),
         cameras: args.cameras.clone(),
