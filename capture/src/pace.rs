@@ -4,8 +4,8 @@ use proto::frame::{Before, Fps};
 use proto::time::MonotonicNs;
 
 /// How many frames a camera's driver keeps for a process that comes late. A process that is later than this has
-/// lost frames, as it would with a real camera (V4L2 drivers keep four by default).
-pub const DRIVER_QUEUE_FRAMES: u64 = 4;
+/// lost frames, as it would with a real camera. Eight is what a careful V4L2 program asks its driver for.
+pub const DRIVER_QUEUE_FRAMES: u64 = 8;
 
 /// A free-running camera's clock: frame `n` is exposed at `zero + n / fps`, whoever looks.
 #[derive(Clone, Copy, Debug)]
@@ -92,8 +92,8 @@ mod tests {
     #[test]
     fn a_process_that_is_too_late_has_lost_frames_and_knows_how_many() {
         let mut pace = Pace::opened(ZERO, fps(), ZERO);
-        let due = pace.next(MonotonicNs(ZERO.0 + fps().due_ns(10)));
-        assert_eq!((due.source_sequence, due.lost, due.before), (7, 7, Before::CameraDrop));
+        let due = pace.next(MonotonicNs(ZERO.0 + fps().due_ns(20)));
+        assert_eq!((due.source_sequence, due.lost, due.before), (13, 13, Before::CameraDrop));
         assert_eq!(pace.next(due.at).lost, 0);
     }
 

@@ -33,6 +33,8 @@ pub enum ChildId {
     Capture(Name),
     /// The recorder.
     Recorder,
+    /// The recorder that waits to take over.
+    Standby,
 }
 
 impl fmt::Display for ChildId {
@@ -40,6 +42,7 @@ impl fmt::Display for ChildId {
         match self {
             Self::Capture(camera) => write!(f, "capture {camera}"),
             Self::Recorder => f.write_str("recorder"),
+            Self::Standby => f.write_str("standby recorder"),
         }
     }
 }
@@ -188,6 +191,7 @@ impl RuntimeDir {
         let name = match child {
             ChildId::Capture(camera) => format!("capture-{camera}"),
             ChildId::Recorder => "recorder".to_owned(),
+            ChildId::Standby => "standby".to_owned(),
         };
         self.rendezvous_dir().join(name)
     }

@@ -32,6 +32,9 @@ struct Args {
     /// The instance's runtime directory
     #[arg(long)]
     runtime_dir: PathBuf,
+    /// Wait, started and idle, to take over from a recorder that ends
+    #[arg(long)]
+    standby: bool,
     /// Try every codec, print what works, and end
     #[arg(long)]
     probe: bool,
@@ -40,16 +43,17 @@ struct Args {
     log_format: String,
 }
 
-/// Encoding gives way to capturing: a frame can be encoded later, not captured later.
-const NICE: i32 = 5;
+/// Encoding comes before whatever else the machine does, and after capturing, where that is permitted.
+const NICE: i32 = -5;
 
 fn main() -> ExitCode {
     let args = Args::parse();
     log::start(LogFormat::from_name(&args.log_format).unwrap_or_default());
-    // Being less urgent is always permitted; if it isn't, nothing is lost but smoothness.
+    // An ordinary user may not; then it runs like everything else.
     let _ = rustix::process::nice(NICE);
     ffmpeg_next::util::log::set_level(ffmpeg_next::util::log::Level::Quiet);
-    let done = if args.probe { run::probe(&args.runtime_dir) } else { run::run(&args.runtime_dir) };
+    let done =
+        if args.probe { run::probe(&args.runtime_dir) } else { run::run(&args.runtime_dir, args.standby) };
     match done {
         Ok(()) => ExitCode::from(exit::DONE),
         Err(e) => {

@@ -33,10 +33,12 @@ pub(crate) fn probe(runtime_dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs until it is told to stop.
-pub(crate) fn run(runtime_dir: &Path) -> anyhow::Result<()> {
+/// Runs until it is told to stop. A standby differs only in where it meets the supervisor: it is idle until it is
+/// armed, and then it is the recorder.
+pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
     let dir = RuntimeDir::open(runtime_dir)?;
-    let Link { orders, reports } = messages::link(&dir.rendezvous(&ChildId::Recorder))?;
+    let id = if standby { ChildId::Standby } else { ChildId::Recorder };
+    let Link { orders, reports } = messages::link(&dir.rendezvous(&id))?;
     let pulse = Arc::new(Pulse::default());
     beat(&reports, &pulse)?;
     let config = Config::load_checked(&dir.config_path()).context("the instance's config")?;

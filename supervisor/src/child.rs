@@ -23,6 +23,8 @@ const OPENING_PATIENCE: Duration = Duration::from_secs(15);
 /// a recorder that is only armed should cost what it uses. Other C libraries don't know these and pass them over.
 const FRUGAL_HEAP: [(&str, &str); 2] = [("MALLOC_MMAP_THRESHOLD_", "131072"), ("MALLOC_ARENA_MAX", "2")];
 
+/// How long after a standby has taken over the next one is started.
+const STANDBY_REST: Duration = Duration::from_secs(1);
 /// Why a process that made no progress was ended.
 const HUNG: &str = "hung";
 
@@ -145,7 +147,6 @@ impl Child {
         let Some(running) = self.running() else { return };
         let life = running.since.elapsed();
         let why = running.ending;
-        let running_well = running.orders.is_some();
         self.last_exit = Some(match why {
             Some(why) => format!("{} ({why})", end.how),
             None => end.how.clone(),
@@ -155,7 +156,7 @@ impl Child {
             self.life = Life::Ended;
             return;
         }
-        let well = running_well && !end.crashed && why != Some(HUNG);
+        let well = !end.crashed && why != Some(HUNG);
         self.wait_for_next(life, if well { Ending::Killed } else { Ending::Crashed });
     }
 
@@ -169,6 +170,21 @@ impl Child {
             if wait.is_zero() { "at once".to_owned() } else { format!("in {:.1} s", wait.as_secs_f64()) }
         );
         self.life = Life::Waiting { until: Instant::now() + wait };
+    }
+
+    /// Lets a standby that is up take this child's place. The standby is then to be started anew, a little later: the
+    /// one that has just taken over needs the processor more.
+    pub(crate) fn take_place_from(&mut self, standby: &mut Child) -> bool {
+        if standby.running().is_none_or(|r| r.orders.is_none() || r.ending.is_some()) {
+            return false;
+        }
+        let later = Life::Waiting { until: Instant::now() + STANDBY_REST };
+        self.life = std::mem::replace(&mut standby.life, later);
+        self.beat = std::mem::take(&mut standby.beat);
+        if let Some(running) = self.running_mut() {
+            running.since = Instant::now();
+        }
+        true
     }
 
     /// Is it time to start it?

@@ -20,11 +20,11 @@ pub(crate) enum Event {
     /// SIGTERM or SIGINT.
     Signal,
     /// A child has come to its rendezvous.
-    Connected { child: ChildId, pid: u32, orders: Orders },
+    Connected { pid: u32, orders: Orders },
     /// A child says something.
-    Report { child: ChildId, pid: u32, report: Report },
+    Report { pid: u32, report: Report },
     /// A process has ended.
-    Exited { child: ChildId, pid: Pid, end: End },
+    Exited { pid: Pid, end: End },
     /// A command asks something that only the loop can answer.
     Request { request: Request, reply: Sender<Response> },
     /// A clip's plan is on disk.
@@ -83,7 +83,9 @@ pub(crate) fn meet(child: ChildId, rendezvous: PathBuf, events: Sender<Event>) -
     let name = format!("meet {child}");
     std::thread::Builder::new().name(name).spawn(move || match &child {
         ChildId::Capture(_) => serve(&child, &rendezvous, &events, Orders::Capture, Report::Capture),
-        ChildId::Recorder => serve(&child, &rendezvous, &events, Orders::Recorder, Report::Recorder),
+        ChildId::Recorder | ChildId::Standby => {
+            serve(&child, &rendezvous, &events, Orders::Recorder, Report::Recorder)
+        }
     })?;
     Ok(())
 }
@@ -111,17 +113,15 @@ fn serve<O, R>(
         let pid = connection.pid;
         let sender = connection.orders.clone();
         let told = spawn("orders", move || forward(&queued, &sender));
-        let (to, who) = (events.clone(), child.clone());
+        let to = events.clone();
         let listens = spawn("reports", move || {
             while let Some(report) = connection.report() {
-                if to.send(Event::Report { child: who.clone(), pid, report: wrap(report) }).is_err() {
+                if to.send(Event::Report { pid, report: wrap(report) }).is_err() {
                     return;
                 }
             }
         });
-        if !(told && listens)
-            || events.send(Event::Connected { child: child.clone(), pid, orders: orders(way) }).is_err()
-        {
+        if !(told && listens) || events.send(Event::Connected { pid, orders: orders(way) }).is_err() {
             return;
         }
     }
@@ -160,7 +160,7 @@ pub(crate) fn watch_end(
             _ => End { how: "unknown (it was adopted)".into(), code: None, crashed: false },
         };
         // The loop ends before its threads do.
-        let _ = events.send(Event::Exited { child, pid, end });
+        let _ = events.send(Event::Exited { pid, end });
     })?;
     Ok(())
 }

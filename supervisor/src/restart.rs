@@ -7,12 +7,15 @@ use proto::instance::ChildId;
 /// A life of this length shows that whatever made a process crash is over.
 pub(crate) const HEALTHY_LIFE: Duration = Duration::from_secs(60);
 
+/// A process that is killed sooner than this waits as long before the next.
+const SHORTEST_LIFE: Duration = Duration::from_millis(50);
+
 /// How a life ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// By itself, or because it had to be ended: something is wrong with it, and may be next time.
     Crashed,
-    /// By somebody's hand while it was well: the next one is as good, and wanted at once.
+    /// By somebody's hand: nothing is wrong with it, and the next one is wanted at once.
     Killed,
 }
 /// The first wait after the restart at once; it doubles from there.
@@ -35,7 +38,8 @@ impl Record {
     /// A life has ended: how long to wait before the next.
     pub(crate) fn next(&mut self, child: &ChildId, life: Duration, ending: Ending) -> Duration {
         if ending == Ending::Killed {
-            return Duration::ZERO;
+            // Something that kills at once, again and again, must not have the machine to itself.
+            return if life < SHORTEST_LIFE { SHORTEST_LIFE } else { Duration::ZERO };
         }
         if life >= HEALTHY_LIFE {
             self.short_lives = 0;
@@ -59,7 +63,7 @@ impl Record {
 fn wait(child: &ChildId, short_lives: u32) -> Duration {
     let longest = match child {
         ChildId::Recorder => LONGEST_RECORDER_WAIT,
-        ChildId::Capture(_) => LONGEST_CAPTURE_WAIT,
+        ChildId::Capture(_) | ChildId::Standby => LONGEST_CAPTURE_WAIT,
     };
     match short_lives.checked_sub(1) {
         None => Duration::ZERO,
@@ -83,7 +87,7 @@ mod tests {
     #[test]
     fn a_process_that_is_killed_again_and_again_comes_back_at_once() {
         let mut record = Record::default();
-        let waits = [5_000, 50, 60, 50]
+        let waits = [5_000, 50, 60, 90]
             .map(|ms| record.next(&ChildId::Recorder, Duration::from_millis(ms), Ending::Killed));
         assert_eq!(waits, [Duration::ZERO; 4]);
         assert!(!record.keeps_ending());

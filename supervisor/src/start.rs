@@ -174,7 +174,12 @@ fn recipes(config: &Config, runtime_dir: &Path, log: LogFormat) -> Result<Vec<(C
         let program = executable(camera.backend.executable())?;
         recipes.push((ChildId::Capture(camera.name.clone()), Recipe { program, args }));
     }
-    recipes.push((ChildId::Recorder, Recipe { program: executable("recorder")?, args: common.to_vec() }));
+    let program = executable("recorder")?;
+    recipes.push((ChildId::Recorder, Recipe { program: program.clone(), args: common.to_vec() }));
+    if config.recording.standby_recorder {
+        let args = [&common[..], &["--standby".to_owned()]].concat();
+        recipes.push((ChildId::Standby, Recipe { program, args }));
+    }
     Ok(recipes)
 }
 

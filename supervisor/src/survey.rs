@@ -137,6 +137,7 @@ pub(crate) fn process(child: &Child, meter: &Meter) -> ProcessStats {
     let (role, camera) = match &child.id {
         proto::instance::ChildId::Capture(camera) => ("capture", Some(camera.to_string())),
         proto::instance::ChildId::Recorder => ("recorder", None),
+        proto::instance::ChildId::Standby => ("standby", None),
     };
     let pid = child.running().and_then(|r| u32::try_from(r.pid.as_raw_nonzero().get()).ok());
     let state = match &child.life {

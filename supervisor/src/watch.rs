@@ -13,6 +13,7 @@ use proto::exit;
 use proto::instance::{ChildId, RuntimeDir};
 use proto::messages::{CameraState, CaptureReport, RecorderOrder, RecorderReport};
 use proto::stats::{SCHEMA, Stats, Totals};
+use rustix::process::Pid;
 
 use crate::child::{Child, Life};
 use crate::events::{End, Event, Orders, Report};
@@ -39,7 +40,7 @@ pub(crate) struct House {
     pub(crate) config: Arc<Config>,
     pub(crate) dir: RuntimeDir,
     pub(crate) rings: Rings,
-    /// Captures in the config's order, then the recorder.
+    /// Captures in the config's order, then the recorder, then its standby if there is one.
     pub(crate) children: Vec<Child>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) closing: Arc<AtomicBool>,
@@ -86,9 +87,9 @@ impl House {
     fn on(&mut self, event: Event) {
         match event {
             Event::Signal => {}
-            Event::Connected { child, pid, orders } => self.on_connected(&child, pid, orders),
-            Event::Report { child, pid, report } => self.on_report(&child, pid, report),
-            Event::Exited { child, pid, end } => self.on_exited(&child, pid, &end),
+            Event::Connected { pid, orders } => self.on_connected(pid, orders),
+            Event::Report { pid, report } => self.on_report(pid, report),
+            Event::Exited { pid, end } => self.on_exited(pid, &end),
             Event::Request { request, reply } => {
                 let response = self.answer(&request);
                 // A command that has gone away needs no answer.
@@ -104,31 +105,38 @@ impl House {
     }
 
     fn recorder(&self) -> &Child {
-        // Made by start(), last of all, and never removed.
-        &self.children[self.children.len() - 1]
+        // Made by start(), after one a camera, and never removed.
+        &self.children[self.config.cameras.len()]
     }
 
-    /// The child of this id, if the process that speaks is the one that runs.
-    fn speaker(&mut self, id: &ChildId, pid: u32) -> Option<&mut Child> {
+    /// The child whose process this is. By pid alone: a standby goes on speaking from its own rendezvous after it
+    /// has become the recorder.
+    fn speaker(&mut self, pid: u32) -> Option<&mut Child> {
         let pid = i32::try_from(pid).ok()?;
-        let child = self.children.iter_mut().find(|c| c.id == *id)?;
-        let is_it = child.running().is_some_and(|r| r.pid.as_raw_nonzero().get() == pid);
-        is_it.then_some(child)
+        self.children.iter_mut().find(|c| c.running().is_some_and(|r| r.pid.as_raw_nonzero().get() == pid))
     }
 
-    fn on_connected(&mut self, id: &ChildId, pid: u32, orders: Orders) {
-        let arm = RecorderOrder::Arm { verdict: self.verdict.clone(), sessions: self.sessions.clone() };
-        let Some(child) = self.speaker(id, pid) else { return };
-        if *id == ChildId::Recorder {
-            orders.to_recorder(arm);
-        }
+    fn on_connected(&mut self, pid: u32, orders: Orders) {
+        let Some(child) = self.speaker(pid) else { return };
+        let is_recorder = child.id == ChildId::Recorder;
         if let Some(running) = child.running_mut() {
             running.orders = Some(orders);
         }
+        if is_recorder {
+            self.arm();
+        }
     }
 
-    fn on_report(&mut self, id: &ChildId, pid: u32, report: Report) {
-        let Some(child) = self.speaker(id, pid) else { return };
+    /// Tells the recorder what is known of codecs, and where clips may be waiting.
+    fn arm(&self) {
+        let order = RecorderOrder::Arm { verdict: self.verdict.clone(), sessions: self.sessions.clone() };
+        if let Some(orders) = self.recorder().running().and_then(|r| r.orders.as_ref()) {
+            orders.to_recorder(order);
+        }
+    }
+
+    fn on_report(&mut self, pid: u32, report: Report) {
+        let Some(child) = self.speaker(pid) else { return };
         match report {
             Report::Capture(CaptureReport::Beat { progress, camera }) => {
                 // While a camera is being opened (a long film is counted through) it is enough to be alive.
@@ -170,13 +178,13 @@ impl House {
         }
     }
 
-    fn on_exited(&mut self, id: &ChildId, pid: rustix::process::Pid, end: &End) {
-        let Some(child) = self.children.iter_mut().find(|c| c.id == *id) else { return };
-        if child.running().is_none_or(|r| r.pid != pid) {
+    fn on_exited(&mut self, pid: Pid, end: &End) {
+        let Some(child) = self.children.iter_mut().find(|c| c.running().is_some_and(|r| r.pid == pid)) else {
             return;
-        }
+        };
         child.ended(end);
-        if *id == ChildId::Recorder {
+        if child.id == ChildId::Recorder {
+            // Before the next one can hold anything: they share a reader's bit.
             rings::sweep_recorder(&self.rings);
             if end.crashed {
                 self.step_down();
@@ -208,8 +216,9 @@ impl House {
 
     fn start_what_is_due(&mut self) {
         let now = Instant::now();
-        let mut any = false;
+        let mut any = self.let_standby_take_over(now);
         for child in self.children.iter_mut().filter(|c| c.is_due(now)) {
+            // A standby that has taken over has had no end of its own.
             let again = child.last_exit.is_some();
             child.spawn(&self.events);
             child.record.restarts += u64::from(again);
@@ -218,6 +227,18 @@ impl House {
         if any {
             self.save();
         }
+    }
+
+    fn let_standby_take_over(&mut self, now: Instant) -> bool {
+        let [recorder, standby] = &mut self.children[self.config.cameras.len()..] else { return false };
+        if recorder.last_exit.is_none() || !recorder.is_due(now) || !recorder.take_place_from(standby) {
+            return false;
+        }
+        recorder.record.restarts += 1;
+        let pid = recorder.running().map_or(0, |r| r.pid.as_raw_nonzero().get());
+        tracing::info!("the standby (pid {pid}) is the recorder now");
+        self.arm();
+        true
     }
 
     fn until_next_start(&self) -> Duration {
@@ -238,6 +259,7 @@ impl House {
         for child in &mut self.children {
             let opened = match child.id {
                 ChildId::Recorder => probed,
+                ChildId::Standby => child.running().is_some_and(|r| r.orders.is_some()),
                 ChildId::Capture(_) => child.camera != CameraState::Opening,
             };
             if let Some(running) = child.running_mut() {
@@ -300,6 +322,7 @@ impl House {
     fn restart(&mut self, what: &str) -> Response {
         let is_it = |c: &&mut Child| match &c.id {
             ChildId::Recorder => what == "recorder",
+            ChildId::Standby => false,
             ChildId::Capture(camera) => what == camera.as_str(),
         };
         let known: Vec<String> = self.config.cameras.iter().map(|c| c.name.to_string()).collect();
@@ -329,7 +352,7 @@ impl House {
         let coming_up = |c: &Child| {
             c.last_exit.is_none() && matches!(survey::camera_state(c).0, "starting" | "restarting")
         };
-        let captures = &self.children[..self.children.len() - 1];
+        let captures = &self.children[..self.config.cameras.len()];
         let recorder_up = self.recorder().running().is_some_and(|r| r.orders.is_some());
         if captures.iter().any(coming_up) || (self.verdict.is_none() && self.recorder().last_exit.is_none()) {
             return "starting";
@@ -341,7 +364,7 @@ impl House {
 
     fn troubles(&self) -> Vec<String> {
         let mut troubles = Vec::new();
-        for child in &self.children[..self.children.len() - 1] {
+        for child in &self.children[..self.config.cameras.len()] {
             let (state, reason) = survey::camera_state(child);
             if matches!(state, "failed" | "silent") || (state == "restarting" && child.record.keeps_ending())
             {
@@ -359,7 +382,7 @@ impl House {
     }
 
     fn stats(&mut self) -> Stats {
-        let captures = self.children.len() - 1;
+        let captures = self.config.cameras.len();
         let cameras = self.config.cameras.iter().zip(&self.rings).zip(&self.children[..captures]);
         let cameras =
             cameras.map(|((camera, ring), child)| survey::camera(camera, ring, child, &self.rates)).collect();
@@ -430,11 +453,9 @@ impl House {
                         tracing::warn!("asked twice: ending at once");
                         hurry = true;
                     }
-                    Ok(Event::Exited { child, pid, .. }) => {
-                        for c in children.iter_mut().filter(|c| c.id == child) {
-                            if c.running().is_some_and(|r| r.pid == pid) {
-                                c.life = Life::Ended;
-                            }
+                    Ok(Event::Exited { pid, .. }) => {
+                        for c in children.iter_mut().filter(|c| c.running().is_some_and(|r| r.pid == pid)) {
+                            c.life = Life::Ended;
                         }
                     }
                     Ok(Event::Report {

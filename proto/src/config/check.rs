@@ -298,6 +298,7 @@ impl Checker<'_> {
             codec_quality: raw.codec_quality.as_ref().map_or(23, |q| q.value),
             preset,
             max_open_clips: raw.max_open_clips.as_ref().map_or(4, |m| m.value),
+            standby_recorder: raw.standby_recorder.as_ref().is_none_or(|s| s.value),
         })
     }
 }

@@ -122,6 +122,8 @@ pub struct RecordingConfig {
     pub preset: Option<String>,
     /// Clips that may be open at once.
     pub max_open_clips: usize,
+    /// Keep a second recorder waiting, started and idle, to take over from one that ends.
+    pub standby_recorder: bool,
 }
 
 impl Config {

@@ -74,4 +74,5 @@ pub(super) struct RawRecording {
     pub(super) codec_quality: Typed<u8>,
     pub(super) preset: Typed<String>,
     pub(super) max_open_clips: Typed<usize>,
+    pub(super) standby_recorder: Typed<bool>,
 }
