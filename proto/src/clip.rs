@@ -155,6 +155,8 @@ pub struct CameraClip {
     pub file: Option<String>,
     /// All of the video, in order: more than one file only where the codec had to change on the way.
     pub files: Vec<String>,
+    /// What made each of them.
+    pub made_by: Vec<FileMaker>,
     /// One row a frame: `camera_id,frame_index,t_capture_monotonic_ns`.
     pub timestamps: String,
     /// The link of the codec chain that made it.
@@ -187,6 +189,21 @@ pub struct CameraClip {
     pub interruptions: Vec<Interruption>,
     /// The size of the video.
     pub size_bytes: u64,
+}
+
+/// What made one file of a clip.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileMaker {
+    /// The file.
+    pub file: String,
+    /// The link of the codec chain.
+    pub codec: Codec,
+    /// The encoder behind it.
+    pub encoder: String,
+    /// Its preset, where it has one.
+    pub preset: Option<String>,
+    /// Frames in this file.
+    pub frames: u64,
 }
 
 /// Frames that should be in a clip and are not.
@@ -222,6 +239,24 @@ pub enum GapCause {
     EndedEarly,
     /// Their ring is gone: another boot, or another ring of the same name.
     RingGone,
+}
+
+impl GapCause {
+    /// The name used in manifests and logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RingOverrun => "ring_overrun",
+            Self::CaptureRestart => "capture_restart",
+            Self::CameraDrop => "camera_drop",
+            Self::CameraStall => "camera_stall",
+            Self::RingFull => "ring_full",
+            Self::Disk => "disk",
+            Self::Encoder => "encoder",
+            Self::EndedEarly => "ended_early",
+            Self::RingGone => "ring_gone",
+        }
+    }
 }
 
 /// A time in which nothing was recorded although the window was open.

@@ -68,6 +68,12 @@ pub enum RuntimeDirError {
         /// Whose it is.
         owner: u32,
     },
+    /// It holds something else.
+    #[error("the directory {} is not empty, and what is in it is not Preroll's; name another with --runtime-dir", path.display())]
+    NotEmpty {
+        /// Which directory.
+        path: PathBuf,
+    },
     /// Unix sockets in it could not be named.
     #[error("the runtime directory {} has too long a path for the sockets in it ({length} bytes, at most {}); name a shorter one with --runtime-dir", path.display(), MAX_SOCKET_PATH_BYTES - SOCKET_SUFFIX_BYTES)]
     TooLong {
@@ -111,6 +117,7 @@ impl RuntimeDir {
             .create(path)
             .map_err(|e| system("create", e))?;
         let this = Self::open(path)?;
+        this.claim()?;
         let mode = std::fs::Permissions::from_mode(0o700);
         std::fs::set_permissions(&this.path, mode).map_err(|e| system("protect", e))?;
         for sub in [this.rendezvous_dir(), this.ipc_dir()] {
@@ -121,6 +128,25 @@ impl RuntimeDir {
                 .map_err(|e| system("fill", e))?;
         }
         Ok(this)
+    }
+
+    /// Makes sure that what is emptied later is ours: an instance marks its directory, and takes no other that is
+    /// not empty.
+    fn claim(&self) -> Result<(), RuntimeDirError> {
+        let system = |doing, source| RuntimeDirError::System { path: self.path.clone(), doing, source };
+        if self.marker().exists() {
+            return Ok(());
+        }
+        if std::fs::read_dir(&self.path).map_err(|e| system("look into", e))?.next().is_some() {
+            return Err(RuntimeDirError::NotEmpty { path: self.path.clone() });
+        }
+        std::fs::write(self.marker(), "").map_err(|e| system("mark", e))
+    }
+
+    /// Says that the directory is an instance's.
+    #[must_use]
+    pub fn marker(&self) -> PathBuf {
+        self.path.join(".preroll")
     }
 
     /// The directory that is there, without touching it.

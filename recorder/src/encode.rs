@@ -94,8 +94,8 @@ impl EncoderSetup {
             video.set_color_range(color::Range::JPEG);
         }
         if constant_quantiser {
-            // From CRF's 0..51 to the MPEG quantiser's 2..31: 23 becomes 4, which looks about the same.
-            let quantiser = i32::from(self.quality / 6).clamp(2, 31);
+            // From CRF's 0..51 to the lower end of the MPEG quantiser's 2..31: 23 becomes 4, which looks about alike.
+            let quantiser = i32::from(self.quality.div_ceil(6)).clamp(2, 31);
             video.set_global_quality(quantiser * ffmpeg::ffi::FF_QP2LAMBDA);
         }
         let inner = video.open_as_with(codec, self.options())?;

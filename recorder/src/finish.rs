@@ -11,8 +11,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use proto::clip::{
-    CSV_HEADER, CameraClip, Codec, GapCause, Interruption, InterruptionCause, MANIFEST, Manifest, PLAN,
-    SCHEMA, WORKSHOP, Window,
+    CSV_HEADER, CameraClip, Codec, EncoderChoice, FileMaker, GapCause, Interruption, InterruptionCause,
+    MANIFEST, Manifest, PLAN, SCHEMA, WORKSHOP, Window,
 };
 use proto::durable;
 use proto::frame::Moment;
@@ -103,11 +103,11 @@ pub(crate) fn announce(folder: &Path, manifest: &Manifest, reports: &Reports<Rec
     for (name, camera) in &manifest.cameras {
         for gap in &camera.gaps {
             tracing::warn!(
-                "clip {}: camera {name}: {} frames missing after {}: {:?}",
+                "clip {}: camera {name}: {} missing behind frame {}: {}",
                 manifest.clip_id,
-                gap.missing,
+                frames_text(gap.missing),
                 gap.after_sequence,
-                gap.cause
+                gap.cause.name()
             );
         }
     }
@@ -116,6 +116,10 @@ pub(crate) fn announce(folder: &Path, manifest: &Manifest, reports: &Reports<Rec
         complete: manifest.complete,
         finished_after_ms,
     });
+}
+
+fn frames_text(n: u64) -> String {
+    if n == 1 { "1 frame".to_owned() } else { format!("{n} frames") }
 }
 
 /// The manifest that is there already: then only the workshop has to go.
@@ -174,6 +178,19 @@ fn manifest(set: &[Footage], cameras: BTreeMap<Name, CameraClip>) -> Option<Mani
         let asked = plan.window.end_ns - end_ns;
         notes.push(format!("ended {} ms early, because Preroll was stopped", asked.as_millis()));
     }
+    for (name, camera) in &cameras {
+        if camera.frames_expected == 0 {
+            notes.push(format!(
+                "camera {name} made no frame in this window: its file had ended, or it had not begun"
+            ));
+        }
+        if let [first, .., last] = &camera.made_by[..] {
+            notes.push(format!(
+                "camera {name}: the codec changed on the way, from {} to {}",
+                first.codec, last.codec
+            ));
+        }
+    }
     Some(Manifest {
         schema: SCHEMA,
         clip_id: plan.clip_id.clone(),
@@ -193,7 +210,7 @@ fn manifest(set: &[Footage], cameras: BTreeMap<Name, CameraClip>) -> Option<Mani
 /// What is in the files, as opposed to what was thought to be.
 struct Joined {
     rows: Vec<Row>,
-    files: Vec<String>,
+    files: Vec<FileMaker>,
     size_bytes: u64,
 }
 
@@ -213,8 +230,9 @@ fn join_camera(footage: &Footage, folder: &Path, ready: &Path) -> io::Result<Cam
     let made_by = parts.first().map_or_else(crate::probe::last_resort, |p| p.header.choice.clone());
     let (first, last) = (joined.rows.first(), joined.rows.last());
     Ok(CameraClip {
-        file: joined.files.first().cloned(),
-        files: joined.files,
+        file: joined.files.first().map(|f| f.file.clone()),
+        files: joined.files.iter().map(|f| f.file.clone()).collect(),
+        made_by: joined.files,
         timestamps: csv,
         codec: made_by.codec,
         encoder: made_by.encoder,
@@ -268,7 +286,8 @@ fn join(parts: &[Part], footage: &Footage, ready: &Path) -> io::Result<Joined> {
             let layout = layout(codec, camera.fps.milli());
             let writer =
                 VideoWriter::create(&ready.join(&file), layout, part.parameters.clone()).map_err(to_io)?;
-            joined.files.push(file);
+            let EncoderChoice { codec, encoder, preset } = part.header.choice.clone();
+            joined.files.push(FileMaker { file, codec, encoder, preset, frames: 0 });
             let base = part.rows.first().map_or(part.header.base_ns, |r| r.moment.t_capture);
             open = Some((writer, index, base));
         }
@@ -282,6 +301,9 @@ fn join(parts: &[Part], footage: &Footage, ready: &Path) -> io::Result<Joined> {
             packet.set_pts(Some(pts));
             packet.set_dts(Some(pts));
             joined.rows.push(*row);
+            if let Some(file) = joined.files.last_mut() {
+                file.frames += 1;
+            }
             writer.write(packet, part::period_us(camera.fps))
         })
         .map_err(to_io)?;
@@ -289,7 +311,7 @@ fn join(parts: &[Part], footage: &Footage, ready: &Path) -> io::Result<Joined> {
     if let Some((writer, ..)) = open {
         writer.finish().map_err(to_io)?;
     }
-    for file in &joined.files {
+    for FileMaker { file, .. } in &joined.files {
         let path = ready.join(file);
         durable::sync_contents(&path)?;
         joined.size_bytes += path.metadata()?.len();

@@ -4,9 +4,11 @@
 //! This happens in a process of its own, for two reasons: a driver that crashes takes only the probe with it, and the
 //! memory that all those encoders used goes with it too.
 
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -28,6 +30,8 @@ use crate::journal::{PartHeader, PartReason, Row};
 use crate::part::{self, OpenPart};
 use crate::raw::Pixels;
 
+/// The whole probe takes one to three seconds for two cameras; this long only if something hangs.
+const DEADLINE: Duration = Duration::from_secs(60);
 /// Enough pictures for the rate to settle after the first, expensive key frame.
 const PICTURES: usize = 12;
 /// How long to wait for the cameras' own pictures; a camera that has none by then is probed with noise.
@@ -90,17 +94,33 @@ pub(crate) fn unprobed(config: &Config) -> CodecVerdict {
 /// Has everything tried by a process of its own.
 pub(crate) fn in_a_process_of_its_own(runtime_dir: &Path) -> anyhow::Result<CodecVerdict> {
     let own = std::env::current_exe().context("my own executable")?;
-    let output = Command::new(own)
+    let mut child = Command::new(own)
         .args(["--probe".as_ref(), "--runtime-dir".as_ref(), runtime_dir.as_os_str()])
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
+        .stdout(Stdio::piped())
+        .spawn()
         .context("the codec probe can't be started")?;
-    anyhow::ensure!(output.status.success(), "the codec probe ended with {}", output.status);
-    serde_json::from_slice(&output.stdout).context("the codec probe said something else than expected")
+    let mut stdout = child.stdout.take().context("the codec probe's answer")?;
+    let (told, answer) = channel();
+    let reader = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        let read = stdout.read_to_end(&mut text);
+        // Nobody listens any more if it took too long.
+        let _ = told.send(read.map(|_| text));
+    });
+    let answer = answer.recv_timeout(DEADLINE);
+    if answer.is_err() {
+        // A driver that never returns; the probe's death closes its end of the pipe.
+        let _ = child.kill();
+    }
+    let status = child.wait().context("the codec probe")?;
+    let _ = reader.join();
+    let text = answer.context("the codec probe took too long")??;
+    anyhow::ensure!(status.success(), "the codec probe ended with {status}");
+    serde_json::from_slice(&text).context("the codec probe said something else than expected")
 }
 
-/// Tries everything. `scratch` is a folder in memory.
+/// Tries everything. `scratch` is a folder for its small files.
 pub(crate) fn probe(config: &Config, rings: &[Option<Arc<Ring>>], scratch: &Path) -> CodecVerdict {
     let reels: Vec<Reel> = config
         .cameras

@@ -62,6 +62,22 @@ enum Disk {
     },
 }
 
+/// The chain to go down, and where on it to begin: where the part before was, so that the two can be joined.
+fn chain(verdict: &CodecVerdict, before: Option<&EncoderChoice>) -> (Vec<EncoderChoice>, usize) {
+    let mut chain = verdict.chain.clone();
+    let Some(before) = before else { return (chain, 0) };
+    match chain.iter().position(|choice| choice == before) {
+        Some(at) => (chain, at),
+        // Not probed yet: what has worked is as good as anything.
+        None if verdict.trials.is_empty() => {
+            chain.insert(0, before.clone());
+            (chain, 0)
+        }
+        // Given up, since recorders kept crashing in it.
+        None => (chain, 0),
+    }
+}
+
 /// What came of moving a take on.
 pub(crate) enum Step {
     /// A frame was encoded.
@@ -100,6 +116,7 @@ impl Take {
         let written: Vec<Moment> = parts.iter().flat_map(|p| p.rows.iter().map(|r| r.moment)).collect();
         let first =
             parts.first().map(|p| First { sequence: p.header.first_sequence, previous: p.header.previous });
+        let (chain, codec) = chain(studio.verdict, parts.last().map(|p| &p.header.choice));
         if let Some(last) = written.last() {
             tracing::info!(
                 "clip {}: camera {}: going on after frame {} ({} frames are on disk)",
@@ -116,9 +133,9 @@ impl Take {
             camera,
             ended_early: false,
             reader: studio.reader.filter(|_| same_ring).cloned(),
-            chain: studio.verdict.chain.clone(),
+            chain,
             quality: studio.quality,
-            codec: 0,
+            codec,
             part: None,
             next_part_is: if parts.is_empty() { PartReason::First } else { PartReason::RecorderRestart },
             first,

@@ -116,9 +116,17 @@ pub(crate) fn trigger(dir: &Path, args: &TriggerArgs) -> Result<u8, Failure> {
         return Ok(exit::DONE);
     }
     // However long the post-roll is. The supervisor's end ends this too.
-    let manifest = match line.hear(None)? {
-        Response::Finished(manifest) => manifest,
-        other => return Err(unexpected(&other)),
+    let manifest = match line.hear(None) {
+        Ok(Response::Finished(manifest)) => manifest,
+        Ok(other) => return Err(unexpected(&other)),
+        Err(e) => {
+            print(&answer(&accepted, None))?;
+            let promise = "its plan is on disk, so a running supervisor, or the next one, finishes it";
+            return Err(Failure::failed(format!(
+                "clip {} is not finished yet; {promise} ({})",
+                accepted.clip_id, e.message
+            )));
+        }
     };
     print(&answer(&accepted, Some(&manifest)))?;
     Ok(if manifest.complete { exit::DONE } else { exit::INCOMPLETE })

@@ -111,7 +111,7 @@ fn trigger(stream: &mut UnixStream, request: &TriggerRequest, counter: &Counter)
     if counter.closing.load(Ordering::Relaxed) {
         return control::write(stream, &refuse("the supervisor is ending; this moment was not recorded"));
     }
-    let (accepted, folder) = match counter.desk.accept(request, MonotonicNs::now()) {
+    let (mut accepted, folder) = match counter.desk.accept(request, MonotonicNs::now()) {
         Ok(accepted) => accepted,
         Err(refused) => return control::write(stream, &Response::Refused(refused)),
     };
@@ -119,6 +119,9 @@ fn trigger(stream: &mut UnixStream, request: &TriggerRequest, counter: &Counter)
     let _ = counter.events.send(Event::Planned(folder.clone()));
     if let Err(e) = trigger::sync_plan(&folder) {
         tracing::error!("{}: the plan may not be on the disk yet: {e}", folder.display());
+        accepted
+            .notes
+            .push(format!("the plan may not be on the disk yet, so it may not outlive a power cut: {e}"));
     }
     control::write(stream, &Response::Accepted(accepted))?;
     if !request.wait {

@@ -162,7 +162,7 @@ fn available() -> u64 {
     kib.map_or(shm, |kib| shm.min((kib * 1024).saturating_sub(MEMORY_FOR_THE_REST)))
 }
 
-/// Can folders be made there? Looks at the nearest folder that exists, and makes nothing.
+/// Can folders be made there? Tries in the nearest folder that exists, and leaves nothing.
 fn writable(output_dir: &Path) -> Result<(), Failure> {
     let no = |path: &Path, why: &str| {
         Failure::bad_input(format!(
@@ -175,10 +175,8 @@ fn writable(output_dir: &Path) -> Result<(), Failure> {
     for folder in absolute.ancestors() {
         match folder.metadata() {
             Ok(there) if !there.is_dir() => return Err(no(folder, "it is not a folder")),
-            Ok(_) => {
-                let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-                return rustix::fs::access(folder, access).map_err(|e| no(folder, &e.to_string()));
-            }
+            // Permissions don't tell (root may do anything but on a read-only or a special file system): try.
+            Ok(_) => return tempfile::tempdir_in(folder).map(drop).map_err(|e| no(folder, &e.to_string())),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => return Err(no(folder, &e.to_string())),
         }

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
-/// Rates are taken over this long.
+/// Processor time is taken over this long.
 const EVERY: Duration = Duration::from_secs(1);
+/// Bytes written are taken over this long: a clip is written in a burst, and only what is sustained wears a disk.
+const WRITES_EVERY: Duration = Duration::from_secs(10);
 
 /// One process's figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -26,17 +28,24 @@ pub(crate) struct Meter {
     /// `None` where sysinfo can't read this system; then there are no rates.
     system: Option<System>,
     last: Instant,
-    rates: HashMap<u32, (f64, f64)>,
+    cpu: HashMap<u32, f64>,
     written: HashMap<u32, u64>,
+    last_writes: Instant,
+    written_then: HashMap<u32, u64>,
+    write_rates: HashMap<u32, f64>,
 }
 
 impl Meter {
     pub(crate) fn new() -> Self {
+        let now = Instant::now();
         Self {
             system: System::new().ok(),
-            last: Instant::now(),
-            rates: HashMap::new(),
+            last: now,
+            cpu: HashMap::new(),
             written: HashMap::new(),
+            last_writes: now,
+            written_then: HashMap::new(),
+            write_rates: HashMap::new(),
         }
     }
 
@@ -51,28 +60,31 @@ impl Meter {
         let what = ProcessRefreshKind::nothing().with_cpu().with_disk_usage().without_tasks();
         let Some(system) = &mut self.system else { return };
         system.refresh_processes_specifics(ProcessesToUpdate::Some(&them), true, what);
-        self.rates.clear();
-        let mut written = HashMap::new();
-        for pid in pids {
-            let Some(process) = system.process(Pid::from_u32(*pid)) else { continue };
-            let total = process.disk_usage().total_written_bytes;
-            let since = self.written.get(pid).map_or(0, |before| total.saturating_sub(*before));
-            #[expect(clippy::cast_precision_loss, reason = "bytes of one second")]
-            let rate = since as f64 / passed.as_secs_f64();
-            self.rates.insert(*pid, (f64::from(process.cpu_usage()), rate));
-            written.insert(*pid, total);
+        let known = |pid: &u32| system.process(Pid::from_u32(*pid)).map(|process| (*pid, process));
+        self.cpu = pids.iter().filter_map(known).map(|(pid, p)| (pid, f64::from(p.cpu_usage()))).collect();
+        self.written =
+            pids.iter().filter_map(known).map(|(pid, p)| (pid, p.disk_usage().total_written_bytes)).collect();
+        let passed = self.last_writes.elapsed();
+        if passed >= WRITES_EVERY {
+            self.last_writes = Instant::now();
+            let then = std::mem::replace(&mut self.written_then, self.written.clone());
+            let rate = |(pid, total): (&u32, &u64)| {
+                #[expect(clippy::cast_precision_loss, reason = "bytes of ten seconds")]
+                let since = total.saturating_sub(then.get(pid).copied().unwrap_or(0)) as f64;
+                (*pid, since / passed.as_secs_f64())
+            };
+            self.write_rates = self.written.iter().map(rate).collect();
         }
-        self.written = written;
     }
 
     /// What a process hands to disks, in bytes a second.
     pub(crate) fn read_rate(&self, pid: u32) -> f64 {
-        self.rates.get(&pid).map_or(0.0, |(_, rate)| *rate)
+        self.write_rates.get(&pid).copied().unwrap_or(0.0)
     }
 
     /// A process as it stands now; memory and descriptors are read at this moment.
     pub(crate) fn read(&self, pid: u32) -> Reading {
-        let cpu_percent = self.rates.get(&pid).map_or(0.0, |(cpu, _)| *cpu);
+        let cpu_percent = self.cpu.get(&pid).copied().unwrap_or(0.0);
         let memory = rollup(pid);
         let proc = PathBuf::from(format!("/proc/{pid}"));
         let count =

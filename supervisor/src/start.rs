@@ -120,6 +120,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         ready_said: false,
     };
     house.write_session(false);
+    tracing::info!("clips go to {}; record one with: supervisor trigger", session.display());
     let asked_by = house.run(&happening);
     house.close(&happening);
     clean_up(&mut house);
@@ -306,6 +307,7 @@ fn clear(dir: &RuntimeDir) {
     for folder in ["rendezvous", "ipc", "probe"] {
         let _ = std::fs::remove_dir_all(dir.path().join(folder));
     }
-    // The lock's file goes last; whoever waits for it sees that and makes another.
+    // The lock's file goes last but for the mark; whoever waits for it sees that and makes another.
     let _ = std::fs::remove_file(dir.lock_path());
+    let _ = std::fs::remove_file(dir.marker());
 }

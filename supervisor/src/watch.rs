@@ -136,6 +136,7 @@ impl House {
     }
 
     fn on_report(&mut self, pid: u32, report: Report) {
+        let probed = self.verdict.is_some();
         let Some(child) = self.speaker(pid) else { return };
         match report {
             Report::Capture(CaptureReport::Beat { progress, camera }) => {
@@ -148,8 +149,9 @@ impl House {
                 }
             }
             Report::Recorder(RecorderReport::Beat(beat)) => {
-                // Waiting for a disk is not its fault, and idling is what it should do.
-                let idle = !beat.busy || beat.trouble.is_some();
+                // Waiting for a disk is not its fault, idling is what it should do, and the codec probe has its own
+                // deadline.
+                let idle = !beat.busy || beat.trouble.is_some() || !probed;
                 let progress = beat.progress;
                 child.beat = beat;
                 if let Some(running) = child.running_mut() {
@@ -431,11 +433,11 @@ impl House {
         } else {
             tracing::info!("stopping");
         }
-        let (captures, recorder) = self.children.split_at_mut(self.config.cameras.len());
-        let in_order = [(recorder, CLOSING), (captures, ENDING)];
+        let captures = self.config.cameras.len();
+        let in_order = [(captures..self.children.len(), CLOSING), (0..captures, ENDING)];
         let mut hurry = false;
-        for (children, patience) in in_order {
-            for running in children.iter_mut().filter_map(Child::running_mut) {
+        for (these, patience) in in_order {
+            for running in self.children[these.clone()].iter_mut().filter_map(Child::running_mut) {
                 match &running.orders {
                     Some(orders) if !hurry => orders.stop(),
                     // Not yet connected: there is nothing to close.
@@ -443,37 +445,48 @@ impl House {
                 }
             }
             let until = Instant::now() + patience;
-            while children.iter().any(|c| c.running().is_some()) {
+            while self.children[these.clone()].iter().any(|c| c.running().is_some()) {
                 let left = until.saturating_duration_since(Instant::now());
                 if left.is_zero() || hurry {
-                    children.iter_mut().filter_map(Child::running_mut).for_each(|r| r.kill("stopping"));
+                    let late = self.children[these.clone()].iter_mut().filter_map(Child::running_mut);
+                    late.for_each(|r| r.kill("stopping"));
                 }
                 match happening.recv_timeout(left.max(hung::LAST_MOMENTS)) {
-                    Ok(Event::Signal) => {
-                        tracing::warn!("asked twice: ending at once");
-                        hurry = true;
-                    }
-                    Ok(Event::Exited { pid, .. }) => {
-                        for c in children.iter_mut().filter(|c| c.running().is_some_and(|r| r.pid == pid)) {
-                            c.life = Life::Ended;
-                        }
-                    }
-                    Ok(Event::Report {
-                        report: Report::Recorder(RecorderReport::ClipDone { folder, .. }),
-                        ..
-                    }) => {
-                        self.desk.finish(&folder);
-                    }
-                    Ok(Event::Request { request: Request::Stats, reply }) => {
-                        drop(reply);
-                    }
-                    Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                    Ok(event) => hurry |= self.on_while_closing(event),
+                    Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
         }
         self.over.store(true, Ordering::Release);
         self.desk.wake();
+    }
+
+    /// What still counts while everything is being closed. True when it is to go faster.
+    fn on_while_closing(&mut self, event: Event) -> bool {
+        match event {
+            Event::Signal => {
+                tracing::warn!("asked twice: ending at once");
+                return true;
+            }
+            Event::Exited { pid, .. } => {
+                // Nothing is started again, whoever it was.
+                for c in self.children.iter_mut().filter(|c| c.running().is_some_and(|r| r.pid == pid)) {
+                    c.life = Life::Ended;
+                }
+            }
+            Event::Report { report: Report::Recorder(RecorderReport::ClipDone { folder, .. }), .. } => {
+                self.desk.finish(&folder);
+            }
+            Event::Request { request: Request::Stats, reply } => {
+                let _ = reply.send(Response::Stats(Box::new(self.stats())));
+            }
+            Event::Request { reply, .. } => {
+                let _ = reply.send(refuse(exit::FAILED, "the supervisor is ending".into()));
+            }
+            Event::Connected { .. } | Event::Report { .. } | Event::Planned(_) | Event::Found { .. } => {}
+        }
+        false
     }
 }
 

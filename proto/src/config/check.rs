@@ -48,8 +48,20 @@ impl Checker<'_> {
         if list.len() > MAX_CAMERAS {
             return self.wrong(raw.cameras.referenced, format!("cameras: at most {MAX_CAMERAS}"));
         }
-        if let Some(name) = &raw.camera.name {
-            return self.wrong(name.referenced, "name: a camera's name can't be a default for all of them");
+        let all = &raw.camera;
+        let own_keys = [
+            ("name", at(&all.name)),
+            ("path", at(&all.path)),
+            ("source", at(&all.source)),
+            ("truth_log", at(&all.truth_log)),
+        ];
+        for (key, place) in own_keys {
+            if let Some(place) = place {
+                return self.wrong(
+                    place,
+                    format!("{key}: each camera needs its own; it can't be a default for all of them"),
+                );
+            }
         }
         let mut cameras: Vec<CameraConfig> = Vec::new();
         let mut seen: HashMap<Name, Location> = HashMap::new();
@@ -113,9 +125,9 @@ impl Checker<'_> {
             Ok(geometry) => geometry,
             Err(e) => return self.wrong(width_at, format!("camera {name}: {e}")),
         };
-        self.only_its_own_keys(own, &backend_typed.value)?;
+        self.only_its_own_keys(own, &backend_typed.value.to_ascii_lowercase())?;
         let mut speed = 1.0;
-        let backend = match backend_typed.value.as_str() {
+        let backend = match backend_typed.value.to_ascii_lowercase().as_str() {
             "sim" => {
                 if width < STAMP_SIZE.0 || height < STAMP_SIZE.1 {
                     let (w, h) = STAMP_SIZE;
@@ -376,6 +388,7 @@ mod tests {
         refused("cameras:\n  - { name: a, backend: sim, path: ¦x }\n", "a key of file cameras");
         refused("cameras:\n  - ¦{ name: a, backend: file }\n", "plays a file: name it");
         refused("cameras:\n  - { name: a, ¦name: b, backend: sim }\n", "duplicate");
+        refused("camera: { path: ¦x }\ncameras: [{ name: a, backend: sim }]\n", "can't be a default");
         refused("cameras: ¦[]\n", "at least one");
         refused("¦recording: {}\n", "missing field `cameras`");
         refused(&format!("{sim}recording: {{ codec_quality: ¦52 }}\n"), "0 (best) to 51");
