@@ -105,10 +105,10 @@ pub(crate) struct TriggerArgs {
     #[arg(long, value_name = "MS", allow_hyphen_values = true)]
     pub(crate) ago: Option<String>,
     /// Milliseconds before it, other than the config's pre_roll_ms
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) pre_ms: Option<u64>,
     /// Milliseconds after it, other than the config's post_roll_ms
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) post_ms: Option<u64>,
     /// Wait until the clip is finished
     #[arg(long)]
