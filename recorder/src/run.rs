@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context;
 use proto::clip::{CodecVerdict, PLAN, Plan, WORKSHOP, unfinished_clips};
@@ -13,11 +14,15 @@ use proto::instance::{ChildId, RuntimeDir};
 use proto::messages::{self, BEAT, Link, RecorderOrder, RecorderReport, Reports};
 use proto::name::Name;
 use proto::ring::Ring;
+use proto::time::MonotonicNs;
 
 use crate::finish::{self, Finishing};
 use crate::probe;
 use crate::pulse::Pulse;
 use crate::worker::{Job, Worker};
+
+/// How far ahead a stop sets the end of open clips: longer than it takes to tell every worker.
+const LAST_FRAMES: Duration = Duration::from_millis(50);
 
 /// What the workers go by; the probe's verdict replaces what was assumed before it.
 pub(crate) type SharedVerdict = Arc<Mutex<CodecVerdict>>;
@@ -224,7 +229,9 @@ impl Desk {
     /// Closes every open clip as it is, and waits until all are finished.
     fn close(self) {
         let (jobs, threads): (Vec<_>, Vec<_>) = self.workers.into_values().unzip();
-        jobs.iter().for_each(|j| drop(j.send(Job::Stop)));
+        // One window on one clock for every camera, and none has a frame from after its end yet.
+        let end = MonotonicNs::now() + LAST_FRAMES;
+        jobs.iter().for_each(|j| drop(j.send(Job::Stop { end })));
         for thread in threads {
             if thread.join().is_err() {
                 tracing::error!("a camera's worker panicked; its clip stays unfinished until the next start");

@@ -159,10 +159,10 @@ impl Take {
         }
     }
 
-    /// Closes the window now: Preroll is being stopped.
-    pub(crate) fn end_early(&mut self, now: MonotonicNs) {
-        if self.window.end_ns > now {
-            self.window.end_ns = now.max(self.window.start_ns);
+    /// Closes the window at this moment: Preroll is being stopped.
+    pub(crate) fn end_early(&mut self, end: MonotonicNs) {
+        if self.window.end_ns > end {
+            self.window.end_ns = end.max(self.window.start_ns);
             self.ended_early = true;
         }
     }
@@ -190,7 +190,12 @@ impl Take {
 
     fn wait_or_end(&self, ring: &Ring, now: MonotonicNs) -> Step {
         let grace = SILENCE_GRACE + self.camera.fps.period() * 10;
-        let patience = if ring.has_ended() || self.ended_early { Duration::ZERO } else { grace };
+        let patience = match (ring.has_ended(), self.ended_early) {
+            (true, _) => Duration::ZERO,
+            // A frame of the last moment may still be on its way; but an end must not take long.
+            (false, true) => grace.min(SILENCE_GRACE),
+            (false, false) => grace,
+        };
         if now > self.window.end_ns + patience { Step::Over } else { Step::Waiting }
     }
 

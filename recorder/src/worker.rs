@@ -23,8 +23,8 @@ const NAP: Duration = Duration::from_millis(10);
 pub(crate) enum Job {
     /// Record this camera's part of a clip.
     Record { folder: PathBuf, plan: Arc<Plan>, camera: PlannedCamera },
-    /// Close every take now; no more will come.
-    Stop,
+    /// Close every take at this moment, if it would last longer; no more will come.
+    Stop { end: MonotonicNs },
 }
 
 /// One camera's worker.
@@ -65,10 +65,15 @@ impl Worker {
                     };
                     takes.push(Take::begin(&folder, plan, camera, &studio));
                 }
-                Ok(Job::Stop) | Err(TryRecvError::Disconnected) => {
+                Ok(Job::Stop { end }) => {
+                    stopping = true;
+                    takes.iter_mut().for_each(|take| take.end_early(end));
+                }
+                Err(TryRecvError::Disconnected) if !stopping => {
                     stopping = true;
                     takes.iter_mut().for_each(|take| take.end_early(MonotonicNs::now()));
                 }
+                Err(TryRecvError::Disconnected) => {}
                 Err(TryRecvError::Empty) => {}
             }
             self.move_on(&mut takes, reader.as_ref());
