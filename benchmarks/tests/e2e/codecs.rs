@@ -1,0 +1,66 @@
+//! Every codec by name, every pixel format: the right container, and true frames in it.
+
+use crate::rig::{Rig, TWO_CAMERAS, clip_of, manifest};
+
+/// A clip with this codec, the two cameras having these formats; and what the log says of it.
+#[track_caller]
+fn clip_in(codec: &str, extension: &str, formats: [&str; 2]) -> Rig {
+    let camera = |name: &str, format: &str| {
+        (format!("name: {name},"), format!("name: {name}, pixel_format: {format},"))
+    };
+    let mut config = TWO_CAMERAS.to_owned();
+    for (name, format) in ["left", "right"].into_iter().zip(formats) {
+        let (from, to) = camera(name, format);
+        config = config.replace(&from, &to);
+    }
+    let rig = Rig::start(&format!("{config}  preferred_codec: {codec}\n"));
+    let clip = clip_of(&rig.command(&["trigger", "--wait"]).code(0).json());
+    let report = rig.assert_complete();
+    let manifest = manifest(&clip);
+    for name in ["left", "right"] {
+        let camera = &manifest["cameras"][name];
+        assert_eq!(
+            (&camera["codec"], &camera["file"]),
+            (&codec.into(), &format!("{name}{extension}").into())
+        );
+        assert!(report.clips[0].cameras[name].present >= 60, "{report}");
+    }
+    assert_eq!(rig.stats()["recorder"]["codec"], codec);
+    let line = format!("[INFO] Using video codec: {codec} (extension: {extension})");
+    assert!(rig.log().contains(&line), "{:#?}", rig.log());
+    rig
+}
+
+#[test]
+fn h264_is_what_auto_takes() {
+    let rig = Rig::start(TWO_CAMERAS);
+    assert_eq!(rig.await_log("Using video codec"), "[INFO] Using video codec: H264 (extension: .mp4)");
+    assert_eq!(rig.stats()["recorder"]["codec"], "H264");
+}
+
+#[test]
+fn h264_is_true_in_i420_and_nv12() {
+    clip_in("H264", ".mp4", ["I420", "NV12"]);
+}
+
+#[test]
+fn avc1_is_true_in_yuyv_and_bgr24() {
+    clip_in("avc1", ".mp4", ["YUYV", "BGR24"]);
+}
+
+#[test]
+fn mjpg_is_true_in_gray8_and_i420() {
+    let rig = clip_in("MJPG", ".avi", ["GRAY8", "I420"]);
+    // Asked for, it is no last resort.
+    assert!(!rig.log().iter().any(|line| line.contains("defaulting to MJPEG")));
+}
+
+#[test]
+fn xvid_is_true_in_nv12_and_bgr24() {
+    clip_in("XVID", ".avi", ["NV12", "BGR24"]);
+}
+
+#[test]
+fn mp4v_is_true_in_gray8_and_yuyv() {
+    clip_in("MP4V", ".mp4", ["GRAY8", "YUYV"]);
+}

@@ -1,0 +1,15 @@
+//! All of Preroll, through its front door: a real supervisor with real captures and a real recorder, its clips
+//! judged by their pixels.
+//!
+//! Every test runs a [`rig`] of its own. One that chooses at random prints its seed; `PREROLL_SEED` sets it.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
+
+mod answers;
+mod codecs;
+mod films;
+mod hangs;
+mod kills;
+mod mistakes;
+mod rig;
+mod triggers;
