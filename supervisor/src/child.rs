@@ -201,7 +201,7 @@ impl Child {
         if silent_for < patience || running.ending.is_some() {
             return;
         }
-        let sign = hung::sign(running.pid);
+        let sign = hung::close_look(running.pid);
         match hung::judge(silent_for, patience, running.progress.sign, sign) {
             Opinion::Hung => {
                 tracing::error!(

@@ -62,6 +62,28 @@ pub(crate) fn sign(pid: Pid) -> Option<Sign> {
     parse(&text, rustix::param::clock_ticks_per_second())
 }
 
+/// Looks at a process and at each of its threads: the first of them may be asleep while another waits for its turn.
+pub(crate) fn close_look(pid: Pid) -> Option<Sign> {
+    let sign = sign(pid)?;
+    let threads = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).ok()?;
+    let state = |text: String| text.rsplit_once(')')?.1.trim_start().chars().next();
+    let states = threads.filter_map(|t| state(std::fs::read_to_string(t.ok()?.path().join("stat")).ok()?));
+    Some(Sign { state: excuse(sign.state, states), ..sign })
+}
+
+/// The state that speaks for a process: one that waits for a disk or for its turn, if any of its threads does. Stopped
+/// and dead ones are so as a whole.
+fn excuse(first: char, threads: impl Iterator<Item = char>) -> char {
+    match first {
+        'T' | 't' | 'Z' | 'X' => first,
+        _ => threads.fold(first, |so_far, state| match (so_far, state) {
+            ('D', _) | (_, 'D') => 'D',
+            ('R', _) | (_, 'R') => 'R',
+            _ => so_far,
+        }),
+    }
+}
+
 /// `proc(5)`: the name is in brackets and may hold anything, so fields are counted from the last bracket.
 fn parse(stat: &str, ticks_per_second: u64) -> Option<Sign> {
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
@@ -96,6 +118,20 @@ mod tests {
         assert_eq!(after(30, at('R', 300)), Opinion::Starved);
         assert_eq!(after(30, at('D', 100)), Opinion::Starved);
         assert_eq!(after(30, None), Opinion::Fine);
+    }
+
+    #[test]
+    fn any_thread_that_waits_for_its_turn_or_a_disk_excuses_the_process() {
+        assert_eq!(excuse('S', "SSRS".chars()), 'R');
+        assert_eq!(excuse('S', "SRDS".chars()), 'D');
+        assert_eq!(excuse('S', "SSSS".chars()), 'S');
+        assert_eq!(excuse('T', "TTTT".chars()), 'T');
+    }
+
+    #[test]
+    fn a_close_look_sees_what_the_threads_do() {
+        let running = close_look(rustix::process::getpid()).unwrap();
+        assert_eq!(running.state, 'R', "this thread runs, whatever the first one does");
     }
 
     #[test]
