@@ -145,7 +145,7 @@ fn capture(
     let mut last_frame = MonotonicNs::now();
     let mut last_source = writer.ring().newest().map(|m| m.source_sequence);
     let mut ring_was_full = false;
-    let mut live = false;
+    let (mut live, mut silent) = (false, false);
     while !watch.stop.load(Ordering::Relaxed) {
         watch.turns.fetch_add(1, Ordering::Relaxed);
         match source.wait()? {
@@ -154,7 +154,7 @@ fn capture(
                 last_source = Some(source_sequence);
                 if !live {
                     watch.set(CameraState::Live);
-                    live = true;
+                    (live, silent) = (true, false);
                     tracing::info!("camera {name} is live (epoch {})", writer.epoch());
                 }
                 last_frame = MonotonicNs::now();
@@ -170,9 +170,9 @@ fn capture(
                     None => ring_was_full = true,
                 }
             }
-            Arrival::Silence if live && last_frame + silent_after < MonotonicNs::now() => {
+            Arrival::Silence if !silent && last_frame + silent_after < MonotonicNs::now() => {
                 watch.set(CameraState::Silent);
-                live = false;
+                (live, silent) = (false, true);
             }
             Arrival::Silence => {}
             Arrival::End => {

@@ -372,4 +372,6 @@ pub struct CodecVerdict {
     pub chain: Vec<EncoderChoice>,
     /// Everything that was tried.
     pub trials: Vec<CodecTrial>,
+    /// What was taken off the chain since, because recorders kept crashing in it.
+    pub given_up: Vec<EncoderChoice>,
 }

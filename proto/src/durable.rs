@@ -12,7 +12,7 @@ use std::path::Path;
 /// The system's word; then `path` is as it was.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
+    beside.push("~new");
     let beside = Path::new(&beside);
     let result = write_new(beside, bytes).and_then(|_| std::fs::rename(beside, path));
     if result.is_err() {
@@ -28,10 +28,16 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// The system's word. After a failed flush nothing is known of the disk: the caller must not take it for success.
 pub fn replace_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
+    beside.push("~new");
     let beside = Path::new(&beside);
-    write_new(beside, bytes)?.sync_all()?;
-    std::fs::rename(beside, path)?;
+    let result = write_new(beside, bytes)
+        .and_then(|file| file.sync_all())
+        .and_then(|()| std::fs::rename(beside, path));
+    if result.is_err() {
+        // What was written beside is of no use to anyone.
+        let _ = std::fs::remove_file(beside);
+    }
+    result?;
     sync_parent(path)
 }
 

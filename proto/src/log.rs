@@ -39,7 +39,11 @@ impl LogFormat {
 
 /// Sends this process's log to its standard error. Called once, first thing.
 pub fn start(format: LogFormat) {
-    let lines = tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(Level::INFO);
+    let lines = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        // Who reads the log may go at any time; that is no reason to go too.
+        .log_internal_errors(false)
+        .with_max_level(Level::INFO);
     // A second call would be a mistake in main; the first one's choice stays.
     let _ = match format {
         LogFormat::Text => {

@@ -100,6 +100,11 @@ pub enum RecorderReport {
         /// From the window's end to the manifest.
         finished_after_ms: u64,
     },
+    /// A clip can't be recorded: its plan is unreadable.
+    ClipLost {
+        /// Its folder.
+        folder: PathBuf,
+    },
 }
 
 /// What the recorder says of itself.
@@ -255,8 +260,13 @@ where
     O: Serialize + DeserializeOwned,
     R: Serialize + DeserializeOwned,
 {
+    // A name that led nowhere never will: each try at one costs a descriptor that ipc-channel doesn't give back.
+    let mut dead = String::new();
     loop {
-        let Some(orders) = greet::<O, R>(rendezvous, upward) else {
+        let name = std::fs::read_to_string(rendezvous).unwrap_or_default();
+        let orders = if name.is_empty() || name == dead { None } else { greet::<O, R>(&name, upward) };
+        let Some(orders) = orders else {
+            dead = name;
             std::thread::sleep(LOOK_AGAIN);
             continue;
         };
@@ -269,13 +279,12 @@ where
     }
 }
 
-fn greet<O, R>(rendezvous: &Path, upward: &Upward<R>) -> Option<IpcReceiver<O>>
+fn greet<O, R>(name: &str, upward: &Upward<R>) -> Option<IpcReceiver<O>>
 where
     O: Serialize + DeserializeOwned,
     R: Serialize + DeserializeOwned,
 {
-    let name = std::fs::read_to_string(rendezvous).ok()?;
-    let supervisor = IpcSender::<Greeting<O, R>>::connect(name).ok()?;
+    let supervisor = IpcSender::<Greeting<O, R>>::connect(name.to_owned()).ok()?;
     let (orders_to_us, orders) = ipc::channel::<O>().ok()?;
     let (ours, reports) = ipc::channel::<R>().ok()?;
     supervisor.send(Greeting { pid: std::process::id(), orders: orders_to_us, reports }).ok()?;

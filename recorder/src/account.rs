@@ -47,6 +47,9 @@ impl Evidence {
         let mut written = 0;
         for wanted in &self.wanted {
             let moment = wanted.moment;
+            if before.is_none() {
+                gaps.add(0, self.frames_before(&moment), GapCause::CameraStall);
+            }
             if let Some(before) = before {
                 gaps.add(before.sequence, self.never_published(&before, &moment), cause(&before, &moment));
             }
@@ -65,7 +68,7 @@ impl Evidence {
                     gaps.add(before.map_or(0, |b| b.sequence), self.silent_frames(before), cause);
                 }
             }
-            (None, Some(_)) => {}
+            (None, Some(after)) => gaps.add(0, self.frames_before(&after), GapCause::CameraStall),
         }
         let missing: u64 = gaps.0.iter().map(|g| g.missing).sum();
         Account { expected: written + missing, written, gaps: gaps.0 }
@@ -89,6 +92,15 @@ impl Evidence {
         let first = partition(1, steps, |k| time_of(k) >= self.window.start_ns.0);
         let end = partition(first, steps, |k| !inside(k));
         end - first
+    }
+
+    /// Frames that a camera should have made from the window's start to its very first frame ever: it came up late.
+    fn frames_before(&self, first: &Moment) -> u64 {
+        if first.sequence != 1 {
+            return 0;
+        }
+        let until = first.t_capture.min(self.window.end_ns);
+        nanos(until - self.window.start_ns) / nanos(self.period).max(1)
     }
 
     /// Frames that a silent camera should have made from its last one (or the window's start) to the end.
@@ -214,6 +226,22 @@ mod tests {
         assert_eq!(silent.account(), Account { expected: 11, written: 6, gaps: vec![gap] });
         let ended = Evidence { silence: None, ..silent };
         assert_eq!(ended.account(), Account { expected: 6, written: 6, gaps: vec![] });
+    }
+
+    #[test]
+    fn a_camera_that_comes_up_late_is_missed_until_then() {
+        // Its first frame ever at 150 ms; the window begins at 100.
+        let late = |n: u64| Moment { sequence: n - 14, ..frame(n) };
+        let wanted = (15..=20).map(|n| here(late(n))).collect();
+        let account = Evidence { previous: None, following: Some(late(21)), ..evidence(wanted) }.account();
+        let gap = Gap { after_sequence: 0, missing: 5, cause: GapCause::CameraStall };
+        assert_eq!(account, Account { expected: 11, written: 6, gaps: vec![gap] });
+        let later = Evidence {
+            previous: None,
+            following: Some(Moment { sequence: 1, ..frame(30) }),
+            ..evidence(vec![])
+        };
+        assert_eq!(later.account().gaps.iter().map(|g| g.missing).sum::<u64>(), 10);
     }
 
     #[test]

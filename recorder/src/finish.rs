@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::clip::{
     CSV_HEADER, CameraClip, Codec, EncoderChoice, FileMaker, GapCause, Interruption, InterruptionCause,
@@ -45,13 +45,14 @@ pub(crate) enum Finishing {
 pub(crate) fn run(queue: &Receiver<Finishing>, reports: &Reports<RecorderReport>, pulse: &Arc<Pulse>) {
     let mut sets: HashMap<PathBuf, Vec<Footage>> = HashMap::new();
     let mut failed: Vec<PathBuf> = Vec::new();
+    let mut tried = Instant::now();
     loop {
         let told = if failed.is_empty() {
             queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
         } else {
             queue.recv_timeout(TRY_AGAIN)
         };
-        let ready: Vec<PathBuf> = match told {
+        let mut ready: Vec<PathBuf> = match told {
             Ok(Finishing::Camera(footage)) => {
                 let folder = footage.folder.clone();
                 let cameras = footage.plan.cameras.len();
@@ -59,9 +60,12 @@ pub(crate) fn run(queue: &Receiver<Finishing>, reports: &Reports<RecorderReport>
                 set.push(*footage);
                 if set.len() == cameras { vec![folder] } else { Vec::new() }
             }
-            Err(RecvTimeoutError::Timeout) => std::mem::take(&mut failed),
+            Err(RecvTimeoutError::Timeout) => Vec::new(),
             Ok(Finishing::End) | Err(RecvTimeoutError::Disconnected) => return,
         };
+        if tried.elapsed() >= TRY_AGAIN {
+            ready.append(&mut failed);
+        }
         for folder in ready {
             let Some(set) = sets.get(&folder) else { continue };
             let _working = pulse.work();
@@ -79,6 +83,7 @@ pub(crate) fn run(queue: &Receiver<Finishing>, reports: &Reports<RecorderReport>
                     );
                     pulse.set_storage_trouble(Some(format!("{}: {e}", folder.display())));
                     failed.push(folder);
+                    tried = Instant::now();
                 }
             }
         }
@@ -131,13 +136,25 @@ pub(crate) fn already_finished(folder: &Path) -> Option<Manifest> {
 
 fn clear_workshop(folder: &Path) {
     let workshop = folder.join(WORKSHOP);
-    // The plan goes first: without it the folder no longer counts as unfinished, whatever is left of the rest.
-    let removed = std::fs::remove_file(workshop.join(PLAN)).and_then(|()| std::fs::remove_dir_all(&workshop));
-    if let Err(e) = removed
+    // The plan goes last: as long as it is there, somebody comes back to clear up the rest.
+    if let Err(e) = empty(&workshop)
         && e.kind() != io::ErrorKind::NotFound
     {
         tracing::warn!("can't remove {}: {e}; it is no longer needed", workshop.display());
     }
+}
+
+fn empty(workshop: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(workshop)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            std::fs::remove_dir_all(path)?;
+        } else if path.file_name().is_some_and(|name| name != PLAN) {
+            std::fs::remove_file(path)?;
+        }
+    }
+    std::fs::remove_file(workshop.join(PLAN))?;
+    std::fs::remove_dir(workshop)
 }
 
 fn publish(folder: &Path, set: &[Footage], pulse: &Pulse) -> io::Result<Manifest> {
@@ -148,9 +165,9 @@ fn publish(folder: &Path, set: &[Footage], pulse: &Pulse) -> io::Result<Manifest
     }
     // Side by side: most of the time goes into waiting for the disk, and it serves them together.
     let cameras: BTreeMap<Name, CameraClip> = std::thread::scope(|scope| {
+        let ready = &ready;
         let join = |footage| {
-            let clip = join_camera(footage, folder, &ready)?;
-            pulse.step();
+            let clip = join_camera(footage, folder, ready, pulse)?;
             Ok((footage.camera.name.clone(), clip))
         };
         let threads: Vec<_> = set.iter().map(|footage| scope.spawn(move || join(footage))).collect();
@@ -214,10 +231,10 @@ struct Joined {
     size_bytes: u64,
 }
 
-fn join_camera(footage: &Footage, folder: &Path, ready: &Path) -> io::Result<CameraClip> {
+fn join_camera(footage: &Footage, folder: &Path, ready: &Path, pulse: &Pulse) -> io::Result<CameraClip> {
     let camera = &footage.camera;
-    let parts = part::read_all(&folder.join(WORKSHOP), &camera.name)?;
-    let joined = join(&parts, footage, ready)?;
+    let parts = part::read_all(&folder.join(WORKSHOP), &camera.name, &camera.geometry)?;
+    let joined = join(&parts, footage, ready, pulse)?;
     let csv = format!("{}_timestamps.csv", camera.name);
     let mut text = format!("{CSV_HEADER}\n");
     for (index, row) in joined.rows.iter().enumerate() {
@@ -269,7 +286,7 @@ fn agree(evidence: &Evidence, rows: &[Row]) -> Evidence {
     Evidence { wanted, ..evidence.clone() }
 }
 
-fn join(parts: &[Part], footage: &Footage, ready: &Path) -> io::Result<Joined> {
+fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Pulse) -> io::Result<Joined> {
     let camera = &footage.camera;
     let mut joined = Joined { rows: Vec::new(), files: Vec::new(), size_bytes: 0 };
     let mut open: Option<(VideoWriter, usize, MonotonicNs)> = None;
@@ -281,7 +298,7 @@ fn join(parts: &[Part], footage: &Footage, ready: &Path) -> io::Result<Joined> {
             }
             let codec = part.header.choice.codec;
             let number = joined.files.len() + 1;
-            let suffix = if number == 1 { String::new() } else { format!(".{number}") };
+            let suffix = if number == 1 { String::new() } else { format!("~{number}") };
             let file = format!("{}{suffix}{}", camera.name, codec.extension());
             let layout = layout(codec, camera.fps.milli());
             let writer =
@@ -300,6 +317,8 @@ fn join(parts: &[Part], footage: &Footage, ready: &Path) -> io::Result<Joined> {
             let pts = part::pts_us(row.moment.t_capture, *base);
             packet.set_pts(Some(pts));
             packet.set_dts(Some(pts));
+            // A long film takes its time; every packet is a sign of life.
+            pulse.step();
             joined.rows.push(*row);
             if let Some(file) = joined.files.last_mut() {
                 file.frames += 1;

@@ -49,8 +49,8 @@ const NICE: i32 = -5;
 fn main() -> ExitCode {
     let args = Args::parse();
     log::start(LogFormat::from_name(&args.log_format).unwrap_or_default());
-    // An ordinary user may not; then it runs like everything else.
-    let _ = rustix::process::nice(NICE);
+    // An ordinary user may not; then it runs like everything else. The probe gives way to the recorder that asks.
+    let _ = rustix::process::nice(if args.probe { -NICE } else { NICE });
     ffmpeg_next::util::log::set_level(ffmpeg_next::util::log::Level::Quiet);
     let done =
         if args.probe { run::probe(&args.runtime_dir) } else { run::run(&args.runtime_dir, args.standby) };

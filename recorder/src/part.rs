@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::{Packet, codec};
 
-use proto::frame::Fps;
+use proto::frame::{Fps, Geometry};
 use proto::name::Name;
 use proto::time::{MonotonicNs, nanos};
 
@@ -146,7 +146,7 @@ pub(crate) struct Part {
 }
 
 /// Every part of a camera's clip, in order. One that never got to a whole frame is passed over.
-pub(crate) fn read_all(workshop: &Path, camera: &Name) -> std::io::Result<Vec<Part>> {
+pub(crate) fn read_all(workshop: &Path, camera: &Name, geometry: &Geometry) -> std::io::Result<Vec<Part>> {
     let mut parts = Vec::new();
     for number in 1..next_number(workshop, camera) {
         let Ok(Some((header, rows))) = journal::read(&journal_path(workshop, camera, number)) else {
@@ -156,7 +156,7 @@ pub(crate) fn read_all(workshop: &Path, camera: &Name) -> std::io::Result<Vec<Pa
         // A file without its header yet is one without a frame.
         let Some(input) = raw::open_by_header(&path) else { continue };
         let Some(stream) = input.stream(0) else { continue };
-        let mut part = Part { header, rows, parameters: stream.parameters(), path };
+        let mut part = Part { header, rows, parameters: raw::with_size(stream.parameters(), geometry), path };
         let mut whole = Vec::new();
         part.each_packet(|row, _| {
             whole.push(*row);

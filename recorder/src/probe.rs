@@ -19,7 +19,6 @@ use ffmpeg_next::{codec, frame, media};
 use proto::clip::{Codec, CodecTrial, CodecVerdict, EncoderChoice};
 use proto::config::{CameraConfig, Config};
 use proto::frame::{Before, Geometry, Moment};
-use proto::name::Name;
 use proto::ring::{ReaderBit, Ring};
 use proto::time::MonotonicNs;
 
@@ -88,7 +87,7 @@ pub(crate) fn unprobed(config: &Config) -> CodecVerdict {
         Some(Codec::Mjpg) => vec![last_resort()],
         Some(codec) => vec![choice(codec), last_resort()],
     };
-    CodecVerdict { chain, trials: Vec::new() }
+    CodecVerdict { chain, ..CodecVerdict::default() }
 }
 
 /// Has everything tried by a process of its own.
@@ -147,7 +146,7 @@ pub(crate) fn probe(config: &Config, rings: &[Option<Arc<Ring>>], scratch: &Path
     }
     // What was asked for by name comes first, whatever its place in the list.
     chain.sort_by_key(|choice| Some(choice.codec) != asked);
-    CodecVerdict { chain, trials: lab.trials }
+    CodecVerdict { chain, trials: lab.trials, given_up: Vec::new() }
 }
 
 /// The two lines that the recorder Preroll began from wrote too, and the rate.
@@ -305,16 +304,16 @@ fn rehearse(choice: &EncoderChoice, reel: &Reel, quality: u8, workshop: &Path) -
     }
     let took = start.elapsed();
     part.finish().map_err(|e| say("does not encode", &e))?;
-    let file =
-        join(workshop, name, choice.codec, fps.milli()).map_err(|e| say("can't be put in its file", &e))?;
+    let file = join(workshop, &reel.camera, choice.codec).map_err(|e| say("can't be put in its file", &e))?;
     compare(&file, reel).map_err(|e| say("does not decode", &e))?;
     #[expect(clippy::cast_precision_loss, reason = "a dozen pictures")]
     let pictures = reel.pictures.len() as f64;
     Ok(pictures / took.as_secs_f64().max(1e-6))
 }
 
-fn join(workshop: &Path, name: &Name, codec: Codec, fps_milli: u32) -> Result<std::path::PathBuf, String> {
-    let parts = part::read_all(workshop, name).map_err(|e| e.to_string())?;
+fn join(workshop: &Path, camera: &CameraConfig, codec: Codec) -> Result<std::path::PathBuf, String> {
+    let fps_milli = camera.fps.milli();
+    let parts = part::read_all(workshop, &camera.name, &camera.geometry).map_err(|e| e.to_string())?;
     let part = parts.first().ok_or("the part holds no frame")?;
     let path = workshop.join(format!("probe{}", codec.extension()));
     let mut writer = VideoWriter::create(&path, finish::layout(codec, fps_milli), part.parameters.clone())

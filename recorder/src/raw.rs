@@ -115,6 +115,19 @@ pub(crate) fn set_codec_tag(parameters: &mut codec::Parameters, fourcc: u32) {
     unsafe { (*raw).codec_tag = fourcc };
 }
 
+/// Says how large the pictures are, where a file's header doesn't: libav's MP4 reader leaves that of MPEG-4 to the
+/// decoder, and there is none when parts are joined.
+pub(crate) fn with_size(parameters: codec::Parameters, geometry: &Geometry) -> codec::Parameters {
+    let mut sized = parameters.clone();
+    // SAFETY: it only hands out the pointer that `sized` owns.
+    let raw = unsafe { sized.as_mut_ptr() };
+    // SAFETY: `sized` is a copy of its own, so a valid AVCodecParameters that nobody else refers to.
+    let raw = unsafe { &mut *raw };
+    raw.width = i32::try_from(geometry.width()).unwrap_or(raw.width);
+    raw.height = i32::try_from(geometry.height()).unwrap_or(raw.height);
+    sized
+}
+
 /// What a decoder needs before the first packet (for H.264: SPS and PPS), copied.
 pub(crate) fn extradata(parameters: &codec::Parameters) -> Vec<u8> {
     // SAFETY: it only hands out the pointer that `parameters` owns.

@@ -1,6 +1,7 @@
 //! The recorder as a whole: arms itself, takes orders, hands plans to workers.
 
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,13 +9,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
-use proto::clip::{CodecVerdict, PLAN, Plan, WORKSHOP, unfinished_clips};
+use proto::clip::{CodecVerdict, Plan, plan_path, unfinished_clips};
 use proto::config::{CameraConfig, Config};
 use proto::instance::{ChildId, RuntimeDir};
 use proto::messages::{self, BEAT, Link, RecorderOrder, RecorderReport, Reports};
 use proto::name::Name;
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
+use rustix::fs::FlockOperation;
 
 use crate::finish::{self, Finishing};
 use crate::probe;
@@ -50,21 +52,26 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
     let rings = open_rings(&config, &dir);
     let verdict: SharedVerdict = Arc::new(Mutex::new(probe::unprobed(&config)));
     let mut desk = Desk::open(&config, &rings, &verdict, &reports, &pulse)?;
-    let mut probed = false;
+    let mut probing = false;
     for order in orders {
         match order {
             RecorderOrder::Arm { verdict: known, sessions } => {
                 match known {
                     // It may be one step down the chain from ours.
                     Some(known) => {
-                        probed = true;
+                        probing = true;
                         set(&verdict, known);
                         reports.send(RecorderReport::Codecs(get(&verdict)));
                     }
-                    // Another supervisor has adopted us: it wants to know what we know.
-                    None if probed => reports.send(RecorderReport::Codecs(get(&verdict))),
+                    // Another supervisor has adopted us: it wants to know what we know, as soon as we do.
+                    None if probing => {
+                        let known = get(&verdict);
+                        if !known.trials.is_empty() {
+                            reports.send(RecorderReport::Codecs(known));
+                        }
+                    }
                     None => {
-                        probed = true;
+                        probing = true;
                         start_probe(&dir, &config, &rings, &verdict, &reports, &pulse)?;
                     }
                 }
@@ -188,27 +195,34 @@ impl Desk {
 
     /// Begins a clip, or goes on with one that another recorder left. Safe to repeat.
     fn take_on(&mut self, folder: &Path) {
-        if !self.taken_on.insert(folder.to_owned()) {
+        if self.taken_on.contains(folder) {
             return;
         }
+        let hold = match Hold::take(folder) {
+            Ok(Some(hold)) => Arc::new(hold),
+            Ok(None) => {
+                tracing::info!("clip {}: another recorder is at work on it", folder.display());
+                return;
+            }
+            Err(e) => return self.lose(folder, &e.into()),
+        };
+        self.taken_on.insert(folder.to_owned());
         if let Some(manifest) = finish::already_finished(folder) {
             finish::announce(folder, &manifest, &self.reports);
             return;
         }
         let plan = match read_plan(folder) {
             Ok(plan) => Arc::new(plan),
-            Err(e) => {
-                tracing::error!(
-                    "clip {}: its plan can't be read, so it can't be recorded: {e:#}",
-                    folder.display()
-                );
-                return;
-            }
+            Err(e) => return self.lose(folder, &e),
         };
         self.pulse.clip_opened();
         for camera in &plan.cameras {
-            let job =
-                Job::Record { folder: folder.to_owned(), plan: Arc::clone(&plan), camera: camera.clone() };
+            let job = Job::Record {
+                folder: folder.to_owned(),
+                plan: Arc::clone(&plan),
+                camera: camera.clone(),
+                hold: Arc::clone(&hold),
+            };
             match self.workers.get(&camera.name) {
                 // A worker ends only after the desk is closed.
                 Some((jobs, _)) => drop(jobs.send(job)),
@@ -217,12 +231,21 @@ impl Desk {
         }
     }
 
+    /// A clip without a plan that can be read can't be recorded, and nobody should wait for it.
+    fn lose(&self, folder: &Path, why: &anyhow::Error) {
+        tracing::error!(
+            "clip {}: its plan can't be read, so it can't be recorded: {why:#}",
+            folder.display()
+        );
+        self.reports.send(RecorderReport::ClipLost { folder: folder.to_owned() });
+    }
+
     /// A camera that this config no longer has: what is on disk of it is all there will be.
     fn without_worker(&self, job: Job) {
-        let Job::Record { folder, plan, camera } = job else { return };
+        let Job::Record { folder, plan, camera, hold } = job else { return };
         let studio =
             crate::take::Studio { ring: None, reader: None, verdict: &get(&self.verdict), quality: 0 };
-        let footage = crate::take::Take::begin(&folder, plan, camera, &studio).wrap();
+        let footage = crate::take::Take::begin(&folder, plan, camera, hold, &studio).wrap();
         let _ = self.finisher.0.send(Finishing::Camera(Box::new(footage)));
     }
 
@@ -243,6 +266,24 @@ impl Desk {
     }
 }
 
+/// A clip is one recorder's at a time, whichever instance it belongs to: whoever holds its plan's lock, which the
+/// kernel drops with its holder.
+pub(crate) struct Hold {
+    _plan: File,
+}
+
+impl Hold {
+    /// `None` while somebody else holds it.
+    fn take(folder: &Path) -> std::io::Result<Option<Self>> {
+        let plan = File::open(plan_path(folder))?;
+        match rustix::fs::flock(&plan, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Self { _plan: plan })),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+}
+
 fn read_plan(folder: &Path) -> anyhow::Result<Plan> {
-    Ok(serde_json::from_slice(&std::fs::read(folder.join(WORKSHOP).join(PLAN))?)?)
+    Ok(serde_json::from_slice(&std::fs::read(plan_path(folder))?)?)
 }

@@ -14,6 +14,7 @@ use crate::account::{Evidence, Wanted};
 use crate::encode::EncoderSetup;
 use crate::journal::{PartHeader, PartReason, Row};
 use crate::part::{self, OpenPart, PartError};
+use crate::run::Hold;
 
 /// How long after its window a clip waits for a camera that has fallen silent: long enough for a capture to be
 /// restarted, which then tells exactly how many frames were missed.
@@ -26,6 +27,7 @@ pub(crate) struct Take {
     pub(crate) folder: PathBuf,
     pub(crate) plan: Arc<Plan>,
     pub(crate) camera: PlannedCamera,
+    hold: Arc<Hold>,
     window: Window,
     ended_early: bool,
     /// `None`: the frames' ring is gone, and what is on disk is all there will be.
@@ -68,13 +70,13 @@ fn chain(verdict: &CodecVerdict, before: Option<&EncoderChoice>) -> (Vec<Encoder
     let Some(before) = before else { return (chain, 0) };
     match chain.iter().position(|choice| choice == before) {
         Some(at) => (chain, at),
-        // Not probed yet: what has worked is as good as anything.
-        None if verdict.trials.is_empty() => {
+        // Recorders kept crashing in it.
+        None if verdict.given_up.contains(before) => (chain, 0),
+        // Begun before the probe had spoken: what has worked so far is as good as anything.
+        None => {
             chain.insert(0, before.clone());
             (chain, 0)
         }
-        // Given up, since recorders kept crashing in it.
-        None => (chain, 0),
     }
 }
 
@@ -97,6 +99,8 @@ pub(crate) struct Footage {
     pub(crate) camera: PlannedCamera,
     pub(crate) evidence: Evidence,
     pub(crate) ended_early: bool,
+    /// Kept until the clip is finished.
+    pub(crate) _hold: Arc<Hold>,
 }
 
 /// What a take is begun with.
@@ -109,10 +113,17 @@ pub(crate) struct Studio<'a> {
 
 impl Take {
     /// Begins, or goes on where another recorder left off.
-    pub(crate) fn begin(folder: &Path, plan: Arc<Plan>, camera: PlannedCamera, studio: &Studio<'_>) -> Self {
+    pub(crate) fn begin(
+        folder: &Path,
+        plan: Arc<Plan>,
+        camera: PlannedCamera,
+        hold: Arc<Hold>,
+        studio: &Studio<'_>,
+    ) -> Self {
         let same_ring =
             studio.ring.is_some_and(|r| r.id() == camera.ring_id) && plan.boot_id == crate::boot_id();
-        let parts = part::read_all(&folder.join(WORKSHOP), &camera.name).unwrap_or_default();
+        let parts =
+            part::read_all(&folder.join(WORKSHOP), &camera.name, &camera.geometry).unwrap_or_default();
         let written: Vec<Moment> = parts.iter().flat_map(|p| p.rows.iter().map(|r| r.moment)).collect();
         let first =
             parts.first().map(|p| First { sequence: p.header.first_sequence, previous: p.header.previous });
@@ -131,6 +142,7 @@ impl Take {
             window: plan.window,
             plan,
             camera,
+            hold,
             ended_early: false,
             reader: studio.reader.filter(|_| same_ring).cloned(),
             chain,
@@ -320,6 +332,7 @@ impl Take {
             camera: self.camera,
             evidence,
             ended_early: self.ended_early,
+            _hold: self.hold,
         }
     }
 

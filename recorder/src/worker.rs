@@ -13,7 +13,7 @@ use proto::time::MonotonicNs;
 
 use crate::finish::Finishing;
 use crate::pulse::Pulse;
-use crate::run::SharedVerdict;
+use crate::run::{Hold, SharedVerdict};
 use crate::take::{Step, Studio, Take};
 
 /// How long a worker sleeps at most before it looks for orders: a new clip waits no longer than this.
@@ -22,7 +22,7 @@ const NAP: Duration = Duration::from_millis(10);
 /// What a worker is told.
 pub(crate) enum Job {
     /// Record this camera's part of a clip.
-    Record { folder: PathBuf, plan: Arc<Plan>, camera: PlannedCamera },
+    Record { folder: PathBuf, plan: Arc<Plan>, camera: PlannedCamera, hold: Arc<Hold> },
     /// Close every take at this moment, if it would last longer; no more will come.
     Stop { end: MonotonicNs },
 }
@@ -55,7 +55,7 @@ impl Worker {
                 self.jobs.try_recv()
             };
             match job {
-                Ok(Job::Record { folder, plan, camera }) => {
+                Ok(Job::Record { folder, plan, camera, hold }) => {
                     let verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone();
                     let studio = Studio {
                         ring: self.ring.as_ref(),
@@ -63,7 +63,7 @@ impl Worker {
                         verdict: &verdict,
                         quality: self.quality,
                     };
-                    takes.push(Take::begin(&folder, plan, camera, &studio));
+                    takes.push(Take::begin(&folder, plan, camera, hold, &studio));
                 }
                 Ok(Job::Stop { end }) => {
                     stopping = true;

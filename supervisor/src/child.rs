@@ -35,6 +35,8 @@ pub(crate) struct Child {
     pub(crate) record: Record,
     pub(crate) life: Life,
     pub(crate) last_exit: Option<String>,
+    /// How long it may get nowhere.
+    patience: Duration,
     /// What a capture says of its camera.
     pub(crate) camera: CameraState,
     /// What the recorder says of itself.
@@ -77,10 +79,12 @@ struct Progress {
 }
 
 impl Child {
-    pub(crate) fn new(id: ChildId, start: Recipe) -> Self {
+    /// `period` is that of a capture's camera: three frames may go by before it is looked into.
+    pub(crate) fn new(id: ChildId, start: Recipe, period: Duration) -> Self {
         Self {
             id,
             start,
+            patience: hung::PATIENCE.max(period * 3),
             record: Record::default(),
             life: Life::Waiting { until: Instant::now() },
             last_exit: None,
@@ -112,10 +116,14 @@ impl Child {
             // A group of its own: Ctrl-C at the terminal is the supervisor's to handle.
             .process_group(0)
             .spawn();
-        let attached = started.and_then(|process| {
+        let attached = started.and_then(|mut process| {
             let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
-            let pid = pid.ok_or_else(|| std::io::Error::other("a pid out of range"))?;
-            self.attach(pid, events)
+            let pid = pid.ok_or_else(|| std::io::Error::other("a pid out of range"));
+            pid.and_then(|pid| self.attach(pid, events)).inspect_err(|_| {
+                // One that can't be watched must not run on unseen beside its successor.
+                let _ = process.kill();
+                let _ = process.wait();
+            })
         });
         if let Err(e) = attached {
             tracing::error!("{}: can't start {}: {e}", self.id, self.start.program.display());
@@ -143,8 +151,8 @@ impl Child {
     }
 
     /// The process has ended: when will there be another?
-    pub(crate) fn ended(&mut self, end: &End) {
-        let Some(running) = self.running() else { return };
+    pub(crate) fn ended(&mut self, end: &End) -> Option<Ending> {
+        let running = self.running()?;
         let life = running.since.elapsed();
         let why = running.ending;
         self.last_exit = Some(match why {
@@ -154,10 +162,12 @@ impl Child {
         if self.camera == CameraState::Ended && end.code == Some(0) {
             tracing::info!("{}: its file has played to the end", self.id);
             self.life = Life::Ended;
-            return;
+            return None;
         }
         let well = !end.crashed && why != Some(HUNG);
-        self.wait_for_next(life, if well { Ending::Killed } else { Ending::Crashed });
+        let ending = if well { Ending::Killed } else { Ending::Crashed };
+        self.wait_for_next(life, ending);
+        Some(ending)
     }
 
     fn wait_for_next(&mut self, life: Duration, ending: Ending) {
@@ -195,7 +205,7 @@ impl Child {
     /// Ends a process that has got nowhere for too long.
     pub(crate) fn end_if_hung(&mut self, now: Instant, opened: bool) {
         let id = self.id.clone();
-        let patience = if opened { hung::PATIENCE } else { OPENING_PATIENCE };
+        let patience = if opened { self.patience } else { OPENING_PATIENCE };
         let Some(running) = self.running_mut() else { return };
         let silent_for = now.saturating_duration_since(running.progress.at);
         if silent_for < patience || running.ending.is_some() {

@@ -31,6 +31,8 @@ pub(crate) enum Event {
     Planned(PathBuf),
     /// A clip is finished, and its recorder has not said so.
     Found { folder: PathBuf, complete: bool },
+    /// A clip's plan is gone, and there is no manifest.
+    Gone(PathBuf),
 }
 
 /// What a child says.
@@ -121,7 +123,12 @@ fn serve<O, R>(
                 }
             }
         });
-        if !(told && listens) || events.send(Event::Connected { pid, orders: orders(way) }).is_err() {
+        if !(told && listens) {
+            // Out of threads. It will notice that nobody listens, and come again.
+            std::thread::sleep(messages::BEAT);
+            continue;
+        }
+        if events.send(Event::Connected { pid, orders: orders(way) }).is_err() {
             return;
         }
     }

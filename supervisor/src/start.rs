@@ -17,7 +17,7 @@ use proto::instance::{ChildId, RuntimeDir};
 use proto::log::LogFormat;
 use proto::messages;
 use proto::time::{UtcTime, WallAnchor};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::child::{Child, Recipe};
@@ -41,6 +41,8 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     cost::probe_sources(&config)?;
     let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
     let _lock = lock::take(&dir)?;
+    // A supervisor that was just ending may have cleared it away in between.
+    let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
     let mut made = Made { config: &config, dir: &dir, session: None, rings: false, kept: false };
     let (events, happening) = channel();
     // From here on a signal ends the start in order too.
@@ -77,11 +79,10 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         .save_checked(&dir.config_path())
         .map_err(|e| Failure::failed(format!("can't write {}: {e}", dir.config_path().display())))?;
 
-    let sessions = sessions(&config, &session);
-    let open: HashSet<PathBuf> =
-        sessions.iter().flat_map(|s| unfinished_clips(s).unwrap_or_default()).collect();
-    if !open.is_empty() {
-        tracing::info!("{} clips of earlier runs are unfinished; the recorder goes on with them", open.len());
+    let sessions = sessions(&config, &session, left.as_ref());
+    let open: HashSet<PathBuf> = unfinished_clips(&session).unwrap_or_default().into_iter().collect();
+    if sessions.len() > 1 || (!open.is_empty() && !adopting) {
+        tracing::info!("earlier runs left clips unfinished; the recorder goes on with those that nobody else works on");
     }
     let shared = Arc::new(config.clone());
     let desk = Arc::new(Desk::new(Arc::clone(&shared), rings.clone(), session.clone(), open));
@@ -95,7 +96,16 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     };
     control::open(&dir.control_socket(), counter)
         .map_err(|e| Failure::failed(format!("can't open {}: {e}", dir.control_socket().display())))?;
-    let mut children: Vec<Child> = recipes.into_iter().map(|(id, recipe)| Child::new(id, recipe)).collect();
+    let mut children: Vec<Child> = recipes
+        .into_iter()
+        .map(|(id, recipe)| {
+            let period = match &id {
+                ChildId::Capture(name) => shared.camera(name).map(|c| c.fps.period()),
+                ChildId::Recorder | ChildId::Standby => None,
+            };
+            Child::new(id, recipe, period.unwrap_or_default())
+        })
+        .collect();
     for child in &mut children {
         events::meet(child.id.clone(), dir.rendezvous(&child.id), events.clone())
             .map_err(|e| Failure::failed(format!("can't start a thread: {e}")))?;
@@ -186,7 +196,7 @@ fn recipes(config: &Config, runtime_dir: &Path, log: LogFormat) -> Result<Vec<(C
 
 fn watch_signals(events: Sender<Event>) -> Result<(), Failure> {
     let failed = |e: std::io::Error| Failure::failed(format!("can't watch signals: {e}"));
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(failed)?;
     let watch = move || {
         for _ in signals.forever() {
             if events.send(Event::Signal).is_err() {
@@ -259,7 +269,10 @@ fn new_session(config: &Config) -> Result<PathBuf, Failure> {
         let folder = output.join(if number == 1 { name.clone() } else { format!("{name}-{number}") });
         // What a camera saw is for its owner: nobody else reads it unless they open the folder to others.
         match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
-            Ok(()) => return Ok(folder),
+            Ok(()) => {
+                proto::durable::sync_parent(&folder).map_err(|e| no(&folder, &e))?;
+                return Ok(folder);
+            }
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(no(&folder, &e)),
         }
@@ -268,12 +281,14 @@ fn new_session(config: &Config) -> Result<PathBuf, Failure> {
 }
 
 /// Every session with unfinished clips, this run's first.
-fn sessions(config: &Config, session: &Path) -> Vec<PathBuf> {
+fn sessions(config: &Config, session: &Path, left: Option<&Saved>) -> Vec<PathBuf> {
     let mut sessions = vec![session.to_owned()];
     let output = std::path::absolute(&config.recording.output_dir).unwrap_or_default();
     let others = std::fs::read_dir(output).into_iter().flatten().filter_map(|e| Some(e.ok()?.path()));
     let unfinished = |s: &PathBuf| s != session && unfinished_clips(s).is_ok_and(|clips| !clips.is_empty());
-    sessions.extend(others.filter(unfinished));
+    // The last run's may lie elsewhere: its config may have been another.
+    sessions.extend(others.chain(left.map(|l| l.session.clone())).filter(unfinished));
+    sessions.dedup();
     sessions
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use proto::clip::{MANIFEST, Manifest, Plan, PlannedCamera, SCHEMA, WORKSHOP, Window, plan_path};
@@ -34,14 +34,31 @@ pub(crate) struct Desk {
     rings: Rings,
     session: PathBuf,
     last_number: AtomicU32,
-    open: Mutex<HashSet<PathBuf>>,
+    open: Mutex<Open>,
     finished: Condvar,
+}
+
+/// What is not finished yet. Never locked while a disk is asked for anything: the loop needs it too.
+#[derive(Default)]
+struct Open {
+    clips: HashSet<PathBuf>,
+    /// Triggers that are just being written down.
+    coming: usize,
+    /// Counts clips that have finished.
+    finished: u64,
 }
 
 impl Desk {
     pub(crate) fn new(config: Arc<Config>, rings: Rings, session: PathBuf, open: HashSet<PathBuf>) -> Self {
         let last_number = AtomicU32::new(last_number(&session));
-        Self { config, rings, session, last_number, open: Mutex::new(open), finished: Condvar::new() }
+        Self {
+            config,
+            rings,
+            session,
+            last_number,
+            open: Mutex::new(Open { clips: open, ..Open::default() }),
+            finished: Condvar::new(),
+        }
     }
 
     /// Where this run's clips go.
@@ -51,12 +68,14 @@ impl Desk {
 
     /// How many clips are not finished.
     pub(crate) fn open_clips(&self) -> u64 {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
+        self.open().clips.len() as u64
     }
 
     /// A clip is finished. False if that was known.
     pub(crate) fn finish(&self, folder: &Path) -> bool {
-        let known = self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(folder);
+        let mut open = self.open();
+        open.finished += 1;
+        let known = open.clips.remove(folder);
         self.finished.notify_all();
         known
     }
@@ -68,17 +87,20 @@ impl Desk {
 
     /// Waits for a clip's manifest. `None` once the supervisor is `over` and there is none.
     pub(crate) fn wait(&self, folder: &Path, over: &AtomicBool) -> Option<Manifest> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            // Looked at before the manifest: what is finished by then is there.
+            // Both looked at before the manifest: what was finished by then is there.
             let over = over.load(Ordering::Acquire);
+            let finished = self.open().finished;
             if let Some(manifest) = manifest(folder) {
                 return Some(manifest);
             }
-            if over {
+            if over || !folder.exists() {
                 return None;
             }
-            open = self.finished.wait_timeout(open, LOOK_AGAIN).unwrap_or_else(PoisonError::into_inner).0;
+            let open = self.open();
+            if open.finished == finished {
+                drop(self.finished.wait_timeout(open, LOOK_AGAIN));
+            }
         }
     }
 
@@ -89,13 +111,15 @@ impl Desk {
         std::thread::Builder::new().name("folders".into()).spawn(move || {
             loop {
                 std::thread::sleep(LOOK_AGAIN);
-                let open: Vec<PathBuf> =
-                    desk.open.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+                let open: Vec<PathBuf> = desk.open().clips.iter().cloned().collect();
                 // With the plan gone nothing is left for a recorder to do, and so to say.
                 let silent = open.into_iter().filter(|folder| !plan_path(folder).exists());
                 for folder in silent {
-                    let Some(manifest) = manifest(&folder) else { continue };
-                    if events.send(Event::Found { folder, complete: manifest.complete }).is_err() {
+                    let event = match manifest(&folder) {
+                        Some(manifest) => Event::Found { folder, complete: manifest.complete },
+                        None => Event::Gone(folder),
+                    };
+                    if events.send(event).is_err() {
                         return;
                     }
                 }
@@ -122,17 +146,7 @@ impl Desk {
         }
         let reaches: Vec<Reach> = chosen.iter().map(|(_, ring)| Reach::of(ring, now)).collect();
         let granted = grant(request.at, pre, post, now, &reaches)?;
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.len() >= recording.max_open_clips {
-            return Err(Refused {
-                exit_code: exit::FAILED,
-                message: format!(
-                    "{} clips are open already (max_open_clips); this moment was not recorded. Trigger again when \
-                     one is finished, or ask for one longer clip with --post-ms",
-                    open.len()
-                ),
-            });
-        }
+        self.reserve(recording.max_open_clips)?;
         let plan = |clip_id: &str| Plan {
             schema: SCHEMA,
             clip_id: clip_id.to_owned(),
@@ -145,15 +159,19 @@ impl Desk {
             notes: granted.notes.clone(),
             cameras: chosen.iter().map(|(camera, ring)| planned(camera, ring)).collect(),
         };
-        let (clip_id, folder) = self.leave(label.as_ref(), plan).map_err(|e| Refused {
+        let left = self.leave(label.as_ref(), plan);
+        {
+            let mut open = self.open();
+            open.coming -= 1;
+            open.clips.extend(left.as_ref().ok().map(|(_, folder)| folder.clone()));
+        }
+        let (clip_id, folder) = left.map_err(|e| Refused {
             exit_code: exit::FAILED,
             message: format!(
                 "can't write the clip's plan in {}: {e}; nothing was recorded",
                 self.session.display()
             ),
         })?;
-        open.insert(folder.clone());
-        drop(open);
         let accepted = Accepted {
             clip_id,
             path: folder.display().to_string(),
@@ -162,6 +180,25 @@ impl Desk {
             notes: granted.notes,
         };
         Ok((accepted, folder))
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a place for one more clip, if there is one.
+    fn reserve(&self, places: usize) -> Result<(), Refused> {
+        let mut open = self.open();
+        let taken = open.clips.len() + open.coming;
+        if taken < places {
+            open.coming += 1;
+            return Ok(());
+        }
+        let message = format!(
+            "{taken} clips are open already (max_open_clips); this moment was not recorded. Trigger again when one is \
+             finished, or ask for one longer clip with --post-ms"
+        );
+        Err(Refused { exit_code: exit::FAILED, message })
     }
 
     fn choose(&self, names: &[String]) -> Result<Vec<(&proto::config::CameraConfig, &Arc<Ring>)>, Refused> {

@@ -18,6 +18,7 @@ use rustix::process::Pid;
 use crate::child::{Child, Life};
 use crate::events::{End, Event, Orders, Report};
 use crate::meter::Meter;
+use crate::restart::Ending;
 use crate::rings::{self, Rings};
 use crate::state::{self, Saved, SavedChild};
 use crate::survey::{self, FrameRates};
@@ -31,7 +32,11 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 /// A camera that takes longer than this to open will not.
 const LONGEST_OPENING: Duration = Duration::from_secs(60);
 /// The recorder may take this long to close its clips at the end; with what comes after, five seconds in all.
-const CLOSING: Duration = Duration::from_millis(3500);
+const CLOSING: Duration = Duration::from_millis(3000);
+/// A recorder that is being replaced when everything is to end may take this long to come up.
+const REPLACEMENT: Duration = Duration::from_millis(700);
+/// A process that lives so long after it was killed is out of reach.
+const HOPELESS: Duration = Duration::from_millis(500);
 /// Captures have nothing to close.
 const ENDING: Duration = Duration::from_millis(700);
 
@@ -96,6 +101,13 @@ impl House {
                 let _ = reply.send(response);
             }
             Event::Found { folder, complete } => self.on_finished(&folder, complete, None),
+            Event::Gone(folder) => {
+                tracing::warn!(
+                    "clip {}: its folder or its plan is gone; nobody waits for it any more",
+                    folder.display()
+                );
+                self.desk.finish(&folder);
+            }
             Event::Planned(folder) => {
                 if let Some(orders) = self.recorder().running().and_then(|r| r.orders.as_ref()) {
                     orders.to_recorder(RecorderOrder::Clip(folder));
@@ -117,7 +129,11 @@ impl House {
     }
 
     fn on_connected(&mut self, pid: u32, orders: Orders) {
-        let Some(child) = self.speaker(pid) else { return };
+        let Some(child) = self.speaker(pid) else {
+            // Nobody that we have started or adopted: a left-over of a supervisor that was killed at its start.
+            orders.stop();
+            return;
+        };
         let is_recorder = child.id == ChildId::Recorder;
         if let Some(running) = child.running_mut() {
             running.orders = Some(orders);
@@ -165,6 +181,9 @@ impl House {
             Report::Recorder(RecorderReport::ClipDone { folder, complete, finished_after_ms }) => {
                 self.on_finished(&folder, complete, Some(finished_after_ms));
             }
+            Report::Recorder(RecorderReport::ClipLost { folder }) => {
+                self.desk.finish(&folder);
+            }
         }
     }
 
@@ -184,11 +203,11 @@ impl House {
         let Some(child) = self.children.iter_mut().find(|c| c.running().is_some_and(|r| r.pid == pid)) else {
             return;
         };
-        child.ended(end);
+        let ending = child.ended(end);
         if child.id == ChildId::Recorder {
             // Before the next one can hold anything: they share a reader's bit.
             rings::sweep_recorder(&self.rings);
-            if end.crashed {
+            if ending == Some(Ending::Crashed) {
                 self.step_down();
             }
         }
@@ -202,6 +221,7 @@ impl House {
         }
         if let Some(verdict) = self.verdict.as_mut().filter(|v| v.chain.len() > 1) {
             let given_up = verdict.chain.remove(0);
+            verdict.given_up.push(given_up.clone());
             for trial in verdict.trials.iter_mut().filter(|t| t.choice == given_up) {
                 trial.verdict = "given up: the recorder kept crashing with it".into();
             }
@@ -218,29 +238,30 @@ impl House {
 
     fn start_what_is_due(&mut self) {
         let now = Instant::now();
-        let mut any = self.let_standby_take_over(now);
-        for child in self.children.iter_mut().filter(|c| c.is_due(now)) {
-            // A standby that has taken over has had no end of its own.
-            let again = child.last_exit.is_some();
-            child.spawn(&self.events);
-            child.record.restarts += u64::from(again);
-            any = true;
-        }
-        if any {
-            self.save();
+        self.let_standby_take_over(now);
+        for i in 0..self.children.len() {
+            let child = &mut self.children[i];
+            if child.is_due(now) {
+                // A standby that has taken over has had no end of its own.
+                child.record.restarts += u64::from(child.last_exit.is_some());
+                child.spawn(&self.events);
+                // Kept at once: a process that the next supervisor doesn't know of could be neither adopted nor ended.
+                self.save();
+            }
         }
     }
 
-    fn let_standby_take_over(&mut self, now: Instant) -> bool {
-        let [recorder, standby] = &mut self.children[self.config.cameras.len()..] else { return false };
+    fn let_standby_take_over(&mut self, now: Instant) {
+        let [recorder, standby] = &mut self.children[self.config.cameras.len()..] else { return };
         if recorder.last_exit.is_none() || !recorder.is_due(now) || !recorder.take_place_from(standby) {
-            return false;
+            return;
         }
         recorder.record.restarts += 1;
         let pid = recorder.running().map_or(0, |r| r.pid.as_raw_nonzero().get());
         tracing::info!("the standby (pid {pid}) is the recorder now");
+        // Kept before it holds anything: whoever comes next must know that it is the recorder.
+        self.save();
         self.arm();
-        true
     }
 
     fn until_next_start(&self) -> Duration {
@@ -433,6 +454,9 @@ impl House {
         } else {
             tracing::info!("stopping");
         }
+        if open > 0 {
+            self.await_recorder(happening);
+        }
         let captures = self.config.cameras.len();
         let in_order = [(captures..self.children.len(), CLOSING), (0..captures, ENDING)];
         let mut hurry = false;
@@ -447,6 +471,12 @@ impl House {
             let until = Instant::now() + patience;
             while self.children[these.clone()].iter().any(|c| c.running().is_some()) {
                 let left = until.saturating_duration_since(Instant::now());
+                if until.elapsed() > HOPELESS {
+                    tracing::error!(
+                        "some processes can't be ended (a disk that hangs?); they are left behind"
+                    );
+                    break;
+                }
                 if left.is_zero() || hurry {
                     let late = self.children[these.clone()].iter_mut().filter_map(Child::running_mut);
                     late.for_each(|r| r.kill("stopping"));
@@ -460,6 +490,24 @@ impl House {
         }
         self.over.store(true, Ordering::Release);
         self.desk.wake();
+    }
+
+    /// With clips open, a recorder that is just being replaced is waited for: without it they would stay as they are.
+    fn await_recorder(&mut self, happening: &Receiver<Event>) {
+        let until = Instant::now() + REPLACEMENT;
+        while self.recorder().running().is_none_or(|r| r.orders.is_none()) {
+            self.start_what_is_due();
+            let left = until.saturating_duration_since(Instant::now());
+            match happening.recv_timeout(left.min(hung::LAST_MOMENTS)) {
+                Ok(Event::Signal) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(event @ (Event::Connected { .. } | Event::Exited { .. } | Event::Report { .. })) => {
+                    self.on(event)
+                }
+                Ok(event) => drop(self.on_while_closing(event)),
+                Err(RecvTimeoutError::Timeout) if left.is_zero() => return,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
     }
 
     /// What still counts while everything is being closed. True when it is to go faster.
@@ -484,7 +532,11 @@ impl House {
             Event::Request { reply, .. } => {
                 let _ = reply.send(refuse(exit::FAILED, "the supervisor is ending".into()));
             }
-            Event::Connected { .. } | Event::Report { .. } | Event::Planned(_) | Event::Found { .. } => {}
+            Event::Connected { .. }
+            | Event::Report { .. }
+            | Event::Planned(_)
+            | Event::Found { .. }
+            | Event::Gone(_) => {}
         }
         false
     }

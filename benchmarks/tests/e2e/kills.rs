@@ -187,7 +187,8 @@ fn after_everything_is_killed_at_once_the_next_start_finishes_the_clip() {
         let clip = clip_of(&rig.command(&["trigger"]).code(0).json());
         let ms = dice.pause(700);
         rig.kill_supervisor();
-        children.iter().for_each(|pid| kill(*pid, Signal::KILL));
+        // The standby too.
+        rig.processes().iter().for_each(|pid| kill(*pid, Signal::KILL));
         println!("round {round}: killed after {ms} ms");
         until("everything to be gone", || rig.processes().is_empty().then_some(()));
         rig.launch(&[]);

@@ -102,6 +102,12 @@ impl Checker<'_> {
         };
         let name_at = name.referenced;
         let name = self.name(name, "name")?;
+        if name.as_str() == "recorder" {
+            return self.wrong(
+                name_at,
+                "name: `recorder` is the recorder's own name, in `supervisor restart recorder`",
+            );
+        }
         let Some(backend_typed) = own.backend.as_ref().or(all.backend.as_ref()) else {
             return self.wrong(here, format!("backend: camera {name} needs one of sim, file, opencv"));
         };
@@ -186,7 +192,6 @@ impl Checker<'_> {
             let message = format!("fps: camera {name}: {fps} is not more than 0 and at most {}", Fps::MAX);
             return self.wrong(fps_at, message);
         };
-        let _ = name_at;
         Ok(CameraConfig { name, index, geometry, fps, backend })
     }
 
