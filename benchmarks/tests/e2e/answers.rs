@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::rig::{Rig, TWO_CAMERAS, camera, clip_of, list, manifest, names, pid_in, process, program};
+use crate::rig::{Rig, TWO_CAMERAS, camera, clip_of, finished, list, manifest, pid_in, process, program};
 
 /// A name, and what is right for its value.
 type Key = (&'static str, fn(&Value) -> bool);
@@ -37,7 +37,7 @@ fn a_trigger_gives_every_frame_of_the_window_of_every_camera() {
     assert_eq!((&answer["clip_id"], &answer["complete"]), (&"clip-0001-goal".into(), &true.into()));
     let clip = clip_of(&answer);
     let files = ["left.mp4", "left_timestamps.csv", "manifest.json", "right.mp4", "right_timestamps.csv"];
-    assert_eq!(names(&clip), files.map(str::to_owned).into());
+    assert_eq!(finished(&clip), files.map(str::to_owned).into());
     let report = rig.assert_complete();
     let manifest = manifest(&clip);
     let span = |key: &str| manifest["window"][key].as_u64().unwrap();
@@ -141,7 +141,7 @@ fn stats_tell_all_of_it_under_the_documented_names() {
     );
     assert_eq!(stats["recorder"]["clips_incomplete"], 0);
     let roles: Vec<&str> = list(&stats, "processes").iter().filter_map(|p| p["role"].as_str()).collect();
-    assert_eq!(roles, ["supervisor", "capture", "capture", "recorder"]);
+    assert_eq!(roles[..4], ["supervisor", "capture", "capture", "recorder"]);
     let mut resident = 0;
     for process in list(&stats, "processes") {
         assert_keys(

@@ -6,14 +6,14 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::rig::{
-    Dice, Rig, TWO_CAMERAS, camera, clip_of, kill, list, manifest, names, pid_in, process, until,
+    Dice, Rig, TWO_CAMERAS, camera, clip_of, finished, kill, list, manifest, pid_in, process, until,
 };
 
 /// Asserts that a clip is one file a camera, with nothing of its making left.
 #[track_caller]
 fn assert_one_file_a_camera(clip: &Path) {
     let files = ["left.mp4", "left_timestamps.csv", "manifest.json", "right.mp4", "right_timestamps.csv"];
-    assert_eq!(names(clip), files.map(str::to_owned).into());
+    assert_eq!(finished(clip), files.map(str::to_owned).into());
     for (name, camera) in manifest(clip)["cameras"].as_object().unwrap() {
         assert_eq!(list(camera, "files"), [format!("{name}.mp4")]);
     }
@@ -139,11 +139,8 @@ fn a_killed_supervisor_is_missed_by_nobody_and_the_next_adopts_its_children() {
     let clip = clip_of(&rig.command(&["trigger", "--post-ms", "2000"]).code(0).json());
     rig.await_frames(&clip, "left", 10);
     rig.kill_supervisor();
-    let mut still = rig.processes();
-    still.sort_unstable();
-    let mut expected = children.clone();
-    expected.sort_unstable();
-    assert_eq!(still, expected, "the children go on");
+    let still = rig.processes();
+    assert!(children.iter().all(|pid| still.contains(pid)), "the children go on");
     rig.command(&["stats"]).refusal(3, &["no supervisor is running"]);
 
     rig.launch(&[]);
@@ -200,7 +197,9 @@ fn after_everything_is_killed_at_once_the_next_start_finishes_the_clip() {
         for verdict in report.verdicts() {
             assert!(verdict.present >= 29, "{report}");
         }
-        rig.command(&["trigger", "--wait"]).code(0);
+        // Its pre-roll may reach back to the moment of death.
+        let answer = rig.command(&["trigger", "--wait"]);
+        assert!(matches!(answer.code, Some(0 | 4)), "{answer:#?}");
     }
     rig.assert_true();
 }

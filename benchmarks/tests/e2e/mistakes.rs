@@ -124,7 +124,8 @@ fn a_second_start_names_the_first_and_leaves_it_alone() {
 
 #[test]
 fn a_stale_lock_with_somebody_elses_pid_is_not_believed() {
-    let mut rig = Rig::prepare(TWO_CAMERAS);
+    let mut rig = Rig::start(TWO_CAMERAS);
+    rig.kill_supervisor();
     std::fs::write(rig.path("run/supervisor.lock"), std::process::id().to_string()).unwrap();
     rig.command(&["stats"]).refusal(3, &["no supervisor is running"]);
     rig.launch(&[]);

@@ -471,6 +471,11 @@ pub(crate) fn manifest(clip: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(clip.join("manifest.json")).unwrap()).unwrap()
 }
 
+/// The names in a finished clip's folder. What it was made from is removed right after the manifest is written.
+pub(crate) fn finished(clip: &Path) -> BTreeSet<String> {
+    until("the workshop to be cleared", || (!clip.join(".partial").exists()).then(|| names(clip)))
+}
+
 /// The names in a folder.
 pub(crate) fn names(folder: &Path) -> BTreeSet<String> {
     let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();

@@ -8,7 +8,7 @@ use proto::time::{MonotonicNs, UtcTime, WallAnchor};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::rig::{Rig, TWO_CAMERAS, clip_of, kill, list, manifest, names, until};
+use crate::rig::{Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, names, until};
 
 const MS: u64 = 1_000_000;
 
@@ -58,7 +58,7 @@ fn one_camera_alone_can_be_asked_for() {
     assert_eq!(cameras, ["right"]);
     let clip = clip_of(&answer);
     assert_eq!(
-        names(&clip),
+        finished(&clip),
         ["manifest.json", "right.mp4", "right_timestamps.csv"].map(str::to_owned).into()
     );
     let mut truths = rig.truths();
