@@ -82,7 +82,9 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     let sessions = sessions(&config, &session, left.as_ref());
     let open: HashSet<PathBuf> = unfinished_clips(&session).unwrap_or_default().into_iter().collect();
     if sessions.len() > 1 || (!open.is_empty() && !adopting) {
-        tracing::info!("earlier runs left clips unfinished; the recorder goes on with those that nobody else works on");
+        tracing::info!(
+            "earlier runs left clips unfinished; the recorder goes on with those that nobody else works on"
+        );
     }
     let shared = Arc::new(config.clone());
     let desk = Arc::new(Desk::new(Arc::clone(&shared), rings.clone(), session.clone(), open));
