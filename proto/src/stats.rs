@@ -135,7 +135,7 @@ pub struct RecorderStats {
 /// One process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProcessStats {
-    /// "supervisor", "capture" or "recorder".
+    /// "supervisor", "capture", "recorder" or "standby" (the recorder that waits to take over).
     pub role: String,
     /// A capture's camera.
     pub camera: Option<String>,

@@ -82,7 +82,10 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
                 }
             }
             RecorderOrder::Clip(folder) => desk.take_on(&folder),
-            RecorderOrder::Stop => break,
+            RecorderOrder::Stop => {
+                tracing::info!("{id}: told to stop");
+                break;
+            }
         }
     }
     desk.close();
