@@ -33,8 +33,6 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 const LONGEST_OPENING: Duration = Duration::from_secs(60);
 /// The recorder may take this long to close its clips at the end; with what comes after, five seconds in all.
 const CLOSING: Duration = Duration::from_millis(3000);
-/// A recorder that is being replaced when everything is to end may take this long to come up.
-const REPLACEMENT: Duration = Duration::from_millis(700);
 /// A process that lives so long after it was killed is out of reach.
 const HOPELESS: Duration = Duration::from_millis(500);
 /// Captures have nothing to close.
@@ -454,58 +452,69 @@ impl House {
         } else {
             tracing::info!("stopping");
         }
-        if open > 0 {
-            self.await_recorder(happening);
-        }
-        let captures = self.config.cameras.len();
-        let in_order = [(captures..self.children.len(), CLOSING), (0..captures, ENDING)];
-        let mut hurry = false;
-        for (these, patience) in in_order {
-            for running in self.children[these.clone()].iter_mut().filter_map(Child::running_mut) {
-                match &running.orders {
-                    Some(orders) if !hurry => orders.stop(),
-                    // Not yet connected: there is nothing to close.
-                    _ => running.kill("stopping"),
-                }
+        let mut hurry = self.close_recorder(happening);
+        for running in self.children.iter_mut().filter_map(Child::running_mut) {
+            match &running.orders {
+                Some(orders) if !hurry => orders.stop(),
+                // Not yet connected: there is nothing to close.
+                _ => running.kill("stopping"),
             }
-            let until = Instant::now() + patience;
-            while self.children[these.clone()].iter().any(|c| c.running().is_some()) {
-                let left = until.saturating_duration_since(Instant::now());
-                if until.elapsed() > HOPELESS {
-                    tracing::error!(
-                        "some processes can't be ended (a disk that hangs?); they are left behind"
-                    );
-                    break;
-                }
-                if left.is_zero() || hurry {
-                    let late = self.children[these.clone()].iter_mut().filter_map(Child::running_mut);
-                    late.for_each(|r| r.kill("stopping"));
-                }
-                match happening.recv_timeout(left.max(hung::LAST_MOMENTS)) {
-                    Ok(event) => hurry |= self.on_while_closing(event),
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => return,
-                }
+        }
+        let until = Instant::now() + ENDING;
+        while self.children.iter().any(|c| c.running().is_some()) {
+            if until.elapsed() > HOPELESS {
+                tracing::error!("some processes can't be ended (a disk that hangs?); they are left behind");
+                break;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || hurry {
+                self.children.iter_mut().filter_map(Child::running_mut).for_each(|r| r.kill("stopping"));
+            }
+            match happening.recv_timeout(left.max(hung::LAST_MOMENTS)) {
+                Ok(event) => hurry |= self.on_while_closing(event),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         }
         self.over.store(true, Ordering::Release);
         self.desk.wake();
     }
 
-    /// With clips open, a recorder that is just being replaced is waited for: without it they would stay as they are.
-    fn await_recorder(&mut self, happening: &Receiver<Event>) {
-        let until = Instant::now() + REPLACEMENT;
-        while self.recorder().running().is_none_or(|r| r.orders.is_none()) {
-            self.start_what_is_due();
-            let left = until.saturating_duration_since(Instant::now());
-            match happening.recv_timeout(left.min(hung::LAST_MOMENTS)) {
-                Ok(Event::Signal) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(event @ (Event::Connected { .. } | Event::Exited { .. } | Event::Report { .. })) => {
-                    self.on(event)
+    /// Has the open clips closed. A recorder that dies over it, or was just being replaced, gets a successor as long as
+    /// there is time: without one the clips would stay as they are. True when it is to go faster.
+    fn close_recorder(&mut self, happening: &Receiver<Event>) -> bool {
+        let until = Instant::now() + CLOSING;
+        let mut told = None;
+        loop {
+            match self.recorder().running() {
+                Some(running) if running.orders.is_some() && told != Some(running.pid) => {
+                    told = Some(running.pid);
+                    running.orders.as_ref().into_iter().for_each(Orders::stop);
                 }
-                Ok(event) => drop(self.on_while_closing(event)),
-                Err(RecvTimeoutError::Timeout) if left.is_zero() => return,
+                Some(running) if running.orders.is_none() && self.desk.open_clips() == 0 => return false,
+                None if self.desk.open_clips() == 0 => return false,
+                _ => self.start_what_is_due(),
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                tracing::warn!("the recorder takes too long to close; the next start finishes what is open");
+                return false;
+            }
+            match happening.recv_timeout(left.min(LOOK_AROUND)) {
+                Ok(Event::Exited { pid, end }) if self.recorder().running().is_some_and(|r| r.pid == pid) => {
+                    if end.code == Some(0) {
+                        return self.on_while_closing(Event::Exited { pid, end });
+                    }
+                    self.on_exited(pid, &end);
+                }
+                Ok(Event::Connected { pid, orders }) => self.on_connected(pid, orders),
+                Ok(event) => {
+                    if self.on_while_closing(event) {
+                        return true;
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return true,
             }
         }
     }

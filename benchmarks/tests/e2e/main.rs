@@ -12,4 +12,5 @@ mod hangs;
 mod kills;
 mod mistakes;
 mod rig;
+mod surroundings;
 mod triggers;

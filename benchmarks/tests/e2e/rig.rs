@@ -180,6 +180,23 @@ impl Rig {
         self.supervisor = Some(supervisor);
     }
 
+    /// Starts the supervisor with nobody to read its log: each line that anyone writes fails.
+    pub(crate) fn launch_unheard(&mut self) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let supervisor = Command::new(program("supervisor"))
+            .args(["start", "--config"])
+            .arg(self.config())
+            .arg("--runtime-dir")
+            .arg(self.runtime_dir())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(writer)
+            .spawn()
+            .unwrap();
+        drop(reader);
+        self.supervisor = Some(supervisor);
+    }
+
     pub(crate) fn await_ready(&mut self) {
         until("the supervisor to be ready", || {
             let supervisor = self.supervisor.as_mut().unwrap();
