@@ -26,6 +26,13 @@ impl fmt::Display for InstanceId {
     }
 }
 
+/// Names this boot: monotonic times, pids and shared memory mean nothing in another.
+#[must_use]
+pub fn boot_id() -> String {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    text.map(|t| t.trim().to_owned()).unwrap_or_default()
+}
+
 /// Who in the tree of processes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ChildId {

@@ -12,6 +12,8 @@ use ffmpeg_next::codec;
 use ffmpeg_next::format::{self, context::StreamIo};
 use ffmpeg_next::{Dictionary, Packet, Rational};
 
+use proto::clip::Codec;
+
 use crate::encode::TIME_BASE;
 use crate::raw;
 
@@ -32,6 +34,15 @@ pub(crate) enum Layout {
         /// The stream's FourCC.
         fourcc: [u8; 4],
     },
+}
+
+/// The container that a codec is expected in.
+pub(crate) fn layout(codec: Codec, fps_milli: u32) -> Layout {
+    match codec {
+        Codec::H264 | Codec::Avc1 | Codec::Mp4v => Layout::FaststartMp4,
+        Codec::Xvid => Layout::Avi { fps_milli, fourcc: *b"XVID" },
+        Codec::Mjpg => Layout::Avi { fps_milli, fourcc: *b"MJPG" },
+    }
 }
 
 /// Why a file could not be written.

@@ -18,6 +18,11 @@ use crate::raw::{self, Pixels};
 /// Video timestamps are microseconds, from the clip's first frame on.
 pub(crate) const TIME_BASE: Rational = Rational(1, 1_000_000);
 
+/// What works everywhere: used when nothing else does.
+pub(crate) fn last_resort() -> EncoderChoice {
+    EncoderChoice { codec: Codec::Mjpg, encoder: "mjpeg".into(), preset: None }
+}
+
 /// What an encoder is opened for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct EncoderSetup {

@@ -11,8 +11,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use proto::clip::{
-    CSV_HEADER, CameraClip, Codec, EncoderChoice, FileMaker, GapCause, Interruption, InterruptionCause,
-    MANIFEST, Manifest, PLAN, SCHEMA, WORKSHOP, Window,
+    CSV_HEADER, CameraClip, EncoderChoice, FileMaker, GapCause, Interruption, InterruptionCause, MANIFEST,
+    Manifest, PLAN, SCHEMA, WORKSHOP, Window,
 };
 use proto::durable;
 use proto::frame::Moment;
@@ -21,7 +21,7 @@ use proto::name::Name;
 use proto::time::{MonotonicNs, UtcTime, nanos};
 
 use crate::account::{Evidence, Wanted};
-use crate::container::{Layout, VideoWriter, WriteError};
+use crate::container::{self, VideoWriter, WriteError};
 use crate::journal::{PartReason, Row};
 use crate::part::{self, Part};
 use crate::pulse::Pulse;
@@ -244,7 +244,7 @@ fn join_camera(footage: &Footage, folder: &Path, ready: &Path, pulse: &Pulse) ->
     durable::write_synced(&ready.join(&csv), text.as_bytes())?;
 
     let account = agree(&footage.evidence, &joined.rows).account();
-    let made_by = parts.first().map_or_else(crate::probe::last_resort, |p| p.header.choice.clone());
+    let made_by = parts.first().map_or_else(crate::encode::last_resort, |p| p.header.choice.clone());
     let (first, last) = (joined.rows.first(), joined.rows.last());
     Ok(CameraClip {
         file: joined.files.first().map(|f| f.file.clone()),
@@ -300,7 +300,7 @@ fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Pulse) -> io::R
             let number = joined.files.len() + 1;
             let suffix = if number == 1 { String::new() } else { format!("~{number}") };
             let file = format!("{}{suffix}{}", camera.name, codec.extension());
-            let layout = layout(codec, camera.fps.milli());
+            let layout = container::layout(codec, camera.fps.milli());
             let writer =
                 VideoWriter::create(&ready.join(&file), layout, part.parameters.clone()).map_err(to_io)?;
             let EncoderChoice { codec, encoder, preset } = part.header.choice.clone();
@@ -348,15 +348,6 @@ fn to_io(error: WriteError) -> io::Error {
 /// May two parts be one stream? If a decoder that was set up for the one can decode the other.
 fn same_settings(a: &Part, b: &Part) -> bool {
     a.header.choice == b.header.choice && raw::extradata(&a.parameters) == raw::extradata(&b.parameters)
-}
-
-/// The container that a codec is expected in.
-pub(crate) fn layout(codec: Codec, fps_milli: u32) -> Layout {
-    match codec {
-        Codec::H264 | Codec::Avc1 | Codec::Mp4v => Layout::FaststartMp4,
-        Codec::Xvid => Layout::Avi { fps_milli, fourcc: *b"XVID" },
-        Codec::Mjpg => Layout::Avi { fps_milli, fourcc: *b"MJPG" },
-    }
 }
 
 fn interruptions(parts: &[Part]) -> Vec<Interruption> {

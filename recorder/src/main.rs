@@ -9,6 +9,7 @@ mod account;
 mod container;
 mod encode;
 mod finish;
+mod hold;
 mod journal;
 mod part;
 mod probe;
@@ -61,10 +62,4 @@ fn main() -> ExitCode {
             ExitCode::from(exit::FAILED)
         }
     }
-}
-
-/// Names this boot: a plan's monotonic times mean nothing in another.
-pub(crate) fn boot_id() -> String {
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
-    text.map(|t| t.trim().to_owned()).unwrap_or_default()
 }

@@ -7,8 +7,8 @@
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -22,9 +22,8 @@ use proto::frame::{Before, Geometry, Moment};
 use proto::ring::{ReaderBit, Ring};
 use proto::time::MonotonicNs;
 
-use crate::container::VideoWriter;
-use crate::encode::EncoderSetup;
-use crate::finish;
+use crate::container::{self, VideoWriter};
+use crate::encode::{EncoderSetup, last_resort};
 use crate::journal::{PartHeader, PartReason, Row};
 use crate::part::{self, OpenPart};
 use crate::raw::Pixels;
@@ -61,10 +60,8 @@ impl Pixels for Picture {
     }
 }
 
-/// What works everywhere: used when nothing else does.
-pub(crate) fn last_resort() -> EncoderChoice {
-    EncoderChoice { codec: Codec::Mjpg, encoder: "mjpeg".into(), preset: None }
-}
+/// What the workers go by; the probe's verdict replaces what was assumed before it.
+pub(crate) type SharedVerdict = Arc<Mutex<CodecVerdict>>;
 
 /// The reader bit of the probe: the recorder may be recording at the same time.
 pub(crate) fn reader_bit() -> ReaderBit {
@@ -316,7 +313,7 @@ fn join(workshop: &Path, camera: &CameraConfig, codec: Codec) -> Result<std::pat
     let parts = part::read_all(workshop, &camera.name, &camera.geometry).map_err(|e| e.to_string())?;
     let part = parts.first().ok_or("the part holds no frame")?;
     let path = workshop.join(format!("probe{}", codec.extension()));
-    let mut writer = VideoWriter::create(&path, finish::layout(codec, fps_milli), part.parameters.clone())
+    let mut writer = VideoWriter::create(&path, container::layout(codec, fps_milli), part.parameters.clone())
         .map_err(|e| e.to_string())?;
     part.each_packet(|_, packet| writer.write(packet, 1_000_000_000 / i64::from(fps_milli)))
         .map_err(|e| e.to_string())?;

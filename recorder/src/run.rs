@@ -1,7 +1,6 @@
 //! The recorder as a whole: arms itself, takes orders, hands plans to workers.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,18 +15,15 @@ use proto::messages::{self, BEAT, Link, RecorderOrder, RecorderReport, Reports};
 use proto::name::Name;
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
-use rustix::fs::FlockOperation;
 
 use crate::finish::{self, Finishing};
-use crate::probe;
+use crate::hold::Hold;
+use crate::probe::{self, SharedVerdict};
 use crate::pulse::Pulse;
 use crate::worker::{Job, Worker};
 
 /// How far ahead a stop sets the end of open clips: longer than it takes to tell every worker.
 const LAST_FRAMES: Duration = Duration::from_millis(50);
-
-/// What the workers go by; the probe's verdict replaces what was assumed before it.
-pub(crate) type SharedVerdict = Arc<Mutex<CodecVerdict>>;
 
 /// `recorder --probe`: tries every codec and prints the verdict as JSON.
 pub(crate) fn probe(runtime_dir: &Path) -> anyhow::Result<()> {
@@ -266,24 +262,6 @@ impl Desk {
         let (footage, thread) = self.finisher;
         let _ = footage.send(Finishing::End);
         let _ = thread.join();
-    }
-}
-
-/// A clip is one recorder's at a time, whichever instance it belongs to: whoever holds its plan's lock, which the
-/// kernel drops with its holder.
-pub(crate) struct Hold {
-    _plan: File,
-}
-
-impl Hold {
-    /// `None` while somebody else holds it.
-    fn take(folder: &Path) -> std::io::Result<Option<Self>> {
-        let plan = File::open(plan_path(folder))?;
-        match rustix::fs::flock(&plan, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self { _plan: plan })),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(e) => Err(e.into()),
-        }
     }
 }
 

@@ -12,9 +12,9 @@ use proto::time::MonotonicNs;
 
 use crate::account::{Evidence, Wanted};
 use crate::encode::EncoderSetup;
+use crate::hold::Hold;
 use crate::journal::{PartHeader, PartReason, Row};
 use crate::part::{self, OpenPart, PartError};
-use crate::run::Hold;
 
 /// How long after its window a clip waits for a camera that has fallen silent: long enough for a capture to be
 /// restarted, which then tells exactly how many frames were missed.
@@ -120,8 +120,8 @@ impl Take {
         hold: Arc<Hold>,
         studio: &Studio<'_>,
     ) -> Self {
-        let same_ring =
-            studio.ring.is_some_and(|r| r.id() == camera.ring_id) && plan.boot_id == crate::boot_id();
+        let same_ring = studio.ring.is_some_and(|r| r.id() == camera.ring_id)
+            && plan.boot_id == proto::instance::boot_id();
         let parts =
             part::read_all(&folder.join(WORKSHOP), &camera.name, &camera.geometry).unwrap_or_default();
         let written: Vec<Moment> = parts.iter().flat_map(|p| p.rows.iter().map(|r| r.moment)).collect();
@@ -289,7 +289,7 @@ impl Take {
     }
 
     fn open_part(&mut self, moment: &Moment) -> Result<&mut OpenPart, PartError> {
-        let choice = self.chain.get(self.codec).cloned().unwrap_or_else(crate::probe::last_resort);
+        let choice = self.chain.get(self.codec).cloned().unwrap_or_else(crate::encode::last_resort);
         let part = match self.part.take() {
             Some(part) => part,
             None => {

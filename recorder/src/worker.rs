@@ -12,8 +12,9 @@ use proto::ring::{ReaderBit, Ring, RingReader};
 use proto::time::MonotonicNs;
 
 use crate::finish::Finishing;
+use crate::hold::Hold;
+use crate::probe::SharedVerdict;
 use crate::pulse::Pulse;
-use crate::run::{Hold, SharedVerdict};
 use crate::take::{Step, Studio, Take};
 
 /// How long a worker sleeps at most before it looks for orders: a new clip waits no longer than this.

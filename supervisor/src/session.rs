@@ -8,12 +8,18 @@ use proto::durable;
 use proto::time::{UtcTime, WallAnchor};
 use serde::Serialize;
 
-use crate::watch::Clips;
-
 /// The version of the document.
 const SCHEMA: u32 = 1;
 /// Its name.
 const FILE: &str = "session.json";
+
+/// Clip sets of this session by outcome.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Clips {
+    pub(crate) completed: u64,
+    pub(crate) incomplete: u64,
+    pub(crate) last_finish_ms: Option<u64>,
+}
 
 #[derive(Serialize)]
 struct Session<'a> {

@@ -23,10 +23,11 @@ use signal_hook::iterator::Signals;
 use crate::child::{Child, Recipe};
 use crate::events::{self, Event};
 use crate::meter::Meter;
+use crate::session::Clips;
 use crate::state::{self, Saved};
 use crate::survey::FrameRates;
 use crate::trigger::Desk;
-use crate::watch::{Clips, House};
+use crate::watch::House;
 use crate::{Failure, control, cost, executable, lock, rings, session};
 
 /// How long the answer to `stop` may take to be on its way.

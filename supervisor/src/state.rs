@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use proto::durable;
-use proto::instance::{ChildId, RuntimeDir};
+use proto::instance::{ChildId, RuntimeDir, boot_id};
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
@@ -36,12 +36,6 @@ impl SavedChild {
         let sign = hung::sign(pid)?;
         (sign.start_ticks == self.start_ticks && !matches!(sign.state, 'Z' | 'X')).then_some(pid)
     }
-}
-
-/// Names this boot.
-pub(crate) fn boot_id() -> String {
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
-    text.map(|t| t.trim().to_owned()).unwrap_or_default()
 }
 
 /// What the last supervisor left, if it was in this boot and can be read.

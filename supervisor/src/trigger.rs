@@ -19,7 +19,6 @@ use proto::time::{MonotonicNs, WallAnchor};
 
 use crate::events::Event;
 use crate::rings::Rings;
-use crate::state;
 
 /// What opening an encoder may cost at the far end of the ring: a pre-roll that reaches further back than this
 /// before the oldest slot is overwritten would lose its first frames while the encoder opens.
@@ -151,7 +150,7 @@ impl Desk {
             schema: SCHEMA,
             clip_id: clip_id.to_owned(),
             label: label.clone(),
-            boot_id: state::boot_id(),
+            boot_id: proto::instance::boot_id(),
             wall: WallAnchor::now(),
             trigger_ns: request.at,
             window: granted.window,

@@ -20,6 +20,7 @@ use crate::events::{End, Event, Orders, Report};
 use crate::meter::Meter;
 use crate::restart::Ending;
 use crate::rings::{self, Rings};
+use crate::session::Clips;
 use crate::state::{self, Saved, SavedChild};
 use crate::survey::{self, FrameRates};
 use crate::trigger::Desk;
@@ -57,14 +58,6 @@ pub(crate) struct House {
     pub(crate) meter: Meter,
     pub(crate) rates: FrameRates,
     pub(crate) ready_said: bool,
-}
-
-/// Clip sets of this session by outcome.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Clips {
-    pub(crate) completed: u64,
-    pub(crate) incomplete: u64,
-    pub(crate) last_finish_ms: Option<u64>,
 }
 
 impl House {
@@ -318,7 +311,7 @@ impl House {
         };
         let children = self.children.iter().filter_map(saved).collect();
         let session = self.desk.session().to_owned();
-        state::save(&self.dir, &Saved { boot_id: state::boot_id(), session, children });
+        state::save(&self.dir, &Saved { boot_id: proto::instance::boot_id(), session, children });
     }
 
     pub(crate) fn write_session(&self, ended: bool) {
