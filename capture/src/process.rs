@@ -154,8 +154,15 @@ fn capture(
                 last_source = Some(source_sequence);
                 if !live {
                     watch.set(CameraState::Live);
+                    if silent {
+                        let away = (MonotonicNs::now() - last_frame).as_secs_f64();
+                        tracing::info!("camera {name} delivers again after {away:.1} s");
+                    }
                     (live, silent) = (true, false);
-                    tracing::info!("camera {name} is live (epoch {})", writer.epoch());
+                    match writer.epoch() {
+                        1 => tracing::info!("camera {name} is live"),
+                        epoch => tracing::info!("camera {name} is live (start {epoch} in this ring)"),
+                    }
                 }
                 last_frame = MonotonicNs::now();
                 let before =
@@ -173,6 +180,7 @@ fn capture(
             Arrival::Silence if !silent && last_frame + silent_after < MonotonicNs::now() => {
                 watch.set(CameraState::Silent);
                 (live, silent) = (false, true);
+                tracing::warn!("camera {name} is silent: no frame for {:.1} s", silent_after.as_secs_f64());
             }
             Arrival::Silence => {}
             Arrival::End => {

@@ -99,12 +99,16 @@ pub(crate) fn announce(folder: &Path, manifest: &Manifest, reports: &Reports<Rec
         .iter()
         .map(|(name, c)| format!("{name} {}/{}", c.frames_written, c.frames_expected))
         .collect();
-    let whole = if manifest.complete { "complete" } else { "INCOMPLETE" };
-    tracing::info!(
-        "clip {}: {whole}: {} ({finished_after_ms} ms after its end)",
-        manifest.clip_id,
-        frames.join(", ")
-    );
+    let (clip, frames) = (&manifest.clip_id, frames.join(", "));
+    match (manifest.complete, manifest.ended_early) {
+        (true, _) => tracing::info!("clip {clip}: complete: {frames} ({finished_after_ms} ms after its end)"),
+        (false, true) => {
+            tracing::warn!("clip {clip}: INCOMPLETE, ended early by a stop; until then: {frames}")
+        }
+        (false, false) => {
+            tracing::warn!("clip {clip}: INCOMPLETE: {frames} ({finished_after_ms} ms after its end)");
+        }
+    }
     for (name, camera) in &manifest.cameras {
         for gap in &camera.gaps {
             tracing::warn!(

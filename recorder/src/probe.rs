@@ -147,7 +147,8 @@ pub(crate) fn probe(config: &Config, rings: &[Option<Arc<Ring>>], scratch: &Path
 }
 
 /// The two lines that the recorder Preroll began from wrote too, and the rate.
-pub(crate) fn say(verdict: &CodecVerdict, asked: Option<Codec>) {
+pub(crate) fn say(verdict: &CodecVerdict, config: &Config) {
+    let asked = config.recording.preferred_codec;
     let chosen = verdict.chain.first().cloned().unwrap_or_else(last_resort);
     if chosen.codec == Codec::Mjpg && asked != Some(Codec::Mjpg) {
         tracing::warn!("No supported video codec found, defaulting to MJPEG");
@@ -156,6 +157,14 @@ pub(crate) fn say(verdict: &CodecVerdict, asked: Option<Codec>) {
     let rate = verdict.trials.iter().find(|t| t.choice == chosen).map_or(0.0, |t| t.frames_per_second);
     let preset = chosen.preset.map_or(String::new(), |p| format!(" preset {p}"));
     tracing::info!("Encoder {}{preset}: {rate:.0} frames/s a camera, all at once", chosen.encoder);
+    let fastest = config.cameras.iter().map(|c| c.fps.as_f64()).fold(0.0, f64::max);
+    if rate > 0.0 && rate < fastest {
+        tracing::warn!(
+            "{} makes {rate:.0} frames/s and the cameras up to {fastest}: long clips may lose frames, declared as \
+             ring_overrun; see supervisor codecs",
+            chosen.encoder
+        );
+    }
 }
 
 struct Lab<'a> {

@@ -78,10 +78,7 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
                 }
             }
             RecorderOrder::Clip(folder) => desk.take_on(&folder),
-            RecorderOrder::Stop => {
-                tracing::info!("{id}: told to stop");
-                break;
-            }
+            RecorderOrder::Stop => break,
         }
     }
     desk.close();
@@ -114,7 +111,7 @@ fn start_probe(
     reports: &Reports<RecorderReport>,
     pulse: &Arc<Pulse>,
 ) -> std::io::Result<()> {
-    let (path, asked) = (dir.path().to_owned(), config.recording.preferred_codec);
+    let (path, config) = (dir.path().to_owned(), config.clone());
     let (rings, verdict) = (rings.to_vec(), Arc::clone(verdict));
     let (reports, pulse) = (reports.clone(), Arc::clone(pulse));
     std::thread::Builder::new().name("probe".into()).spawn(move || {
@@ -126,7 +123,7 @@ fn start_probe(
         // The probe has ended, however it did.
         let _ = rings.iter().flatten().map(|ring| ring.sweep(probe::reader_bit())).sum::<usize>();
         let found = get(&verdict);
-        probe::say(&found, asked);
+        probe::say(&found, &config);
         reports.send(RecorderReport::Codecs(found));
     })?;
     Ok(())

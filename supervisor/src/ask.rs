@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use proto::clip::{Gap, Manifest};
+use proto::clip::{CameraClip, Gap, Manifest};
 use proto::control::{self, Accepted, FRAME_DEADLINE, FrameError, Request, Response, TriggerRequest};
 use proto::exit;
 use proto::instance::RuntimeDir;
@@ -129,7 +129,21 @@ pub(crate) fn trigger(dir: &Path, args: &TriggerArgs) -> Result<u8, Failure> {
         }
     };
     print(&answer(&accepted, Some(&manifest)))?;
-    Ok(if manifest.complete { exit::DONE } else { exit::INCOMPLETE })
+    if manifest.complete {
+        return Ok(exit::DONE);
+    }
+    let missing = |(name, c): (&Name, &CameraClip)| {
+        let frames = c.frames_expected - c.frames_written;
+        (frames > 0).then(|| format!("{name} misses {frames} of {}", c.frames_expected))
+    };
+    let mut why: Vec<String> = manifest.cameras.iter().filter_map(missing).collect();
+    if manifest.ended_early {
+        why.push("it was ended early".to_owned());
+    }
+    Err(Failure::with_code(
+        exit::INCOMPLETE,
+        format!("clip {} is incomplete: {}", manifest.clip_id, why.join(", ")),
+    ))
 }
 
 fn named_moment(args: &TriggerArgs, now: MonotonicNs) -> Result<MonotonicNs, Failure> {
@@ -145,15 +159,15 @@ fn named_moment(args: &TriggerArgs, now: MonotonicNs) -> Result<MonotonicNs, Fai
     }
     parse_rfc3339(at).and_then(|unix_ns| WallAnchor::now().monotonic(unix_ns)).ok_or_else(|| {
         Failure::bad_input(format!(
-            "--at {at:?}: must be nanoseconds of CLOCK_MONOTONIC, or a date and time since boot such as \
-             2026-11-22T10:15:00.250Z"
+            "--at {at:?}: must be nanoseconds of CLOCK_MONOTONIC, or a date and time with its zone, such as \
+             2026-11-22T10:15:00.250Z or $(date -Is)"
         ))
     })
 }
 
 fn answer<'a>(accepted: &'a Accepted, manifest: Option<&'a Manifest>) -> TriggerAnswer<'a> {
     let finished = manifest.map(|m| {
-        let camera = |c: &'a proto::clip::CameraClip| CameraAnswer {
+        let camera = |c: &'a CameraClip| CameraAnswer {
             file: c.file.as_deref(),
             frames_expected: c.frames_expected,
             frames_written: c.frames_written,
@@ -165,6 +179,8 @@ fn answer<'a>(accepted: &'a Accepted, manifest: Option<&'a Manifest>) -> Trigger
     });
     let Accepted { clip_id, path, pre_roll_ms, asked_pre_roll_ms, notes } = accepted;
     let (pre_roll_ms, asked_pre_roll_ms) = (*pre_roll_ms, *asked_pre_roll_ms);
+    // The manifest has these and what came to light since.
+    let notes = manifest.map_or(notes, |m| &m.notes);
     TriggerAnswer { clip_id, path, pre_roll_ms, asked_pre_roll_ms, notes, finished }
 }
 

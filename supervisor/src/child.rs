@@ -173,7 +173,7 @@ impl Child {
     fn wait_for_next(&mut self, life: Duration, ending: Ending) {
         let wait = self.record.next(&self.id, life, ending);
         tracing::warn!(
-            "{} ended after {:.1} s: {}; starting it again {}",
+            "{} ended after {:.1} s: {}; another takes its place {}",
             self.id,
             life.as_secs_f64(),
             self.last_exit.as_deref().unwrap_or("it could not be started"),

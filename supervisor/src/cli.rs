@@ -45,10 +45,11 @@ pub(crate) enum Format {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Start capturing, in the foreground, until SIGTERM, SIGINT or `supervisor stop`
+    /// Start capturing, in the foreground, until it is told to stop
     ///
-    /// Brings up a capture process for each camera and a recorder, watches and restarts them. A first SIGTERM or
-    /// SIGINT closes open clips and ends everything in order; a second one ends it at once.
+    /// Brings up a capture process for each camera and a recorder, watches and restarts them. SIGTERM,
+    /// SIGINT, SIGHUP (a closed terminal) and `supervisor stop` close open clips and end everything in order; a
+    /// second signal ends it at once.
     Start {
         /// The cameras, and what to record
         #[arg(long, value_name = "FILE")]
@@ -80,7 +81,8 @@ pub(crate) enum Command {
     },
     /// End a process and start it again: the recorder, or one camera's capture
     ///
-    /// An open clip goes on: the new recorder continues where the old one was.
+    /// An open clip goes on: the new recorder continues where the old one was. Restarting a camera loses the frames
+    /// it makes meanwhile, and the clip says so.
     Restart {
         /// `recorder`, or a camera's name
         #[arg(value_name = "recorder|CAMERA")]
@@ -92,13 +94,14 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct TriggerArgs {
-    /// What to call the clip: 1 to 64 of A-Z a-z 0-9 . _ -
+    /// What to call the clip: 1 to 64 of A-Z a-z 0-9 . _ - beginning with a letter, digit or _
     #[arg(long, value_name = "LABEL", allow_hyphen_values = true)]
     pub(crate) label: Option<String>,
     /// Only this camera (may be repeated); without it, all of them
     #[arg(long = "camera", value_name = "NAME", allow_hyphen_values = true)]
     pub(crate) cameras: Vec<String>,
-    /// When it happened: nanoseconds of CLOCK_MONOTONIC, or a date and time such as 2026-11-22T10:15:00.250Z
+    /// When it happened: nanoseconds of CLOCK_MONOTONIC, or a date and time with its zone, such as
+    /// 2026-11-22T10:15:00.250Z or $(date -Is)
     #[arg(long, value_name = "T", conflicts_with = "ago", allow_hyphen_values = true)]
     pub(crate) at: Option<String>,
     /// How many milliseconds ago it happened

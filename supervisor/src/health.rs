@@ -36,7 +36,10 @@ pub(crate) fn verdict(totals: &Totals, cores: f64, troubles: &[String]) -> Healt
     };
     note(
         memory,
-        format!("memory: {} MB (good is under 200, over 500 may be a leak)", totals.memory_bytes / 1_000_000),
+        format!(
+            "memory: {} MB (good is under 200, over 500 may be a leak)",
+            (totals.memory_bytes + 500_000) / 1_000_000
+        ),
     );
     // Of the whole machine: what is left is what the next burst can use.
     let cpu = totals.cpu_percent / cores.max(1.0);

@@ -73,7 +73,7 @@ pub(crate) fn announce(config: &Config, rings: &Rings) {
             camera.geometry,
             camera.fps,
             size.slots(),
-            ring.total_bytes() / 1_000_000,
+            (ring.total_bytes() + 500_000) / 1_000_000,
             size.pre_roll_slots,
             size.reserve_slots,
             config.recording.reserve_ms,
@@ -86,7 +86,7 @@ pub(crate) fn announce(config: &Config, rings: &Rings) {
 pub(crate) fn sweep_recorder(rings: &Rings) {
     let swept: usize = rings.iter().map(|ring| ring.sweep(ReaderBit::RECORDER)).sum();
     if swept > 0 {
-        tracing::info!("{swept} frames that the last recorder held are free again");
+        tracing::debug!("{swept} frames that the last recorder held are free again");
     }
 }
 

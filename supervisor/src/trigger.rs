@@ -140,6 +140,12 @@ impl Desk {
         let recording = &self.config.recording;
         let pre = Duration::from_millis(request.pre_ms.unwrap_or(recording.pre_roll_ms));
         let post = Duration::from_millis(request.post_ms.unwrap_or(recording.post_roll_ms));
+        if (pre + post).is_zero() {
+            return Err(bad(
+                "--pre-ms and --post-ms: a clip of no length holds no frame; let one of them be more than 0"
+                    .into(),
+            ));
+        }
         if post > LONGEST_POST_ROLL {
             return Err(bad(format!("--post-ms: at most {} ms", LONGEST_POST_ROLL.as_millis())));
         }

@@ -77,7 +77,10 @@ impl Mistake {
         } else if let Some(key) = location.and_then(|l| key_before(text, l)) {
             let right = WHAT_IS_RIGHT.iter().find(|(k, _)| *k == key);
             if let (Some((_, right)), false) = (right, message.contains("unknown field")) {
-                message = format!("{key}: {message}; it takes {right}");
+                // "invalid u32" says nothing to anyone who doesn't write Rust.
+                let told =
+                    if message.starts_with("invalid ") { String::new() } else { format!("{message}; ") };
+                message = format!("{key}: {told}it takes {right}");
             }
         }
         match location {
