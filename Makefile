@@ -3,10 +3,11 @@
 
 CARGO ?= cargo
 
-.PHONY: help deps build demo test lint loom clean
+.PHONY: help deps build demo kills test lint loom clean
 
 help:
 	@echo 'make demo    the main job, for real, in a minute: records a clip, kills the recorder in the middle'
+	@echo 'make kills   a hundred clips whose recorder is killed at random: what it costs, in frames and time'
 	@echo 'make build   release executables, in target/release'
 	@echo 'make test    all tests'
 	@echo 'make lint    formatting and clippy'
@@ -21,6 +22,10 @@ build: deps
 
 demo: build
 	@target/release/demo
+
+# Takes as long as its clips, about a second each; not part of the tests.
+kills: build
+	@target/release/kills --clips 100 --seed 1
 
 # The end-to-end tests run the executables, so those are built first.
 test: deps loom

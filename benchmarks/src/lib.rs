@@ -20,6 +20,8 @@
 //! | [`clip`] | one clip folder |
 //! | [`oracle`] | all clips below a folder |
 //! | [`report`] | the verdicts, and how they read |
+//!
+//! Beside it, [`supervisor`] runs a Preroll for the programs that show or measure one.
 
 pub mod clip;
 pub mod decode;
@@ -30,5 +32,6 @@ pub mod manifest;
 pub mod oracle;
 pub mod report;
 pub mod stamp;
+pub mod supervisor;
 pub mod timestamps;
 pub mod truth;

@@ -3,19 +3,18 @@
 //! one is missing.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use benchmarks::supervisor::{Answer, Supervisor, recorder_pid};
 use benchmarks::{decode, stamp, timestamps};
 use clap::Parser;
 use proto::clip::{MANIFEST, Manifest, Window};
 use proto::frame::Fps;
 use proto::stats::Stats;
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 
 /// Shows Preroll at its main job, and checks it.
 #[derive(Debug, Parser)]
@@ -27,9 +26,6 @@ struct Args {
     #[arg(long, default_value_t = 200)]
     kill_after_ms: u64,
 }
-
-/// Anything that takes longer than this has gone wrong.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     match demo(&Args::parse()) {
@@ -75,7 +71,7 @@ fn demo(args: &Args) -> anyhow::Result<bool> {
     };
     line("armed", &cost(&armed));
 
-    let trigger = supervisor.trigger()?;
+    let trigger = supervisor.trigger("demo")?;
     std::thread::sleep(Duration::from_millis(args.kill_after_ms));
     let victim = recorder_pid(&supervisor.stats()?).context("there is no recorder to kill")?;
     rustix::process::kill_process(victim, Signal::KILL).context("the recorder can't be killed")?;
@@ -126,16 +122,6 @@ fn demo(args: &Args) -> anyhow::Result<bool> {
     whole &= manifest.complete && leftover.is_empty();
     println!("{}", if whole { "Every frame is there." } else { "SOMETHING IS MISSING." });
     Ok(whole)
-}
-
-#[derive(serde::Deserialize)]
-struct Answer {
-    path: String,
-}
-
-fn recorder_pid(stats: &Stats) -> Option<Pid> {
-    let recorder = stats.processes.iter().find(|p| p.role == "recorder")?;
-    Pid::from_raw(i32::try_from(recorder.pid?).ok()?)
 }
 
 /// Relative to here, if it is below here.
@@ -214,110 +200,4 @@ fn count(folder: &Path, camera: &str, files: &[String], window: Window, fps: Fps
         out_of_order: sequences.windows(2).filter(|pair| pair[0] > pair[1]).count() as u64,
         unreadable: stamps.iter().filter(|s| s.is_none()).count() as u64,
     })
-}
-
-/// A supervisor of our own, with a runtime directory of its own. Ended with this value, in order or not.
-struct Supervisor {
-    process: Child,
-    log: Receiver<String>,
-    said: Vec<String>,
-    runtime: tempfile::TempDir,
-}
-
-impl Supervisor {
-    fn start(config: &Path) -> anyhow::Result<Self> {
-        let runtime = tempfile::tempdir()?;
-        let mut process = Self::command(runtime.path())?
-            .arg("start")
-            .arg("--config")
-            .arg(config)
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("the supervisor can't be started")?;
-        let stderr = process.stderr.take().context("the supervisor's log")?;
-        let (to, log) = channel();
-        std::thread::spawn(move || {
-            BufReader::new(stderr).lines().map_while(Result::ok).try_for_each(|l| to.send(l))
-        });
-        Ok(Self { process, log, said: Vec::new(), runtime })
-    }
-
-    fn command(runtime: &Path) -> anyhow::Result<Command> {
-        let program = std::env::current_exe()?.with_file_name("supervisor");
-        ensure!(program.is_file(), "{} is missing; build all of Preroll (make build)", program.display());
-        let mut command = Command::new(program);
-        command.arg("--runtime-dir").arg(runtime);
-        Ok(command)
-    }
-
-    /// Waits for a line of the log.
-    fn wait_for(&mut self, text: &str) -> anyhow::Result<()> {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            match self.log.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(line) => {
-                    let found = line.contains(text);
-                    self.said.push(line);
-                    if found {
-                        return Ok(());
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    bail!("it is not ready after {PATIENCE:?}; its log:\n{}", self.said.join("\n"))
-                }
-                Err(RecvTimeoutError::Disconnected) => {
-                    bail!("the supervisor has ended; its log:\n{}", self.said.join("\n"))
-                }
-            }
-        }
-    }
-
-    fn stats(&self) -> anyhow::Result<Stats> {
-        let output = Self::command(self.runtime.path())?.arg("stats").output()?;
-        ensure!(output.status.success(), "stats: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(serde_json::from_slice(&output.stdout)?)
-    }
-
-    /// The stats at a time when they have settled.
-    fn stats_after(&self, settled: Duration) -> anyhow::Result<Stats> {
-        std::thread::sleep(settled);
-        self.stats()
-    }
-
-    fn trigger(&self) -> anyhow::Result<Child> {
-        let mut command = Self::command(self.runtime.path())?;
-        command.args(["trigger", "--label", "demo", "--wait"]).stdout(Stdio::piped());
-        command.spawn().context("the trigger")
-    }
-
-    /// Stops it, and says what it has left behind.
-    fn stop(mut self) -> anyhow::Result<String> {
-        let stopped = Self::command(self.runtime.path())?.arg("stop").stdout(Stdio::null()).status()?;
-        self.process.wait()?;
-        let mut left: Vec<String> = entries(self.runtime.path()).collect();
-        let dir = proto::instance::RuntimeDir::open(self.runtime.path())?;
-        let ours = format!("preroll-{}", dir.instance());
-        left.extend(entries(Path::new("/dev/shm")).filter(|name| name.starts_with(&ours)));
-        if !stopped.success() {
-            left.push("it did not stop in order".into());
-        }
-        Ok(if left.is_empty() { String::new() } else { format!("LEFT BEHIND: {}", left.join(", ")) })
-    }
-}
-
-fn entries(folder: &Path) -> impl Iterator<Item = String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    entries.map(|e| e.file_name().to_string_lossy().into_owned())
-}
-
-impl Drop for Supervisor {
-    fn drop(&mut self) {
-        // Only when something has gone wrong: a supervisor that was stopped is gone. SIGTERM lets it end its children.
-        if matches!(self.process.try_wait(), Ok(None)) {
-            if let Some(pid) = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw) {
-                let _ = rustix::process::kill_process(pid, Signal::TERM);
-            }
-            let _ = self.process.wait();
-        }
-    }
 }
