@@ -17,7 +17,9 @@ use crate::events::Event;
 use crate::trigger::{self, Desk};
 
 /// Connections served at once. Beyond it a connection is closed: whoever opens so many is not a command line.
-const MAX_CONNECTIONS: usize = 256;
+const MAX_CONNECTIONS: usize = 768;
+/// A command sends its request at once. Whoever holds a connection without one makes room after this long.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(1);
 /// A connection's thread decodes one small message.
 const STACK_BYTES: usize = 256 * 1024;
 
@@ -88,7 +90,7 @@ fn serve(mut stream: UnixStream, counter: &Counter) {
     if stream.set_write_timeout(Some(FRAME_DEADLINE)).is_err() {
         return;
     }
-    let answered = match control::read::<Request>(&mut stream, Some(FRAME_DEADLINE)) {
+    let answered = match control::read::<Request>(&mut stream, Some(REQUEST_DEADLINE)) {
         Ok(Request::Trigger(request)) => trigger(&mut stream, &request, counter),
         Ok(request) => control::write(&mut stream, &ask_the_loop(request, &counter.events)),
         Err(FrameError::Closed) => Ok(()),

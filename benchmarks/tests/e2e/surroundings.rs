@@ -34,6 +34,16 @@ fn nobody_needs_to_read_the_log() {
 }
 
 #[test]
+fn connections_that_ask_nothing_lock_nobody_out() {
+    let rig = Rig::start(TWO_CAMERAS);
+    let connect = |_| std::os::unix::net::UnixStream::connect(rig.path("run/control.sock")).unwrap();
+    let idle: Vec<_> = (0..400).map(connect).collect();
+    rig.stats();
+    rig.command(&["trigger", "--wait"]).code(0);
+    drop(idle);
+}
+
+#[test]
 fn a_closed_terminal_stops_it_in_order() {
     let mut rig = Rig::start(TWO_CAMERAS);
     kill(rig.supervisor_pid(), Signal::HUP);
