@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use proto::clip::{
     CSV_HEADER, CameraClip, EncoderChoice, FileMaker, GapCause, Interruption, InterruptionCause, MANIFEST,
-    Manifest, PLAN, SCHEMA, WORKSHOP, Window,
+    Manifest, PLAN, SCHEMA, WORKSHOP, Window, plan_path,
 };
 use proto::durable;
 use proto::frame::Moment;
@@ -73,6 +73,13 @@ pub(crate) fn run(queue: &Receiver<Finishing>, reports: &Reports<RecorderReport>
                 Ok(manifest) => {
                     pulse.set_storage_trouble(None);
                     announce(&folder, &manifest, reports);
+                    sets.remove(&folder);
+                    pulse.clip_closed();
+                }
+                // Somebody has removed it. There is nothing left to finish, and nobody waits for it.
+                Err(e) if !plan_path(&folder).exists() => {
+                    tracing::error!("clip {}: is gone: {e}", folder.display());
+                    pulse.set_storage_trouble(None);
                     sets.remove(&folder);
                     pulse.clip_closed();
                 }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -48,7 +49,8 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
     let rings = open_rings(&config, &dir);
     let verdict: SharedVerdict = Arc::new(Mutex::new(probe::unprobed(&config)));
     let mut desk = Desk::open(&config, &rings, &verdict, &reports, &pulse)?;
-    let mut probing = false;
+    // The probe has begun, or need not; and it has ended, or need not begin.
+    let (mut probing, known_by_now) = (false, Arc::new(AtomicBool::new(false)));
     for order in orders {
         match order {
             RecorderOrder::Arm { verdict: known, sessions } => {
@@ -56,19 +58,19 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
                     // It may be one step down the chain from ours.
                     Some(known) => {
                         probing = true;
+                        known_by_now.store(true, Ordering::Release);
                         set(&verdict, known);
                         reports.send(RecorderReport::Codecs(get(&verdict)));
                     }
                     // Another supervisor has adopted us: it wants to know what we know, as soon as we do.
                     None if probing => {
-                        let known = get(&verdict);
-                        if !known.trials.is_empty() {
-                            reports.send(RecorderReport::Codecs(known));
+                        if known_by_now.load(Ordering::Acquire) {
+                            reports.send(RecorderReport::Codecs(get(&verdict)));
                         }
                     }
                     None => {
                         probing = true;
-                        start_probe(&dir, &config, &rings, &verdict, &reports, &pulse)?;
+                        start_probe(&dir, &config, &rings, &verdict, &known_by_now, &reports, &pulse)?;
                     }
                 }
                 for session in sessions {
@@ -108,9 +110,11 @@ fn start_probe(
     config: &Config,
     rings: &[Option<Arc<Ring>>],
     verdict: &SharedVerdict,
+    known_by_now: &Arc<AtomicBool>,
     reports: &Reports<RecorderReport>,
     pulse: &Arc<Pulse>,
 ) -> std::io::Result<()> {
+    let known_by_now = Arc::clone(known_by_now);
     let (path, config) = (dir.path().to_owned(), config.clone());
     let (rings, verdict) = (rings.to_vec(), Arc::clone(verdict));
     let (reports, pulse) = (reports.clone(), Arc::clone(pulse));
@@ -122,6 +126,7 @@ fn start_probe(
         }
         // The probe has ended, however it did.
         let _ = rings.iter().flatten().map(|ring| ring.sweep(probe::reader_bit())).sum::<usize>();
+        known_by_now.store(true, Ordering::Release);
         let found = get(&verdict);
         probe::say(&found, &config);
         reports.send(RecorderReport::Codecs(found));

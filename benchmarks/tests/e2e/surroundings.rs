@@ -103,11 +103,15 @@ fn a_camera_that_comes_up_late_is_missed_until_then() {
 #[test]
 fn a_clip_whose_folder_is_removed_is_waited_for_by_nobody() {
     let rig = Rig::start(&format!("{TWO_CAMERAS}  max_open_clips: 1\n"));
-    let clip = clip_of(&rig.command(&["trigger", "--post-ms", "60000"]).code(0).json());
+    let clip = clip_of(&rig.command(&["trigger", "--post-ms", "2000"]).code(0).json());
     std::fs::remove_dir_all(&clip).unwrap();
     rig.await_stats("the clip to be forgotten", |s| s["recorder"]["clips_open"] == 0);
     let next = clip_of(&rig.command(&["trigger", "--wait"]).code(0).json());
     assert_eq!(manifest(&next)["complete"], true);
+    rig.await_log("is gone");
+    rig.await_stats("the trouble to be over", |s| {
+        s["recorder"]["trouble"].is_null() && s["state"] == "ready"
+    });
 }
 
 #[test]
