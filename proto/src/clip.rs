@@ -266,6 +266,8 @@ pub struct Interruption {
     pub after_sequence: u64,
     /// From the last frame encoded before to the first one after.
     pub outage_ms: u64,
+    /// When the first one after was encoded.
+    pub resumed_ns: MonotonicNs,
     /// Why.
     pub cause: InterruptionCause,
 }

@@ -80,6 +80,11 @@ pub enum RecorderOrder {
     },
     /// There is a new plan in this clip folder.
     Clip(PathBuf),
+    /// To a standby: a clip is being recorded, with the first of these codecs. Have an encoder open for every camera, to
+    /// go on with it at once.
+    Warm(CodecVerdict),
+    /// To a standby: no clip is being recorded any more. Close them.
+    Cool,
     /// Close the open clips as they are, and end.
     Stop,
 }

@@ -33,6 +33,25 @@ pub(crate) struct EncoderSetup {
     pub(crate) quality: u8,
 }
 
+/// An encoder that was opened before there was a frame for it, and what for.
+pub(crate) struct WarmEncoder {
+    setup: EncoderSetup,
+    encoder: Encoder,
+}
+
+impl WarmEncoder {
+    /// Opens it. `None` if it can't be: then it will be tried again when it is needed, and the reason said.
+    pub(crate) fn open(setup: EncoderSetup) -> Option<Self> {
+        let encoder = setup.open().ok()?;
+        Some(Self { setup, encoder })
+    }
+
+    /// What it was opened for.
+    pub(crate) fn setup(&self) -> &EncoderSetup {
+        &self.setup
+    }
+}
+
 /// An encoder that is open.
 pub(crate) struct Encoder {
     inner: codec::encoder::video::Encoder,
@@ -70,6 +89,14 @@ impl EncoderSetup {
 
     fn is_x264(&self) -> bool {
         self.choice.encoder == "libx264"
+    }
+
+    /// The encoder that is open already, if it is the right one; else one that is opened now.
+    pub(crate) fn open_unless(&self, warm: Option<WarmEncoder>) -> Result<Encoder, ffmpeg::Error> {
+        match warm {
+            Some(warm) if warm.setup == *self => Ok(warm.encoder),
+            _ => self.open(),
+        }
     }
 
     /// Opens the encoder. 5 to 15 ms for x264 at 720p.
@@ -122,8 +149,10 @@ impl EncoderSetup {
         if self.is_x264() {
             options.set("crf", &self.quality.to_string());
             options.set("preset", self.choice.preset.as_deref().unwrap_or("ultrafast"));
-            // No look-ahead: what is in the encoder when it is killed has to be found in the ring again.
-            options.set("x264-params", "rc-lookahead=0:sync-lookahead=0");
+            // Nothing stays inside: what is in the encoder when it is killed has to be found in the ring again. With
+            // a variable rate x264 holds each frame back until it knows the next one's time; the times in the file
+            // are not its business here, so it may take the rate for constant.
+            options.set("x264-params", "rc-lookahead=0:sync-lookahead=0:force-cfr=1");
             if self.choice.codec == Codec::Avc1 {
                 options.set("profile", "baseline");
             }

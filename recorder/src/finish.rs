@@ -370,7 +370,12 @@ fn interruptions(parts: &[Part]) -> Vec<Interruption> {
             PartReason::CodecChange => InterruptionCause::CodecChange,
             PartReason::Disk => InterruptionCause::Disk,
         };
-        Some(Interruption { after_sequence: before.moment.sequence, outage_ms, cause })
+        Some(Interruption {
+            after_sequence: before.moment.sequence,
+            outage_ms,
+            resumed_ns: after.encoded,
+            cause,
+        })
     };
     parts.windows(2).filter_map(between).collect()
 }

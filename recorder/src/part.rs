@@ -11,7 +11,7 @@ use proto::name::Name;
 use proto::time::{MonotonicNs, nanos};
 
 use crate::container::{Layout, VideoWriter, WriteError};
-use crate::encode::{Encoder, EncoderSetup};
+use crate::encode::{Encoder, EncoderSetup, WarmEncoder};
 use crate::journal::{self, Journal, PartHeader, Row};
 use crate::raw::{self, Pixels};
 
@@ -69,10 +69,11 @@ impl OpenPart {
         number: u32,
         setup: &EncoderSetup,
         header: PartHeader,
+        warm: Option<WarmEncoder>,
     ) -> Result<Self, PartError> {
         let path = video_path(workshop, camera, number);
         let disk = |source| PartError::Disk { path: path.clone(), source };
-        let encoder = setup.open().map_err(|e| encoder_error(setup, e))?;
+        let encoder = setup.open_unless(warm).map_err(|e| encoder_error(setup, e))?;
         let journal = Journal::create(&journal_path(workshop, camera, number), &header).map_err(disk)?;
         let writer = VideoWriter::create(&path, Layout::FragmentedMp4, encoder.parameters())
             .map_err(|e| write_error(&path, &setup.choice.encoder, e))?;

@@ -295,7 +295,7 @@ fn rehearse(choice: &EncoderChoice, reel: &Reel, quality: u8, workshop: &Path) -
     };
     let say = |what: &str, e: &dyn std::fmt::Display| format!("{what}: {e}");
     let mut part =
-        OpenPart::begin(workshop, name, 1, &setup, header).map_err(|e| say("does not open", &e))?;
+        OpenPart::begin(workshop, name, 1, &setup, header, None).map_err(|e| say("does not open", &e))?;
     let start = Instant::now();
     for (n, picture) in (0_u64..).zip(&reel.pictures) {
         let moment = Moment {

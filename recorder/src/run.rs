@@ -78,7 +78,14 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
                         desk.take_on(&folder);
                     }
                 }
+                // What no clip has taken is not needed.
+                desk.tell_all(|| Job::Cool);
             }
+            RecorderOrder::Warm(known) => {
+                set(&verdict, known);
+                desk.tell_all(|| Job::Warm);
+            }
+            RecorderOrder::Cool => desk.tell_all(|| Job::Cool),
             RecorderOrder::Clip(folder) => desk.take_on(&folder),
             RecorderOrder::Stop => break,
         }
@@ -244,10 +251,20 @@ impl Desk {
     /// A camera that this config no longer has: what is on disk of it is all there will be.
     fn without_worker(&self, job: Job) {
         let Job::Record { folder, plan, camera, hold } = job else { return };
-        let studio =
-            crate::take::Studio { ring: None, reader: None, verdict: &get(&self.verdict), quality: 0 };
-        let footage = crate::take::Take::begin(&folder, plan, camera, hold, &studio).wrap();
+        let studio = crate::take::Studio {
+            ring: None,
+            reader: None,
+            verdict: &get(&self.verdict),
+            quality: 0,
+            warm: None,
+        };
+        let footage = crate::take::Take::begin(&folder, plan, camera, hold, studio).wrap();
         let _ = self.finisher.0.send(Finishing::Camera(Box::new(footage)));
+    }
+
+    fn tell_all(&self, job: impl Fn() -> Job) {
+        // A worker ends only after the desk is closed.
+        self.workers.values().for_each(|(jobs, _)| drop(jobs.send(job())));
     }
 
     /// Closes every open clip as it is, and waits until all are finished.

@@ -11,7 +11,7 @@ use proto::ring::{Miss, Ring, RingReader};
 use proto::time::MonotonicNs;
 
 use crate::account::{Evidence, Wanted};
-use crate::encode::EncoderSetup;
+use crate::encode::{EncoderSetup, WarmEncoder};
 use crate::hold::Hold;
 use crate::journal::{PartHeader, PartReason, Row};
 use crate::part::{self, OpenPart, PartError};
@@ -37,6 +37,8 @@ pub(crate) struct Take {
     /// Position in the chain.
     codec: usize,
     part: Option<OpenPart>,
+    /// For the first part.
+    warm: Option<WarmEncoder>,
     next_part_is: PartReason,
     /// The window's first frame and the one before it, once known.
     first: Option<First>,
@@ -109,6 +111,8 @@ pub(crate) struct Studio<'a> {
     pub(crate) reader: Option<&'a RingReader>,
     pub(crate) verdict: &'a CodecVerdict,
     pub(crate) quality: u8,
+    /// An encoder that is open already.
+    pub(crate) warm: Option<WarmEncoder>,
 }
 
 impl Take {
@@ -118,7 +122,7 @@ impl Take {
         plan: Arc<Plan>,
         camera: PlannedCamera,
         hold: Arc<Hold>,
-        studio: &Studio<'_>,
+        studio: Studio<'_>,
     ) -> Self {
         let same_ring = studio.ring.is_some_and(|r| r.id() == camera.ring_id)
             && plan.boot_id == proto::instance::boot_id();
@@ -149,6 +153,7 @@ impl Take {
             quality: studio.quality,
             codec,
             part: None,
+            warm: studio.warm,
             next_part_is: if parts.is_empty() { PartReason::First } else { PartReason::RecorderRestart },
             first,
             next: written.last().map_or(0, |last| last.sequence + 1),
@@ -309,7 +314,7 @@ impl Take {
                     quality: self.quality,
                 };
                 let number = part::next_number(&workshop, &self.camera.name);
-                OpenPart::begin(&workshop, &self.camera.name, number, &setup, header)?
+                OpenPart::begin(&workshop, &self.camera.name, number, &setup, header, self.warm.take())?
             }
         };
         Ok(self.part.insert(part))

@@ -11,6 +11,7 @@ use proto::name::Name;
 use proto::ring::{ReaderBit, Ring, RingReader};
 use proto::time::MonotonicNs;
 
+use crate::encode::{EncoderSetup, WarmEncoder};
 use crate::finish::Finishing;
 use crate::hold::Hold;
 use crate::probe::SharedVerdict;
@@ -26,6 +27,10 @@ pub(crate) enum Job {
     Record { folder: PathBuf, plan: Arc<Plan>, camera: PlannedCamera, hold: Arc<Hold> },
     /// Close every take at this moment, if it would last longer; no more will come.
     Stop { end: MonotonicNs },
+    /// Have an encoder open: a clip may have to be gone on with at any moment.
+    Warm,
+    /// Close it again.
+    Cool,
 }
 
 /// One camera's worker.
@@ -45,6 +50,7 @@ impl Worker {
         let reader = self.ring.as_ref().map(|ring| ring.reader(ReaderBit::RECORDER));
         let mut takes: Vec<Take> = Vec::new();
         let mut stopping = false;
+        let mut warm: Option<WarmEncoder> = None;
         loop {
             let job = if takes.is_empty() {
                 if stopping {
@@ -63,9 +69,12 @@ impl Worker {
                         reader: reader.as_ref(),
                         verdict: &verdict,
                         quality: self.quality,
+                        warm: warm.take(),
                     };
-                    takes.push(Take::begin(&folder, plan, camera, hold, &studio));
+                    takes.push(Take::begin(&folder, plan, camera, hold, studio));
                 }
+                Ok(Job::Warm) => warm = self.warmed(warm),
+                Ok(Job::Cool) => warm = None,
                 Ok(Job::Stop { end }) => {
                     stopping = true;
                     takes.iter_mut().for_each(|take| take.end_early(end));
@@ -79,6 +88,16 @@ impl Worker {
             }
             self.move_on(&mut takes, reader.as_ref());
         }
+    }
+
+    /// The encoder that a clip begun now would have.
+    fn warmed(&self, warm: Option<WarmEncoder>) -> Option<WarmEncoder> {
+        let verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
+        let choice = verdict.chain.first()?.clone();
+        drop(verdict);
+        let spec = *self.ring.as_ref()?.spec();
+        let setup = EncoderSetup { choice, geometry: spec.geometry, fps: spec.fps, quality: self.quality };
+        warm.filter(|w| *w.setup() == setup).or_else(|| WarmEncoder::open(setup))
     }
 
     fn move_on(&self, takes: &mut Vec<Take>, reader: Option<&RingReader>) {

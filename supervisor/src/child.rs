@@ -66,6 +66,8 @@ pub(crate) struct Running {
     pub(crate) start_ticks: u64,
     pub(crate) since: Instant,
     pub(crate) orders: Option<Orders>,
+    /// A standby that has its encoders open.
+    pub(crate) warm: bool,
     progress: Progress,
     /// It has been told to end, and why.
     ending: Option<&'static str>,
@@ -144,6 +146,7 @@ impl Child {
             start_ticks: sign.map_or(0, |s| s.start_ticks),
             since: Instant::now(),
             orders: None,
+            warm: false,
             progress: Progress { count: None, at: Instant::now(), sign },
             ending: None,
         });

@@ -36,6 +36,8 @@ const LONGEST_OPENING: Duration = Duration::from_secs(60);
 const CLOSING: Duration = Duration::from_millis(3000);
 /// A process that lives so long after it was killed is out of reach.
 const HOPELESS: Duration = Duration::from_millis(500);
+/// A recorder this close behind the cameras has its first rush behind it.
+const CAUGHT_UP: u64 = 4;
 /// Captures have nothing to close.
 const ENDING: Duration = Duration::from_millis(700);
 
@@ -126,6 +128,10 @@ impl House {
             return;
         };
         let is_recorder = child.id == ChildId::Recorder;
+        if child.id == ChildId::Standby {
+            // Whatever another supervisor told it.
+            orders.to_recorder(RecorderOrder::Cool);
+        }
         if let Some(running) = child.running_mut() {
             running.orders = Some(orders);
         }
@@ -164,6 +170,7 @@ impl House {
                 if let Some(running) = child.running_mut() {
                     running.progressed(progress, idle);
                 }
+                self.keep_standby_warm();
             }
             Report::Recorder(RecorderReport::Codecs(verdict)) => {
                 self.verdict = Some(verdict);
@@ -175,6 +182,27 @@ impl House {
             Report::Recorder(RecorderReport::ClipLost { folder }) => {
                 self.desk.finish(&folder);
             }
+        }
+    }
+
+    /// While clips are being recorded the standby has the encoders open that it would need; before that they would only
+    /// take memory, and until the recorder has caught up with the cameras they would take its processor.
+    fn keep_standby_warm(&mut self) {
+        let [recorder, standby] = &mut self.children[self.config.cameras.len()..] else { return };
+        let recording = recorder.beat.clips_open > 0;
+        let caught_up = recorder.beat.lag_frames <= CAUGHT_UP;
+        let Some(running) = standby.running_mut() else { return };
+        let Some(orders) = &running.orders else { return };
+        match (&self.verdict, running.warm) {
+            (Some(verdict), false) if recording && caught_up => {
+                orders.to_recorder(RecorderOrder::Warm(verdict.clone()));
+                running.warm = true;
+            }
+            (_, true) if !recording => {
+                orders.to_recorder(RecorderOrder::Cool);
+                running.warm = false;
+            }
+            _ => {}
         }
     }
 
