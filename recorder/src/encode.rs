@@ -230,3 +230,45 @@ impl FormatPixel for Geometry {
         raw::pixel(self.format())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Gray(Vec<u8>);
+
+    impl Pixels for Gray {
+        fn bytes(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    #[test]
+    fn each_frame_comes_out_before_the_next_goes_in() {
+        let geometry = Geometry::new(320, 192, PixelFormat::I420).unwrap();
+        for (codec, encoder, preset) in [
+            (Codec::H264, "libx264", Some("superfast")),
+            (Codec::H264, "libx264", Some("veryfast")),
+            (Codec::Avc1, "libx264", Some("ultrafast")),
+            (Codec::Mp4v, "mpeg4", None),
+            (Codec::Mjpg, "mjpeg", None),
+        ] {
+            let choice = EncoderChoice { codec, encoder: encoder.into(), preset: preset.map(Into::into) };
+            let fps = Fps::from_milli(60_000).unwrap();
+            let mut encoder = EncoderSetup { choice, geometry, fps, quality: 23 }.open().unwrap();
+            // Not at a constant rate.
+            for pts in [0_i64, 16_666, 33_333, 500_000, 516_666, 900_000] {
+                let mut out = Vec::new();
+                let gray = Gray(vec![pts.to_le_bytes()[1]; geometry.frame_bytes()]);
+                encoder
+                    .encode(gray, pts, |packet| {
+                        out.push(packet.pts());
+                        Ok(())
+                    })
+                    .unwrap();
+                assert_eq!(out, [Some(pts)], "{codec:?} {preset:?}");
+            }
+            encoder.finish(|_| panic!("{codec:?} {preset:?}: it held something back")).unwrap();
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use proto::config::{CameraConfig, Config};
+use proto::instance::ChildId;
 use proto::messages::CameraState;
 use proto::ring::Ring;
 use proto::ring::layout::INTERVAL_BUCKETS;
@@ -135,12 +136,14 @@ fn intervals(ring: &Ring) -> IntervalStats {
 /// A child process.
 pub(crate) fn process(child: &Child, meter: &Meter) -> ProcessStats {
     let (role, camera) = match &child.id {
-        proto::instance::ChildId::Capture(camera) => ("capture", Some(camera.to_string())),
-        proto::instance::ChildId::Recorder => ("recorder", None),
-        proto::instance::ChildId::Standby => ("standby", None),
+        ChildId::Capture(camera) => ("capture", Some(camera.to_string())),
+        ChildId::Recorder => ("recorder", None),
+        ChildId::Standby => ("standby", None),
     };
     let pid = child.running().and_then(|r| u32::try_from(r.pid.as_raw_nonzero().get()).ok());
+    let is_standby = child.id == ChildId::Standby;
     let state = match &child.life {
+        Life::Running(running) if running.warm && is_standby => "warm",
         Life::Running(running) if running.orders.is_some() => "running",
         Life::Running(_) => "starting",
         Life::Waiting { .. } => "waiting",
