@@ -3,6 +3,8 @@
 //!
 //! Nothing here waits for a length of time where it can wait for an event; deadlines are for what never comes.
 
+#![allow(dead_code, reason = "the end-to-end tests and the faults each use a part of it")]
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -53,7 +55,6 @@ pub(crate) struct Rig {
 
 /// What a command came to.
 #[derive(Debug)]
-#[expect(dead_code, reason = "the command is there to be read in a failure")]
 pub(crate) struct Answer {
     command: String,
     pub(crate) code: Option<i32>,
