@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use benchmarks::judge::JudgedBy;
 use benchmarks::oracle::{self, Truths};
 use benchmarks::report::Report;
 use benchmarks::truth::Truth;
@@ -329,7 +330,10 @@ impl Rig {
     pub(crate) fn assert_complete(&self) -> Report {
         let report = self.assert_true();
         for clip in &report.clips {
-            assert!(clip.cameras.values().all(|v| v.by_truth && v.present == v.expected), "{report}");
+            assert!(
+                clip.cameras.values().all(|v| v.judged_by == JudgedBy::Truth && v.present == v.expected),
+                "{report}"
+            );
         }
         for clip in self.clips() {
             assert_eq!(manifest(&clip)["complete"], true, "{report}");
