@@ -44,13 +44,26 @@ pub struct Evidence<'a> {
     pub truth: Option<&'a Truth>,
 }
 
+/// What a camera's frames were known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JudgedBy {
+    /// Its truth log, and the stamps.
+    Truth,
+    /// The stamps alone: losses at either end can't be seen.
+    Stamps,
+    /// Nothing: a real video, or a real camera. All that could be checked is whether its files and the manifest's
+    /// numbers agree with each other.
+    Nothing,
+}
+
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     /// Whose frames these are, if the manifest or any stamp says.
     pub camera_index: Option<u8>,
-    /// Whether a truth log was at hand.
-    pub by_truth: bool,
+    /// What the frames were known by.
+    pub judged_by: JudgedBy,
     /// Frames due in the window.
     pub expected: u64,
     /// Distinct frames that are in the video and belong there.
@@ -72,6 +85,9 @@ impl Verdict {
 
 /// Judges one camera of one clip.
 pub fn judge(evidence: &Evidence<'_>) -> Verdict {
+    if evidence.truth.is_none() && has_no_stamp(evidence.frames) {
+        return compare_its_claims(evidence);
+    }
     let mut faults = Vec::new();
     let camera_index = evidence.camera.camera_index.or_else(|| most_common_camera(evidence.frames));
     let life = evidence.truth.map(|truth| truth.life_around(evidence.window));
@@ -93,13 +109,39 @@ pub fn judge(evidence: &Evidence<'_>) -> Verdict {
     check_the_play(evidence, &mut faults);
     Verdict {
         camera_index,
-        by_truth: life.is_some(),
+        judged_by: if life.is_some() { JudgedBy::Truth } else { JudgedBy::Stamps },
         expected,
         present: present_count,
         declared,
         silent,
         faults,
     }
+}
+
+/// Pictures, and not one of them stamped: no simulated camera made these.
+fn has_no_stamp(frames: &[Frame]) -> bool {
+    !frames.is_empty() && frames.iter().all(|frame| frame.stamp.is_none())
+}
+
+/// Without truth log and stamps nobody can say which frames these are; only whether what is said of them agrees.
+fn compare_its_claims(evidence: &Evidence<'_>) -> Verdict {
+    let mut faults = Vec::new();
+    let present = count(evidence.frames.len());
+    let declared = evidence.camera.declared();
+    let expected = evidence.camera.frames_expected;
+    let silent = difference(expected, present.saturating_add(declared));
+    match silent {
+        1.. => faults.push(Fault::SilentLoss { frames: silent.unsigned_abs() }),
+        ..0 => faults.push(Fault::DeclaredTooMuch { frames: silent.unsigned_abs() }),
+        0 => {}
+    }
+    let damaged = evidence.frames.iter().enumerate().filter(|(_, frame)| frame.damaged);
+    faults.extend(damaged.map(|(frame, _)| Fault::Damaged { frame }));
+    check_the_claims(evidence, present, expected, Due::exactly(expected), &mut faults);
+    check_the_rows(evidence, None, &mut faults);
+    check_the_play(evidence, &mut faults);
+    let camera_index = evidence.camera.camera_index;
+    Verdict { camera_index, judged_by: JudgedBy::Nothing, expected, present, declared, silent, faults }
 }
 
 /// Without the manifest's word, most frames decide whose clip it is.

@@ -42,7 +42,8 @@ pub enum OracleError {
 
 /// Judges every `clip-*` folder at any depth below `recordings` (and `recordings` itself, if it is one).
 ///
-/// A camera without a truth log is judged by its stamps alone, which can't see a loss at either end of a clip.
+/// A camera without a truth log is judged by its stamps alone, which can't see a loss at either end of a clip. One
+/// without stamps too is not judged, and its verdict says so.
 pub fn judge_folder(recordings: &Path, truths: &Truths) -> Result<Report, OracleError> {
     let folders = find_clips(recordings)?;
     if folders.is_empty() {

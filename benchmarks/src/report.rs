@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::fault::Fault;
-use crate::judge::Verdict;
+use crate::judge::{JudgedBy, Verdict};
 
 /// A clip can fail once a frame; a person reads the first few. JSON has them all.
 const REASONS_SHOWN: usize = 8;
@@ -59,6 +59,12 @@ impl Report {
         self.clips.iter().all(|clip| clip.state == State::Unfinished || clip.is_true())
     }
 
+    /// Whether anything could be judged at all: by its pixels, or for a fault that shows without them.
+    pub fn is_a_judgement(&self) -> bool {
+        let judged = |v: &Verdict| v.judged_by != JudgedBy::Nothing || !v.is_true();
+        self.clips.iter().any(|clip| !clip.faults.is_empty() || clip.cameras.values().any(judged))
+    }
+
     /// Every camera of every clip.
     pub fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
         self.clips.iter().flat_map(|clip| clip.cameras.values())
@@ -108,9 +114,10 @@ impl fmt::Display for Report {
 }
 
 fn in_a_word(verdict: &Verdict) -> &'static str {
-    match (verdict.is_true(), verdict.by_truth) {
-        (true, true) => "true",
-        (true, false) => "true by its stamps (no truth log)",
+    match (verdict.is_true(), verdict.judged_by) {
+        (true, JudgedBy::Truth) => "true",
+        (true, JudgedBy::Stamps) => "true by its stamps (no truth log)",
+        (true, JudgedBy::Nothing) => "not judged: no stamps (files and numbers agree)",
         (false, _) => "FALSE",
     }
 }

@@ -79,7 +79,8 @@ impl Truth {
     /// The rows of the one camera life that a window falls into.
     ///
     /// A new ring counts from 0 again, and may append to the same log; a clip comes from one ring, so only one
-    /// such stretch of rising sequences can be what it shows.
+    /// such stretch can be what it shows. Within it the camera's clock runs on, whoever looks: a capture that was
+    /// killed comes back with the number that is due.
     pub fn life_around(&self, window: Window) -> &[Made] {
         let rows_inside = |life: &[Made]| life.iter().filter(|row| window.contains(row.t_ns)).count();
         // A window that falls wholly into a hole has no row in it, but still a life around it.
@@ -87,11 +88,50 @@ impl Truth {
             life.first().is_some_and(|row| row.t_ns <= window.end_ns)
                 && life.last().is_some_and(|row| row.t_ns >= window.start_ns)
         };
-        self.rows
-            .chunk_by(|a, b| a.sequence < b.sequence)
-            .max_by_key(|life| (rows_inside(life), spans(life)))
-            .unwrap_or_default()
+        self.lives().into_iter().max_by_key(|life| (rows_inside(life), spans(life))).unwrap_or_default()
     }
+
+    /// One stretch for each ring: to the next that begins at a lower number, or at one that is not due yet.
+    fn lives(&self) -> Vec<&[Made]> {
+        let mut lives = Vec::new();
+        let mut rest = self.rows.as_slice();
+        while !rest.is_empty() {
+            let end = (1..rest.len()).find(|&next| begins_a_life(rest, next)).unwrap_or(rest.len());
+            let (life, after) = rest.split_at(end);
+            lives.push(life);
+            rest = after;
+        }
+        lives
+    }
+
+    /// The rows in a window, of whichever life has most of them.
+    pub fn made_in(&self, window: Window) -> impl Iterator<Item = Made> {
+        self.life_around(window).iter().copied().filter(move |row| window.contains(row.t_ns))
+    }
+
+    /// Every row, oldest first.
+    pub fn rows(&self) -> &[Made] {
+        &self.rows
+    }
+}
+
+/// Whether row `next` is another ring's than the one before it. Its number is lower; or its time doesn't fit its
+/// number, neither by the frame time before it nor by the one after.
+fn begins_a_life(rows: &[Made], next: usize) -> bool {
+    let step = |from: usize| {
+        let (a, b) = (rows.get(from)?, rows.get(from + 1)?);
+        let frames = u128::from(b.sequence.checked_sub(a.sequence)?);
+        Some((u128::from(b.t_ns - a.t_ns), frames))
+    };
+    let Some((took, frames)) = step(next - 1) else { return true };
+    let neighbours = [next.checked_sub(2).and_then(step), step(next)];
+    let mut known = neighbours.into_iter().flatten().filter(|&(_, frames)| frames > 0).peekable();
+    // With nothing to compare with, the benefit of the doubt.
+    known.peek().is_some()
+        && known.all(|(length, of)| {
+            let frame_time = length / of;
+            took.abs_diff(frames * frame_time) > frame_time / 2 + frames
+        })
 }
 
 fn parse_line(line: &str) -> Option<Made> {
@@ -139,5 +179,20 @@ mod tests {
         assert_eq!(truth.life_around(Window { start_ns: 850, end_ns: 1100 })[0].t_ns, 900);
         assert_eq!(truth.life_around(Window { start_ns: 150, end_ns: 250 }).len(), 3);
         assert_eq!(truth.life_around(Window { start_ns: 210, end_ns: 220 }).len(), 3);
+    }
+
+    #[test]
+    fn a_second_ring_that_begins_at_a_higher_number_is_told_by_its_clock() {
+        // The first ended at once; the second's camera took long to open.
+        let truth = Truth::parse("0,100\n1,200\n40,5000\n41,5100\n42,5200\n").unwrap();
+        let window = Window { start_ns: 4950, end_ns: 5150 };
+        assert_eq!(truth.life_around(window)[0], Made { sequence: 40, t_ns: 5000 });
+        assert_eq!(truth.life_around(Window { start_ns: 50, end_ns: 250 }).len(), 2);
+    }
+
+    #[test]
+    fn a_capture_that_was_away_goes_on_in_the_same_life() {
+        let truth = Truth::parse("0,100\n1,200\n2,300\n40,4100\n41,4200\n90,9100\n").unwrap();
+        assert_eq!(truth.life_around(Window { start_ns: 50, end_ns: 9500 }).len(), 6);
     }
 }

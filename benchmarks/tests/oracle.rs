@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use benchmarks::fault::Fault;
+use benchmarks::judge::JudgedBy;
 use benchmarks::oracle::{self, OracleError, Truths};
 use benchmarks::report::{Report, State};
 use serde_json::json;
@@ -109,6 +110,37 @@ fn a_torn_stamp_is_a_false_clip() {
         clip.pictures[20].torn = true;
         assert_false(&clip.judge(), |fault| *fault == Fault::Torn { frame: 20 });
     }
+}
+
+#[test]
+fn a_clip_of_real_pictures_is_not_judged_and_that_is_said() {
+    let mut clip = Clip::of(H264_MP4);
+    clip.pictures.iter_mut().for_each(|picture| picture.torn = true);
+    assert_false(&clip.judge(), |fault| *fault == Fault::Torn { frame: 0 });
+    let folder = tempfile::tempdir().unwrap();
+    clip.write(folder.path());
+    let output = run_oracle(folder.path(), &[]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("not judged: no stamps"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("nothing was judged"));
+
+    // Beside a simulated camera it is no reason to fail, as long as its numbers agree.
+    let other = tempfile::tempdir().unwrap();
+    let film = clip.left().take();
+    let mut clip = Clip::of(H264_MP4);
+    clip.manifest["cameras"]["film"] = film;
+    clip.manifest["cameras"]["film"]["file"] = json!("film.mp4");
+    clip.manifest["cameras"]["film"]["camera_index"] = json!(CAMERA_INDEX + 1);
+    clip.write(other.path());
+    let [from, to] = [&folder, &other].map(|folder| folder.path().join("clip-0001-test"));
+    std::fs::copy(from.join("left.mp4"), to.join("film.mp4")).unwrap();
+    std::fs::copy(from.join("left_timestamps.csv"), to.join("film_timestamps.csv")).unwrap();
+    let report = oracle::judge_folder(other.path(), &clip.truths()).unwrap();
+    assert!(report.is_true() && report.is_a_judgement(), "{report}");
+    assert_eq!(report.clips[0].cameras["film"].judged_by, JudgedBy::Nothing);
+    std::fs::copy(from.join("left_timestamps.csv"), to.join("film.mp4")).unwrap();
+    let report = oracle::judge_folder(other.path(), &clip.truths()).unwrap();
+    assert_false(&report, |fault| matches!(fault, Fault::Undecodable { .. }));
 }
 
 #[test]

@@ -13,7 +13,8 @@ use clap::Parser;
 /// there with what the manifest says. `silent` has to be 0.
 #[derive(Parser)]
 #[command(
-    after_help = "Exit status: 0 all clips are true, 1 a clip is false, 2 bad input or no clip at all."
+    after_help = "Exit status: 0 all clips are true, 1 a clip is false, 2 bad input or nothing that can be judged.
+A camera without stamps and truth log (a real one) is shown as not judged, and is no reason to fail."
 )]
 struct Arguments {
     /// Folder to search, at any depth, for `clip-*` folders
@@ -65,5 +66,8 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
     };
     // Not print!: a closed pipe (`oracle … | head`) is no reason to panic, nor to change the verdict.
     _ = std::io::stdout().write_all(text.as_bytes());
+    if !report.is_a_judgement() {
+        anyhow::bail!("nothing was judged: no frame has a stamp, and no camera a truth log");
+    }
     Ok(all_true)
 }

@@ -213,6 +213,31 @@ fn two_frames_in_each_others_place_are_reordered() {
 }
 
 #[test]
+fn without_truth_log_and_stamps_only_the_numbers_can_be_compared() {
+    let mut clip = Clip::of_ten();
+    clip.truth = None;
+    clip.frames.iter_mut().for_each(|frame| frame.stamp = None);
+    assert_eq!((clip.faults(), clip.verdict().judged_by), (vec![], JudgedBy::Nothing));
+    clip.frames.pop();
+    let faults = clip.faults();
+    assert!(faults.contains(&Fault::WrittenDiffers { claimed: 10, decoded: 9 }), "{faults:?}");
+    assert!(faults.contains(&Fault::RowsDiffer { rows: 10, frames: 9 }), "{faults:?}");
+    assert!(faults.contains(&Fault::SilentLoss { frames: 1 }), "{faults:?}");
+    assert!(faults.contains(&Fault::CalledComplete { missing: 1 }), "{faults:?}");
+}
+
+#[test]
+fn a_camera_that_stamps_has_to_stamp_every_frame() {
+    let mut clip = Clip::of_ten();
+    clip.frames.iter_mut().for_each(|frame| frame.stamp = None);
+    assert!(clip.faults().contains(&Fault::Torn { frame: 0 }), "it has a truth log");
+    let mut clip = Clip::of_ten();
+    clip.truth = None;
+    clip.frames[1..].iter_mut().for_each(|frame| frame.stamp = None);
+    assert!(clip.faults().contains(&Fault::Torn { frame: 1 }), "one of its frames has a stamp");
+}
+
+#[test]
 fn a_torn_or_damaged_frame_is_a_fault() {
     let mut clip = Clip::of_ten();
     clip.frames[4].stamp = None;

@@ -8,8 +8,6 @@
 mod answers;
 mod codecs;
 mod films;
-mod hangs;
-mod kills;
 mod mistakes;
 mod rig;
 mod surroundings;

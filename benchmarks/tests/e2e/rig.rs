@@ -3,6 +3,8 @@
 //!
 //! Nothing here waits for a length of time where it can wait for an event; deadlines are for what never comes.
 
+#![allow(dead_code, reason = "the end-to-end tests and the faults each use a part of it")]
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -13,6 +15,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use benchmarks::judge::JudgedBy;
 use benchmarks::oracle::{self, Truths};
 use benchmarks::report::Report;
 use benchmarks::truth::Truth;
@@ -53,7 +56,6 @@ pub(crate) struct Rig {
 
 /// What a command came to.
 #[derive(Debug)]
-#[expect(dead_code, reason = "the command is there to be read in a failure")]
 pub(crate) struct Answer {
     command: String,
     pub(crate) code: Option<i32>,
@@ -328,7 +330,10 @@ impl Rig {
     pub(crate) fn assert_complete(&self) -> Report {
         let report = self.assert_true();
         for clip in &report.clips {
-            assert!(clip.cameras.values().all(|v| v.by_truth && v.present == v.expected), "{report}");
+            assert!(
+                clip.cameras.values().all(|v| v.judged_by == JudgedBy::Truth && v.present == v.expected),
+                "{report}"
+            );
         }
         for clip in self.clips() {
             assert_eq!(manifest(&clip)["complete"], true, "{report}");

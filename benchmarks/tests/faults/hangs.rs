@@ -11,7 +11,7 @@ fn with_a_long_reserve() -> String {
 }
 
 #[test]
-fn a_recorder_that_stands_still_is_replaced_and_loses_no_frame() {
+fn f09_a_recorder_that_stands_still_is_replaced_and_loses_no_frame() {
     let rig = Rig::start(&with_a_long_reserve());
     let [left, right, recorder] = rig.children()[..] else { unreachable!() };
     let trigger = rig.ask(&["trigger", "--wait", "--post-ms", "1000"]);
@@ -29,7 +29,7 @@ fn a_recorder_that_stands_still_is_replaced_and_loses_no_frame() {
 }
 
 #[test]
-fn a_capture_that_stands_still_is_replaced_and_its_gap_declared() {
+fn f10_a_capture_that_stands_still_is_replaced_and_its_gap_declared() {
     let rig = Rig::start(&with_a_long_reserve());
     let [left, right, recorder] = rig.children()[..] else { unreachable!() };
     let answer = rig.command(&["trigger", "--post-ms", "5000"]).code(0).json();
@@ -50,7 +50,7 @@ fn a_capture_that_stands_still_is_replaced_and_its_gap_declared() {
 }
 
 #[test]
-fn a_supervisor_that_stood_still_blames_nobody_for_it() {
+fn f11_a_supervisor_that_stood_still_blames_nobody_for_it() {
     let rig = Rig::start(TWO_CAMERAS);
     let children = rig.children();
     let trigger = rig.ask(&["trigger", "--wait"]);
@@ -67,7 +67,7 @@ fn a_supervisor_that_stood_still_blames_nobody_for_it() {
 }
 
 #[test]
-fn a_capture_that_keeps_crashing_degrades_its_camera_alone() {
+fn f12_a_capture_that_keeps_crashing_degrades_its_camera_alone() {
     let crashing = "name: left, backend: sim, faults: { crash_after_frames: 20 }";
     let mut rig = Rig::prepare(&TWO_CAMERAS.replace("name: left, backend: sim", crashing));
     rig.launch(&[]);

@@ -27,7 +27,7 @@ fn replace_recorder(rig: &Rig) {
 }
 
 #[test]
-fn a_recorder_killed_at_any_moment_of_a_clip_loses_no_frame() {
+fn f02_a_recorder_killed_at_any_moment_of_a_clip_loses_no_frame() {
     let rig = Rig::start(TWO_CAMERAS);
     let captures = &rig.children()[..2];
     let mut dice = Dice::new();
@@ -48,7 +48,7 @@ fn a_recorder_killed_at_any_moment_of_a_clip_loses_no_frame() {
 }
 
 #[test]
-fn a_recorder_killed_again_while_it_recovers_loses_no_frame() {
+fn f03_a_recorder_killed_again_while_it_recovers_loses_no_frame() {
     let rig = Rig::start(TWO_CAMERAS);
     let captures = &rig.children()[..2];
     let mut dice = Dice::new();
@@ -68,7 +68,7 @@ fn a_recorder_killed_again_while_it_recovers_loses_no_frame() {
 }
 
 #[test]
-fn an_interruption_that_cost_nothing_is_recorded_all_the_same() {
+fn f02_an_interruption_that_cost_nothing_is_recorded_all_the_same() {
     let rig = Rig::start(TWO_CAMERAS);
     let clip = clip_of(&rig.command(&["trigger", "--post-ms", "2500"]).code(0).json());
     for name in ["left", "right"] {
@@ -87,7 +87,7 @@ fn an_interruption_that_cost_nothing_is_recorded_all_the_same() {
 }
 
 #[test]
-fn a_trigger_is_kept_for_a_recorder_that_is_away() {
+fn f01_a_trigger_is_kept_for_a_recorder_that_is_away() {
     let rig = Rig::start(TWO_CAMERAS);
     for _ in 0..3 {
         kill(rig.pid_of("recorder"), Signal::KILL);
@@ -97,7 +97,7 @@ fn a_trigger_is_kept_for_a_recorder_that_is_away() {
 }
 
 #[test]
-fn a_killed_capture_loses_what_its_camera_made_meanwhile_and_says_so() {
+fn f04_a_killed_capture_loses_what_its_camera_made_meanwhile_and_says_so() {
     // Opening takes long enough for frames to be missed in any case.
     let slow = "name: left, backend: sim, faults: { slow_start_ms: 200 }";
     let rig = Rig::start(&TWO_CAMERAS.replace("name: left, backend: sim", slow));
@@ -132,7 +132,7 @@ fn a_killed_capture_loses_what_its_camera_made_meanwhile_and_says_so() {
 }
 
 #[test]
-fn a_killed_supervisor_is_missed_by_nobody_and_the_next_adopts_its_children() {
+fn f05_a_killed_supervisor_is_missed_by_nobody_and_the_next_adopts_its_children() {
     let mut rig = Rig::start(TWO_CAMERAS);
     let children = rig.children();
     let session = rig.stats()["session_folder"].clone();
@@ -163,7 +163,7 @@ fn a_killed_supervisor_is_missed_by_nobody_and_the_next_adopts_its_children() {
 }
 
 #[test]
-fn a_trigger_survives_the_supervisor_and_the_recorder() {
+fn f05_a_trigger_survives_the_supervisor_and_the_recorder() {
     let mut rig = Rig::start(TWO_CAMERAS);
     let [left, right, recorder] = rig.children()[..] else { unreachable!() };
     let clip = clip_of(&rig.command(&["trigger"]).code(0).json());
@@ -176,7 +176,7 @@ fn a_trigger_survives_the_supervisor_and_the_recorder() {
 }
 
 #[test]
-fn after_everything_is_killed_at_once_the_next_start_finishes_the_clip() {
+fn f08_after_everything_is_killed_at_once_the_next_start_finishes_the_clip() {
     let mut rig = Rig::start(TWO_CAMERAS);
     let mut dice = Dice::new();
     for round in 1..=3 {
