@@ -28,7 +28,7 @@ use crate::state::{self, Saved};
 use crate::survey::FrameRates;
 use crate::trigger::Desk;
 use crate::watch::House;
-use crate::{Failure, control, cost, executable, lock, rings, session};
+use crate::{Failure, control, cost, executable, limits, lock, rings, session};
 
 /// How long the answer to `stop` may take to be on its way.
 const LAST_WORD: Duration = Duration::from_millis(20);
@@ -42,6 +42,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     cost::probe_sources(&config)?;
     let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
     let _lock = lock::take(&dir)?;
+    limits::raise_descriptors();
     // A supervisor that was just ending may have cleared it away in between.
     let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
     let mut made = Made { config: &config, dir: &dir, session: None, rings: false, kept: false };
