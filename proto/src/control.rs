@@ -178,7 +178,9 @@ impl<T: Message> Arriving<T> {
     /// the message is whole, and never more than belongs to it.
     #[must_use]
     pub fn missing(&self) -> usize {
-        self.length().map_or(LENGTH_BYTES, |length| length.saturating_add(LENGTH_BYTES)).saturating_sub(self.bytes.len())
+        self.length()
+            .map_or(LENGTH_BYTES, |length| length.saturating_add(LENGTH_BYTES))
+            .saturating_sub(self.bytes.len())
     }
 
     /// Takes in what has arrived, of which there may be no more than is [`missing`](Self::missing). The message,

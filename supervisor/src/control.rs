@@ -16,7 +16,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use proto::control::{self, Arriving, FRAME_DEADLINE, FrameError, Refused, Request, Response, TriggerRequest};
+use proto::control::{
+    self, Arriving, FRAME_DEADLINE, FrameError, Refused, Request, Response, TriggerRequest,
+};
 use proto::exit;
 use proto::time::MonotonicNs;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -161,7 +163,8 @@ impl Door {
             match self.listener.accept() {
                 Ok((stream, _)) => self.admit(stream),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
-                Err(e) if matches!(e.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {}
+                Err(e)
+                    if matches!(e.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {}
                 Err(e) if self.spare.take().is_some() => {
                     tracing::warn!("a command could hardly be answered: {e}");
                 }

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use proto::clip::{MANIFEST, Manifest, unfinished_clips};
-use proto::config::Config;
+use proto::config::{Config, Key};
 use proto::control::Response;
 use proto::exit;
 use proto::instance::{ChildId, RuntimeDir};
@@ -259,10 +259,9 @@ fn rings_exist(config: &Config, dir: &RuntimeDir) -> bool {
 fn new_session(config: &Config) -> Result<PathBuf, Failure> {
     let recording = &config.recording;
     let no = |path: &Path, e: &std::io::Error| {
-        Failure::bad_input(format!(
-            "recording.output_dir: {} can't be written: {e}; name another folder",
-            path.display()
-        ))
+        let message =
+            format!("recording.output_dir: {} can't be written: {e}; name another folder", path.display());
+        Failure::bad_input(config.mistake(Key::OutputDir, message))
     };
     // Absolute, since the children and the person's other tools may stand elsewhere.
     let output = std::path::absolute(&recording.output_dir).map_err(|e| no(&recording.output_dir, &e))?;
