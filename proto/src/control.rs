@@ -2,6 +2,8 @@
 //! bincode, with a cap and a deadline. The one user of `bincode`.
 
 use std::io::{self, Read, Write};
+use std::marker::PhantomData;
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
@@ -11,11 +13,29 @@ use crate::clip::{CodecVerdict, Manifest};
 use crate::stats::Stats;
 use crate::time::MonotonicNs;
 
-/// The largest frame that either side accepts. Stats of a hundred cameras are well under it.
-pub const MAX_FRAME_BYTES: usize = 256 * 1024;
+/// The largest message of any kind.
+const MAX_BYTES: usize = 256 * 1024;
+/// What a frame begins with: the message's length, little-endian.
+const LENGTH_BYTES: usize = 4;
 
 /// How long the other side may take for one whole frame. Whoever is slower is not a command line.
 pub const FRAME_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What can be in a frame.
+pub trait Message: Serialize + DeserializeOwned {
+    /// The largest that either side accepts.
+    const MAX_BYTES: usize;
+}
+
+/// The names of 256 cameras are 16 KiB, and nothing else in a request is as long.
+impl Message for Request {
+    const MAX_BYTES: usize = 32 * 1024;
+}
+
+/// Stats of a hundred cameras are well under it.
+impl Message for Response {
+    const MAX_BYTES: usize = MAX_BYTES;
+}
 
 /// What a command asks. One request a connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,8 +117,13 @@ pub enum FrameError {
     #[error("the connection was closed")]
     Closed,
     /// It would be larger than the cap.
-    #[error("a message of {0} bytes is over the limit of {MAX_FRAME_BYTES}")]
-    TooLarge(usize),
+    #[error("a message of {bytes} bytes is over the limit of {at_most}")]
+    TooLarge {
+        /// What it is, or says that it is.
+        bytes: usize,
+        /// The cap.
+        at_most: usize,
+    },
     /// It took longer than the deadline.
     #[error("the other side took longer than {} s", FRAME_DEADLINE.as_secs())]
     TooSlow,
@@ -111,14 +136,10 @@ pub enum FrameError {
 }
 
 fn codec() -> impl bincode::config::Config {
-    bincode::config::standard().with_limit::<MAX_FRAME_BYTES>()
+    bincode::config::standard().with_limit::<MAX_BYTES>()
 }
 
-/// The message in a frame's bytes.
-///
-/// # Errors
-/// When they are none, or more than one.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FrameError> {
+fn decode<T: Message>(bytes: &[u8]) -> Result<T, FrameError> {
     let malformed = |e: &dyn std::fmt::Display| FrameError::Malformed(e.to_string());
     let (message, used) = bincode::serde::decode_from_slice(bytes, codec()).map_err(|e| malformed(&e))?;
     if used == bytes.len() { Ok(message) } else { Err(malformed(&"bytes left over")) }
@@ -128,28 +149,76 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FrameError> {
 ///
 /// # Errors
 /// When it is over the cap.
-pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
+pub fn encode<T: Message>(message: &T) -> Result<Vec<u8>, FrameError> {
     let body = bincode::serde::encode_to_vec(message, bincode::config::standard())
         .map_err(|e| FrameError::Malformed(e.to_string()))?;
-    let length = u32::try_from(body.len()).ok().filter(|_| body.len() <= MAX_FRAME_BYTES);
-    let length = length.ok_or(FrameError::TooLarge(body.len()))?;
+    let length = u32::try_from(body.len()).ok().filter(|_| body.len() <= T::MAX_BYTES);
+    let length = length.ok_or(FrameError::TooLarge { bytes: body.len(), at_most: T::MAX_BYTES })?;
     let mut frame = length.to_le_bytes().to_vec();
     frame.extend(body);
     Ok(frame)
 }
 
-/// Something whose reads can be given a time limit.
-pub trait TimedRead: Read {
-    /// No read from now on takes longer than this.
-    ///
-    /// # Errors
-    /// The system's word.
-    fn limit(&self, at_most: Option<Duration>) -> io::Result<()>;
+/// One frame as it arrives, in pieces of any size. It takes no more memory than has arrived, whatever length the
+/// frame claims.
+#[derive(Debug)]
+pub struct Arriving<T> {
+    bytes: Vec<u8>,
+    message: PhantomData<T>,
 }
 
-impl TimedRead for std::os::unix::net::UnixStream {
-    fn limit(&self, at_most: Option<Duration>) -> io::Result<()> {
-        self.set_read_timeout(at_most)
+impl<T> Default for Arriving<T> {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), message: PhantomData }
+    }
+}
+
+impl<T: Message> Arriving<T> {
+    /// How many bytes are still to come, as far as is known: of the length, then of the message. Never 0 before
+    /// the message is whole, and never more than belongs to it.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        self.length()
+            .map_or(LENGTH_BYTES, |length| length.saturating_add(LENGTH_BYTES))
+            .saturating_sub(self.bytes.len())
+    }
+
+    /// Takes in what has arrived, of which there may be no more than is [`missing`](Self::missing). The message,
+    /// once it is whole.
+    ///
+    /// # Errors
+    /// [`FrameError::TooLarge`], [`FrameError::Malformed`].
+    pub fn take(&mut self, piece: &[u8]) -> Result<Option<T>, FrameError> {
+        self.bytes.extend_from_slice(piece);
+        let Some(length) = self.length() else { return Ok(None) };
+        if length > T::MAX_BYTES {
+            return Err(FrameError::TooLarge { bytes: length, at_most: T::MAX_BYTES });
+        }
+        match self.bytes[LENGTH_BYTES..].len() {
+            arrived if arrived < length => Ok(None),
+            _ => decode(&self.bytes[LENGTH_BYTES..]).map(Some),
+        }
+    }
+
+    fn length(&self) -> Option<usize> {
+        self.bytes.first_chunk().map(|length: &[u8; LENGTH_BYTES]| u32::from_le_bytes(*length) as usize)
+    }
+
+    /// Reads once, no more than belongs to this frame. The message, once it is whole; `None` also when the read was
+    /// interrupted, took too long or would have blocked.
+    ///
+    /// # Errors
+    /// [`FrameError`].
+    pub fn read(&mut self, from: &mut impl Read) -> Result<Option<T>, FrameError> {
+        let mut buffer = [0; 4096];
+        let room = self.missing().min(buffer.len());
+        match from.read(&mut buffer[..room]) {
+            Ok(0) => Err(FrameError::Closed),
+            Ok(n) => self.take(&buffer[..n]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(None),
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
     }
 }
 
@@ -157,52 +226,32 @@ impl TimedRead for std::os::unix::net::UnixStream {
 ///
 /// # Errors
 /// [`FrameError`].
-pub fn read<T: DeserializeOwned>(
-    from: &mut impl TimedRead,
-    within: Option<Duration>,
-) -> Result<T, FrameError> {
+pub fn read<T: Message>(from: &mut UnixStream, within: Option<Duration>) -> Result<T, FrameError> {
     let deadline = within.map(|w| Instant::now() + w);
-    let mut length = [0; 4];
-    fill(from, &mut length, deadline)?;
-    let length = u32::from_le_bytes(length) as usize;
-    if length > MAX_FRAME_BYTES {
-        return Err(FrameError::TooLarge(length));
-    }
-    let mut body = vec![0; length];
-    fill(from, &mut body, deadline)?;
-    decode(&body)
-}
-
-fn fill(from: &mut impl TimedRead, mut into: &mut [u8], deadline: Option<Instant>) -> Result<(), FrameError> {
-    while !into.is_empty() {
+    let mut arriving = Arriving::default();
+    loop {
         let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
         if left.is_some_and(|l| l.is_zero()) {
             return Err(FrameError::TooSlow);
         }
-        from.limit(left)?;
-        match from.read(into) {
-            Ok(0) => return Err(FrameError::Closed),
-            Ok(n) => into = &mut into[n..],
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
-            Err(e) => return Err(e.into()),
+        from.set_read_timeout(left)?;
+        if let Some(message) = arriving.read(from)? {
+            return Ok(message);
         }
     }
-    Ok(())
 }
 
 /// Sends one message.
 ///
 /// # Errors
 /// [`FrameError`].
-pub fn write<T: Serialize>(to: &mut impl Write, message: &T) -> Result<(), FrameError> {
+pub fn write<T: Message>(to: &mut impl Write, message: &T) -> Result<(), FrameError> {
     Ok(to.write_all(&encode(message)?)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::net::UnixStream;
 
     #[test]
     fn a_request_comes_out_as_it_went_in() {
@@ -227,7 +276,7 @@ mod tests {
     fn a_frame_over_the_cap_is_refused_before_it_is_read() {
         let (mut a, mut b) = UnixStream::pair().unwrap();
         a.write_all(&u32::MAX.to_le_bytes()).unwrap();
-        assert!(matches!(read::<Request>(&mut b, Some(FRAME_DEADLINE)), Err(FrameError::TooLarge(_))));
+        assert!(matches!(read::<Request>(&mut b, Some(FRAME_DEADLINE)), Err(FrameError::TooLarge { .. })));
     }
 
     #[test]
@@ -236,5 +285,22 @@ mod tests {
         let mut body = vec![3, 253];
         body.extend((1_u64 << 60).to_le_bytes());
         assert!(matches!(decode::<Request>(&body), Err(FrameError::Malformed(_))));
+    }
+
+    #[test]
+    fn a_frame_that_comes_in_pieces_takes_none_of_what_follows() {
+        let first = Request::Restart("left".into());
+        let mut bytes = encode(&first).unwrap();
+        bytes.extend(encode(&Request::Stop).unwrap());
+        let (mut at, mut arriving) = (0, Arriving::<Request>::default());
+        let whole = loop {
+            let piece = arriving.missing().min(3);
+            at += piece;
+            if let Some(request) = arriving.take(&bytes[at - piece..at]).unwrap() {
+                break request;
+            }
+        };
+        assert_eq!(whole, first);
+        assert_eq!(bytes[at..], encode(&Request::Stop).unwrap());
     }
 }

@@ -14,6 +14,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use crate::events::{self, End, Event, Orders};
 use crate::hung::{self, Opinion, Sign};
+use crate::limits;
 use crate::restart::{Ending, Record};
 
 /// A camera or a codec probe may take its time before the first sign of life.
@@ -111,13 +112,14 @@ impl Child {
 
     /// Starts a process.
     pub(crate) fn spawn(&mut self, events: &Sender<Event>) {
-        let started = Command::new(&self.start.program)
+        let mut command = Command::new(&self.start.program);
+        command
             .args(&self.start.args)
             .envs(FRUGAL_HEAP)
             .stdin(Stdio::null())
             // A group of its own: Ctrl-C at the terminal is the supervisor's to handle.
-            .process_group(0)
-            .spawn();
+            .process_group(0);
+        let started = limits::room_for_a_child().and_then(|()| command.spawn());
         let attached = started.and_then(|mut process| {
             let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
             let pid = pid.ok_or_else(|| std::io::Error::other("a pid out of range"));

@@ -1,26 +1,42 @@
-//! The control socket: who may ask, and how many at once. A connection is a thread that lives for one request.
+//! The control socket: who may ask, and how many at once.
+//!
+//! One thread, the door, accepts connections and listens to all that have not said what they want. Whoever connects
+//! and says nothing costs a descriptor and a place, for which there are others to come. A connection whose request
+//! is whole gets a thread of its own, until it is answered.
 
+use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use proto::control::{self, FRAME_DEADLINE, FrameError, Refused, Request, Response, TriggerRequest};
+use proto::control::{
+    self, Arriving, FRAME_DEADLINE, FrameError, Refused, Request, Response, TriggerRequest,
+};
 use proto::exit;
 use proto::time::MonotonicNs;
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::events::Event;
 use crate::trigger::{self, Desk};
 
-/// Connections served at once. Beyond it a connection is closed: whoever opens so many is not a command line.
-const MAX_CONNECTIONS: usize = 768;
-/// A command sends its request at once. Whoever holds a connection without one makes room after this long.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(1);
-/// A connection's thread decodes one small message.
+/// Connections that have not said what they want. The one that has been here longest makes room for the next: a
+/// command line needs less than a millisecond.
+const MAX_VISITORS: usize = 256;
+/// Requests that are being answered. More wait in the kernel until one of these is done. Those that take long are
+/// triggers that wait for their clip, and there are never more of them than clips may be open.
+const MAX_COMMANDS: usize = 256;
+/// Connections accepted before those that are here are listened to again.
+const AT_ONCE: usize = 64;
+/// How long the door stays shut when there is no descriptor or no place left.
+const BRIEFLY: Duration = Duration::from_millis(20);
+/// A connection's thread handles one small message.
 const STACK_BYTES: usize = 256 * 1024;
 
 /// What a connection's thread needs.
@@ -43,37 +59,191 @@ pub(crate) fn open(path: &Path, counter: Counter) -> io::Result<()> {
     }
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-    std::thread::Builder::new().name("control".into()).spawn(move || accept(&listener, &counter))?;
+    listener.set_nonblocking(true)?;
+    let mut door = Door {
+        listener,
+        counter,
+        visitors: VecDeque::new(),
+        commands: Arc::default(),
+        spare: spare(),
+        shut: false,
+    };
+    std::thread::Builder::new().name("control".into()).spawn(move || {
+        loop {
+            door.turn();
+        }
+    })?;
     Ok(())
 }
 
-fn accept(listener: &UnixListener, counter: &Counter) {
-    let served = Arc::new(AtomicUsize::new(0));
-    loop {
-        let stream = match listener.accept() {
-            Ok((stream, _)) => stream,
-            Err(e) => {
-                // Out of descriptors, say: those there are go on, and this one can ask again.
-                tracing::warn!("a command could not be answered: {e}");
-                std::thread::sleep(Duration::from_millis(100));
-                continue;
-            }
-        };
-        if served.load(Ordering::Relaxed) >= MAX_CONNECTIONS || !is_ours(&stream) {
-            continue;
+/// Where connections come in.
+struct Door {
+    listener: UnixListener,
+    counter: Counter,
+    /// The longest here first.
+    visitors: VecDeque<Visitor>,
+    /// How many requests are being answered.
+    commands: Arc<AtomicUsize>,
+    /// A descriptor kept for a command, for when there is no other left.
+    spare: Option<File>,
+    /// Nobody can be let in just now.
+    shut: bool,
+}
+
+/// A connection that has not yet said what it wants.
+struct Visitor {
+    stream: UnixStream,
+    since: Instant,
+    request: Arriving<Request>,
+}
+
+impl Door {
+    fn turn(&mut self) {
+        if self.commands.load(Ordering::Relaxed) >= MAX_COMMANDS {
+            return std::thread::sleep(BRIEFLY);
         }
-        served.fetch_add(1, Ordering::Relaxed);
-        let (counter, done) = (counter.clone(), Arc::clone(&served));
-        let spawned =
-            std::thread::Builder::new().name("command".into()).stack_size(STACK_BYTES).spawn(move || {
-                serve(stream, &counter);
-                done.fetch_sub(1, Ordering::Relaxed);
-            });
-        if let Err(e) = spawned {
-            served.fetch_sub(1, Ordering::Relaxed);
-            tracing::warn!("a command could not be answered: {e}");
+        if self.spare.is_none() {
+            self.spare = spare();
+        }
+        match self.wait() {
+            Ok((speaking, knocking)) => {
+                self.listen(&speaking);
+                if knocking || self.shut {
+                    self.let_in();
+                }
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            // More connections than the limit on descriptors allows to be asked for, since it was lowered.
+            Err(_) => {
+                self.send_away_oldest();
+                std::thread::sleep(BRIEFLY);
+            }
         }
     }
+
+    /// Waits for something to happen: which visitors speak, and whether somebody is at the door.
+    fn wait(&self) -> rustix::io::Result<(Vec<bool>, bool)> {
+        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(self.visitors.len() + 1);
+        // Behind a shut door nobody is heard: a poll that can't be followed by an accept would spin.
+        let listener = if self.shut { PollFlags::empty() } else { PollFlags::IN };
+        fds.push(PollFd::from_borrowed_fd(self.listener.as_fd(), listener));
+        fds.extend(self.visitors.iter().map(|v| PollFd::new(&v.stream, PollFlags::IN)));
+        let patience = self.visitors.front().map(|v| FRAME_DEADLINE.saturating_sub(v.since.elapsed()));
+        let patience = if self.shut { Some(BRIEFLY) } else { patience };
+        let timeout = patience.map(|p| Timespec {
+            tv_sec: i64::try_from(p.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: p.subsec_nanos().into(),
+        });
+        rustix::event::poll(&mut fds, timeout.as_ref())?;
+        let happened = |fd: &PollFd<'_>| !fd.revents().is_empty();
+        Ok((fds[1..].iter().map(happened).collect(), happened(&fds[0])))
+    }
+
+    /// Hears those who speak, and sends away who has taken too long.
+    fn listen(&mut self, speaking: &[bool]) {
+        let here = std::mem::take(&mut self.visitors);
+        for (mut visitor, speaks) in here.into_iter().zip(speaking) {
+            let heard = if *speaks { visitor.request.read(&mut visitor.stream) } else { Ok(None) };
+            match heard {
+                Ok(Some(request)) => self.serve(visitor.stream, request),
+                Ok(None) if visitor.since.elapsed() < FRAME_DEADLINE => self.visitors.push_back(visitor),
+                Ok(None) => visitor.send_away(&FrameError::TooSlow.to_string()),
+                Err(FrameError::Closed) => {}
+                Err(e) => visitor.send_away(&format!(
+                    "the request can't be understood: {e}; are both programs of one version?"
+                )),
+            }
+        }
+    }
+
+    /// Lets in whoever is at the door.
+    fn let_in(&mut self) {
+        self.shut = false;
+        for _ in 0..AT_ONCE {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.admit(stream),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(e)
+                    if matches!(e.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {}
+                Err(e) if self.spare.take().is_some() => {
+                    tracing::warn!("a command could hardly be answered: {e}");
+                }
+                Err(_) if self.send_away_oldest() => {}
+                // Those there are go on; whoever is at the door is let in when one of them has gone.
+                Err(_) => {
+                    self.shut = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, stream: UnixStream) {
+        if !is_ours(&stream) || stream.set_nonblocking(true).is_err() {
+            return;
+        }
+        if self.visitors.len() >= MAX_VISITORS {
+            self.send_away_oldest();
+        }
+        self.visitors.push_back(Visitor { stream, since: Instant::now(), request: Arriving::default() });
+    }
+
+    /// False if there is nobody.
+    fn send_away_oldest(&mut self) -> bool {
+        let oldest = self.visitors.pop_front();
+        let was_there = oldest.is_some();
+        oldest.into_iter().for_each(|visitor| {
+            visitor.send_away("too many others are waiting to be heard; ask again");
+        });
+        was_there
+    }
+
+    /// Answers a request from a thread of its own.
+    fn serve(&self, stream: UnixStream, request: Request) {
+        // Nobody is waited for: a command that doesn't read its answer loses it.
+        if stream.set_nonblocking(false).is_err() || stream.set_write_timeout(Some(FRAME_DEADLINE)).is_err() {
+            return;
+        }
+        let (stream, place) = (Arc::new(stream), Place::taken(&self.commands));
+        let (theirs, counter) = (Arc::clone(&stream), self.counter.clone());
+        let spawned =
+            std::thread::Builder::new().name("command".into()).stack_size(STACK_BYTES).spawn(move || {
+                // If the other side is gone, what it asked has been done all the same.
+                drop(answer(&theirs, request, &counter));
+                drop(place);
+            });
+        if let Err(e) = spawned {
+            tracing::warn!("a command could not be answered: can't start a thread: {e}");
+            let _ = say(&stream, &refuse(&format!("the supervisor can't start a thread for it: {e}")));
+        }
+    }
+}
+
+/// A place among the requests that are being answered, given back by whatever ends it.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn taken(all: &Arc<AtomicUsize>) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(all))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Visitor {
+    fn send_away(self, why: &str) {
+        // It may have gone, or not read: that is its own affair.
+        let _ = say(&self.stream, &refuse(why));
+    }
+}
+
+fn spare() -> Option<File> {
+    File::open("/dev/null").ok()
 }
 
 /// Only the user whose cameras these are; and root, who could anyway.
@@ -85,22 +255,15 @@ fn is_ours(stream: &UnixStream) -> bool {
     }
 }
 
-fn serve(mut stream: UnixStream, counter: &Counter) {
-    // Nobody is waited for: a command that doesn't read its answer loses it.
-    if stream.set_write_timeout(Some(FRAME_DEADLINE)).is_err() {
-        return;
+fn say(mut stream: &UnixStream, response: &Response) -> Result<(), FrameError> {
+    control::write(&mut stream, response)
+}
+
+fn answer(stream: &UnixStream, request: Request, counter: &Counter) -> Result<(), FrameError> {
+    match request {
+        Request::Trigger(request) => trigger(stream, &request, counter),
+        request => say(stream, &ask_the_loop(request, &counter.events)),
     }
-    let answered = match control::read::<Request>(&mut stream, Some(REQUEST_DEADLINE)) {
-        Ok(Request::Trigger(request)) => trigger(&mut stream, &request, counter),
-        Ok(request) => control::write(&mut stream, &ask_the_loop(request, &counter.events)),
-        Err(FrameError::Closed) => Ok(()),
-        Err(e) => {
-            let message = format!("the request can't be understood: {e}; are both programs of one version?");
-            control::write(&mut stream, &Response::Refused(Refused { exit_code: exit::FAILED, message }))
-        }
-    };
-    // The other side is gone; what it asked has been done all the same.
-    drop(answered);
 }
 
 fn ask_the_loop(request: Request, events: &Sender<Event>) -> Response {
@@ -109,13 +272,13 @@ fn ask_the_loop(request: Request, events: &Sender<Event>) -> Response {
     asked.ok().and_then(|()| answer.recv().ok()).unwrap_or_else(|| refuse("the supervisor is ending"))
 }
 
-fn trigger(stream: &mut UnixStream, request: &TriggerRequest, counter: &Counter) -> Result<(), FrameError> {
+fn trigger(stream: &UnixStream, request: &TriggerRequest, counter: &Counter) -> Result<(), FrameError> {
     if counter.closing.load(Ordering::Relaxed) {
-        return control::write(stream, &refuse("the supervisor is ending; this moment was not recorded"));
+        return say(stream, &refuse("the supervisor is ending; this moment was not recorded"));
     }
     let (mut accepted, folder) = match counter.desk.accept(request, MonotonicNs::now()) {
         Ok(accepted) => accepted,
-        Err(refused) => return control::write(stream, &Response::Refused(refused)),
+        Err(refused) => return say(stream, &Response::Refused(refused)),
     };
     // The recorder begins while the disk is still busy with the plan: the pre-roll is ageing.
     let _ = counter.events.send(Event::Planned(folder.clone()));
@@ -125,13 +288,13 @@ fn trigger(stream: &mut UnixStream, request: &TriggerRequest, counter: &Counter)
             .notes
             .push(format!("the plan may not be on the disk yet, so it may not outlive a power cut: {e}"));
     }
-    control::write(stream, &Response::Accepted(accepted))?;
+    say(stream, &Response::Accepted(accepted))?;
     if !request.wait {
         return Ok(());
     }
     match counter.desk.wait(&folder, &counter.over) {
-        Some(manifest) => control::write(stream, &Response::Finished(Box::new(manifest))),
-        None => control::write(stream, &refuse("the supervisor ended before the clip was finished")),
+        Some(manifest) => say(stream, &Response::Finished(Box::new(manifest))),
+        None => say(stream, &refuse("the supervisor ended before the clip was finished")),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use proto::config::{Backend, CameraConfig, Config};
+use proto::config::{Backend, CameraConfig, Config, FileConfig, Key};
 use proto::exit;
 use proto::ring::segment;
 use serde::Deserialize;
@@ -21,7 +21,7 @@ pub(crate) fn check(path: &Path) -> Result<u8, Failure> {
     let config = load(path)?;
     probe_sources(&config)?;
     let needed = fits(&config)?;
-    writable(&config.recording.output_dir)?;
+    writable(&config)?;
     println!("{}: good", path.display());
     let mut pixels_per_s = 0.0;
     for camera in &config.cameras {
@@ -70,14 +70,12 @@ struct Video {
 pub(crate) fn probe_sources(config: &Config) -> Result<(), Failure> {
     for camera in &config.cameras {
         match &camera.backend {
-            Backend::File(file) => probe_file(camera, &file.path, file.scale, file.realtime)?,
+            Backend::File(file) => probe_file(config, camera, file)?,
             Backend::Opencv(opencv)
                 if looks_like_a_file(&opencv.source) && !Path::new(&opencv.source).exists() =>
             {
-                return Err(Failure::bad_input(format!(
-                    "camera {}: source: there is no file {}",
-                    camera.name, opencv.source
-                )));
+                let message = format!("camera {}: source: there is no file {}", camera.name, opencv.source);
+                return Err(Failure::bad_input(config.mistake(Key::Source(&camera.name), message)));
             }
             Backend::Sim(_) | Backend::Opencv(_) => {}
         }
@@ -91,8 +89,12 @@ fn looks_like_a_file(source: &str) -> bool {
     !(number || source.contains("://") || source.contains('!') || source.starts_with("/dev/"))
 }
 
-fn probe_file(camera: &CameraConfig, path: &Path, scale: bool, realtime: bool) -> Result<(), Failure> {
-    let wrong = |what: String| Failure::bad_input(format!("camera {}: {what}", camera.name));
+fn probe_file(config: &Config, camera: &CameraConfig, file: &FileConfig) -> Result<(), Failure> {
+    let FileConfig { path, scale, realtime, .. } = file;
+    let wrong = |what: String| {
+        let message = format!("camera {}: {what}", camera.name);
+        Failure::bad_input(config.mistake(Key::Path(&camera.name), message))
+    };
     if let Err(e) = path.metadata() {
         return Err(wrong(format!("path: {}: {e}", path.display())));
     }
@@ -110,7 +112,7 @@ fn probe_file(camera: &CameraConfig, path: &Path, scale: bool, realtime: bool) -
         Failure::failed(format!("{} said something else than expected: {e}", program.display()))
     })?;
     let (width, height) = (camera.geometry.width(), camera.geometry.height());
-    if !scale && (video.width, video.height) != (width, height) {
+    if !*scale && (video.width, video.height) != (width, height) {
         return Err(wrong(format!(
             "{} is {}x{} and the config says {width}x{height}; set width and height, or scale: true",
             path.display(),
@@ -118,7 +120,7 @@ fn probe_file(camera: &CameraConfig, path: &Path, scale: bool, realtime: bool) -
             video.height
         )));
     }
-    if realtime && video.fps > camera.fps.as_f64() * 1.05 {
+    if *realtime && video.fps > camera.fps.as_f64() * 1.05 {
         return Err(wrong(format!(
             "{} plays at {:.3} fps and the config says {}; set fps, which sizes the ring",
             path.display(),
@@ -141,12 +143,17 @@ pub(crate) fn fits(config: &Config) -> Result<u64, Failure> {
     }
     let available = available();
     if needed > available {
-        return Err(Failure::bad_input(format!(
+        let message = format!(
             "the rings need {needed} bytes ({:.0} MB) and {available} bytes ({:.0} MB) of shared memory are \
              available; ask for less pre-roll, smaller frames or fewer cameras",
             mb(needed),
             mb(available)
-        )));
+        );
+        // The pre-roll is what a person would make smaller first, if they have said how long it is to be.
+        let pre_roll = config.mistake(Key::PreRoll, message.clone());
+        let mistake =
+            if pre_roll.line().is_some() { pre_roll } else { config.mistake(Key::Cameras, message) };
+        return Err(Failure::bad_input(mistake));
     }
     Ok(needed)
 }
@@ -163,13 +170,15 @@ fn available() -> u64 {
 }
 
 /// Can folders be made there? Tries in the nearest folder that exists, and leaves nothing.
-fn writable(output_dir: &Path) -> Result<(), Failure> {
+fn writable(config: &Config) -> Result<(), Failure> {
+    let output_dir = &config.recording.output_dir;
     let no = |path: &Path, why: &str| {
-        Failure::bad_input(format!(
+        let message = format!(
             "recording.output_dir: {} can't be written ({}: {why}); name another folder",
             output_dir.display(),
             path.display()
-        ))
+        );
+        Failure::bad_input(config.mistake(Key::OutputDir, message))
     };
     let absolute: PathBuf = std::path::absolute(output_dir).map_err(|e| no(output_dir, &e.to_string()))?;
     for folder in absolute.ancestors() {

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use proto::clip::{MANIFEST, Manifest, unfinished_clips};
-use proto::config::Config;
+use proto::config::{Config, Key};
 use proto::control::Response;
 use proto::exit;
 use proto::instance::{ChildId, RuntimeDir};
@@ -28,7 +28,7 @@ use crate::state::{self, Saved};
 use crate::survey::FrameRates;
 use crate::trigger::Desk;
 use crate::watch::House;
-use crate::{Failure, control, cost, executable, lock, rings, session};
+use crate::{Failure, control, cost, executable, limits, lock, rings, session};
 
 /// How long the answer to `stop` may take to be on its way.
 const LAST_WORD: Duration = Duration::from_millis(20);
@@ -42,6 +42,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     cost::probe_sources(&config)?;
     let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
     let _lock = lock::take(&dir)?;
+    limits::raise_descriptors();
     // A supervisor that was just ending may have cleared it away in between.
     let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
     let mut made = Made { config: &config, dir: &dir, session: None, rings: false, kept: false };
@@ -258,10 +259,9 @@ fn rings_exist(config: &Config, dir: &RuntimeDir) -> bool {
 fn new_session(config: &Config) -> Result<PathBuf, Failure> {
     let recording = &config.recording;
     let no = |path: &Path, e: &std::io::Error| {
-        Failure::bad_input(format!(
-            "recording.output_dir: {} can't be written: {e}; name another folder",
-            path.display()
-        ))
+        let message =
+            format!("recording.output_dir: {} can't be written: {e}; name another folder", path.display());
+        Failure::bad_input(config.mistake(Key::OutputDir, message))
     };
     // Absolute, since the children and the person's other tools may stand elsewhere.
     let output = std::path::absolute(&recording.output_dir).map_err(|e| no(&recording.output_dir, &e))?;

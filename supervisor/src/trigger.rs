@@ -211,6 +211,8 @@ impl Desk {
         for name in names {
             if !self.config.cameras.iter().any(|c| c.name.as_str() == name) {
                 let known: Vec<&str> = self.config.cameras.iter().map(|c| c.name.as_str()).collect();
+                // Enough to recognise it by.
+                let name: String = name.chars().take(80).collect();
                 return Err(bad(format!(
                     "--camera {name:?}: there is no such camera; there are {}",
                     known.join(", ")

@@ -369,6 +369,8 @@ impl House {
         };
         let known: Vec<String> = self.config.cameras.iter().map(|c| c.name.to_string()).collect();
         let Some(child) = self.children.iter_mut().find(is_it) else {
+            // Enough to recognise it by.
+            let what: String = what.chars().take(80).collect();
             let message =
                 format!("{what:?} is neither recorder nor a camera; there are {}", known.join(", "));
             return refuse(exit::BAD_INPUT, message);

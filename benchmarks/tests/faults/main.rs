@@ -1,11 +1,16 @@
 //! What is done to Preroll, and what must not be lost: the rows of docs/faults.md, each tried on real processes and
-//! judged by the pixels. A test's name begins with its row.
+//! judged by the pixels. A test's name begins with its row. One that needs what this machine lacks says "skipped: why",
+//! and returns.
 //!
 //! `make faults` runs these alone.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
+mod control;
 mod hangs;
+mod input;
 mod kills;
+mod limits;
 #[path = "../e2e/rig.rs"]
+#[allow(dead_code, reason = "shared with the end-to-end tests, and not all of it is needed here")]
 mod rig;

@@ -7,7 +7,8 @@ use serde_saphyr::{Location, Spanned};
 
 use super::raw::{RawCamera, RawConfig, RawFaults, RawRecording, RawSource, Typed};
 use super::{
-    Backend, CameraConfig, Config, FileConfig, Mistake, OpencvConfig, RecordingConfig, SimConfig, SimFaults,
+    Backend, CameraConfig, Config, FileConfig, Key, Mistake, OpencvConfig, RecordingConfig, SimConfig,
+    SimFaults,
 };
 use crate::clip::Codec;
 use crate::frame::{Fps, Geometry, PixelFormat};
@@ -20,6 +21,8 @@ const MAX_CAMERAS: usize = 256;
 const STAMP_SIZE: (u32, u32) = (256, 64);
 /// A pre-roll beyond this fits no memory; the number only keeps arithmetic and mistakes in bounds.
 const MAX_SPAN_MS: u64 = 24 * 3600 * 1000;
+/// Every backend's name.
+const BACKENDS: [&str; 3] = ["sim", "file", "opencv"];
 /// The presets that x264 has, fastest first.
 pub(crate) const X264_PRESETS: [&str; 9] =
     ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"];
@@ -63,6 +66,7 @@ impl Checker<'_> {
                 );
             }
         }
+        self.defaults(all)?;
         let mut cameras: Vec<CameraConfig> = Vec::new();
         let mut seen: HashMap<Name, Location> = HashMap::new();
         for (index, typed) in list.iter().enumerate() {
@@ -112,47 +116,49 @@ impl Checker<'_> {
             return self.wrong(here, format!("backend: camera {name} needs one of sim, file, opencv"));
         };
         let (width, width_at) = value_or(&own.width, &all.width, 1280, here);
-        let (height, _) = value_or(&own.height, &all.height, 720, here);
-        let (fps, fps_at) = value_or(&own.fps, &all.fps, 60.0, here);
+        let (height, height_at) = value_or(&own.height, &all.height, 720, here);
+        let fps = own.fps.as_ref().or(all.fps.as_ref());
         let format = match own.pixel_format.as_ref().or(all.pixel_format.as_ref()) {
             None => PixelFormat::I420,
-            Some(typed) => match PixelFormat::from_name(&typed.value) {
-                Some(format) => format,
-                None => {
-                    let message = format!(
-                        "pixel_format: {:?} is not one of I420, NV12, YUYV, GRAY8, BGR24",
-                        typed.value
-                    );
-                    return self.wrong(typed.referenced, message);
-                }
-            },
+            Some(typed) => self.pixel_format(typed)?,
         };
         let geometry = match Geometry::new(width, height, format) {
             Ok(geometry) => geometry,
-            Err(e) => return self.wrong(width_at, format!("camera {name}: {e}")),
+            Err(e) => {
+                // With a height that every format takes: is it the width?
+                let width_alone = Geometry::new(width, 2, format);
+                let place = if width_alone.is_err() { width_at } else { height_at };
+                return self.wrong(place, format!("camera {name}: {e}"));
+            }
         };
         self.only_its_own_keys(own, &backend_typed.value.to_ascii_lowercase())?;
-        let mut speed = 1.0;
+        let mut rate = fps.map_or(Ok(60.0), |typed| self.fps(typed))?;
         let backend = match backend_typed.value.to_ascii_lowercase().as_str() {
             "sim" => {
                 if width < STAMP_SIZE.0 || height < STAMP_SIZE.1 {
                     let (w, h) = STAMP_SIZE;
+                    let place = if width < w { width_at } else { height_at };
                     let message = format!(
                         "camera {name}: a simulated camera's frame must be at least {w}x{h}, the size of its stamp"
                     );
-                    return self.wrong(width_at, message);
+                    return self.wrong(place, message);
                 }
                 if let Some(typed) = own.speed.as_ref().or(all.speed.as_ref()) {
-                    speed = typed.value;
-                    if !(speed > 0.0 && speed <= 1000.0) {
-                        return self.wrong(typed.referenced, "speed: must be more than 0 and at most 1000");
+                    rate *= self.speed(typed)?;
+                    if Fps::new(rate).is_none() {
+                        let message = format!(
+                            "speed: camera {name} would make {rate} frames a second; it has to be more than 0 and at most {}",
+                            Fps::MAX
+                        );
+                        return self.wrong(typed.referenced, message);
                     }
                 }
                 let faults = match own.faults.as_ref().or(all.faults.as_ref()) {
                     Some(typed) => self.faults(typed)?,
                     None => SimFaults::default(),
                 };
-                let truth_log = own.truth_log.as_ref().map(|typed| PathBuf::from(&typed.value));
+                let truth_log = own.truth_log.as_ref().map(|typed| self.path(typed, "truth_log"));
+                let truth_log = truth_log.transpose()?;
                 Backend::Sim(SimConfig { truth_log, faults })
             }
             "file" => {
@@ -161,7 +167,7 @@ impl Checker<'_> {
                         .wrong(here, format!("path: camera {name} plays a file: name it, path: FILE"));
                 };
                 Backend::File(FileConfig {
-                    path: PathBuf::from(&path.value),
+                    path: self.path(path, "path")?,
                     looping: value_or(&own.looping, &all.looping, false, here).0,
                     realtime: value_or(&own.realtime, &all.realtime, true, here).0,
                     scale: value_or(&own.scale, &all.scale, false, here).0,
@@ -176,6 +182,9 @@ impl Checker<'_> {
                 };
                 let source = match &source.value {
                     RawSource::Number(n) => n.to_string(),
+                    RawSource::Text(text) if text.is_empty() || text.contains('\0') => {
+                        return self.wrong(source.referenced, "source: it is empty, or holds a zero byte");
+                    }
                     RawSource::Text(text) => text.clone(),
                 };
                 Backend::Opencv(OpencvConfig {
@@ -183,16 +192,75 @@ impl Checker<'_> {
                     scale: value_or(&own.scale, &all.scale, false, here).0,
                 })
             }
-            other => {
-                let message = format!("backend: {other:?} is not one of sim, file, opencv");
-                return self.wrong(backend_typed.referenced, message);
-            }
+            _ => return self.no_backend(backend_typed),
         };
-        let Some(fps) = Fps::new(fps * speed) else {
-            let message = format!("fps: camera {name}: {fps} is not more than 0 and at most {}", Fps::MAX);
-            return self.wrong(fps_at, message);
+        let Some(fps) = Fps::new(rate) else {
+            return self.wrong(here, format!("camera {name}: {rate} is no number of frames a second"));
         };
         Ok(CameraConfig { name, index, geometry, fps, backend })
+    }
+
+    /// The defaults one by one: a mistake in one that no camera takes is a mistake all the same. Whether they fit
+    /// together is each camera's matter.
+    fn defaults(&self, all: &RawCamera) -> Result<(), Mistake> {
+        for (key, side) in [("width", &all.width), ("height", &all.height)] {
+            if let Some(side) =
+                side.as_ref().filter(|s| Geometry::new(s.value, 1, PixelFormat::GRAY8).is_err())
+            {
+                let message = format!("{key}: {} is no picture's {key}", side.value);
+                return self.wrong(side.referenced, message);
+            }
+        }
+        all.fps.as_ref().map_or(Ok(0.0), |typed| self.fps(typed))?;
+        all.speed.as_ref().map_or(Ok(0.0), |typed| self.speed(typed))?;
+        all.faults.as_ref().map_or(Ok(SimFaults::default()), |typed| self.faults(typed))?;
+        if let Some(typed) = &all.pixel_format {
+            self.pixel_format(typed)?;
+        }
+        match &all.backend {
+            Some(typed) if !BACKENDS.contains(&typed.value.to_ascii_lowercase().as_str()) => {
+                self.no_backend(typed)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn no_backend<T>(&self, typed: &Spanned<String>) -> Result<T, Mistake> {
+        let message = format!("backend: {:?} is not one of {}", typed.value, BACKENDS.join(", "));
+        self.wrong(typed.referenced, message)
+    }
+
+    fn pixel_format(&self, typed: &Spanned<String>) -> Result<PixelFormat, Mistake> {
+        PixelFormat::from_name(&typed.value).map_or_else(
+            || {
+                let message =
+                    format!("pixel_format: {:?} is not one of I420, NV12, YUYV, GRAY8, BGR24", typed.value);
+                self.wrong(typed.referenced, message)
+            },
+            Ok,
+        )
+    }
+
+    fn fps(&self, typed: &Spanned<f64>) -> Result<f64, Mistake> {
+        if Fps::new(typed.value).is_some() {
+            return Ok(typed.value);
+        }
+        let message = format!("fps: {} is not more than 0 and at most {}", typed.value, Fps::MAX);
+        self.wrong(typed.referenced, message)
+    }
+
+    fn speed(&self, typed: &Spanned<f64>) -> Result<f64, Mistake> {
+        if typed.value > 0.0 && typed.value <= 1000.0 {
+            return Ok(typed.value);
+        }
+        self.wrong(typed.referenced, "speed: must be more than 0 and at most 1000")
+    }
+
+    fn path(&self, typed: &Spanned<String>, key: &str) -> Result<PathBuf, Mistake> {
+        if typed.value.is_empty() || typed.value.contains('\0') {
+            return self.wrong(typed.referenced, format!("{key}: it is empty, or holds a zero byte"));
+        }
+        Ok(PathBuf::from(&typed.value))
     }
 
     /// A key of another backend is a mistake that would otherwise pass in silence.
@@ -218,31 +286,24 @@ impl Checker<'_> {
 
     fn faults(&self, typed: &Spanned<RawFaults>) -> Result<SimFaults, Mistake> {
         let raw = &typed.value;
-        if raw.drop_every == Some(0) {
-            return self.wrong(typed.referenced, "drop_every: must be at least 1");
+        if let Some(every) = raw.drop_every.as_ref().filter(|every| every.value == 0) {
+            return self.wrong(every.referenced, "drop_every: must be at least 1");
         }
-        if raw.stall_ms.is_some() && raw.stall_after_frames.is_none() {
-            return self.wrong(typed.referenced, "stall_ms: needs stall_after_frames too");
+        if let (Some(stall), None) = (&raw.stall_ms, &raw.stall_after_frames) {
+            return self.wrong(stall.referenced, "stall_ms: needs stall_after_frames too");
         }
-        if raw.jitter_ms > MAX_SPAN_MS || raw.slow_start_ms > MAX_SPAN_MS || raw.stall_ms > Some(MAX_SPAN_MS)
-        {
-            return self.wrong(typed.referenced, "faults: a time of more than a day");
-        }
-        let RawFaults {
-            crash_after_frames,
-            stall_after_frames,
-            stall_ms,
-            drop_every,
-            jitter_ms,
-            slow_start_ms,
-        } = raw.clone();
+        let frames = |typed: &Typed<u64>| typed.as_ref().map(|t| t.value);
         Ok(SimFaults {
-            crash_after_frames,
-            stall_after_frames,
-            stall_ms,
-            drop_every,
-            jitter_ms,
-            slow_start_ms,
+            crash_after_frames: frames(&raw.crash_after_frames),
+            stall_after_frames: frames(&raw.stall_after_frames),
+            stall_ms: raw
+                .stall_ms
+                .is_some()
+                .then(|| self.span_ms(&raw.stall_ms, "stall_ms", 0))
+                .transpose()?,
+            drop_every: frames(&raw.drop_every),
+            jitter_ms: self.span_ms(&raw.jitter_ms, "jitter_ms", 0)?,
+            slow_start_ms: self.span_ms(&raw.slow_start_ms, "slow_start_ms", 0)?,
         })
     }
 
@@ -302,11 +363,9 @@ impl Checker<'_> {
             None => Name::new("session")
                 .map_err(|e| Mistake::at(self.path, self.text, Location::UNKNOWN, e.to_string()))?,
         };
-        if let Some(dir) = raw.output_dir.as_ref().filter(|d| d.value.is_empty()) {
-            return self.wrong(dir.referenced, "output_dir: must name a folder");
-        }
+        let output_dir = raw.output_dir.as_ref().map(|typed| self.path(typed, "output_dir")).transpose()?;
         Ok(RecordingConfig {
-            output_dir: raw.output_dir.as_ref().map_or("recordings", |d| d.value.as_str()).into(),
+            output_dir: output_dir.unwrap_or_else(|| "recordings".into()),
             session,
             pre_roll_ms: self.span_ms(&raw.pre_roll_ms, "pre_roll_ms", 500)?,
             post_roll_ms: self.span_ms(&raw.post_roll_ms, "post_roll_ms", 500)?,
@@ -317,6 +376,23 @@ impl Checker<'_> {
             max_open_clips: raw.max_open_clips.as_ref().map_or(4, |m| m.value),
             standby_recorder: raw.standby_recorder.as_ref().is_none_or(|s| s.value),
         })
+    }
+}
+
+/// Where a key of a camera's own entry or of `recording` stands: for a mistake that shows only when the config is
+/// tried out. `None` when it isn't typed there, or the text is not what was checked any more.
+pub(super) fn place(text: &str, key: Key<'_>) -> Option<Location> {
+    let raw: RawConfig = serde_saphyr::from_str(text).ok()?;
+    let camera = |name: &Name| {
+        let is_it = |c: &&Spanned<RawCamera>| c.value.name.as_ref().is_some_and(|n| n.value == name.as_str());
+        raw.cameras.value.iter().find(is_it).map(|c| &c.value)
+    };
+    match key {
+        Key::Path(name) => at(&camera(name)?.path),
+        Key::Source(name) => at(&camera(name)?.source),
+        Key::Cameras => Some(raw.cameras.referenced),
+        Key::PreRoll => at(&raw.recording.pre_roll_ms),
+        Key::OutputDir => at(&raw.recording.output_dir),
     }
 }
 

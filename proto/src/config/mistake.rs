@@ -21,8 +21,16 @@ struct Place {
     text: String,
 }
 
+/// How much of a line is shown, in characters.
+const SHOWN: usize = 160;
+/// And how much of it at most before the mistake.
+const SHOWN_BEFORE: usize = 100;
+
 /// What each key takes, for a person who typed something else.
-const WHAT_IS_RIGHT: [(&str, &str); 28] = [
+const WHAT_IS_RIGHT: [(&str, &str); 33] = [
+    ("camera", "a mapping such as { fps: 60 }"),
+    ("cameras", "a list such as [{ name: left, backend: sim }]"),
+    ("recording", "a mapping such as { output_dir: recordings }"),
     ("width", "pixels, a whole number such as 1280"),
     ("height", "pixels, a whole number such as 720"),
     ("fps", "frames a second, a number such as 60 or 59.94"),
@@ -49,6 +57,8 @@ const WHAT_IS_RIGHT: [(&str, &str); 28] = [
     ("post_roll_ms", "milliseconds, a whole number such as 500"),
     ("reserve_ms", "milliseconds, a whole number such as 250"),
     ("codec_quality", "a CRF, a whole number from 0 to 51"),
+    ("preferred_codec", "one of auto, H264, avc1, XVID, MP4V, MJPG"),
+    ("preset", "auto, or one of x264's, such as veryfast"),
     ("standby_recorder", "true or false"),
     ("max_open_clips", "a whole number from 1 to 64"),
 ];
@@ -77,9 +87,9 @@ impl Mistake {
         } else if let Some(key) = location.and_then(|l| key_before(text, l)) {
             let right = WHAT_IS_RIGHT.iter().find(|(k, _)| *k == key);
             if let (Some((_, right)), false) = (right, message.contains("unknown field")) {
-                // "invalid u32" says nothing to anyone who doesn't write Rust.
-                let told =
-                    if message.starts_with("invalid ") { String::new() } else { format!("{message}; ") };
+                // "invalid u32" and "expected string scalar" say nothing to anyone who doesn't write Rust.
+                let unclear = message.starts_with("invalid ") || message.starts_with("expected ");
+                let told = if unclear { String::new() } else { format!("{message}; ") };
                 message = format!("{key}: {told}it takes {right}");
             }
         }
@@ -112,11 +122,13 @@ fn first_sentence(rendered: &str) -> String {
     told.replace(", set DuplicateKeyPolicy in Options if acceptable", "; say it once").trim().to_owned()
 }
 
-/// The key whose value stands at a location: the word before the last colon before it.
+/// The key whose value stands at a location: the word before the last colon before it. A value that is missing stands
+/// at the colon itself.
 fn key_before(text: &str, location: Location) -> Option<String> {
     let line = text.lines().nth(usize::try_from(location.line()).ok()?.checked_sub(1)?)?;
-    let before: String =
-        line.chars().take(usize::try_from(location.column()).ok()?.checked_sub(1)?).collect();
+    let column = usize::try_from(location.column()).ok()?;
+    let here = line.chars().nth(column.checked_sub(1)?);
+    let before: String = line.chars().take(if here == Some(':') { column } else { column - 1 }).collect();
     let before = before.trim_end().strip_suffix(':')?;
     let key = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()?;
     Some(key.to_owned())
@@ -130,9 +142,12 @@ impl fmt::Display for Mistake {
         };
         writeln!(f, "{path}:{line}:{column}: {}", self.message)?;
         let gutter = line.to_string().len();
+        // Of a very long line, what is around the place.
+        let before = column.saturating_sub(1).min(SHOWN_BEFORE);
+        let shown: String = text.chars().skip(column - 1 - before).take(SHOWN).collect();
         writeln!(f, "{:gutter$} |", "")?;
-        writeln!(f, "{line} | {text}")?;
-        write!(f, "{:gutter$} | {:>column$}", "", "^")
+        writeln!(f, "{line} | {shown}")?;
+        write!(f, "{:gutter$} | {:>mark$}", "", "^", mark = before + 1)
     }
 }
 

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_saphyr::Location;
 
 pub use mistake::Mistake;
 
@@ -101,6 +102,21 @@ pub struct OpencvConfig {
     pub scale: bool,
 }
 
+/// A key whose value may turn out wrong only when it is tried out.
+#[derive(Clone, Copy, Debug)]
+pub enum Key<'a> {
+    /// A camera's `path`.
+    Path(&'a Name),
+    /// A camera's `source`.
+    Source(&'a Name),
+    /// The list of cameras.
+    Cameras,
+    /// `recording.pre_roll_ms`.
+    PreRoll,
+    /// `recording.output_dir`.
+    OutputDir,
+}
+
 /// What is recorded, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordingConfig {
@@ -143,6 +159,15 @@ impl Config {
     /// [`Mistake`], which shows the line.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Mistake> {
         check::config(path, text)
+    }
+
+    /// A mistake that showed only when a value was tried out, at its key's place. The file is read again for that:
+    /// past its check nothing needs to know where a value stood.
+    #[must_use]
+    pub fn mistake(&self, key: Key<'_>, message: impl Into<String>) -> Mistake {
+        let text = std::fs::read_to_string(&self.source).unwrap_or_default();
+        let place = check::place(&text, key).unwrap_or(Location::UNKNOWN);
+        Mistake::at(&self.source, &text, place, message)
     }
 
     /// Leaves the checked config where the children of this instance find it.

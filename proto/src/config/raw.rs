@@ -52,14 +52,12 @@ pub(super) enum RawSource {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFaults {
-    pub(super) crash_after_frames: Option<u64>,
-    pub(super) stall_after_frames: Option<u64>,
-    pub(super) stall_ms: Option<u64>,
-    pub(super) drop_every: Option<u64>,
-    #[serde(default)]
-    pub(super) jitter_ms: u64,
-    #[serde(default)]
-    pub(super) slow_start_ms: u64,
+    pub(super) crash_after_frames: Typed<u64>,
+    pub(super) stall_after_frames: Typed<u64>,
+    pub(super) stall_ms: Typed<u64>,
+    pub(super) drop_every: Typed<u64>,
+    pub(super) jitter_ms: Typed<u64>,
+    pub(super) slow_start_ms: Typed<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
