@@ -15,6 +15,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 use crate::events::{self, End, Event, Orders};
 use crate::hung::{self, Opinion, Sign};
 use crate::restart::{Ending, Record};
+use crate::service;
 
 /// A camera or a codec probe may take its time before the first sign of life.
 const OPENING_PATIENCE: Duration = Duration::from_secs(15);
@@ -112,6 +113,9 @@ impl Child {
         let started = Command::new(&self.start.program)
             .args(&self.start.args)
             .envs(FRUGAL_HEAP)
+            .env_remove(service::VARIABLES[0])
+            .env_remove(service::VARIABLES[1])
+            .env_remove(service::VARIABLES[2])
             .stdin(Stdio::null())
             // A group of its own: Ctrl-C at the terminal is the supervisor's to handle.
             .process_group(0)

@@ -12,6 +12,7 @@ mod lock;
 mod meter;
 mod restart;
 mod rings;
+mod service;
 mod session;
 mod show;
 mod start;

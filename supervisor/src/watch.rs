@@ -20,6 +20,7 @@ use crate::events::{End, Event, Orders, Report};
 use crate::meter::Meter;
 use crate::restart::Ending;
 use crate::rings::{self, Rings};
+use crate::service::Service;
 use crate::session::Clips;
 use crate::state::{self, Saved, SavedChild};
 use crate::survey::{self, FrameRates};
@@ -58,6 +59,8 @@ pub(crate) struct House {
     pub(crate) meter: Meter,
     pub(crate) rates: FrameRates,
     pub(crate) ready_said: bool,
+    /// Who started this, and wants to be told.
+    pub(crate) service: Option<Service>,
 }
 
 impl House {
@@ -295,6 +298,23 @@ impl House {
                 self.config.recording.post_roll_ms
             );
         }
+        self.tell_service(now);
+    }
+
+    /// Told by the loop itself: a supervisor whose loop stands still is not alive.
+    fn tell_service(&mut self, now: Instant) {
+        let Some(mut service) = self.service.take() else { return };
+        let state = self.state();
+        let clips = match self.desk.open_clips() {
+            0 => String::new(),
+            open => format!(", {open} clips open"),
+        };
+        let status = match self.troubles().first() {
+            Some(trouble) => format!("{state}: {trouble}"),
+            None => format!("{state}: {} cameras{clips}", self.config.cameras.len()),
+        };
+        service.tell(now, state != "starting", status);
+        self.service = Some(service);
     }
 
     fn pids(&self) -> Vec<u32> {
@@ -439,6 +459,9 @@ impl House {
     /// it at once.
     pub(crate) fn close(&mut self, happening: &Receiver<Event>) {
         self.closing.store(true, Ordering::Relaxed);
+        if let Some(service) = &self.service {
+            service.stopping();
+        }
         let open = self.desk.open_clips();
         if open > 0 {
             tracing::info!("stopping: closing {open} open clips");
