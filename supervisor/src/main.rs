@@ -8,6 +8,7 @@ mod cost;
 mod events;
 mod health;
 mod hung;
+mod killed;
 mod lock;
 mod meter;
 mod restart;

@@ -14,9 +14,11 @@ use proto::instance::{ChildId, RuntimeDir};
 use proto::messages::{CameraState, CaptureReport, RecorderOrder, RecorderReport};
 use proto::stats::{SCHEMA, Stats, Totals};
 use rustix::process::Pid;
+use signal_hook::consts::SIGKILL;
 
 use crate::child::{Child, Life};
 use crate::events::{End, Event, Orders, Report};
+use crate::killed::MemoryWatch;
 use crate::meter::Meter;
 use crate::restart::Ending;
 use crate::rings::{self, Rings};
@@ -59,6 +61,7 @@ pub(crate) struct House {
     pub(crate) meter: Meter,
     pub(crate) rates: FrameRates,
     pub(crate) ready_said: bool,
+    pub(crate) memory: MemoryWatch,
     /// Who started this, and wants to be told.
     pub(crate) service: Option<Service>,
 }
@@ -197,7 +200,11 @@ impl House {
         let Some(child) = self.children.iter_mut().find(|c| c.running().is_some_and(|r| r.pid == pid)) else {
             return;
         };
-        let ending = child.ended(end);
+        let mut end = end.clone();
+        if end.signal == Some(SIGKILL) && !child.is_being_ended() && self.memory.ran_out() {
+            end.how = "signal 9 (killed: out of memory?)".into();
+        }
+        let ending = child.ended(&end);
         if child.id == ChildId::Recorder {
             // Before the next one can hold anything: they share a reader's bit.
             rings::sweep_recorder(&self.rings);
@@ -272,6 +279,7 @@ impl House {
         let pids = self.pids();
         self.meter.measure(&pids);
         self.rates.measure(&self.config, &self.rings);
+        self.memory.look(now);
         let probed = self.verdict.is_some();
         for child in &mut self.children {
             let opened = match child.id {
@@ -410,6 +418,11 @@ impl House {
                 "recorder: keeps ending: {}",
                 self.recorder().last_exit.clone().unwrap_or_default()
             ));
+        }
+        for child in &self.children {
+            let last_exit = child.last_exit.as_deref().unwrap_or_default();
+            let said = child.kills.trouble(Instant::now());
+            troubles.extend(said.map(|said| format!("{}: {said}; the last: {last_exit}", child.id)));
         }
         troubles.extend(self.recorder().beat.trouble.clone());
         troubles
