@@ -86,6 +86,14 @@ struct Progress {
     count: Option<u64>,
     at: Instant,
     sign: Option<Sign>,
+    /// Since when it is under suspicion, and how long its threads had waited for their turn by then.
+    suspected: Option<(Instant, Option<Duration>)>,
+}
+
+impl Progress {
+    fn now(pid: Pid, count: Option<u64>) -> Self {
+        Self { count, at: Instant::now(), sign: hung::sign(pid), suspected: None }
+    }
 }
 
 impl Child {
@@ -180,7 +188,7 @@ impl Child {
             start_ticks: sign.map_or(0, |s| s.start_ticks),
             since: Instant::now(),
             orders: None,
-            progress: Progress { count: None, at: Instant::now(), sign },
+            progress: Progress { count: None, at: Instant::now(), sign, suspected: None },
             ending: None,
         });
         Ok(())
@@ -247,11 +255,17 @@ impl Child {
         let patience = if opened { self.patience } else { OPENING_PATIENCE };
         let Some(running) = self.running_mut() else { return };
         let silent_for = now.saturating_duration_since(running.progress.at);
-        if silent_for < patience || running.ending.is_some() {
+        if silent_for < patience / 2 || running.ending.is_some() {
             return;
         }
-        let sign = hung::close_look(running.pid);
-        match hung::judge(silent_for, patience, running.progress.sign, sign) {
+        let pid = running.pid;
+        let (since, before) = *running.progress.suspected.get_or_insert_with(|| (now, hung::waited(pid)));
+        if silent_for < patience {
+            return;
+        }
+        let waited = hung::waited(pid).zip(before).map(|(waited, before)| waited.saturating_sub(before));
+        let sign = hung::close_look(pid);
+        match hung::judge(running.progress.sign, sign, now.saturating_duration_since(since), waited) {
             Opinion::Hung => {
                 tracing::error!(
                     "{id} has made no progress for {:.1} s; replacing it",
@@ -268,11 +282,11 @@ impl Running {
     /// It has got somewhere, if its count has moved on.
     pub(crate) fn progressed(&mut self, count: u64, idle: bool) {
         if idle || self.progress.count != Some(count) {
-            self.progress = Progress { count: Some(count), at: Instant::now(), sign: hung::sign(self.pid) };
+            self.progress = Progress::now(self.pid, Some(count));
         }
     }
 
-    /// This machine (or this supervisor) stood still: nobody else could get anywhere either.
+    /// This machine (or this supervisor) stood still or was late: what others did meanwhile could not be heard.
     pub(crate) fn forgive(&mut self, pause: Duration) {
         self.progress.at += pause;
     }

@@ -31,8 +31,9 @@ use crate::{health, hung, restart, session};
 
 /// How often the loop looks around when nothing happens.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
-/// A pause of the whole machine longer than this is nobody's fault.
-const STANDSTILL: Duration = Duration::from_secs(1);
+/// A look around that comes later than this has missed something: time in which this loop didn't get its turn, or the
+/// whole machine stood still, is nobody's fault.
+const LATE: Duration = Duration::from_millis(200);
 /// A camera that takes longer than this to open will not.
 const LONGEST_OPENING: Duration = Duration::from_secs(60);
 /// The recorder may take this long to close its clips at the end; with what comes after, five seconds in all.
@@ -288,7 +289,7 @@ impl House {
                 ChildId::Capture(_) => child.camera != CameraState::Opening,
             };
             if let Some(running) = child.running_mut() {
-                if since_last > STANDSTILL {
+                if since_last > LATE {
                     running.forgive(since_last);
                 }
                 if running.since.elapsed() >= restart::HEALTHY_LIFE {
