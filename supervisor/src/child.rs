@@ -14,8 +14,10 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use crate::events::{self, End, Event, Orders};
 use crate::hung::{self, Opinion, Sign};
+use crate::killed::Kills;
 use crate::limits;
 use crate::restart::{Ending, Record};
+use crate::service;
 
 /// A camera or a codec probe may take its time before the first sign of life.
 const OPENING_PATIENCE: Duration = Duration::from_secs(15);
@@ -23,6 +25,13 @@ const OPENING_PATIENCE: Duration = Duration::from_secs(15);
 /// Tells glibc to give an encoder's tens of megabytes back when it is closed, instead of keeping them for the next:
 /// a recorder that is only armed should cost what it uses. Other C libraries don't know these and pass them over.
 const FRUGAL_HEAP: [(&str, &str); 2] = [("MALLOC_MMAP_THRESHOLD_", "131072"), ("MALLOC_ARENA_MAX", "2")];
+
+/// By how much likelier a child is to be chosen when memory runs out, in thousandths of all memory: more than the
+/// supervisor is smaller than any child, and little enough that a program that eats the memory still goes first.
+const CAPTURE_OOM: i32 = 200;
+const RECORDER_OOM: i32 = 300;
+/// The highest there is.
+const MOST_OOM: i32 = 1000;
 
 /// How long after a standby has taken over the next one is started.
 const STANDBY_REST: Duration = Duration::from_secs(1);
@@ -34,6 +43,7 @@ pub(crate) struct Child {
     pub(crate) id: ChildId,
     pub(crate) start: Recipe,
     pub(crate) record: Record,
+    pub(crate) kills: Kills,
     pub(crate) life: Life,
     pub(crate) last_exit: Option<String>,
     /// How long it may get nowhere.
@@ -79,6 +89,14 @@ struct Progress {
     count: Option<u64>,
     at: Instant,
     sign: Option<Sign>,
+    /// Since when it is under suspicion, and how long its threads had waited for their turn by then.
+    suspected: Option<(Instant, Option<Duration>)>,
+}
+
+impl Progress {
+    fn now(pid: Pid, count: Option<u64>) -> Self {
+        Self { count, at: Instant::now(), sign: hung::sign(pid), suspected: None }
+    }
 }
 
 impl Child {
@@ -89,6 +107,7 @@ impl Child {
             start,
             patience: hung::PATIENCE.max(period * 3),
             record: Record::default(),
+            kills: Kills::default(),
             life: Life::Waiting { until: Instant::now() },
             last_exit: None,
             camera: CameraState::Opening,
@@ -110,9 +129,17 @@ impl Child {
         }
     }
 
+    /// Has it been told to end?
+    pub(crate) fn is_being_ended(&self) -> bool {
+        self.running().is_some_and(|r| r.ending.is_some())
+    }
+
     /// Starts a process.
     pub(crate) fn spawn(&mut self, events: &Sender<Event>) {
         let mut command = Command::new(&self.start.program);
+        for variable in service::VARIABLES {
+            command.env_remove(variable);
+        }
         command
             .args(&self.start.args)
             .envs(FRUGAL_HEAP)
@@ -120,6 +147,9 @@ impl Child {
             // A group of its own: Ctrl-C at the terminal is the supervisor's to handle.
             .process_group(0);
         let started = limits::room_for_a_child().and_then(|()| command.spawn());
+        if let Ok(process) = &started {
+            self.volunteer(process.id());
+        }
         let attached = started.and_then(|mut process| {
             let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
             let pid = pid.ok_or_else(|| std::io::Error::other("a pid out of range"));
@@ -133,6 +163,19 @@ impl Child {
             tracing::error!("{}: can't start {}: {e}", self.id, self.start.program.display());
             self.wait_for_next(Duration::ZERO, Ending::Crashed);
         }
+    }
+
+    /// When memory runs out, a child goes before the supervisor, and the recorder, which loses nothing within the
+    /// reserve, before a capture. Relative to what the supervisor was started with; to go earlier is always permitted.
+    fn volunteer(&self, pid: u32) {
+        let own = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+        let more = match self.id {
+            ChildId::Capture(_) => CAPTURE_OOM,
+            ChildId::Recorder | ChildId::Standby => RECORDER_OOM,
+        };
+        let score = own.trim().parse::<i32>().unwrap_or(0).saturating_add(more).min(MOST_OOM);
+        // Where this can't be said the kernel chooses by size alone.
+        let _ = std::fs::write(format!("/proc/{pid}/oom_score_adj"), score.to_string());
     }
 
     /// Takes on a process that runs: one just started, or one that another supervisor has left.
@@ -149,7 +192,7 @@ impl Child {
             since: Instant::now(),
             orders: None,
             warm: false,
-            progress: Progress { count: None, at: Instant::now(), sign },
+            progress: Progress { count: None, at: Instant::now(), sign, suspected: None },
             ending: None,
         });
         Ok(())
@@ -176,7 +219,10 @@ impl Child {
     }
 
     fn wait_for_next(&mut self, life: Duration, ending: Ending) {
-        let wait = self.record.next(&self.id, life, ending);
+        let mut wait = self.record.next(&self.id, life, ending);
+        if ending == Ending::Killed {
+            wait = wait.max(self.kills.another(Instant::now()));
+        }
         tracing::warn!(
             "{} ended after {:.1} s: {}; another takes its place {}",
             self.id,
@@ -213,11 +259,17 @@ impl Child {
         let patience = if opened { self.patience } else { OPENING_PATIENCE };
         let Some(running) = self.running_mut() else { return };
         let silent_for = now.saturating_duration_since(running.progress.at);
-        if silent_for < patience || running.ending.is_some() {
+        if silent_for < patience / 2 || running.ending.is_some() {
             return;
         }
-        let sign = hung::close_look(running.pid);
-        match hung::judge(silent_for, patience, running.progress.sign, sign) {
+        let pid = running.pid;
+        let (since, before) = *running.progress.suspected.get_or_insert_with(|| (now, hung::waited(pid)));
+        if silent_for < patience {
+            return;
+        }
+        let waited = hung::waited(pid).zip(before).map(|(waited, before)| waited.saturating_sub(before));
+        let sign = hung::close_look(pid);
+        match hung::judge(running.progress.sign, sign, now.saturating_duration_since(since), waited) {
             Opinion::Hung => {
                 tracing::error!(
                     "{id} has made no progress for {:.1} s; replacing it",
@@ -234,11 +286,11 @@ impl Running {
     /// It has got somewhere, if its count has moved on.
     pub(crate) fn progressed(&mut self, count: u64, idle: bool) {
         if idle || self.progress.count != Some(count) {
-            self.progress = Progress { count: Some(count), at: Instant::now(), sign: hung::sign(self.pid) };
+            self.progress = Progress::now(self.pid, Some(count));
         }
     }
 
-    /// This machine (or this supervisor) stood still: nobody else could get anywhere either.
+    /// This machine (or this supervisor) stood still or was late: what others did meanwhile could not be heard.
     pub(crate) fn forgive(&mut self, pause: Duration) {
         self.progress.at += pause;
     }

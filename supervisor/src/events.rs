@@ -73,6 +73,8 @@ pub(crate) struct End {
     pub(crate) how: String,
     /// The exit code, if it had one.
     pub(crate) code: Option<i32>,
+    /// The signal that ended it, if one did.
+    pub(crate) signal: Option<i32>,
     /// It ended itself by going wrong, as opposed to being ended.
     pub(crate) crashed: bool,
 }
@@ -164,7 +166,7 @@ pub(crate) fn watch_end(
             rustix::process::waitid(WaitId::PidFd(std::os::fd::AsFd::as_fd(&*pidfd)), WaitIdOptions::EXITED);
         let end = match status {
             Ok(Some(status)) => end(status.exit_status(), status.terminating_signal()),
-            _ => End { how: "unknown (it was adopted)".into(), code: None, crashed: false },
+            _ => End { how: "unknown (it was adopted)".into(), code: None, signal: None, crashed: false },
         };
         // The loop ends before its threads do.
         let _ = events.send(Event::Exited { pid, end });
@@ -174,8 +176,8 @@ pub(crate) fn watch_end(
 
 fn end(code: Option<i32>, signal: Option<i32>) -> End {
     match (code, signal) {
-        (Some(0), _) => End { how: "exit code 0".into(), code, crashed: false },
-        (Some(n), _) => End { how: format!("exit code {n}"), code, crashed: true },
+        (Some(0), _) => End { how: "exit code 0".into(), code, signal, crashed: false },
+        (Some(n), _) => End { how: format!("exit code {n}"), code, signal, crashed: true },
         (None, Some(signal)) => {
             let name = match signal {
                 2 => " (interrupted)",
@@ -186,8 +188,13 @@ fn end(code: Option<i32>, signal: Option<i32>) -> End {
                 15 => " (terminated)",
                 _ => "",
             };
-            End { how: format!("signal {signal}{name}"), code: None, crashed: !matches!(signal, 2 | 9 | 15) }
+            End {
+                how: format!("signal {signal}{name}"),
+                code,
+                signal: Some(signal),
+                crashed: !matches!(signal, 2 | 9 | 15),
+            }
         }
-        (None, None) => End { how: "unknown".into(), code: None, crashed: false },
+        (None, None) => End { how: "unknown".into(), code, signal, crashed: false },
     }
 }

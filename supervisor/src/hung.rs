@@ -9,6 +9,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(2500);
 /// A process that has used this much processor time without progress is going in circles.
 const CIRCLES: Duration = Duration::from_secs(2);
 
+/// A process whose threads have waited for their turn for this part of the time has not had the chance to get on.
+/// One that is hung still wakes four times a second to report, and doesn't wait for long unless everything does.
+const STARVING_PART: u32 = 4;
+
 /// How long a killed process may take to be gone.
 pub(crate) const LAST_MOMENTS: Duration = Duration::from_millis(50);
 
@@ -34,26 +38,36 @@ pub(crate) enum Opinion {
     Hung,
 }
 
-/// Judges a child by how long ago it last made progress, and by its signs then and now.
+/// Judges a child that has made no progress for its patience, by its signs when it last did and now, and by how long it
+/// was looked at since it came under suspicion and how long its threads waited for their turn meanwhile.
 pub(crate) fn judge(
-    silent_for: Duration,
-    patience: Duration,
     then: Option<Sign>,
     now: Option<Sign>,
+    watched: Duration,
+    waited: Option<Duration>,
 ) -> Opinion {
-    if silent_for < patience {
-        return Opinion::Fine;
-    }
     let Some(now) = now else { return Opinion::Fine };
     let used = now.cpu.saturating_sub(then.map_or(now.cpu, |t| t.cpu));
+    let starving = waited.is_some_and(|waited| waited * STARVING_PART >= watched);
     match now.state {
         'T' | 't' => Opinion::Hung,
         'D' => Opinion::Starved,
         // It wants to run. If it did and got nowhere, it is hung; if it didn't get to, it is starved.
-        'R' if used < CIRCLES => Opinion::Starved,
+        'R' if used >= CIRCLES => Opinion::Hung,
+        'R' => Opinion::Starved,
         'Z' | 'X' => Opinion::Fine,
+        // Asleep at this moment, as a starved one may be too, between two turns that came too late.
+        _ if starving => Opinion::Starved,
         _ => Opinion::Hung,
     }
+}
+
+/// How long a process's threads have waited for their turn so far, all together: the second number of their
+/// `schedstat`, what a cgroup's quota held them up for included. `None` where the kernel doesn't count it.
+pub(crate) fn waited(pid: Pid) -> Option<Duration> {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).ok()?;
+    let waited = |text: String| text.split_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos);
+    threads.map(|t| waited(std::fs::read_to_string(t.ok()?.path().join("schedstat")).ok()?)).sum()
 }
 
 /// Looks at a process; `None` when it is gone.
@@ -101,23 +115,42 @@ mod tests {
         Some(Sign { state, cpu: Duration::from_millis(cpu_ms), start_ticks: 1 })
     }
 
-    fn after(seconds: u64, now: Option<Sign>) -> Opinion {
-        judge(Duration::from_secs(seconds), PATIENCE, at('S', 100), now)
+    fn after(now: Option<Sign>) -> Opinion {
+        judge(at('S', 100), now, PATIENCE, Some(PATIENCE / 20))
     }
 
     #[test]
     fn a_process_is_hung_when_it_could_go_on_and_does_not() {
-        assert_eq!(after(1, at('S', 100)), Opinion::Fine);
-        assert_eq!(after(3, at('S', 100)), Opinion::Hung);
-        assert_eq!(after(3, at('T', 100)), Opinion::Hung);
-        assert_eq!(after(9, at('R', 8_000)), Opinion::Hung);
+        assert_eq!(after(at('S', 100)), Opinion::Hung);
+        assert_eq!(after(at('T', 100)), Opinion::Hung);
+        assert_eq!(after(at('R', 8_000)), Opinion::Hung);
     }
 
     #[test]
     fn a_process_without_its_turn_is_not_hung() {
-        assert_eq!(after(30, at('R', 300)), Opinion::Starved);
-        assert_eq!(after(30, at('D', 100)), Opinion::Starved);
-        assert_eq!(after(30, None), Opinion::Fine);
+        assert_eq!(after(at('R', 300)), Opinion::Starved);
+        assert_eq!(after(at('D', 100)), Opinion::Starved);
+        assert_eq!(after(None), Opinion::Fine);
+    }
+
+    #[test]
+    fn a_process_that_sleeps_between_turns_that_come_too_late_is_not_hung() {
+        let waiting = |waited| judge(at('S', 100), at('S', 300), PATIENCE, waited);
+        assert_eq!(waiting(Some(PATIENCE / 2)), Opinion::Starved);
+        assert_eq!(waiting(Some(PATIENCE / 10)), Opinion::Hung);
+        assert_eq!(waiting(None), Opinion::Hung, "a kernel that doesn't count it");
+        let stopped = judge(at('S', 100), at('T', 100), PATIENCE, Some(PATIENCE));
+        assert_eq!(stopped, Opinion::Hung);
+    }
+
+    #[test]
+    fn the_kernel_counts_how_long_this_process_waited() {
+        let before = waited(rustix::process::getpid());
+        if before.is_none() {
+            println!("skipped: this kernel has no schedstat");
+            return;
+        }
+        assert!(waited(rustix::process::getpid()) >= before);
     }
 
     #[test]

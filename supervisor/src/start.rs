@@ -22,7 +22,9 @@ use signal_hook::iterator::Signals;
 
 use crate::child::{Child, Recipe};
 use crate::events::{self, Event};
+use crate::killed::MemoryWatch;
 use crate::meter::Meter;
+use crate::service::Service;
 use crate::session::Clips;
 use crate::state::{self, Saved};
 use crate::survey::FrameRates;
@@ -132,6 +134,8 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         meter: Meter::new(),
         rates: FrameRates::new(),
         ready_said: false,
+        memory: MemoryWatch::new(),
+        service: Service::from_environment(),
     };
     house.write_session(false);
     tracing::info!("clips go to {}; record one with: supervisor trigger", session.display());

@@ -14,12 +14,15 @@ use proto::instance::{ChildId, RuntimeDir};
 use proto::messages::{CameraState, CaptureReport, RecorderOrder, RecorderReport};
 use proto::stats::{SCHEMA, Stats, Totals};
 use rustix::process::Pid;
+use signal_hook::consts::SIGKILL;
 
 use crate::child::{Child, Life};
 use crate::events::{End, Event, Orders, Report};
+use crate::killed::MemoryWatch;
 use crate::meter::Meter;
 use crate::restart::Ending;
 use crate::rings::{self, Rings};
+use crate::service::Service;
 use crate::session::Clips;
 use crate::state::{self, Saved, SavedChild};
 use crate::survey::{self, FrameRates};
@@ -28,8 +31,9 @@ use crate::{health, hung, restart, session};
 
 /// How often the loop looks around when nothing happens.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
-/// A pause of the whole machine longer than this is nobody's fault.
-const STANDSTILL: Duration = Duration::from_secs(1);
+/// A look around that comes later than this has missed something: time in which this loop didn't get its turn, or the
+/// whole machine stood still, is nobody's fault.
+const LATE: Duration = Duration::from_millis(200);
 /// A camera that takes longer than this to open will not.
 const LONGEST_OPENING: Duration = Duration::from_secs(60);
 /// The recorder may take this long to close its clips at the end; with what comes after, five seconds in all.
@@ -60,6 +64,9 @@ pub(crate) struct House {
     pub(crate) meter: Meter,
     pub(crate) rates: FrameRates,
     pub(crate) ready_said: bool,
+    pub(crate) memory: MemoryWatch,
+    /// Who started this, and wants to be told.
+    pub(crate) service: Option<Service>,
 }
 
 impl House {
@@ -222,7 +229,11 @@ impl House {
         let Some(child) = self.children.iter_mut().find(|c| c.running().is_some_and(|r| r.pid == pid)) else {
             return;
         };
-        let ending = child.ended(end);
+        let mut end = end.clone();
+        if end.signal == Some(SIGKILL) && !child.is_being_ended() && self.memory.ran_out() {
+            end.how = "signal 9 (killed: out of memory?)".into();
+        }
+        let ending = child.ended(&end);
         if child.id == ChildId::Recorder {
             // Before the next one can hold anything: they share a reader's bit.
             rings::sweep_recorder(&self.rings);
@@ -297,6 +308,7 @@ impl House {
         let pids = self.pids();
         self.meter.measure(&pids);
         self.rates.measure(&self.config, &self.rings);
+        self.memory.look(now);
         let probed = self.verdict.is_some();
         for child in &mut self.children {
             let opened = match child.id {
@@ -305,7 +317,7 @@ impl House {
                 ChildId::Capture(_) => child.camera != CameraState::Opening,
             };
             if let Some(running) = child.running_mut() {
-                if since_last > STANDSTILL {
+                if since_last > LATE {
                     running.forgive(since_last);
                 }
                 if running.since.elapsed() >= restart::HEALTHY_LIFE {
@@ -323,6 +335,23 @@ impl House {
                 self.config.recording.post_roll_ms
             );
         }
+        self.tell_service(now);
+    }
+
+    /// Told by the loop itself: a supervisor whose loop stands still is not alive.
+    fn tell_service(&mut self, now: Instant) {
+        let Some(mut service) = self.service.take() else { return };
+        let state = self.state();
+        let clips = match self.desk.open_clips() {
+            0 => String::new(),
+            open => format!(", {open} clips open"),
+        };
+        let status = match self.troubles().first() {
+            Some(trouble) => format!("{state}: {trouble}"),
+            None => format!("{state}: {} cameras{clips}", self.config.cameras.len()),
+        };
+        service.tell(now, state != "starting", status);
+        self.service = Some(service);
     }
 
     fn pids(&self) -> Vec<u32> {
@@ -421,6 +450,11 @@ impl House {
                 self.recorder().last_exit.clone().unwrap_or_default()
             ));
         }
+        for child in &self.children {
+            let last_exit = child.last_exit.as_deref().unwrap_or_default();
+            let said = child.kills.trouble(Instant::now());
+            troubles.extend(said.map(|said| format!("{}: {said}; the last: {last_exit}", child.id)));
+        }
         troubles.extend(self.recorder().beat.trouble.clone());
         troubles
     }
@@ -469,6 +503,9 @@ impl House {
     /// it at once.
     pub(crate) fn close(&mut self, happening: &Receiver<Event>) {
         self.closing.store(true, Ordering::Relaxed);
+        if let Some(service) = &self.service {
+            service.stopping();
+        }
         let open = self.desk.open_clips();
         if open > 0 {
             tracing::info!("stopping: closing {open} open clips");
