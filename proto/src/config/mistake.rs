@@ -22,7 +22,7 @@ struct Place {
 }
 
 /// What each key takes, for a person who typed something else.
-const WHAT_IS_RIGHT: [(&str, &str); 28] = [
+const WHAT_IS_RIGHT: [(&str, &str); 29] = [
     ("width", "pixels, a whole number such as 1280"),
     ("height", "pixels, a whole number such as 720"),
     ("fps", "frames a second, a number such as 60 or 59.94"),
@@ -50,6 +50,7 @@ const WHAT_IS_RIGHT: [(&str, &str); 28] = [
     ("reserve_ms", "milliseconds, a whole number such as 250"),
     ("codec_quality", "a CRF, a whole number from 0 to 51"),
     ("standby_recorder", "true or false"),
+    ("min_free_bytes", "bytes, a whole number such as 67108864"),
     ("max_open_clips", "a whole number from 1 to 64"),
 ];
 
