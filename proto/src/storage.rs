@@ -129,12 +129,15 @@ pub fn no_link_to(clip: &Path) -> Result<(), Unfit> {
 }
 
 /// Has somebody removed an unfinished clip? Only if its session's folder is there without it: a recordings folder
-/// that is unmounted or renamed for a while takes its clips with it, and brings them back.
+/// that is unmounted or renamed for a while, or has a symbolic link in its place, brings its clips back with it.
 #[must_use]
 pub fn is_removed(clip: &Path) -> bool {
     // In this order: a plan goes only after its manifest has come.
     let gone = |path: &Path| matches!(path.try_exists(), Ok(false));
-    gone(&plan_path(clip)) && gone(&clip.join(MANIFEST)) && clip.parent().is_some_and(Path::is_dir)
+    gone(&plan_path(clip))
+        && gone(&clip.join(MANIFEST))
+        && clip.parent().is_some_and(Path::is_dir)
+        && no_link_to(clip).is_ok()
 }
 
 /// The path of a folder as it is to be looked at: absolute, and without a slash behind it, which would follow a link.

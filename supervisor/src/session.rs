@@ -2,8 +2,8 @@
 //! A thread of its own writes it, so that nobody else in the supervisor ever waits for the disk that clips go to.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use proto::clip::{CodecVerdict, EncoderChoice, MANIFEST, Manifest};
