@@ -34,7 +34,9 @@ pub fn plan_path(clip_folder: &Path) -> PathBuf {
 /// When the session's folder can't be read.
 pub fn unfinished_clips(session: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found: Vec<PathBuf> = std::fs::read_dir(session)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
+        // Not through symbolic links: what they lead to is somebody else's.
+        .filter_map(|entry| entry.ok().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())))
+        .map(|entry| entry.path())
         .filter(|folder| plan_path(folder).is_file())
         .collect();
     found.sort();

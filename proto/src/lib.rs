@@ -27,6 +27,8 @@ pub mod messages;
 pub mod name;
 #[cfg(feature = "host")]
 pub mod stats;
+#[cfg(feature = "host")]
+pub mod storage;
 
 /// Exit codes of every Preroll executable. A parent acts on them, so they are part of the interface.
 pub mod exit {

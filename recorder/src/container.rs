@@ -14,6 +14,7 @@ use ffmpeg_next::{Dictionary, Packet, Rational};
 
 use proto::clip::Codec;
 
+use crate::disk;
 use crate::encode::TIME_BASE;
 use crate::raw;
 
@@ -92,17 +93,17 @@ struct Watched {
 impl Write for Watched {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // All or an error: libav does not come back for the rest.
-        let result = self.file.write_all(bytes);
+        let result = disk::ask(|| self.file.write_all(bytes));
         self.trouble.note(result).map(|()| bytes.len())
     }
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        disk::ask(|| self.file.flush())
     }
 }
 
 impl Seek for Watched {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let result = self.file.seek(to);
+        let result = disk::ask(|| self.file.seek(to));
         self.trouble.note(result)
     }
 }
@@ -115,13 +116,8 @@ impl VideoWriter {
         mut parameters: codec::Parameters,
     ) -> Result<Self, WriteError> {
         let mut create = OpenOptions::new();
-        let file = create
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(WriteError::Disk)?;
+        create.write(true).create(true).truncate(true).mode(0o600);
+        let file = disk::ask(|| create.open(path)).map_err(WriteError::Disk)?;
         let trouble = Trouble::default();
         let stream = Watched { file, trouble: trouble.clone() };
         let (name, fourcc) = match layout {

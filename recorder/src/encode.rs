@@ -193,6 +193,11 @@ impl Encoder {
         self.drain(out)
     }
 
+    /// How many frames are inside.
+    pub(crate) fn inside(&self) -> usize {
+        self.inside.len()
+    }
+
     fn drain(
         &mut self,
         mut out: impl FnMut(&mut Packet) -> Result<(), ffmpeg::Error>,

@@ -12,16 +12,18 @@ use std::time::{Duration, Instant};
 
 use proto::clip::{
     CSV_HEADER, CameraClip, EncoderChoice, FileMaker, GapCause, Interruption, InterruptionCause, MANIFEST,
-    Manifest, PLAN, SCHEMA, WORKSHOP, Window, plan_path,
+    Manifest, PLAN, SCHEMA, WORKSHOP, Window,
 };
 use proto::durable;
 use proto::frame::Moment;
 use proto::messages::{RecorderReport, Reports};
 use proto::name::Name;
+use proto::storage;
 use proto::time::{MonotonicNs, UtcTime, nanos};
 
 use crate::account::{Evidence, Wanted};
 use crate::container::{self, VideoWriter, WriteError};
+use crate::disk::{self, Disk};
 use crate::journal::{PartReason, Row};
 use crate::part::{self, Part};
 use crate::pulse::Pulse;
@@ -42,7 +44,12 @@ pub(crate) enum Finishing {
 }
 
 /// Runs until it is told that no more will come.
-pub(crate) fn run(queue: &Receiver<Finishing>, reports: &Reports<RecorderReport>, pulse: &Arc<Pulse>) {
+pub(crate) fn run(
+    queue: &Receiver<Finishing>,
+    reports: &Reports<RecorderReport>,
+    pulse: &Arc<Pulse>,
+    disk: &Disk,
+) {
     let mut sets: HashMap<PathBuf, Vec<Footage>> = HashMap::new();
     let mut failed: Vec<PathBuf> = Vec::new();
     let mut tried = Instant::now();
@@ -69,7 +76,7 @@ pub(crate) fn run(queue: &Receiver<Finishing>, reports: &Reports<RecorderReport>
         for folder in ready {
             let Some(set) = sets.get(&folder) else { continue };
             let _working = pulse.work();
-            match publish(&folder, set, pulse) {
+            match publish(&folder, set, pulse, disk) {
                 Ok(manifest) => {
                     pulse.set_storage_trouble(None);
                     announce(&folder, &manifest, reports);
@@ -77,7 +84,7 @@ pub(crate) fn run(queue: &Receiver<Finishing>, reports: &Reports<RecorderReport>
                     pulse.clip_closed();
                 }
                 // Somebody has removed it. There is nothing left to finish, and nobody waits for it.
-                Err(e) if !plan_path(&folder).exists() => {
+                Err(e) if disk::ask(|| storage::is_removed(&folder)) => {
                     tracing::error!("clip {}: is gone: {e}", folder.display());
                     pulse.set_storage_trouble(None);
                     sets.remove(&folder);
@@ -88,7 +95,11 @@ pub(crate) fn run(queue: &Receiver<Finishing>, reports: &Reports<RecorderReport>
                         "clip {}: can't be finished: {e}; trying again until it works",
                         folder.display()
                     );
-                    pulse.set_storage_trouble(Some(format!("{}: {e}", folder.display())));
+                    let advice = disk::advice(&e);
+                    pulse.set_storage_trouble(Some(format!(
+                        "clip {} can't be finished: {e}; {advice}",
+                        folder.display()
+                    )));
                     failed.push(folder);
                     tried = Instant::now();
                 }
@@ -168,12 +179,15 @@ fn empty(workshop: &Path) -> io::Result<()> {
     std::fs::remove_dir(workshop)
 }
 
-fn publish(folder: &Path, set: &[Footage], pulse: &Pulse) -> io::Result<Manifest> {
+fn publish(folder: &Path, set: &[Footage], pulse: &Pulse, disk: &Disk) -> io::Result<Manifest> {
+    disk::ask(|| storage::no_link_to(folder))?;
     let ready = folder.join(WORKSHOP).join(READY);
-    match std::fs::remove_dir_all(&ready) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => std::fs::create_dir(&ready)?,
-    }
+    disk::ask(|| match std::fs::remove_dir_all(&ready) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => std::fs::create_dir(&ready),
+    })?;
+    // For a moment there are the parts and what is made of them.
+    disk.has_room_for(folder, disk::ask(|| part::bytes(&folder.join(WORKSHOP)))?)?;
     // Side by side: most of the time goes into waiting for the disk, and it serves them together.
     let cameras: BTreeMap<Name, CameraClip> = std::thread::scope(|scope| {
         let ready = &ready;
@@ -187,12 +201,13 @@ fn publish(folder: &Path, set: &[Footage], pulse: &Pulse) -> io::Result<Manifest
     })?;
     for clip in cameras.values() {
         for file in clip.files.iter().chain([&clip.timestamps]) {
-            std::fs::rename(ready.join(file), folder.join(file))?;
+            disk::ask(|| std::fs::rename(ready.join(file), folder.join(file)))?;
         }
     }
     let manifest = manifest(set, cameras).ok_or_else(|| io::Error::other("no camera"))?;
-    durable::replace_synced(&folder.join(MANIFEST), &serde_json::to_vec_pretty(&manifest)?)?;
-    clear_workshop(folder);
+    let text = serde_json::to_vec_pretty(&manifest)?;
+    disk::ask(|| durable::replace_synced(&folder.join(MANIFEST), &text))?;
+    disk::ask(|| clear_workshop(folder));
     Ok(manifest)
 }
 
@@ -252,7 +267,7 @@ fn join_camera(footage: &Footage, folder: &Path, ready: &Path, pulse: &Pulse) ->
         // Writing to a String can't fail.
         let _ = writeln!(text, "{},{index},{}", camera.name, row.moment.t_capture.0);
     }
-    durable::write_synced(&ready.join(&csv), text.as_bytes())?;
+    disk::ask(|| durable::write_synced(&ready.join(&csv), text.as_bytes()))?;
 
     let account = agree(&footage.evidence, &joined.rows).account();
     let made_by = parts.first().map_or_else(crate::encode::last_resort, |p| p.header.choice.clone());
@@ -343,7 +358,7 @@ fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Pulse) -> io::R
     }
     for FileMaker { file, .. } in &joined.files {
         let path = ready.join(file);
-        durable::sync_contents(&path)?;
+        disk::ask(|| durable::sync_contents(&path))?;
         joined.size_bytes += path.metadata()?.len();
     }
     Ok(joined)

@@ -16,6 +16,8 @@ use proto::clip::EncoderChoice;
 use proto::frame::{Before, Moment};
 use proto::time::MonotonicNs;
 
+use crate::disk;
+
 /// How a part was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PartHeader {
@@ -62,24 +64,27 @@ pub(crate) struct Journal {
 impl Journal {
     /// Begins one. There must be none at this path.
     pub(crate) fn create(path: &Path, header: &PartHeader) -> io::Result<Self> {
-        let mut file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
         let mut line = serde_json::to_vec(header)?;
         line.push(b'\n');
-        file.write_all(&line)?;
-        Ok(Self { file })
+        disk::ask(|| {
+            let mut file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
+            file.write_all(&line)?;
+            Ok(Self { file })
+        })
     }
 
     /// Adds a frame, in one write.
     pub(crate) fn add(&mut self, row: &Row) -> io::Result<()> {
         let Moment { sequence, source_sequence, t_capture, epoch, before } = row.moment;
         let (t, b, e) = (t_capture.0, before.code(), row.encoded.0);
-        self.file.write_all(format!("{sequence},{source_sequence},{t},{epoch},{b},{e}\n").as_bytes())
+        let line = format!("{sequence},{source_sequence},{t},{epoch},{b},{e}\n");
+        disk::ask(|| self.file.write_all(line.as_bytes()))
     }
 }
 
 /// Reads a journal back. A torn last line is passed over; `None` when not even the first is whole.
 pub(crate) fn read(path: &Path) -> io::Result<Option<(PartHeader, Vec<Row>)>> {
-    let text = std::fs::read(path)?;
+    let text = disk::ask(|| std::fs::read(path))?;
     let text = String::from_utf8_lossy(&text);
     let mut lines = text.split_inclusive('\n').map_while(|line| line.strip_suffix('\n'));
     let header = lines.next().and_then(|line| serde_json::from_str(line).ok());

@@ -7,6 +7,7 @@
 
 mod account;
 mod container;
+mod disk;
 mod encode;
 mod finish;
 mod hold;

@@ -11,6 +11,7 @@ use proto::name::Name;
 use proto::time::{MonotonicNs, nanos};
 
 use crate::container::{Layout, VideoWriter, WriteError};
+use crate::disk;
 use crate::encode::{Encoder, EncoderSetup, WarmEncoder};
 use crate::journal::{self, Journal, PartHeader, Row};
 use crate::raw::{self, Pixels};
@@ -34,6 +35,8 @@ pub(crate) struct OpenPart {
     header: PartHeader,
     path: PathBuf,
     period_us: i64,
+    /// Frames that it was given.
+    given: usize,
 }
 
 fn video_path(workshop: &Path, camera: &Name, number: u32) -> PathBuf {
@@ -74,10 +77,14 @@ impl OpenPart {
         let path = video_path(workshop, camera, number);
         let disk = |source| PartError::Disk { path: path.clone(), source };
         let encoder = setup.open_unless(warm).map_err(|e| encoder_error(setup, e))?;
-        let journal = Journal::create(&journal_path(workshop, camera, number), &header).map_err(disk)?;
-        let writer = VideoWriter::create(&path, Layout::FragmentedMp4, encoder.parameters())
-            .map_err(|e| write_error(&path, &setup.choice.encoder, e))?;
-        Ok(Self { encoder, writer, journal, header, path, period_us: period_us(setup.fps) })
+        let files = (|| {
+            let journal = Journal::create(&journal_path(workshop, camera, number), &header).map_err(disk)?;
+            let writer = VideoWriter::create(&path, Layout::FragmentedMp4, encoder.parameters())
+                .map_err(|e| write_error(&path, &setup.choice.encoder, e))?;
+            Ok((journal, writer))
+        })();
+        let (journal, writer) = files.inspect_err(|_| remove(&path))?;
+        Ok(Self { encoder, writer, journal, header, path, period_us: period_us(setup.fps), given: 0 })
     }
 
     /// Adds one frame: its line to the journal, its packet to the file. When this returns, the kernel has both.
@@ -87,7 +94,19 @@ impl OpenPart {
         let (writer, period) = (&mut self.writer, self.period_us);
         let mut failed = None;
         let encoded = self.encoder.encode(pixels, pts, |packet| keep(writer, packet, period, &mut failed));
-        self.outcome(encoded, failed)
+        self.outcome(encoded, failed)?;
+        self.given += 1;
+        Ok(())
+    }
+
+    /// Gives it up where it is, with whatever is in its file. Says how many of the frames that it was given are not.
+    pub(crate) fn abandon(self) -> usize {
+        let inside = self.encoder.inside().min(self.given);
+        if inside == self.given {
+            // Not one frame: a disk that stays full would be littered with such files.
+            remove(&self.path);
+        }
+        inside
     }
 
     /// Writes what the encoder still holds. The file needs no ending.
@@ -109,6 +128,13 @@ impl OpenPart {
             (None, Err(source)) => Err(PartError::Encoder { encoder: encoder.clone(), source }),
             (None, Ok(())) => Ok(()),
         }
+    }
+}
+
+/// Takes away a part that has nothing in it, as well as can be.
+fn remove(video: &Path) {
+    for path in [video.to_owned(), video.with_extension("journal")] {
+        let _ = disk::ask(|| std::fs::remove_file(path));
     }
 }
 
@@ -146,6 +172,15 @@ pub(crate) struct Part {
     path: PathBuf,
 }
 
+/// How much all parts in a workshop take.
+pub(crate) fn bytes(workshop: &Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(workshop)? {
+        bytes += entry?.metadata()?.len();
+    }
+    Ok(bytes)
+}
+
 /// Every part of a camera's clip, in order. One that never got to a whole frame is passed over.
 pub(crate) fn read_all(workshop: &Path, camera: &Name, geometry: &Geometry) -> std::io::Result<Vec<Part>> {
     let mut parts = Vec::new();
@@ -155,7 +190,7 @@ pub(crate) fn read_all(workshop: &Path, camera: &Name, geometry: &Geometry) -> s
         };
         let path = video_path(workshop, camera, number);
         // A file without its header yet is one without a frame.
-        let Some(input) = raw::open_by_header(&path) else { continue };
+        let Some(input) = disk::ask(|| raw::open_by_header(&path)) else { continue };
         let Some(stream) = input.stream(0) else { continue };
         let mut part = Part { header, rows, parameters: raw::with_size(stream.parameters(), geometry), path };
         let mut whole = Vec::new();
@@ -179,11 +214,11 @@ impl Part {
         &self,
         mut each: impl FnMut(&Row, &mut Packet) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Some(mut input) = raw::open_by_header(&self.path) else { return Ok(()) };
+        let Some(mut input) = disk::ask(|| raw::open_by_header(&self.path)) else { return Ok(()) };
         let mut rows = self.rows.iter();
         loop {
             let mut packet = Packet::empty();
-            if packet.read(&mut input).is_err() || packet.is_corrupt() || packet.size() == 0 {
+            if disk::ask(|| packet.read(&mut input)).is_err() || packet.is_corrupt() || packet.size() == 0 {
                 return Ok(());
             }
             // Encoders give frames out in the order they took them, one packet each. The times in the file are not

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use proto::messages::RecorderBeat;
 use proto::name::Name;
+
+use crate::disk::Disk;
 
 /// Shared by all threads of the recorder.
 #[derive(Default)]
@@ -17,6 +19,7 @@ pub(crate) struct Pulse {
     under_way: AtomicU64,
     cameras: Mutex<BTreeMap<Name, Camera>>,
     storage: Mutex<Option<String>>,
+    disk: OnceLock<Arc<Disk>>,
 }
 
 #[derive(Default)]
@@ -70,10 +73,19 @@ impl Pulse {
         *lock(&self.storage) = trouble;
     }
 
+    /// From now on the disk's troubles are told too.
+    pub(crate) fn show_disk(&self, disk: &Arc<Disk>) {
+        let _ = self.disk.set(Arc::clone(disk));
+    }
+
     pub(crate) fn beat(&self) -> RecorderBeat {
         let cameras = lock(&self.cameras);
-        let trouble =
-            lock(&self.storage).clone().or_else(|| cameras.values().find_map(|c| c.trouble.clone()));
+        let disk = self.disk.get();
+        // What is wrong with the folder as a whole says more than what it did to one file.
+        let trouble = disk
+            .and_then(|d| d.stall().or_else(|| d.trouble()))
+            .or_else(|| lock(&self.storage).clone())
+            .or_else(|| cameras.values().find_map(|c| c.trouble.clone()));
         let open = self.open.load(Ordering::Relaxed);
         RecorderBeat {
             progress: self.progress.load(Ordering::Relaxed),

@@ -15,8 +15,10 @@ use proto::instance::{ChildId, RuntimeDir};
 use proto::messages::{self, BEAT, Link, RecorderOrder, RecorderReport, Reports};
 use proto::name::Name;
 use proto::ring::Ring;
+use proto::storage;
 use proto::time::MonotonicNs;
 
+use crate::disk::{self, Disk};
 use crate::finish::{self, Finishing};
 use crate::hold::Hold;
 use crate::probe::{self, SharedVerdict};
@@ -48,7 +50,9 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
     let config = Config::load_checked(&dir.config_path()).context("the instance's config")?;
     let rings = open_rings(&config, &dir);
     let verdict: SharedVerdict = Arc::new(Mutex::new(probe::unprobed(&config)));
-    let mut desk = Desk::open(&config, &rings, &verdict, &reports, &pulse)?;
+    let disk = Disk::watch(&config.recording)?;
+    pulse.show_disk(&disk);
+    let mut desk = Desk::open(&config, &rings, &verdict, &reports, &pulse, &disk)?;
     // The probe has begun, or need not; and it has ended, or need not begin.
     let (mut probing, known_by_now) = (false, Arc::new(AtomicBool::new(false)));
     for order in orders {
@@ -73,8 +77,11 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
                         start_probe(&dir, &config, &rings, &verdict, &known_by_now, &reports, &pulse)?;
                     }
                 }
+                if let Some(session) = sessions.first() {
+                    disk.use_session(session);
+                }
                 for session in sessions {
-                    for folder in unfinished_clips(&session).unwrap_or_default() {
+                    for folder in disk::ask(|| unfinished_clips(&session)).unwrap_or_default() {
                         desk.take_on(&folder);
                     }
                 }
@@ -169,12 +176,13 @@ impl Desk {
         verdict: &SharedVerdict,
         reports: &Reports<RecorderReport>,
         pulse: &Arc<Pulse>,
+        disk: &Arc<Disk>,
     ) -> std::io::Result<Self> {
         let (footage, queue) = channel();
-        let (to_supervisor, beating) = (reports.clone(), Arc::clone(pulse));
+        let (to_supervisor, beating, folder) = (reports.clone(), Arc::clone(pulse), Arc::clone(disk));
         let finisher = std::thread::Builder::new()
             .name("finisher".into())
-            .spawn(move || finish::run(&queue, &to_supervisor, &beating))?;
+            .spawn(move || finish::run(&queue, &to_supervisor, &beating, &folder))?;
         let mut workers = HashMap::new();
         for (camera, ring) in config.cameras.iter().zip(rings) {
             let (jobs_to, jobs) = channel();
@@ -186,6 +194,7 @@ impl Desk {
                 jobs,
                 finishing: footage.clone(),
                 pulse: Arc::clone(pulse),
+                disk: Arc::clone(disk),
             };
             let thread =
                 std::thread::Builder::new().name(camera.name.to_string()).spawn(move || worker.run())?;
@@ -206,7 +215,9 @@ impl Desk {
         if self.taken_on.contains(folder) {
             return;
         }
-        let hold = match Hold::take(folder) {
+        let hold = match disk::ask(|| {
+            storage::no_link_to(folder).map_err(Into::into).and_then(|()| Hold::take(folder))
+        }) {
             Ok(Some(hold)) => Arc::new(hold),
             Ok(None) => {
                 tracing::info!("clip {}: another recorder is at work on it", folder.display());
@@ -215,11 +226,11 @@ impl Desk {
             Err(e) => return self.lose(folder, &e.into()),
         };
         self.taken_on.insert(folder.to_owned());
-        if let Some(manifest) = finish::already_finished(folder) {
+        if let Some(manifest) = disk::ask(|| finish::already_finished(folder)) {
             finish::announce(folder, &manifest, &self.reports);
             return;
         }
-        let plan = match read_plan(folder) {
+        let plan = match disk::ask(|| read_plan(folder)) {
             Ok(plan) => Arc::new(plan),
             Err(e) => return self.lose(folder, &e),
         };

@@ -8,9 +8,11 @@ use std::time::Duration;
 use proto::clip::{CodecVerdict, EncoderChoice, GapCause, Plan, PlannedCamera, WORKSHOP, Window};
 use proto::frame::Moment;
 use proto::ring::{Miss, Ring, RingReader};
+use proto::storage;
 use proto::time::MonotonicNs;
 
 use crate::account::{Evidence, Wanted};
+use crate::disk;
 use crate::encode::{EncoderSetup, WarmEncoder};
 use crate::hold::Hold;
 use crate::journal::{PartHeader, PartReason, Row};
@@ -48,6 +50,8 @@ pub(crate) struct Take {
     /// Frames that were given up, and why.
     given_up: Vec<(u64, GapCause)>,
     disk: Disk,
+    /// How long this thread had waited for the disk when the take last was level with the camera.
+    waited_by_then: Duration,
 }
 
 #[derive(Clone, Copy)]
@@ -160,6 +164,7 @@ impl Take {
             written,
             given_up: Vec::new(),
             disk: Disk::Fine,
+            waited_by_then: disk::waited(),
         }
     }
 
@@ -185,7 +190,7 @@ impl Take {
     }
 
     /// Moves on by one frame.
-    pub(crate) fn step(&mut self, now: MonotonicNs) -> Step {
+    pub(crate) fn step(&mut self, now: MonotonicNs, disk: &disk::Disk) -> Step {
         let Some(reader) = self.reader.clone() else { return Step::Over };
         let ring = reader.ring();
         if self.first.is_none() {
@@ -200,8 +205,11 @@ impl Take {
         }
         match ring.moment(self.next) {
             Some(moment) if moment.t_capture > self.window.end_ns => Step::Over,
-            None if self.next > ring.head() => self.wait_or_end(ring, now),
-            _ => self.record(&reader, now),
+            None if self.next > ring.head() => {
+                self.waited_by_then = disk::waited();
+                self.wait_or_end(ring, now)
+            }
+            _ => self.record(&reader, now, disk),
         }
     }
 
@@ -216,21 +224,22 @@ impl Take {
         if now > self.window.end_ns + patience { Step::Over } else { Step::Waiting }
     }
 
-    fn record(&mut self, reader: &RingReader, now: MonotonicNs) -> Step {
+    fn record(&mut self, reader: &RingReader, now: MonotonicNs, disk: &disk::Disk) -> Step {
         if let Disk::Troubled { again, .. } = self.disk
             && now < again
         {
             self.skip_overrun(reader, self.next, GapCause::Disk);
             return Step::Paused;
         }
+        if let Err(source) = disk.low() {
+            return self.make_do_without_room(source);
+        }
         let lease = match reader.lease(self.next) {
             Ok(lease) => lease,
             // Another take of this camera has the frame in its encoder; it will come back.
             Err(Miss::NotYet | Miss::AlreadyLeased) => return Step::Waiting,
             Err(Miss::Overrun) => {
-                let troubled = matches!(self.disk, Disk::Troubled { .. });
-                let cause = if troubled { GapCause::Disk } else { GapCause::RingOverrun };
-                self.skip_overrun(reader, self.next + 1, cause);
+                self.skip_overrun(reader, self.next + 1, self.why_overrun());
                 return Step::Encoded;
             }
         };
@@ -261,15 +270,39 @@ impl Take {
         self.next = to;
     }
 
+    /// Frames were overwritten before they could be recorded: because the disk kept us, or because we were slow?
+    fn why_overrun(&self) -> GapCause {
+        let stalled = disk::waited().saturating_sub(self.waited_by_then) >= disk::STALLED;
+        if stalled || self.trouble().is_some() { GapCause::Disk } else { GapCause::RingOverrun }
+    }
+
+    /// The disk is as full as it may become. What was begun can still be ended in order.
+    fn make_do_without_room(&mut self, source: std::io::Error) -> Step {
+        if let Some(part) = self.part.take()
+            && let Err(e) = part.finish()
+        {
+            tracing::error!("clip {}: camera {}: {e}", self.plan.clip_id, self.camera.name);
+        }
+        self.recover(&PartError::Disk { path: self.folder.clone(), source })
+    }
+
     fn recover(&mut self, error: &PartError) -> Step {
-        self.part = None;
+        let part = self.part.take();
         match error {
-            PartError::Disk { .. } => {
+            PartError::Disk { source, .. } => {
+                // What was in the encoder is in no file; the ring still has it.
+                let unwritten = part.map_or(0, OpenPart::abandon);
+                let back = self.written.split_off(self.written.len().saturating_sub(unwritten));
+                if let Some(first) = back.first() {
+                    self.next = first.sequence;
+                    self.given_up.retain(|(sequence, _)| *sequence < first.sequence);
+                }
                 if self.trouble().is_none() {
                     tracing::error!("clip {}: {error}; trying again until it works", self.plan.clip_id);
                 }
                 self.next_part_is = PartReason::Disk;
-                self.disk = Disk::Troubled { again: MonotonicNs::now() + DISK_PAUSE, why: error.to_string() };
+                let why = format!("{error}; {}", disk::advice(source));
+                self.disk = Disk::Troubled { again: MonotonicNs::now() + DISK_PAUSE, why };
                 Step::Paused
             }
             PartError::Encoder { .. } if self.codec + 1 < self.chain.len() => {
@@ -299,6 +332,8 @@ impl Take {
             Some(part) => part,
             None => {
                 let workshop = self.folder.join(WORKSHOP);
+                disk::ask(|| storage::no_link_to(&self.folder))
+                    .map_err(|e| PartError::Disk { path: workshop.clone(), source: e.into() })?;
                 let first = self.first.unwrap_or(First { sequence: moment.sequence, previous: None });
                 let header = PartHeader {
                     choice: choice.clone(),

@@ -11,6 +11,7 @@ use proto::name::Name;
 use proto::ring::{ReaderBit, Ring, RingReader};
 use proto::time::MonotonicNs;
 
+use crate::disk::Disk;
 use crate::encode::{EncoderSetup, WarmEncoder};
 use crate::finish::Finishing;
 use crate::hold::Hold;
@@ -42,6 +43,7 @@ pub(crate) struct Worker {
     pub(crate) jobs: Receiver<Job>,
     pub(crate) finishing: Sender<Finishing>,
     pub(crate) pulse: Arc<Pulse>,
+    pub(crate) disk: Arc<Disk>,
 }
 
 impl Worker {
@@ -106,7 +108,7 @@ impl Worker {
         let mut encoded = false;
         let mut index = 0;
         while index < takes.len() {
-            match takes[index].step(MonotonicNs::now()) {
+            match takes[index].step(MonotonicNs::now(), &self.disk) {
                 Step::Encoded => {
                     encoded = true;
                     self.pulse.encoded();

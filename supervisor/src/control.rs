@@ -10,14 +10,14 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use proto::control::{
-    self, Arriving, FRAME_DEADLINE, FrameError, Refused, Request, Response, TriggerRequest,
+    self, Accepted, Arriving, FRAME_DEADLINE, FrameError, Refused, Request, Response, TriggerRequest,
 };
 use proto::exit;
 use proto::time::MonotonicNs;
@@ -36,6 +36,9 @@ const MAX_COMMANDS: usize = 256;
 const AT_ONCE: usize = 64;
 /// How long the door stays shut when there is no descriptor or no place left.
 const BRIEFLY: Duration = Duration::from_millis(20);
+/// A disk that takes longer than this to take a plan, or to flush it, has stalled. Both fit into the time in which a
+/// command expects its answer.
+const DISK_PATIENCE: Duration = Duration::from_secs(4);
 /// A connection's thread handles one small message.
 const STACK_BYTES: usize = 256 * 1024;
 
@@ -276,13 +279,31 @@ fn trigger(stream: &UnixStream, request: &TriggerRequest, counter: &Counter) -> 
     if counter.closing.load(Ordering::Relaxed) {
         return say(stream, &refuse("the supervisor is ending; this moment was not recorded"));
     }
-    let (mut accepted, folder) = match counter.desk.accept(request, MonotonicNs::now()) {
+    let Ok(steps) = plan(request, counter) else {
+        return say(stream, &refuse("can't start a thread; this moment was not recorded"));
+    };
+    let taken = match steps.recv_timeout(DISK_PATIENCE) {
+        Ok(Planning::Taken(taken)) => taken,
+        Ok(Planning::Synced(_)) | Err(_) => {
+            let why = format!(
+                "disk stalled: {} has not answered for {} s; if it does, what the rings hold by then is recorded",
+                counter.desk.session().display(),
+                DISK_PATIENCE.as_secs()
+            );
+            return say(stream, &refuse(&why));
+        }
+    };
+    let (mut accepted, folder) = match taken {
         Ok(accepted) => accepted,
         Err(refused) => return say(stream, &Response::Refused(refused)),
     };
-    // The recorder begins while the disk is still busy with the plan: the pre-roll is ageing.
-    let _ = counter.events.send(Event::Planned(folder.clone()));
-    if let Err(e) = trigger::sync_plan(&folder) {
+    let synced = match steps.recv_timeout(DISK_PATIENCE) {
+        Ok(Planning::Synced(synced)) => synced.map_err(|e| e.to_string()),
+        Ok(Planning::Taken(_)) | Err(_) => {
+            Err(format!("the disk has not answered for {} s", DISK_PATIENCE.as_secs()))
+        }
+    };
+    if let Err(e) = synced {
         tracing::error!("{}: the plan may not be on the disk yet: {e}", folder.display());
         accepted
             .notes
@@ -296,6 +317,34 @@ fn trigger(stream: &UnixStream, request: &TriggerRequest, counter: &Counter) -> 
         Some(manifest) => say(stream, &Response::Finished(Box::new(manifest))),
         None => say(stream, &refuse("the supervisor ended before the clip was finished")),
     }
+}
+
+/// What becomes of a trigger.
+enum Planning {
+    /// Its plan is there, or it was refused.
+    Taken(Result<(Accepted, PathBuf), Refused>),
+    /// The plan was flushed to the disk.
+    Synced(io::Result<()>),
+}
+
+/// Takes a trigger from a thread of its own: a disk that hangs must not keep whoever asks without an answer.
+fn plan(request: &TriggerRequest, counter: &Counter) -> io::Result<Receiver<Planning>> {
+    let (step, steps) = channel();
+    let (request, counter, now) = (request.clone(), counter.clone(), MonotonicNs::now());
+    std::thread::Builder::new().name("plan".into()).stack_size(STACK_BYTES).spawn(move || {
+        let taken = counter.desk.accept(&request, now);
+        let folder = taken.as_ref().ok().map(|(_, folder)| folder.clone());
+        if let Some(folder) = &folder {
+            // The recorder begins while the disk is still busy with the plan: the pre-roll is ageing.
+            let _ = counter.events.send(Event::Planned(folder.clone()));
+        }
+        // Whoever asked may have been told to wait no longer.
+        let _ = step.send(Planning::Taken(taken));
+        if let Some(folder) = &folder {
+            let _ = step.send(Planning::Synced(trigger::sync_plan(folder)));
+        }
+    })?;
+    Ok(steps)
 }
 
 fn refuse(why: &str) -> Response {

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use proto::config::{Backend, CameraConfig, Config, FileConfig, Key};
 use proto::exit;
 use proto::ring::segment;
+use proto::storage;
 use serde::Deserialize;
 
 use crate::{Failure, executable};
@@ -169,9 +170,20 @@ fn available() -> u64 {
     kib.map_or(shm, |kib| shm.min((kib * 1024).saturating_sub(MEMORY_FOR_THE_REST)))
 }
 
-/// Can folders be made there? Tries in the nearest folder that exists, and leaves nothing.
+/// Where clips are to go, if nothing would be recorded through a symbolic link there.
+pub(crate) fn output_dir(config: &Config) -> Result<PathBuf, Failure> {
+    let refused = |why: &dyn std::fmt::Display| {
+        Failure::bad_input(config.mistake(Key::OutputDir, format!("recording.output_dir: {why}")))
+    };
+    let plain = storage::plain(&config.recording.output_dir).map_err(|e| refused(&e))?;
+    storage::no_link(&plain).map_err(|e| refused(&e))?;
+    Ok(plain)
+}
+
+/// Can folders be made there, and is there room? Tries in the nearest folder that exists, and leaves nothing.
 fn writable(config: &Config) -> Result<(), Failure> {
     let output_dir = &config.recording.output_dir;
+    let floor = config.recording.min_free_bytes;
     let no = |path: &Path, why: &str| {
         let message = format!(
             "recording.output_dir: {} can't be written ({}: {why}); name another folder",
@@ -180,12 +192,16 @@ fn writable(config: &Config) -> Result<(), Failure> {
         );
         Failure::bad_input(config.mistake(Key::OutputDir, message))
     };
-    let absolute: PathBuf = std::path::absolute(output_dir).map_err(|e| no(output_dir, &e.to_string()))?;
+    let absolute = self::output_dir(config)?;
     for folder in absolute.ancestors() {
         match folder.metadata() {
             Ok(there) if !there.is_dir() => return Err(no(folder, "it is not a folder")),
             // Permissions don't tell (root may do anything but on a read-only or a special file system): try.
-            Ok(_) => return tempfile::tempdir_in(folder).map(drop).map_err(|e| no(folder, &e.to_string())),
+            Ok(_) => {
+                tempfile::tempdir_in(folder).map_err(|e| no(folder, &e.to_string()))?;
+                let room = storage::has_room(folder, floor, 0);
+                return room.map_err(|e| Failure::bad_input(format!("recording.output_dir: {e}")));
+            }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => return Err(no(folder, &e.to_string())),
         }

@@ -1,8 +1,12 @@
 //! `session.json`: what ran, beside the clips it made. Rewritten when something in it changes; nothing depends on it.
+//! A thread of its own writes it, so that nobody else in the supervisor ever waits for the disk that clips go to.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
-use proto::clip::{CodecVerdict, EncoderChoice};
+use proto::clip::{CodecVerdict, EncoderChoice, MANIFEST, Manifest};
 use proto::config::Config;
 use proto::durable;
 use proto::time::{UtcTime, WallAnchor};
@@ -12,6 +16,8 @@ use serde::Serialize;
 const SCHEMA: u32 = 1;
 /// Its name.
 const FILE: &str = "session.json";
+/// How long the last version may take to be written: the whole end may take five seconds.
+const LAST_LINE: Duration = Duration::from_millis(500);
 
 /// Clip sets of this session by outcome.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,6 +25,20 @@ pub(crate) struct Clips {
     pub(crate) completed: u64,
     pub(crate) incomplete: u64,
     pub(crate) last_finish_ms: Option<u64>,
+}
+
+impl Clips {
+    /// Counted by their manifests.
+    pub(crate) fn on_disk(session: &Path) -> Self {
+        let mut clips = Self::default();
+        for entry in std::fs::read_dir(session).into_iter().flatten().filter_map(Result::ok) {
+            let text = std::fs::read(entry.path().join(MANIFEST));
+            if let Some(manifest) = text.ok().and_then(|t| serde_json::from_slice::<Manifest>(&t).ok()) {
+                if manifest.complete { clips.completed += 1 } else { clips.incomplete += 1 }
+            }
+        }
+        clips
+    }
 }
 
 #[derive(Serialize)]
@@ -36,14 +56,70 @@ struct Session<'a> {
     clips_incomplete: u64,
 }
 
-/// Writes it.
-pub(crate) fn write(
-    folder: &Path,
-    config: &Config,
-    verdict: Option<&CodecVerdict>,
-    clips: Clips,
-    ended: bool,
-) {
+/// What is to be written.
+struct Page {
+    encoder: Option<EncoderChoice>,
+    /// `None`: the run is over, and what is on the disk counts.
+    clips: Option<Clips>,
+}
+
+/// The thread that writes.
+pub(crate) struct Scribe {
+    pages: Sender<Page>,
+    done: Receiver<()>,
+}
+
+impl Scribe {
+    pub(crate) fn start(folder: &Path, config: &Arc<Config>) -> std::io::Result<Self> {
+        let (pages, queue) = channel();
+        let (ended, done) = channel();
+        let (folder, config) = (folder.to_owned(), Arc::clone(config));
+        std::thread::Builder::new().name("session".into()).spawn(move || {
+            run(&folder, &config, &queue);
+            // Nobody waits for it any more if it took too long.
+            let _ = ended.send(());
+        })?;
+        Ok(Self { pages, done })
+    }
+
+    /// Has it written, sooner or later; only the newest version counts.
+    pub(crate) fn write(&self, verdict: Option<&CodecVerdict>, clips: Clips) {
+        self.send(verdict, Some(clips));
+    }
+
+    /// Has the last version written, or the folder removed if no clip was made, and waits for that for a moment.
+    pub(crate) fn end(&self, verdict: Option<&CodecVerdict>) {
+        self.send(verdict, None);
+        if self.done.recv_timeout(LAST_LINE).is_err() {
+            tracing::warn!("the disk does not answer: {FILE} stays as it was; the clips do not need it");
+        }
+    }
+
+    fn send(&self, verdict: Option<&CodecVerdict>, clips: Option<Clips>) {
+        let encoder = verdict.and_then(|v| v.chain.first().cloned());
+        // The thread ends after the last page.
+        let _ = self.pages.send(Page { encoder, clips });
+    }
+}
+
+fn run(folder: &Path, config: &Config, queue: &Receiver<Page>) {
+    while let Ok(mut page) = queue.recv() {
+        while let Ok(newer) = queue.try_recv() {
+            page = newer;
+        }
+        match page.clips {
+            Some(clips) => write(folder, config, page.encoder.as_ref(), clips, false),
+            None => {
+                // Counted on the disk: the recorder's last reports may not have come.
+                write(folder, config, page.encoder.as_ref(), Clips::on_disk(folder), true);
+                remove_if_empty(folder);
+                return;
+            }
+        }
+    }
+}
+
+fn write(folder: &Path, config: &Config, encoder: Option<&EncoderChoice>, clips: Clips, ended: bool) {
     let written = WallAnchor::now();
     let session = Session {
         schema: SCHEMA,
@@ -52,13 +128,14 @@ pub(crate) fn write(
         written_utc: UtcTime::from_unix_ns(written.unix_ns).to_string(),
         ended,
         config,
-        encoder: verdict.and_then(|v| v.chain.first()),
+        encoder,
         clips_completed: clips.completed,
         clips_incomplete: clips.incomplete,
     };
-    let path = folder.join(FILE);
-    let done = serde_json::to_vec_pretty(&session)
+    let path: PathBuf = folder.join(FILE);
+    let done = proto::storage::no_link(folder)
         .map_err(Into::into)
+        .and_then(|()| Ok(serde_json::to_vec_pretty(&session)?))
         .and_then(|text| durable::replace(&path, &text));
     if let Err(e) = done {
         tracing::warn!("can't write {}: {e}; the clips do not need it", path.display());

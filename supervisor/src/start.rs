@@ -9,13 +9,14 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use proto::clip::{MANIFEST, Manifest, unfinished_clips};
+use proto::clip::unfinished_clips;
 use proto::config::{Config, Key};
 use proto::control::Response;
 use proto::exit;
 use proto::instance::{ChildId, RuntimeDir};
 use proto::log::LogFormat;
 use proto::messages;
+use proto::storage;
 use proto::time::{UtcTime, WallAnchor};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -25,7 +26,7 @@ use crate::events::{self, Event};
 use crate::killed::MemoryWatch;
 use crate::meter::Meter;
 use crate::service::Service;
-use crate::session::Clips;
+use crate::session::{Clips, Scribe};
 use crate::state::{self, Saved};
 use crate::survey::FrameRates;
 use crate::trigger::Desk;
@@ -119,7 +120,9 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     }
     made.kept = true;
     let mut house = House {
-        clips: count_clips(&session),
+        clips: Clips::on_disk(&session),
+        scribe: Scribe::start(&session, &shared)
+            .map_err(|e| Failure::failed(format!("can't start a thread: {e}")))?,
         config: shared,
         dir: dir.clone(),
         rings,
@@ -137,11 +140,14 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         memory: MemoryWatch::new(),
         service: Service::from_environment(),
     };
-    house.write_session(false);
+    house.write_session();
+    if let Err(e) = storage::fit(&session, house.config.recording.min_free_bytes) {
+        tracing::warn!("{e}; until then nothing is recorded");
+    }
     tracing::info!("clips go to {}; record one with: supervisor trigger", session.display());
     let asked_by = house.run(&happening);
     house.close(&happening);
-    clean_up(&mut house);
+    clean_up(&house);
     tracing::info!("stopped");
     if let Some(reply) = asked_by {
         let _ = reply.send(Response::Done("stopped".into()));
@@ -263,12 +269,14 @@ fn rings_exist(config: &Config, dir: &RuntimeDir) -> bool {
 fn new_session(config: &Config) -> Result<PathBuf, Failure> {
     let recording = &config.recording;
     let no = |path: &Path, e: &std::io::Error| {
-        let message =
-            format!("recording.output_dir: {} can't be written: {e}; name another folder", path.display());
+        let message = format!(
+            "recording.output_dir: {} can't be written: {e}; make it so, or name another folder",
+            path.display()
+        );
         Failure::bad_input(config.mistake(Key::OutputDir, message))
     };
     // Absolute, since the children and the person's other tools may stand elsewhere.
-    let output = std::path::absolute(&recording.output_dir).map_err(|e| no(&recording.output_dir, &e))?;
+    let output = cost::output_dir(config)?;
     std::fs::create_dir_all(&output).map_err(|e| no(&output, &e))?;
     let utc = UtcTime::from_unix_ns(WallAnchor::now().unix_ns).compact();
     let name = format!("{}_{utc}", recording.session);
@@ -291,7 +299,9 @@ fn new_session(config: &Config) -> Result<PathBuf, Failure> {
 fn sessions(config: &Config, session: &Path, left: Option<&Saved>) -> Vec<PathBuf> {
     let mut sessions = vec![session.to_owned()];
     let output = std::path::absolute(&config.recording.output_dir).unwrap_or_default();
-    let others = std::fs::read_dir(output).into_iter().flatten().filter_map(|e| Some(e.ok()?.path()));
+    let entries = std::fs::read_dir(output).into_iter().flatten().filter_map(Result::ok);
+    // Not through symbolic links: what they lead to is somebody else's.
+    let others = entries.filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path());
     let unfinished = |s: &PathBuf| s != session && unfinished_clips(s).is_ok_and(|clips| !clips.is_empty());
     // The last run's may lie elsewhere: its config may have been another.
     sessions.extend(others.chain(left.map(|l| l.session.clone())).filter(unfinished));
@@ -299,25 +309,10 @@ fn sessions(config: &Config, session: &Path, left: Option<&Saved>) -> Vec<PathBu
     sessions
 }
 
-/// Clips that an earlier supervisor of this session saw finished.
-fn count_clips(session: &Path) -> Clips {
-    let mut clips = Clips::default();
-    for entry in std::fs::read_dir(session).into_iter().flatten().filter_map(Result::ok) {
-        let text = std::fs::read(entry.path().join(MANIFEST));
-        if let Some(manifest) = text.ok().and_then(|t| serde_json::from_slice::<Manifest>(&t).ok()) {
-            if manifest.complete { clips.completed += 1 } else { clips.incomplete += 1 }
-        }
-    }
-    clips
-}
-
 /// Leaves nothing but the clips.
-fn clean_up(house: &mut House) {
-    // Counted on the disk: the last reports may still have been on their way.
-    house.clips = count_clips(house.desk.session());
+fn clean_up(house: &House) {
     rings::remove(&house.config, &house.dir);
-    house.write_session(true);
-    session::remove_if_empty(house.desk.session());
+    house.scribe.end(house.verdict.as_ref());
     clear(&house.dir);
 }
 

@@ -15,6 +15,7 @@ use proto::durable;
 use proto::exit;
 use proto::name::Name;
 use proto::ring::Ring;
+use proto::storage;
 use proto::time::{MonotonicNs, WallAnchor};
 
 use crate::events::Event;
@@ -93,7 +94,7 @@ impl Desk {
             if let Some(manifest) = manifest(folder) {
                 return Some(manifest);
             }
-            if over || !folder.exists() {
+            if over || storage::is_removed(folder) {
                 return None;
             }
             let open = self.open();
@@ -112,11 +113,13 @@ impl Desk {
                 std::thread::sleep(LOOK_AGAIN);
                 let open: Vec<PathBuf> = desk.open().clips.iter().cloned().collect();
                 // With the plan gone nothing is left for a recorder to do, and so to say.
-                let silent = open.into_iter().filter(|folder| !plan_path(folder).exists());
+                let silent = open.into_iter().filter(|f| matches!(plan_path(f).try_exists(), Ok(false)));
                 for folder in silent {
                     let event = match manifest(&folder) {
                         Some(manifest) => Event::Found { folder, complete: manifest.complete },
-                        None => Event::Gone(folder),
+                        None if storage::is_removed(&folder) => Event::Gone(folder),
+                        // The disk is away, and the clip with it; both may come back.
+                        None => continue,
                     };
                     if events.send(event).is_err() {
                         return;
@@ -164,7 +167,8 @@ impl Desk {
             notes: granted.notes.clone(),
             cameras: chosen.iter().map(|(camera, ring)| planned(camera, ring)).collect(),
         };
-        let left = self.leave(label.as_ref(), plan);
+        let fit = storage::fit(&self.session, recording.min_free_bytes);
+        let left = fit.map_err(Into::into).and_then(|()| self.leave(label.as_ref(), plan));
         {
             let mut open = self.open();
             open.coming -= 1;
@@ -173,7 +177,7 @@ impl Desk {
         let (clip_id, folder) = left.map_err(|e| Refused {
             exit_code: exit::FAILED,
             message: format!(
-                "can't write the clip's plan in {}: {e}; nothing was recorded",
+                "nothing was recorded: the clip's plan can't be written in {}: {e}",
                 self.session.display()
             ),
         })?;

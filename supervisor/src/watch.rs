@@ -23,11 +23,11 @@ use crate::meter::Meter;
 use crate::restart::Ending;
 use crate::rings::{self, Rings};
 use crate::service::Service;
-use crate::session::Clips;
+use crate::session::{Clips, Scribe};
 use crate::state::{self, Saved, SavedChild};
 use crate::survey::{self, FrameRates};
 use crate::trigger::Desk;
-use crate::{health, hung, restart, session};
+use crate::{health, hung, restart};
 
 /// How often the loop looks around when nothing happens.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
@@ -61,6 +61,7 @@ pub(crate) struct House {
     pub(crate) started: Instant,
     pub(crate) verdict: Option<CodecVerdict>,
     pub(crate) clips: Clips,
+    pub(crate) scribe: Scribe,
     pub(crate) meter: Meter,
     pub(crate) rates: FrameRates,
     pub(crate) ready_said: bool,
@@ -181,7 +182,7 @@ impl House {
             }
             Report::Recorder(RecorderReport::Codecs(verdict)) => {
                 self.verdict = Some(verdict);
-                self.write_session(false);
+                self.write_session();
             }
             Report::Recorder(RecorderReport::ClipDone { folder, complete, finished_after_ms }) => {
                 self.on_finished(&folder, complete, Some(finished_after_ms));
@@ -221,7 +222,7 @@ impl House {
             } else {
                 self.clips.incomplete += 1
             }
-            self.write_session(false);
+            self.write_session();
         }
     }
 
@@ -371,8 +372,8 @@ impl House {
         state::save(&self.dir, &Saved { boot_id: proto::instance::boot_id(), session, children });
     }
 
-    pub(crate) fn write_session(&self, ended: bool) {
-        session::write(self.desk.session(), &self.config, self.verdict.as_ref(), self.clips, ended);
+    pub(crate) fn write_session(&self) {
+        self.scribe.write(self.verdict.as_ref(), self.clips);
     }
 
     fn answer(&mut self, request: &Request) -> Response {

@@ -14,3 +14,4 @@ mod limits;
 #[path = "../e2e/rig.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests, and not all of it is needed here")]
 mod rig;
+mod storage;

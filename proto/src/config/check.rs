@@ -23,6 +23,9 @@ const STAMP_SIZE: (u32, u32) = (256, 64);
 const MAX_SPAN_MS: u64 = 24 * 3600 * 1000;
 /// Every backend's name.
 const BACKENDS: [&str; 3] = ["sim", "file", "opencv"];
+/// What stays free for the rest of the system when nobody says otherwise: enough for a person to log in and for the
+/// system to log why, and small beside any disk that clips are recorded on.
+const MIN_FREE_BYTES: u64 = 64 << 20;
 /// The presets that x264 has, fastest first.
 pub(crate) const X264_PRESETS: [&str; 9] =
     ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"];
@@ -375,6 +378,7 @@ impl Checker<'_> {
             preset,
             max_open_clips: raw.max_open_clips.as_ref().map_or(4, |m| m.value),
             standby_recorder: raw.standby_recorder.as_ref().is_none_or(|s| s.value),
+            min_free_bytes: raw.min_free_bytes.as_ref().map_or(MIN_FREE_BYTES, |m| m.value),
         })
     }
 }
@@ -477,6 +481,8 @@ mod tests {
         refused(&format!("{sim}recording: {{ preferred_codec: ¦VP9 }}\n"), "not one of auto");
         refused(&format!("{sim}recording: {{ preset: ¦turbo }}\n"), "not auto or one of");
         refused(&format!("{sim}recording: {{ pre_roll_ms: ¦1e30 }}\n"), "milliseconds");
+        refused(&format!("{sim}recording: {{ min_free_bytes: ¦64M }}\n"), "it takes bytes");
+        refused(&format!("{sim}recording: {{ min_free_bytes: ¦-1 }}\n"), "it takes bytes");
         refused(&format!("{sim}recording: {{ pre_roll_ms: ¦99999999999 }}\n"), "more than a day");
     }
 

@@ -27,7 +27,7 @@ const SHOWN: usize = 160;
 const SHOWN_BEFORE: usize = 100;
 
 /// What each key takes, for a person who typed something else.
-const WHAT_IS_RIGHT: [(&str, &str); 33] = [
+const WHAT_IS_RIGHT: [(&str, &str); 34] = [
     ("camera", "a mapping such as { fps: 60 }"),
     ("cameras", "a list such as [{ name: left, backend: sim }]"),
     ("recording", "a mapping such as { output_dir: recordings }"),
@@ -60,6 +60,7 @@ const WHAT_IS_RIGHT: [(&str, &str); 33] = [
     ("preferred_codec", "one of auto, H264, avc1, XVID, MP4V, MJPG"),
     ("preset", "auto, or one of x264's, such as veryfast"),
     ("standby_recorder", "true or false"),
+    ("min_free_bytes", "bytes, a whole number such as 67108864"),
     ("max_open_clips", "a whole number from 1 to 64"),
 ];
 

@@ -140,6 +140,8 @@ pub struct RecordingConfig {
     pub max_open_clips: usize,
     /// Keep a second recorder waiting, started and idle, to take over from one that ends.
     pub standby_recorder: bool,
+    /// With less than this free, the disk counts as full.
+    pub min_free_bytes: u64,
 }
 
 impl Config {

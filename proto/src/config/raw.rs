@@ -73,4 +73,5 @@ pub(super) struct RawRecording {
     pub(super) preset: Typed<String>,
     pub(super) max_open_clips: Typed<usize>,
     pub(super) standby_recorder: Typed<bool>,
+    pub(super) min_free_bytes: Typed<u64>,
 }

@@ -1,0 +1,209 @@
+//! The folder that clips go to: is it there, is it really a folder, is there room in it?
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::StatVfsMountFlags;
+
+use crate::clip::{MANIFEST, WORKSHOP, plan_path};
+
+/// Why nothing can be recorded in a folder, for a person.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfit {
+    /// Less room than `recording.min_free_bytes`.
+    #[error(
+        "{} has {free} bytes ({:.0} MB) free; recording.min_free_bytes keeps {floor} ({:.0} MB){}; make room",
+        folder.display(), mb(*free), mb(*floor), besides(*more)
+    )]
+    Low {
+        /// The folder.
+        folder: PathBuf,
+        /// What is free.
+        free: u64,
+        /// What is to stay free.
+        floor: u64,
+        /// What is about to be written.
+        more: u64,
+    },
+    /// The file system can have no more files.
+    #[error("{} has no inode free: its disk holds as many files as it can; remove some", .0.display())]
+    NoInodes(PathBuf),
+    /// The file system is mounted read-only.
+    #[error("{} is read-only; mount its disk read-write (after an error of the disk it may have become so by itself)", .0.display())]
+    ReadOnly(PathBuf),
+    /// The folder is gone.
+    #[error("{} is gone; mount its disk again, or put the folder back", .0.display())]
+    Gone(PathBuf),
+    /// It leads elsewhere.
+    #[error(
+        "{} is a symbolic link to {}, and nothing is recorded through one; name the folder itself, or put it back",
+        link.display(), to.display()
+    )]
+    Link {
+        /// What should be a folder.
+        link: PathBuf,
+        /// Where it leads.
+        to: PathBuf,
+    },
+    /// The system said no.
+    #[error("{} can't be looked at: {source}", folder.display())]
+    System {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl From<Unfit> for io::Error {
+    fn from(unfit: Unfit) -> Self {
+        let kind = match &unfit {
+            Unfit::Low { .. } | Unfit::NoInodes(_) => io::ErrorKind::StorageFull,
+            Unfit::ReadOnly(_) => io::ErrorKind::ReadOnlyFilesystem,
+            Unfit::Gone(_) => io::ErrorKind::NotFound,
+            Unfit::Link { .. } => io::ErrorKind::NotADirectory,
+            Unfit::System { source, .. } => source.kind(),
+        };
+        io::Error::new(kind, unfit)
+    }
+}
+
+/// Can clips be recorded in this session's folder, which lies in the output folder?
+///
+/// # Errors
+/// Why not.
+pub fn fit(session: &Path, floor: u64) -> Result<(), Unfit> {
+    session.parent().map_or(Ok(()), no_link)?;
+    no_link(session)?;
+    has_room(session, floor, 0)
+}
+
+/// Is there room for so much more in a folder, and may it be written?
+///
+/// # Errors
+/// Why not.
+pub fn has_room(folder: &Path, floor: u64, more: u64) -> Result<(), Unfit> {
+    let system = |source: io::Error| Unfit::System { folder: folder.to_owned(), source };
+    let disk = rustix::fs::statvfs(folder).map_err(|e| match e {
+        rustix::io::Errno::NOENT => Unfit::Gone(folder.to_owned()),
+        other => system(other.into()),
+    })?;
+    if disk.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        return Err(Unfit::ReadOnly(folder.to_owned()));
+    }
+    // What an ordinary user may still write, whoever we are: the rest is the system's reserve.
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free < floor.saturating_add(more) {
+        return Err(Unfit::Low { folder: folder.to_owned(), free, floor, more });
+    }
+    // A file system that doesn't count inodes has none at all.
+    if disk.f_files > 0 && disk.f_favail == 0 {
+        return Err(Unfit::NoInodes(folder.to_owned()));
+    }
+    Ok(())
+}
+
+/// Refuses a symbolic link in the place of a folder. One that isn't there is no link.
+///
+/// # Errors
+/// [`Unfit::Link`], or that it can't be looked at.
+pub fn no_link(folder: &Path) -> Result<(), Unfit> {
+    match folder.symlink_metadata() {
+        Ok(there) if there.is_symlink() => {
+            Err(Unfit::Link { link: folder.to_owned(), to: std::fs::read_link(folder).unwrap_or_default() })
+        }
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(Unfit::System { folder: folder.to_owned(), source }),
+    }
+}
+
+/// Refuses a clip folder that is reached through a symbolic link: its workshop, the folder itself, its session's and
+/// the output folder have to be folders. What lies above those is the system's business.
+///
+/// # Errors
+/// [`Unfit::Link`], or that one can't be looked at.
+pub fn no_link_to(clip: &Path) -> Result<(), Unfit> {
+    no_link(&clip.join(WORKSHOP))?;
+    clip.ancestors().take(3).try_for_each(no_link)
+}
+
+/// Has somebody removed an unfinished clip? Only if its session's folder is there without it: a recordings folder
+/// that is unmounted or renamed for a while, or has a symbolic link in its place, brings its clips back with it.
+#[must_use]
+pub fn is_removed(clip: &Path) -> bool {
+    // In this order: a plan goes only after its manifest has come.
+    let gone = |path: &Path| matches!(path.try_exists(), Ok(false));
+    gone(&plan_path(clip))
+        && gone(&clip.join(MANIFEST))
+        && clip.parent().is_some_and(Path::is_dir)
+        && no_link_to(clip).is_ok()
+}
+
+/// The path of a folder as it is to be looked at: absolute, and without a slash behind it, which would follow a link.
+///
+/// # Errors
+/// When the current folder is gone.
+pub fn plain(folder: &Path) -> io::Result<PathBuf> {
+    Ok(std::path::absolute(folder)?.components().collect())
+}
+
+fn besides(more: u64) -> String {
+    if more == 0 { String::new() } else { format!(", and {more} ({:.0} MB) more are needed", mb(more)) }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for a person to read")]
+fn mb(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn says(found: Result<(), Unfit>) -> String {
+        found.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_folder_is_fit_when_there_is_room_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        fit(folder.path(), 0).unwrap();
+        let low = says(fit(folder.path(), u64::MAX));
+        assert!(low.contains("bytes") && low.contains("18446744073709551615"), "{low}");
+        assert!(says(fit(&folder.path().join("no"), 0)).contains("is gone"));
+    }
+
+    #[test]
+    fn no_link_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (there, link) = (folder.path().join("there"), folder.path().join("link"));
+        std::fs::create_dir(&there).unwrap();
+        std::os::unix::fs::symlink(&there, &link).unwrap();
+        no_link(&there).unwrap();
+        for path in [link.clone(), plain(&link.join("")).unwrap(), plain(&link.join(".")).unwrap()] {
+            let told = says(no_link(&path));
+            assert!(told.contains("there") && told.contains("symbolic link"), "{told}");
+        }
+        no_link_to(&there.join("session/clip")).unwrap();
+        assert!(no_link_to(&link.join("session/clip")).is_err());
+        assert!(fit(&link.join("session"), 0).is_err());
+        no_link_to(&link.join("recordings/session/clip")).unwrap();
+    }
+
+    #[test]
+    fn a_clip_is_removed_only_if_its_session_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let session = folder.path().join("session");
+        let clip = session.join("clip-0001");
+        assert!(!is_removed(&clip), "its session is away");
+        std::fs::create_dir(&session).unwrap();
+        assert!(is_removed(&clip));
+        std::fs::create_dir_all(clip.join(WORKSHOP)).unwrap();
+        std::fs::write(plan_path(&clip), "").unwrap();
+        assert!(!is_removed(&clip));
+        std::fs::remove_file(plan_path(&clip)).unwrap();
+        std::fs::write(clip.join(MANIFEST), "").unwrap();
+        assert!(!is_removed(&clip), "it is finished");
+    }
+}
