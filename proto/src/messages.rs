@@ -80,6 +80,8 @@ pub enum RecorderOrder {
     },
     /// There is a new plan in this clip folder.
     Clip(PathBuf),
+    /// A ring is broken, or was made anew: let go of those that are not what their names stand for, and open them again.
+    Rings,
     /// Close the open clips as they are, and end.
     Stop,
 }

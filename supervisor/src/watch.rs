@@ -19,7 +19,7 @@ use crate::child::{Child, Life};
 use crate::events::{End, Event, Orders, Report};
 use crate::meter::Meter;
 use crate::restart::Ending;
-use crate::rings::{self, Rings};
+use crate::rings::{self, Look, Rings};
 use crate::session::Clips;
 use crate::state::{self, Saved, SavedChild};
 use crate::survey::{self, FrameRates};
@@ -36,6 +36,8 @@ const LONGEST_OPENING: Duration = Duration::from_secs(60);
 const CLOSING: Duration = Duration::from_millis(3000);
 /// A process that lives so long after it was killed is out of reach.
 const HOPELESS: Duration = Duration::from_millis(500);
+/// Who crashes so soon after a ring broke has done nothing wrong.
+const AFTER_A_BREAK: Duration = Duration::from_secs(1);
 /// Captures have nothing to close.
 const ENDING: Duration = Duration::from_millis(700);
 
@@ -58,6 +60,8 @@ pub(crate) struct House {
     pub(crate) meter: Meter,
     pub(crate) rates: FrameRates,
     pub(crate) ready_said: bool,
+    /// When a ring was last found broken.
+    pub(crate) ring_broke: Option<Instant>,
 }
 
 impl House {
@@ -191,6 +195,10 @@ impl House {
     }
 
     fn on_exited(&mut self, pid: Pid, end: &End) {
+        // It may have died of a ring that was cut short: then that is put right first.
+        self.mend_rings();
+        let crashed = end.crashed && self.ring_broke.is_none_or(|at| at.elapsed() > AFTER_A_BREAK);
+        let end = &End { crashed, ..end.clone() };
         let Some(child) = self.children.iter_mut().find(|c| c.running().is_some_and(|r| r.pid == pid)) else {
             return;
         };
@@ -266,6 +274,7 @@ impl House {
 
     fn look_around(&mut self, since_last: Duration) {
         let now = Instant::now();
+        self.mend_rings();
         let pids = self.pids();
         self.meter.measure(&pids);
         self.rates.measure(&self.config, &self.rings);
@@ -294,6 +303,26 @@ impl House {
                 self.config.recording.pre_roll_ms,
                 self.config.recording.post_roll_ms
             );
+        }
+    }
+
+    /// Replaces rings that something has broken: the captures are to write to the new ones, and the recorders to let
+    /// go of the old.
+    fn mend_rings(&mut self) {
+        for (place, camera) in self.config.cameras.iter().enumerate() {
+            let look = self.rings.mend(place, camera, &self.dir.segment(&camera.name));
+            if look == Look::AsBefore {
+                continue;
+            }
+            self.ring_broke = Some(Instant::now());
+            let (captures, recorders) = self.children.split_at_mut(self.config.cameras.len());
+            // A film that has played to its end has nothing to put into the new one.
+            if !matches!(captures[place].life, Life::Ended) {
+                captures[place].begin_again("its ring broke");
+            }
+            for orders in recorders.iter().filter_map(|r| r.running()?.orders.as_ref()) {
+                orders.to_recorder(RecorderOrder::Rings);
+            }
         }
     }
 
@@ -346,16 +375,9 @@ impl House {
             return refuse(exit::BAD_INPUT, message);
         };
         let id = child.id.clone();
-        match &mut child.life {
-            Life::Running(running) => {
-                running.kill("restarted by command");
-                Response::Done(format!("{id}: restarting"))
-            }
-            Life::Waiting { .. } | Life::Ended => {
-                child.life = Life::Waiting { until: Instant::now() };
-                Response::Done(format!("{id}: starting"))
-            }
-        }
+        let what = if child.running().is_some() { "restarting" } else { "starting" };
+        child.begin_again("restarted by command");
+        Response::Done(format!("{id}: {what}"))
     }
 
     /// "starting" until everything has come up once; then "ready" or "degraded"; "stopping" at the end.
@@ -385,6 +407,10 @@ impl House {
                 troubles.push(format!("{}: {state}: {}", child.id, reason.unwrap_or_default()));
             }
         }
+        for (camera, held) in self.config.cameras.iter().zip(&*self.rings.held()) {
+            troubles
+                .extend(held.trouble.as_ref().map(|trouble| format!("camera {}: {trouble}", camera.name)));
+        }
         if self.recorder().record.keeps_ending() {
             troubles.push(format!(
                 "recorder: keeps ending: {}",
@@ -397,9 +423,11 @@ impl House {
 
     fn stats(&mut self) -> Stats {
         let captures = self.config.cameras.len();
-        let cameras = self.config.cameras.iter().zip(&self.rings).zip(&self.children[..captures]);
+        let held = self.rings.held();
+        let cameras = self.config.cameras.iter().zip(&*held).zip(&self.children[..captures]);
         let cameras =
-            cameras.map(|((camera, ring), child)| survey::camera(camera, ring, child, &self.rates)).collect();
+            cameras.map(|((camera, held), child)| survey::camera(camera, held, child, &self.rates)).collect();
+        drop(held);
         let mut processes = vec![survey::process_stats(
             "supervisor",
             Some(std::process::id()),
