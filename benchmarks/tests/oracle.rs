@@ -103,10 +103,11 @@ fn two_frames_in_each_others_place_are_a_false_clip() {
 }
 
 #[test]
-fn a_torn_stamp_is_a_false_clip() {
-    for kind in [H264_MP4, MJPEG_AVI] {
+fn a_torn_picture_is_a_false_clip() {
+    // In the first stamp, below it, and in the last rows of all.
+    for (kind, row) in [(H264_MP4, 48), (MJPEG_AVI, 48), (H264_MP4, 100), (MJPEG_AVI, 100), (H264_MP4, 176)] {
         let mut clip = Clip::of(kind);
-        clip.pictures[20].torn = true;
+        clip.pictures[20].torn_at = Some(row);
         assert_false(&clip.judge(), |fault| *fault == Fault::Torn { frame: 20 });
     }
 }
