@@ -1,4 +1,4 @@
-//! The frame stamp: which frame this is, drawn into its top-left corner.
+//! The frame stamp: which frame this is, drawn into its top-left corner, and again into the bottom-right one.
 //!
 //! 16 x 4 blocks of 16 x 16 pixels, one bit each, most significant bit first: a magic number, the camera's
 //! index, the source sequence and a CRC-8 over the last two. Blocks this large survive any sane CRF and 4:2:0.
@@ -53,20 +53,30 @@ impl Stamp {
 
 /// Reads the stamp of a luma plane of `width` x `height` pixels whose rows are `stride` bytes apart.
 ///
-/// `None` when the plane is too small, or holds no whole stamp: a wrong magic number or a wrong CRC is what a
-/// torn frame looks like.
+/// `None` when the plane is too small, or holds no whole stamp: a wrong magic number, a wrong CRC, or another frame's
+/// stamp in the bottom-right corner is what a torn frame looks like. Frames too low for two stamps have one.
 ///
-/// What this does not see: a tear above or below the stamp's last row of blocks, the only one in which a frame
-/// differs from its neighbour.
+/// What this does not see: pixels between the two that are another frame's, above and below which all is well.
 pub fn read(luma: &[u8], stride: usize, width: usize, height: usize) -> Option<Stamp> {
-    let reach = (HEIGHT - 1).checked_mul(stride)?.checked_add(WIDTH)?;
-    if width < WIDTH || height < HEIGHT || stride < width || luma.len() < reach {
+    if width < WIDTH || height < HEIGHT || stride < width {
+        return None;
+    }
+    let first = read_at(luma, stride, (0, 0))?;
+    match second_place(width, height) {
+        Some(place) => read_at(luma, stride, place).filter(|second| *second == first),
+        None => Some(first),
+    }
+}
+
+fn read_at(luma: &[u8], stride: usize, (left, top): (usize, usize)) -> Option<Stamp> {
+    let reach = (top + HEIGHT - 1).checked_mul(stride)?.checked_add(left + WIDTH)?;
+    if luma.len() < reach {
         return None;
     }
     let bits = blocks().fold(0_u64, |bits, (x, y)| {
         let sum: u32 = INNER
             .flat_map(|dy| {
-                let row = (y + dy) * stride + x;
+                let row = (top + y + dy) * stride + left + x;
                 &luma[row + INNER.start..row + INNER.end]
             })
             .map(|&pixel| u32::from(pixel))
@@ -77,16 +87,23 @@ pub fn read(luma: &[u8], stride: usize, width: usize, height: usize) -> Option<S
     Stamp::from_bits(bits)
 }
 
-/// Draws `stamp` into a luma plane whose rows are `stride` bytes apart.
+/// The top-left pixel of the second stamp, where there is room below the first: even, as colour at half size needs it.
+fn second_place(width: usize, height: usize) -> Option<(usize, usize)> {
+    (height >= 2 * HEIGHT).then(|| ((width - WIDTH) & !1, (height - HEIGHT) & !1))
+}
+
+/// Draws `stamp` into a luma plane of `width` x `height` pixels whose rows are `stride` bytes apart.
 ///
 /// # Panics
 /// When the plane is smaller than [`WIDTH`] x [`HEIGHT`].
-pub fn draw(luma: &mut [u8], stride: usize, stamp: Stamp) {
+pub fn draw(luma: &mut [u8], stride: usize, width: usize, height: usize, stamp: Stamp) {
     let bits = stamp.to_bits();
-    for (place, (x, y)) in blocks().enumerate() {
-        let one = bits << place >> 63 == 1;
-        for row in y..y + BLOCK {
-            luma[row * stride + x..][..BLOCK].fill(if one { ONE } else { ZERO });
+    for (left, top) in std::iter::once((0, 0)).chain(second_place(width, height)) {
+        for (place, (x, y)) in blocks().enumerate() {
+            let one = bits << place >> 63 == 1;
+            for row in top + y..top + y + BLOCK {
+                luma[row * stride + left + x..][..BLOCK].fill(if one { ONE } else { ZERO });
+            }
         }
     }
 }
@@ -113,7 +130,7 @@ mod tests {
 
     fn stamped(stamp: Stamp) -> Vec<u8> {
         let mut luma = vec![77; STRIDE * LINES];
-        draw(&mut luma, STRIDE, stamp);
+        draw(&mut luma, STRIDE, STRIDE, LINES, stamp);
         luma
     }
 
@@ -174,6 +191,23 @@ mod tests {
         let next = stamped(Stamp { source_sequence: 0xDEAD_BEF0, ..STAMP });
         luma[STRIDE * 56..].copy_from_slice(&next[STRIDE * 56..]);
         assert_eq!(look(&luma), None);
+    }
+
+    #[test]
+    fn a_frame_torn_anywhere_between_its_stamps_is_no_stamp() {
+        let next = stamped(Stamp { source_sequence: 0xDEAD_BEF0, ..STAMP });
+        for row in [HEIGHT, 100, LINES - HEIGHT, LINES - 8] {
+            let mut luma = stamped(STAMP);
+            luma[STRIDE * row..].copy_from_slice(&next[STRIDE * row..]);
+            assert_eq!(look(&luma), None, "torn at row {row}");
+        }
+    }
+
+    #[test]
+    fn a_frame_too_low_for_two_stamps_has_one() {
+        let mut luma = vec![77; STRIDE * 100];
+        draw(&mut luma, STRIDE, STRIDE, 100, STAMP);
+        assert_eq!(read(&luma, STRIDE, STRIDE, 100), Some(STAMP));
     }
 
     #[test]

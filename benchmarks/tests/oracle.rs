@@ -104,10 +104,11 @@ fn two_frames_in_each_others_place_are_a_false_clip() {
 }
 
 #[test]
-fn a_torn_stamp_is_a_false_clip() {
-    for kind in [H264_MP4, MJPEG_AVI] {
+fn a_torn_picture_is_a_false_clip() {
+    // In the first stamp, below it, and in the last rows of all.
+    for (kind, row) in [(H264_MP4, 48), (MJPEG_AVI, 48), (H264_MP4, 100), (MJPEG_AVI, 100), (H264_MP4, 176)] {
         let mut clip = Clip::of(kind);
-        clip.pictures[20].torn = true;
+        clip.pictures[20].torn_at = Some(row);
         assert_false(&clip.judge(), |fault| *fault == Fault::Torn { frame: 20 });
     }
 }
@@ -115,7 +116,7 @@ fn a_torn_stamp_is_a_false_clip() {
 #[test]
 fn a_clip_of_real_pictures_is_not_judged_and_that_is_said() {
     let mut clip = Clip::of(H264_MP4);
-    clip.pictures.iter_mut().for_each(|picture| picture.torn = true);
+    clip.pictures.iter_mut().for_each(|picture| picture.torn_at = Some(48));
     assert_false(&clip.judge(), |fault| *fault == Fault::Torn { frame: 0 });
     let folder = tempfile::tempdir().unwrap();
     clip.write(folder.path());

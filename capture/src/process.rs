@@ -150,7 +150,8 @@ fn capture(
         watch.turns.fetch_add(1, Ordering::Relaxed);
         match source.wait()? {
             Arrival::Frame { source_sequence, t_capture, before } => {
-                let lost = last_source.map_or(0, |last| source_sequence.saturating_sub(last + 1));
+                let lost =
+                    last_source.map_or(0, |last| source_sequence.saturating_sub(last.saturating_add(1)));
                 last_source = Some(source_sequence);
                 if !live {
                     watch.set(CameraState::Live);

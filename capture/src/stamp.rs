@@ -25,8 +25,19 @@ fn crc8(byte: u8) -> u8 {
     (0..8).fold(byte, |c, _| if c & 0x80 == 0 { c << 1 } else { (c << 1) ^ 0x07 })
 }
 
-/// Draws the stamp into the top-left corner of a frame, which is at least 256 x 64 pixels.
+/// Draws the stamp into the top-left corner of a frame, which is at least 256 x 64 pixels; and then, where there is
+/// room below it, into the bottom-right corner too: a frame whose two stamps differ is made of two.
 pub fn draw(frame: &mut [u8], geometry: &Geometry, bits: u64) {
+    let (width, height) = (geometry.width() as usize, geometry.height() as usize);
+    draw_at(frame, geometry, bits, (0, 0));
+    if height >= 2 * ROWS * BLOCK_PIXELS {
+        // Even, so that colour at half size has the same place.
+        let place = ((width - COLUMNS * BLOCK_PIXELS) & !1, (height - ROWS * BLOCK_PIXELS) & !1);
+        draw_at(frame, geometry, bits, place);
+    }
+}
+
+fn draw_at(frame: &mut [u8], geometry: &Geometry, bits: u64, (left, top): (usize, usize)) {
     let [first, second, third] = geometry.planes();
     for block_row in 0..ROWS {
         let mut lumas = [ZERO; COLUMNS];
@@ -36,13 +47,14 @@ pub fn draw(frame: &mut [u8], geometry: &Geometry, bits: u64) {
             }
         }
         for row in block_row * BLOCK_PIXELS..(block_row + 1) * BLOCK_PIXELS {
-            let line = first.row_mut(frame, row);
+            let line = first.row_mut(frame, top + row);
             match geometry.format() {
                 PixelFormat::I420 | PixelFormat::NV12 | PixelFormat::GRAY8 => {
-                    blocks(line, BLOCK_PIXELS, &lumas)
+                    blocks(&mut line[left..], BLOCK_PIXELS, &lumas)
                 }
-                PixelFormat::BGR24 => blocks(line, BLOCK_PIXELS * 3, &lumas),
+                PixelFormat::BGR24 => blocks(&mut line[left * 3..], BLOCK_PIXELS * 3, &lumas),
                 PixelFormat::YUYV => {
+                    let line = &mut line[left * 2..];
                     blocks(line, BLOCK_PIXELS * 2, &lumas);
                     let stamped = &mut line[..COLUMNS * BLOCK_PIXELS * 2];
                     stamped.iter_mut().skip(1).step_by(2).for_each(|chroma| *chroma = NEUTRAL);
@@ -52,14 +64,13 @@ pub fn draw(frame: &mut [u8], geometry: &Geometry, bits: u64) {
             }
         }
     }
-    let chroma_rows = ROWS * BLOCK_PIXELS / 2;
-    for row in 0..chroma_rows {
+    for row in top / 2..(top + ROWS * BLOCK_PIXELS) / 2 {
         match geometry.format() {
             PixelFormat::I420 => {
-                second.row_mut(frame, row)[..COLUMNS * BLOCK_PIXELS / 2].fill(NEUTRAL);
-                third.row_mut(frame, row)[..COLUMNS * BLOCK_PIXELS / 2].fill(NEUTRAL);
+                second.row_mut(frame, row)[left / 2..][..COLUMNS * BLOCK_PIXELS / 2].fill(NEUTRAL);
+                third.row_mut(frame, row)[left / 2..][..COLUMNS * BLOCK_PIXELS / 2].fill(NEUTRAL);
             }
-            PixelFormat::NV12 => second.row_mut(frame, row)[..COLUMNS * BLOCK_PIXELS].fill(NEUTRAL),
+            PixelFormat::NV12 => second.row_mut(frame, row)[left..][..COLUMNS * BLOCK_PIXELS].fill(NEUTRAL),
             _ => {}
         }
     }
@@ -84,7 +95,7 @@ mod tests {
     #[test]
     fn every_format_carries_the_bits_in_its_luma() {
         for format in PixelFormat::ALL {
-            let geometry = Geometry::new(320, 128, format).unwrap();
+            let geometry = Geometry::new(322, 130, format).unwrap();
             let mut frame = vec![99; geometry.frame_bytes()];
             let bits = bits(3, 0x1_2345_6789);
             draw(&mut frame, &geometry, bits);
@@ -93,11 +104,14 @@ mod tests {
                 PixelFormat::BGR24 => 3,
                 _ => 1,
             };
-            let read = (0..64).fold(0_u64, |read, n| {
-                let (x, y) = (n % COLUMNS * BLOCK_PIXELS + 8, n / COLUMNS * BLOCK_PIXELS + 8);
-                read << 1 | u64::from(geometry.planes()[0].row(&frame, y)[x * step] > 128)
-            });
-            assert_eq!(read, bits, "{format}");
+            for (left, top) in [(0, 0), (66, 66)] {
+                let read = (0..64).fold(0_u64, |read, n| {
+                    let x = left + n % COLUMNS * BLOCK_PIXELS + 8;
+                    let y = top + n / COLUMNS * BLOCK_PIXELS + 8;
+                    read << 1 | u64::from(geometry.planes()[0].row(&frame, y)[x * step] > 128)
+                });
+                assert_eq!(read, bits, "{format} at {left}, {top}");
+            }
             assert_eq!((bits >> 48, bits >> 40 & 0xFF, bits >> 8 & 0xFFFF_FFFF), (0xB4D2, 3, 0x2345_6789));
         }
     }

@@ -85,6 +85,8 @@ pub enum RecorderOrder {
     Warm(CodecVerdict),
     /// To a standby: no clip is being recorded any more. Close them.
     Cool,
+    /// A ring is broken, or was made anew: let go of those that are not what their names stand for, and open them again.
+    Rings,
     /// Close the open clips as they are, and end.
     Stop,
 }

@@ -105,6 +105,8 @@ pub struct RingStats {
     pub reach_ms: f64,
     /// What the reserve is worth in time.
     pub reserve_ms: f64,
+    /// How often it was found broken and made anew, since this supervisor began.
+    pub rebuilt: u64,
 }
 
 /// The recorder.

@@ -6,6 +6,8 @@ use proto::clip::{Gap, GapCause, Window};
 use proto::frame::{Before, Moment};
 use proto::time::{MonotonicNs, nanos};
 
+const NANOSECOND: Duration = Duration::from_nanos(1);
+
 /// A frame that was published in the window, and what became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
@@ -70,8 +72,8 @@ impl Evidence {
             }
             (None, Some(after)) => gaps.add(0, self.frames_before(&after), GapCause::CameraStall),
         }
-        let missing: u64 = gaps.0.iter().map(|g| g.missing).sum();
-        Account { expected: written + missing, written, gaps: gaps.0 }
+        let missing = gaps.0.iter().fold(0, |sum: u64, g| sum.saturating_add(g.missing));
+        Account { expected: missing.saturating_add(written), written, gaps: gaps.0 }
     }
 
     /// The camera's numbers between two neighbouring frames, as far as they fall into the window. The camera's
@@ -106,11 +108,12 @@ impl Evidence {
     /// Frames that a silent camera should have made from its last one (or the window's start) to the end.
     fn silent_frames(&self, last: Option<Moment>) -> u64 {
         let period_ns = nanos(self.period).max(1);
-        let in_window = last.map(|m| m.t_capture).filter(|t| *t >= self.window.start_ns);
-        match in_window {
-            Some(last) => nanos(self.window.end_ns - last) / period_ns,
-            None => nanos(self.window.span()) / period_ns,
-        }
+        let Some(last) = last.map(|m| m.t_capture) else { return nanos(self.window.span()) / period_ns };
+        let until = |t: MonotonicNs| nanos(t - last) / period_ns;
+        // Those due before the window began are not missed in it.
+        let before =
+            if last < self.window.start_ns { until(self.window.start_ns.before(NANOSECOND)) } else { 0 };
+        until(self.window.end_ns) - before
     }
 }
 
@@ -143,8 +146,11 @@ impl Gaps {
             return;
         }
         match self.0.last_mut() {
-            Some(last) if last.cause == cause && last.after_sequence + last.missing == after_sequence => {
-                last.missing += missing;
+            Some(last)
+                if last.cause == cause
+                    && last.after_sequence.saturating_add(last.missing) == after_sequence =>
+            {
+                last.missing = last.missing.saturating_add(missing);
             }
             _ => self.0.push(Gap { after_sequence, missing, cause }),
         }
@@ -226,6 +232,29 @@ mod tests {
         assert_eq!(silent.account(), Account { expected: 11, written: 6, gaps: vec![gap] });
         let ended = Evidence { silence: None, ..silent };
         assert_eq!(ended.account(), Account { expected: 6, written: 6, gaps: vec![] });
+    }
+
+    #[test]
+    fn a_camera_that_fell_silent_before_the_window_is_missed_by_its_own_clock() {
+        // Its last frame at 50 ms: due in the window would have been those of 100 to 200 ms, both included.
+        let silent = Evidence { previous: Some(frame(5)), following: None, ..evidence(vec![]) };
+        assert_eq!(silent.account().expected, 11);
+        let later = Moment { t_capture: MonotonicNs(55 * MS), ..frame(5) };
+        assert_eq!(Evidence { previous: Some(later), ..silent }.account().expected, 10);
+    }
+
+    #[test]
+    fn what_a_broken_ring_says_is_counted_without_a_panic() {
+        let odd = [0, 1, u64::MAX / 2, u64::MAX - 1, u64::MAX];
+        let moments = odd.into_iter().flat_map(|n| {
+            odd.map(|t| Moment { sequence: n, source_sequence: n ^ t, t_capture: MonotonicNs(t), ..frame(1) })
+        });
+        let wanted: Vec<Wanted> =
+            moments.map(|moment| Wanted { moment, lost: Some(GapCause::RingOverrun) }).collect();
+        for following in [None, Some(frame(u64::MAX / (10 * MS))), Some(frame(0))] {
+            let previous = following;
+            let _ = Evidence { previous, following, ..evidence(wanted.clone()) }.account();
+        }
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
     let verdict: SharedVerdict = Arc::new(Mutex::new(probe::unprobed(&config)));
     let disk = Disk::watch(&config.recording)?;
     pulse.show_disk(&disk);
-    let mut desk = Desk::open(&config, &rings, &verdict, &reports, &pulse, &disk)?;
+    let mut desk = Desk::open(&config, &dir, &rings, &verdict, &reports, &pulse, &disk)?;
     // The probe has begun, or need not; and it has ended, or need not begin.
     let (mut probing, known_by_now) = (false, Arc::new(AtomicBool::new(false)));
     for order in orders {
@@ -94,6 +94,7 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
             }
             RecorderOrder::Cool => desk.tell_all(|| Job::Cool),
             RecorderOrder::Clip(folder) => desk.take_on(&folder),
+            RecorderOrder::Rings => desk.look_at_rings(),
             RecorderOrder::Stop => break,
         }
     }
@@ -172,6 +173,7 @@ struct Desk {
 impl Desk {
     fn open(
         config: &Config,
+        dir: &RuntimeDir,
         rings: &[Option<Arc<Ring>>],
         verdict: &SharedVerdict,
         reports: &Reports<RecorderReport>,
@@ -188,6 +190,7 @@ impl Desk {
             let (jobs_to, jobs) = channel();
             let worker = Worker {
                 camera: camera.name.clone(),
+                segment: dir.segment(&camera.name),
                 ring: ring.clone(),
                 verdict: Arc::clone(verdict),
                 quality: config.recording.codec_quality,
@@ -248,6 +251,11 @@ impl Desk {
                 None => self.without_worker(job),
             }
         }
+    }
+
+    /// Has every worker make sure of its ring.
+    fn look_at_rings(&self) {
+        self.workers.values().for_each(|(jobs, _)| drop(jobs.send(Job::LookAtRing)));
     }
 
     /// A clip without a plan that can be read can't be recorded, and nobody should wait for it.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use proto::clip::{CodecVerdict, EncoderChoice, GapCause, Plan, PlannedCamera, WORKSHOP, Window};
 use proto::frame::Moment;
-use proto::ring::{Miss, Ring, RingReader};
+use proto::ring::segment::Loss;
+use proto::ring::{Broken, Miss, Ring, RingReader};
 use proto::storage;
 use proto::time::MonotonicNs;
 
@@ -193,9 +194,20 @@ impl Take {
     pub(crate) fn step(&mut self, now: MonotonicNs, disk: &disk::Disk) -> Step {
         let Some(reader) = self.reader.clone() else { return Step::Over };
         let ring = reader.ring();
+        let is_unnamed = match ring.check().or_else(|_| ring.check_all()) {
+            Ok(()) => false,
+            // Nobody writes to it any more, but what was captured is still there.
+            Err(Broken::Segment(Loss::Unnamed)) => true,
+            Err(broken) => {
+                let (clip, camera) = (&self.plan.clip_id, &self.camera.name);
+                tracing::error!("clip {clip}: camera {camera}: its ring broke: {broken}");
+                self.reader = None;
+                return Step::Over;
+            }
+        };
         if self.first.is_none() {
             let Some(first) = ring.first_at_or_after(self.window.start_ns) else {
-                return self.wait_or_end(ring, now);
+                return if is_unnamed { Step::Over } else { self.wait_or_end(ring, now) };
             };
             let previous = ring.moment(first.sequence - 1);
             self.first = Some(First { sequence: first.sequence, previous });
@@ -205,6 +217,7 @@ impl Take {
         }
         match ring.moment(self.next) {
             Some(moment) if moment.t_capture > self.window.end_ns => Step::Over,
+            None if self.next > ring.head() && is_unnamed => Step::Over,
             None if self.next > ring.head() => {
                 self.waited_by_then = disk::waited();
                 self.wait_or_end(ring, now)
@@ -238,6 +251,8 @@ impl Take {
             Ok(lease) => lease,
             // Another take of this camera has the frame in its encoder; it will come back.
             Err(Miss::NotYet | Miss::AlreadyLeased) => return Step::Waiting,
+            // A ring that doesn't know its newest frame is being written over: nothing it says is worth giving up for.
+            Err(Miss::Overrun) if reader.ring().newest().is_none() => return Step::Waiting,
             Err(Miss::Overrun) => {
                 self.skip_overrun(reader, self.next + 1, self.why_overrun());
                 return Step::Encoded;
@@ -362,10 +377,11 @@ impl Take {
         {
             tracing::error!("clip {}: camera {}: {e}", self.plan.clip_id, self.camera.name);
         }
-        let evidence = match &self.reader {
-            Some(reader) => self.evidence(reader.ring()),
-            None => self.evidence_without_ring(),
-        };
+        let ring = self.reader.as_ref().map(|reader| Arc::clone(reader.ring()));
+        let evidence = ring.as_deref().and_then(|ring| self.evidence(ring));
+        // Looked at after it was asked: one that was written over meanwhile may have said anything.
+        let is_sound = ring.is_some_and(|ring| ring.check().is_ok());
+        let evidence = evidence.filter(|_| is_sound).unwrap_or_else(|| self.evidence_without_ring());
         Footage {
             folder: self.folder,
             plan: self.plan,
@@ -376,9 +392,15 @@ impl Take {
         }
     }
 
-    fn evidence(&self, ring: &Ring) -> Evidence {
-        let following = ring.first_at_or_after(MonotonicNs(self.window.end_ns.0 + 1));
-        let end = following.map_or(ring.head() + 1, |f| f.sequence);
+    /// `None` when the ring doesn't know its own newest frame: it has been written over.
+    fn evidence(&self, ring: &Ring) -> Option<Evidence> {
+        let newest = ring.newest();
+        if newest.is_none() && ring.head() > 0 {
+            return None;
+        }
+        let head = newest.map_or(0, |m| m.sequence);
+        let following = ring.first_at_or_after(MonotonicNs(self.window.end_ns.0.saturating_add(1)));
+        let end = following.map_or(head + 1, |f| f.sequence);
         let start = self.first.map_or(end, |f| f.sequence);
         let mut written = self.written.iter().peekable();
         let mut given_up = self.given_up.iter().peekable();
@@ -394,14 +416,14 @@ impl Take {
         }
         let previous =
             self.first.and_then(|f| f.previous).or_else(|| ring.moment(end - 1).filter(|_| start == end));
-        Evidence {
+        Some(Evidence {
             window: self.window,
             previous,
             wanted,
             following,
             period: self.camera.fps.period(),
             silence: if ring.has_ended() { None } else { Some(GapCause::CameraStall) },
-        }
+        })
     }
 
     /// A frame that even the ledger has forgotten: one after the one before it.
@@ -409,17 +431,27 @@ impl Take {
         let before = before.map(|w| w.moment).or(self.first.and_then(|f| f.previous)).unwrap_or_default();
         Moment {
             sequence,
-            source_sequence: before.source_sequence + 1,
+            source_sequence: before.source_sequence.saturating_add(1),
             t_capture: before.t_capture + self.camera.fps.period(),
             ..before
         }
     }
 
+    /// By what is on disk, and what was given up before the ring was lost.
     fn evidence_without_ring(&self) -> Evidence {
+        let mut given_up = self.given_up.iter().peekable();
+        let mut wanted: Vec<Wanted> = Vec::new();
+        for moment in &self.written {
+            while let Some((sequence, why)) = given_up.next_if(|(s, _)| *s < moment.sequence) {
+                wanted.push(Wanted { moment: self.guess(*sequence, wanted.last()), lost: Some(*why) });
+            }
+            wanted.push(Wanted { moment: *moment, lost: None });
+        }
+        // What was given up behind the last frame on disk is part of what went with the ring.
         Evidence {
             window: self.window,
             previous: self.first.and_then(|f| f.previous),
-            wanted: self.written.iter().map(|m| Wanted { moment: *m, lost: None }).collect(),
+            wanted,
             following: None,
             period: self.camera.fps.period(),
             silence: Some(GapCause::RingGone),

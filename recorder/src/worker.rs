@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use proto::clip::{Plan, PlannedCamera};
 use proto::name::Name;
-use proto::ring::{ReaderBit, Ring, RingReader};
+use proto::ring::{ReaderBit, Ring, RingReader, SegmentName};
 use proto::time::MonotonicNs;
 
 use crate::disk::Disk;
@@ -26,6 +26,8 @@ const NAP: Duration = Duration::from_millis(10);
 pub(crate) enum Job {
     /// Record this camera's part of a clip.
     Record { folder: PathBuf, plan: Arc<Plan>, camera: PlannedCamera, hold: Arc<Hold> },
+    /// The camera's ring may be another one now.
+    LookAtRing,
     /// Close every take at this moment, if it would last longer; no more will come.
     Stop { end: MonotonicNs },
     /// Have an encoder open: a clip may have to be gone on with at any moment.
@@ -37,6 +39,7 @@ pub(crate) enum Job {
 /// One camera's worker.
 pub(crate) struct Worker {
     pub(crate) camera: Name,
+    pub(crate) segment: SegmentName,
     pub(crate) ring: Option<Arc<Ring>>,
     pub(crate) verdict: SharedVerdict,
     pub(crate) quality: u8,
@@ -48,8 +51,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Runs until it is told to stop, or its orders end.
-    pub(crate) fn run(self) {
-        let reader = self.ring.as_ref().map(|ring| ring.reader(ReaderBit::RECORDER));
+    pub(crate) fn run(mut self) {
         let mut takes: Vec<Take> = Vec::new();
         let mut stopping = false;
         let mut warm: Option<WarmEncoder> = None;
@@ -64,7 +66,10 @@ impl Worker {
                 self.jobs.try_recv()
             };
             match job {
+                Ok(Job::LookAtRing) => self.look_at_ring(),
                 Ok(Job::Record { folder, plan, camera, hold }) => {
+                    self.look_at_ring();
+                    let reader = self.reader();
                     let verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone();
                     let studio = Studio {
                         ring: self.ring.as_ref(),
@@ -88,7 +93,20 @@ impl Worker {
                 Err(TryRecvError::Disconnected) => {}
                 Err(TryRecvError::Empty) => {}
             }
-            self.move_on(&mut takes, reader.as_ref());
+            self.move_on(&mut takes, self.reader().as_ref());
+        }
+    }
+
+    fn reader(&self) -> Option<RingReader> {
+        self.ring.as_ref().map(|ring| ring.reader(ReaderBit::RECORDER))
+    }
+
+    /// Lets go of a ring that is broken or no longer the camera's, and opens the one that is. Takes that are under way
+    /// keep the one they have.
+    fn look_at_ring(&mut self) {
+        if self.ring.as_ref().is_none_or(|ring| ring.check().is_err()) {
+            let opened = Ring::open(&self.segment);
+            self.ring = opened.map_err(|e| tracing::warn!("camera {}: {e}", self.camera)).ok();
         }
     }
 

@@ -248,6 +248,14 @@ impl Child {
         true
     }
 
+    /// Ends the process if there is one, and has another started at once.
+    pub(crate) fn begin_again(&mut self, why: &'static str) {
+        match &mut self.life {
+            Life::Running(running) => running.kill(why),
+            Life::Waiting { .. } | Life::Ended => self.life = Life::Waiting { until: Instant::now() },
+        }
+    }
+
     /// Is it time to start it?
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         matches!(self.life, Life::Waiting { until } if until <= now)

@@ -1,21 +1,94 @@
-//! The cameras' rings: made at start, kept from the last run where they fit, removed at the end.
+//! The cameras' rings: made at start, kept from the last run where they fit, made anew when something breaks them,
+//! removed at the end.
 
+use std::collections::HashSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use proto::config::{CameraConfig, Config};
 use proto::instance::RuntimeDir;
+use proto::name::Name;
 use proto::ring::segment::SegmentError;
 use proto::ring::{ReaderBit, Ring, RingError, SegmentName};
 
 use crate::Failure;
 
-/// One ring a camera, in the config's order.
-pub(crate) type Rings = Vec<Arc<Ring>>;
+/// The rings in use, one a camera, in the config's order. Clones are the same rings.
+#[derive(Clone)]
+pub(crate) struct Rings(Arc<Mutex<Vec<Held>>>);
 
-/// Finds or makes every ring. What was made is removed again if one can't be.
-pub(crate) fn open(config: &Config, dir: &RuntimeDir) -> Result<Rings, Failure> {
+/// A camera's ring.
+pub(crate) struct Held {
+    pub(crate) ring: Arc<Ring>,
+    /// How often it had to be made anew.
+    pub(crate) rebuilt: u64,
+    /// Why there is none that can be used.
+    pub(crate) trouble: Option<String>,
+}
+
+/// What came of a look at a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// It is as it should be, or as bad as it was.
+    AsBefore,
+    /// It is broken, and no other could be made.
+    Lost,
+    /// It was broken, and another has taken its place.
+    MadeAnew,
+}
+
+impl Rings {
+    /// The ring of the camera at this place in the config.
+    pub(crate) fn of(&self, camera: usize) -> Option<Arc<Ring>> {
+        self.held().get(camera).map(|held| Arc::clone(&held.ring))
+    }
+
+    /// Those in use at this moment.
+    pub(crate) fn now(&self) -> Vec<Arc<Ring>> {
+        self.held().iter().map(|held| Arc::clone(&held.ring)).collect()
+    }
+
+    pub(crate) fn held(&self) -> MutexGuard<'_, Vec<Held>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks closely at a camera's ring, and makes another if it is broken. For the loop alone.
+    pub(crate) fn mend(&self, place: usize, camera: &CameraConfig, name: &SegmentName) -> Look {
+        let Some(ring) = self.of(place) else { return Look::AsBefore };
+        let Err(broken) = ring.check_all() else { return Look::AsBefore };
+        // Its own copy of what it was made for: nothing in its memory can be believed. The camera's clock goes on.
+        let made = Ring::remove(name).and_then(|()| Ring::create_since(name, ring.spec(), ring.created()));
+        let mut held = self.held();
+        let Some(held) = held.get_mut(place) else { return Look::AsBefore };
+        match made {
+            Ok(another) => {
+                tracing::error!(
+                    "camera {}: its ring broke: {broken}; there is a new one, empty",
+                    camera.name
+                );
+                *held = Held { ring: another, rebuilt: held.rebuilt + 1, trouble: None };
+                Look::MadeAnew
+            }
+            Err(e) => {
+                let is_news = held.trouble.is_none();
+                held.trouble = Some(format!("its ring broke: {broken}; another can't be made: {e}"));
+                if !is_news {
+                    return Look::AsBefore;
+                }
+                tracing::error!(
+                    "camera {}: its ring broke: {broken}; another can't be made yet: {e}",
+                    camera.name
+                );
+                Look::Lost
+            }
+        }
+    }
+}
+
+/// Finds or makes every ring, and says whose were made. These are removed again if one can't be.
+pub(crate) fn open(config: &Config, dir: &RuntimeDir) -> Result<(Rings, HashSet<Name>), Failure> {
     let mut rings = Vec::new();
+    let mut new = HashSet::new();
     let mut made: Vec<SegmentName> = Vec::new();
     remove_others(config, dir);
     for camera in &config.cameras {
@@ -24,8 +97,9 @@ pub(crate) fn open(config: &Config, dir: &RuntimeDir) -> Result<Rings, Failure> 
             Ok((ring, is_new)) => {
                 if is_new {
                     made.push(name);
+                    new.insert(camera.name.clone());
                 }
-                rings.push(ring);
+                rings.push(Held { ring, rebuilt: 0, trouble: None });
             }
             Err(e) => {
                 made.iter().for_each(|name| drop(Ring::remove(name)));
@@ -33,7 +107,7 @@ pub(crate) fn open(config: &Config, dir: &RuntimeDir) -> Result<Rings, Failure> 
             }
         }
     }
-    Ok(rings)
+    Ok((Rings(Arc::new(Mutex::new(rings))), new))
 }
 
 fn find_or_make(
@@ -45,14 +119,17 @@ fn find_or_make(
         return Err(RingError::Absurd { slots: usize::MAX, frame_bytes: camera.geometry.frame_bytes() });
     };
     match Ring::open(name) {
-        Ok(ring) if *ring.spec() == spec => {
-            tracing::info!(
-                "camera {}: its ring is there, with {} frames captured so far",
-                camera.name,
-                ring.head()
-            );
-            return Ok((ring, false));
-        }
+        Ok(ring) if *ring.spec() == spec => match ring.check_all() {
+            Ok(()) => {
+                tracing::info!(
+                    "camera {}: its ring is there, with {} frames captured so far",
+                    camera.name,
+                    ring.head()
+                );
+                return Ok((ring, false));
+            }
+            Err(e) => tracing::warn!("camera {}: its ring is broken: {e}; making a new one", camera.name),
+        },
         Ok(_) => {
             tracing::info!("camera {}: its ring was made for another config; making a new one", camera.name)
         }
@@ -65,7 +142,7 @@ fn find_or_make(
 
 /// Says what was made and what it is good for.
 pub(crate) fn announce(config: &Config, rings: &Rings) {
-    for (camera, ring) in config.cameras.iter().zip(rings) {
+    for (camera, ring) in config.cameras.iter().zip(rings.now()) {
         let size = ring.spec().size;
         tracing::info!(
             "camera {}: {} at {} fps; ring of {} frames, {} MB: {} pre-roll, {} reserve ({} ms), {} for readers",
@@ -84,7 +161,7 @@ pub(crate) fn announce(config: &Config, rings: &Rings) {
 
 /// Clears the leases of a recorder that is proven dead.
 pub(crate) fn sweep_recorder(rings: &Rings) {
-    let swept: usize = rings.iter().map(|ring| ring.sweep(ReaderBit::RECORDER)).sum();
+    let swept: usize = rings.now().iter().map(|ring| ring.sweep(ReaderBit::RECORDER)).sum();
     if swept > 0 {
         tracing::debug!("{swept} frames that the last recorder held are free again");
     }

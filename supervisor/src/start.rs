@@ -16,6 +16,7 @@ use proto::exit;
 use proto::instance::{ChildId, RuntimeDir};
 use proto::log::LogFormat;
 use proto::messages;
+use proto::ring::lost_pages;
 use proto::storage;
 use proto::time::{UtcTime, WallAnchor};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -55,9 +56,12 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     messages::keep_sockets_in(&dir.ipc_dir()).map_err(|_| Failure::failed("start was called twice"))?;
     clear_sockets(&dir);
 
+    // Whoever cuts a ring short must not end the one who looks after all of them.
+    lost_pages::outlive().map_err(|e| Failure::failed(format!("can't watch for bus errors: {e}")))?;
+
     let left = state::load(&dir);
     let same_config = Config::load_checked(&dir.config_path()).is_ok_and(|old| same(&old, &config));
-    let adoptable = match &left {
+    let mut adoptable = match &left {
         Some(left) if same_config => left.children.clone(),
         Some(left) => {
             evict(left);
@@ -74,9 +78,13 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         _ => new_session(&config)?,
     };
     made.session = (!adopting).then(|| session.clone());
-    let rings = rings::open(&config, &dir)?;
+    let (rings, new) = rings::open(&config, &dir)?;
     made.rings = !adopting;
     rings::announce(&config, &rings);
+    // A capture whose ring is not the one that is there now would write where nobody looks.
+    let is_lost =
+        |c: &mut state::SavedChild| matches!(&c.id, ChildId::Capture(camera) if new.contains(camera));
+    adoptable.extract_if(.., is_lost).for_each(|child| end(&child, "has a ring that is gone"));
     if !adoptable.iter().any(|c| c.id == ChildId::Recorder && c.alive().is_some()) {
         rings::sweep_recorder(&rings);
     }
@@ -139,6 +147,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         ready_said: false,
         memory: MemoryWatch::new(),
         service: Service::from_environment(),
+        ring_broke: None,
     };
     house.write_session();
     if let Err(e) = storage::fit(&session, house.config.recording.min_free_bytes) {
@@ -238,12 +247,14 @@ fn same(a: &Config, b: &Config) -> bool {
 
 /// Ends the processes of a run with another config: they would go on with rings that no longer fit.
 fn evict(left: &Saved) {
-    for child in &left.children {
-        if let Some(pid) = child.alive() {
-            tracing::info!("{} (pid {}) runs with another config; ending it", child.id, pid.as_raw_nonzero());
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            let _ = lock::wait_for_end(pid, EVICTION);
-        }
+    left.children.iter().for_each(|child| end(child, "runs with another config"));
+}
+
+fn end(child: &state::SavedChild, why: &str) {
+    if let Some(pid) = child.alive() {
+        tracing::info!("{} (pid {}) {why}; ending it", child.id, pid.as_raw_nonzero());
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        let _ = lock::wait_for_end(pid, EVICTION);
     }
 }
 

@@ -9,12 +9,12 @@ use proto::messages::CameraState;
 use proto::ring::Ring;
 use proto::ring::layout::INTERVAL_BUCKETS;
 use proto::stats::{CameraStats, Dropped, IntervalStats, ProcessStats, RecorderStats, RingStats};
-use proto::sync::Ordering;
+use proto::sync::{AtomicU64, Ordering};
 use proto::time::{MonotonicNs, nanos};
 
 use crate::child::{Child, Life};
 use crate::meter::Meter;
-use crate::rings::Rings;
+use crate::rings::{Held, Rings};
 
 /// Frame rates over the last second or so.
 pub(crate) struct FrameRates {
@@ -32,7 +32,7 @@ impl FrameRates {
     /// Looks at every ring; call it several times a second.
     pub(crate) fn measure(&mut self, config: &Config, rings: &Rings) {
         let now = Instant::now();
-        for (camera, ring) in config.cameras.iter().zip(rings) {
+        for (camera, ring) in config.cameras.iter().zip(rings.now()) {
             let head = ring.head();
             let seen = self.seen.entry(camera.name.to_string()).or_insert((head, now, 0.0));
             let passed = now.saturating_duration_since(seen.1);
@@ -50,7 +50,8 @@ impl FrameRates {
 }
 
 /// One camera.
-pub(crate) fn camera(camera: &CameraConfig, ring: &Ring, child: &Child, rates: &FrameRates) -> CameraStats {
+pub(crate) fn camera(camera: &CameraConfig, held: &Held, child: &Child, rates: &FrameRates) -> CameraStats {
+    let ring: &Ring = &held.ring;
     let counters = ring.counters();
     let dropped = Dropped {
         by_camera: counters.dropped_by_camera.load(Ordering::Relaxed),
@@ -64,11 +65,11 @@ pub(crate) fn camera(camera: &CameraConfig, ring: &Ring, child: &Child, rates: &
         fps: rates.of(camera),
         nominal_fps: camera.fps.as_f64(),
         captured_frames: ring.head(),
-        dropped_frames: dropped.by_camera + dropped.ring_full,
+        dropped_frames: dropped.by_camera.saturating_add(dropped.ring_full),
         dropped,
         interval_ms: intervals(ring),
         epoch: ring.epoch(),
-        ring: ring_stats(ring),
+        ring: ring_stats(ring, held.rebuilt),
     }
 }
 
@@ -84,7 +85,7 @@ pub(crate) fn camera_state(child: &Child) -> (&'static str, Option<String>) {
     }
 }
 
-fn ring_stats(ring: &Ring) -> RingStats {
+fn ring_stats(ring: &Ring, rebuilt: u64) -> RingStats {
     let size = ring.spec().size;
     let head = ring.head();
     // One slot is always the writer's next.
@@ -101,13 +102,16 @@ fn ring_stats(ring: &Ring) -> RingStats {
         bytes: ring.total_bytes() as u64,
         reach_ms: reach.as_secs_f64() * 1e3,
         reserve_ms,
+        rebuilt,
     }
 }
 
 /// Percentiles of the time between publications, from the ring's buckets of a sixteenth of a frame period.
 fn intervals(ring: &Ring) -> IntervalStats {
     let counters = ring.counters();
-    let counts: Vec<u64> = counters.interval_buckets.iter().map(|b| b.load(Ordering::Relaxed)).collect();
+    // No more than can be summed up: it is shared memory, and may hold anything.
+    let count = |bucket: &AtomicU64| bucket.load(Ordering::Relaxed).min(u64::from(u32::MAX) << 16);
+    let counts: Vec<u64> = counters.interval_buckets.iter().map(count).collect();
     let total: u64 = counts.iter().sum();
     if total == 0 {
         return IntervalStats::default();

@@ -210,8 +210,8 @@ impl Desk {
         Err(Refused { exit_code: exit::FAILED, message })
     }
 
-    fn choose(&self, names: &[String]) -> Result<Vec<(&proto::config::CameraConfig, &Arc<Ring>)>, Refused> {
-        let all = || self.config.cameras.iter().zip(&self.rings);
+    fn choose(&self, names: &[String]) -> Result<Vec<(&proto::config::CameraConfig, Arc<Ring>)>, Refused> {
+        let all = || self.config.cameras.iter().zip(self.rings.now());
         for name in names {
             if !self.config.cameras.iter().any(|c| c.name.as_str() == name) {
                 let known: Vec<&str> = self.config.cameras.iter().map(|c| c.name.as_str()).collect();

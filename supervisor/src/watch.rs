@@ -21,7 +21,7 @@ use crate::events::{End, Event, Orders, Report};
 use crate::killed::MemoryWatch;
 use crate::meter::Meter;
 use crate::restart::Ending;
-use crate::rings::{self, Rings};
+use crate::rings::{self, Look, Rings};
 use crate::service::Service;
 use crate::session::{Clips, Scribe};
 use crate::state::{self, Saved, SavedChild};
@@ -42,6 +42,8 @@ const CLOSING: Duration = Duration::from_millis(3000);
 const HOPELESS: Duration = Duration::from_millis(500);
 /// A recorder this close behind the cameras has its first rush behind it.
 const CAUGHT_UP: u64 = 4;
+/// Who crashes so soon after a ring broke has done nothing wrong.
+const AFTER_A_BREAK: Duration = Duration::from_secs(1);
 /// Captures have nothing to close.
 const ENDING: Duration = Duration::from_millis(700);
 
@@ -68,6 +70,8 @@ pub(crate) struct House {
     pub(crate) memory: MemoryWatch,
     /// Who started this, and wants to be told.
     pub(crate) service: Option<Service>,
+    /// When a ring was last found broken.
+    pub(crate) ring_broke: Option<Instant>,
 }
 
 impl House {
@@ -227,6 +231,10 @@ impl House {
     }
 
     fn on_exited(&mut self, pid: Pid, end: &End) {
+        // It may have died of a ring that was cut short: then that is put right first.
+        self.mend_rings();
+        let crashed = end.crashed && self.ring_broke.is_none_or(|at| at.elapsed() > AFTER_A_BREAK);
+        let end = &End { crashed, ..end.clone() };
         let Some(child) = self.children.iter_mut().find(|c| c.running().is_some_and(|r| r.pid == pid)) else {
             return;
         };
@@ -306,6 +314,7 @@ impl House {
 
     fn look_around(&mut self, since_last: Duration) {
         let now = Instant::now();
+        self.mend_rings();
         let pids = self.pids();
         self.meter.measure(&pids);
         self.rates.measure(&self.config, &self.rings);
@@ -353,6 +362,26 @@ impl House {
         };
         service.tell(now, state != "starting", status);
         self.service = Some(service);
+    }
+
+    /// Replaces rings that something has broken: the captures are to write to the new ones, and the recorders to let
+    /// go of the old.
+    fn mend_rings(&mut self) {
+        for (place, camera) in self.config.cameras.iter().enumerate() {
+            let look = self.rings.mend(place, camera, &self.dir.segment(&camera.name));
+            if look == Look::AsBefore {
+                continue;
+            }
+            self.ring_broke = Some(Instant::now());
+            let (captures, recorders) = self.children.split_at_mut(self.config.cameras.len());
+            // A film that has played to its end has nothing to put into the new one.
+            if !matches!(captures[place].life, Life::Ended) {
+                captures[place].begin_again("its ring broke");
+            }
+            for orders in recorders.iter().filter_map(|r| r.running()?.orders.as_ref()) {
+                orders.to_recorder(RecorderOrder::Rings);
+            }
+        }
     }
 
     fn pids(&self) -> Vec<u32> {
@@ -406,16 +435,9 @@ impl House {
             return refuse(exit::BAD_INPUT, message);
         };
         let id = child.id.clone();
-        match &mut child.life {
-            Life::Running(running) => {
-                running.kill("restarted by command");
-                Response::Done(format!("{id}: restarting"))
-            }
-            Life::Waiting { .. } | Life::Ended => {
-                child.life = Life::Waiting { until: Instant::now() };
-                Response::Done(format!("{id}: starting"))
-            }
-        }
+        let what = if child.running().is_some() { "restarting" } else { "starting" };
+        child.begin_again("restarted by command");
+        Response::Done(format!("{id}: {what}"))
     }
 
     /// "starting" until everything has come up once; then "ready" or "degraded"; "stopping" at the end.
@@ -445,6 +467,10 @@ impl House {
                 troubles.push(format!("{}: {state}: {}", child.id, reason.unwrap_or_default()));
             }
         }
+        for (camera, held) in self.config.cameras.iter().zip(&*self.rings.held()) {
+            troubles
+                .extend(held.trouble.as_ref().map(|trouble| format!("camera {}: {trouble}", camera.name)));
+        }
         if self.recorder().record.keeps_ending() {
             troubles.push(format!(
                 "recorder: keeps ending: {}",
@@ -462,9 +488,11 @@ impl House {
 
     fn stats(&mut self) -> Stats {
         let captures = self.config.cameras.len();
-        let cameras = self.config.cameras.iter().zip(&self.rings).zip(&self.children[..captures]);
+        let held = self.rings.held();
+        let cameras = self.config.cameras.iter().zip(&*held).zip(&self.children[..captures]);
         let cameras =
-            cameras.map(|((camera, ring), child)| survey::camera(camera, ring, child, &self.rates)).collect();
+            cameras.map(|((camera, held), child)| survey::camera(camera, held, child, &self.rates)).collect();
+        drop(held);
         let mut processes = vec![survey::process_stats(
             "supervisor",
             Some(std::process::id()),

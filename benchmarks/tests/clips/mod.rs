@@ -47,8 +47,8 @@ pub(crate) const MPEG4_AVI: Kind =
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Picture {
     pub(crate) stamp: Stamp,
-    /// The stamp's last row of blocks is another frame's.
-    pub(crate) torn: bool,
+    /// From this row on it is another frame's picture.
+    pub(crate) torn_at: Option<usize>,
     pub(crate) t_ns: u64,
 }
 
@@ -72,7 +72,7 @@ impl Clip {
         let sequences = FIRST..FIRST + FRAMES;
         let picture = |source_sequence| Picture {
             stamp: Stamp { camera_index: CAMERA_INDEX, source_sequence },
-            torn: false,
+            torn_at: None,
             t_ns: time_of(source_sequence),
         };
         Self {
@@ -220,13 +220,13 @@ fn paint(pixel: Pixel, picture: Picture) -> frame::Video {
     }
     frame.data_mut(1).fill(128);
     frame.data_mut(2).fill(128);
-    stamp::draw(frame.data_mut(0), stride, picture.stamp);
-    if picture.torn {
-        let mut other = vec![0; stride * stamp::HEIGHT];
+    stamp::draw(frame.data_mut(0), stride, WIDTH as usize, HEIGHT as usize, picture.stamp);
+    if let Some(row) = picture.torn_at {
+        let mut other = frame.data(0).to_vec();
         let source_sequence = picture.stamp.source_sequence ^ 0xFFFF;
-        stamp::draw(&mut other, stride, Stamp { source_sequence, ..picture.stamp });
-        let last_row = stride * (stamp::HEIGHT - 16)..stride * stamp::HEIGHT;
-        frame.data_mut(0)[last_row.clone()].copy_from_slice(&other[last_row]);
+        let theirs = Stamp { source_sequence, ..picture.stamp };
+        stamp::draw(&mut other, stride, WIDTH as usize, HEIGHT as usize, theirs);
+        frame.data_mut(0)[row * stride..].copy_from_slice(&other[row * stride..]);
     }
     frame
 }

@@ -11,6 +11,7 @@ mod hangs;
 mod input;
 mod kills;
 mod limits;
+mod memory;
 #[path = "../e2e/rig.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests, and not all of it is needed here")]
 mod rig;

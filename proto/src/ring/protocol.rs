@@ -295,6 +295,39 @@ impl Protocol<'_> {
         self.states.iter().filter(held).count()
     }
 
+    /// What can't be so in a ring that only its writer and its readers have touched, if anything is: somebody wrote
+    /// over it. Looks at every state and every ledger entry, while they go on changing.
+    #[must_use]
+    pub fn contradiction(&self) -> Option<&'static str> {
+        let states = self.states.iter().map(|state| State::from_word(state.word.load(acquire(Publish))));
+        let mut newest = 0;
+        for state in states {
+            if !state.is_possible() {
+                return Some("a slot's state is none that there is");
+            }
+            newest = newest.max(state.sequence());
+        }
+        for entry in self.ledger {
+            let tag = entry.tag.load(acquire(Entry));
+            let is_here = core::ptr::eq(self.entry(tag), entry);
+            if tag != 0 && (!is_here || entry.slot.load(Relaxed) >= self.states.len() as u64) {
+                return Some("a ledger entry is of no frame that could be there");
+            }
+            newest = newest.max(tag);
+        }
+        // Read last: what was seen before it is at most the frame that comes next.
+        let head = self.heads.head.load(acquire(Head));
+        if head > MAX_SEQUENCE || newest > head + 1 {
+            return Some("there are frames beyond the newest");
+        }
+        // A writer that went all the way round the ledger since has moved the head.
+        let is_noted = head == 0 || self.entry(head).tag.load(acquire(Entry)) == head;
+        if !is_noted && self.heads.head.load(acquire(Head)) == head {
+            return Some("the newest frame is not in the ledger");
+        }
+        None
+    }
+
     /// Prepares the ring for a new writer after the last one ended, however it ended: a frame that was whole but
     /// not yet announced is announced, a slot that was being written becomes empty. The caller wakes the readers.
     pub fn take_over(&self) -> WriterPosition {
@@ -418,6 +451,38 @@ mod tests {
         let before = words.heads.wake.load(Relaxed);
         let _ = words.protocol().take_over();
         assert_ne!(words.heads.wake.load(Relaxed), before);
+    }
+
+    #[test]
+    fn what_was_written_over_contradicts_itself() {
+        let words = Words::new();
+        let ring = words.protocol();
+        let mut at = ring.take_over();
+        assert_eq!(ring.contradiction(), None);
+        for _ in 0..7 {
+            write(ring, &mut at, 1);
+            assert_eq!(ring.contradiction(), None);
+        }
+        let slot = ring.claim(&mut at).unwrap();
+        assert_eq!(ring.contradiction(), None, "in the middle of a frame");
+        ring.abandon(slot, &mut at);
+        let spoilt = |word: &AtomicU64, value: u64| {
+            let was = word.swap(value, Relaxed);
+            let found = ring.contradiction().is_some();
+            word.store(was, Relaxed);
+            found
+        };
+        for noise in [u64::MAX, 0xDEAD_BEEF_0BAD_F00D, 0x0123_4567_89AB_CDEF] {
+            for state in &words.states {
+                assert!(spoilt(&state.word, noise), "{noise:x}");
+            }
+            for entry in &words.ledger {
+                assert!(spoilt(&entry.tag, noise) && spoilt(&entry.slot, noise), "{noise:x}");
+            }
+            assert!(spoilt(&words.heads.head, noise), "{noise:x}");
+        }
+        assert!(spoilt(&words.heads.head, 0) && spoilt(&words.heads.head, 100));
+        assert_eq!(ring.contradiction(), None);
     }
 
     #[test]

@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 
+use super::lost_pages::Guard;
+
 /// Where Linux keeps POSIX shared memory.
 const SHM_DIR: &str = "/dev/shm";
 
@@ -82,9 +84,27 @@ pub enum SegmentError {
 
 /// A mapped segment. Dropping it unmaps; the segment stays until [`remove`].
 pub struct Segment {
+    /// Before the mapping, so that it is dropped first: an address is guarded only while it is this segment's.
+    guard: Guard,
     mapping: Shmem,
+    /// The crate keeps its own to itself.
+    file: File,
     name: SegmentName,
     identity: Identity,
+}
+
+/// What has become of a segment that was whole when it was mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Loss {
+    /// Its memory is as it was, but whoever opens the name finds nothing, or something else.
+    #[error("its name is gone, or stands for another segment")]
+    Unnamed,
+    /// It was cut: touching what was cut off is a bus error.
+    #[error("it was cut down to {0} bytes")]
+    CutDown(u64),
+    /// It was cut for a while, and this process has met it: see [`super::lost_pages`].
+    #[error("some of it was cut off, for a while")]
+    Holed,
 }
 
 /// Device and inode: which segment it is, whatever its name stands for today.
@@ -126,7 +146,7 @@ impl Segment {
         }
         let identity = identity(&file).map_err(|e| system("look at it", e))?;
         mapping.set_owner(false);
-        Ok(Self { mapping, name: name.clone(), identity })
+        Ok(Self { guard: Guard::of(&mapping), mapping, file, name: name.clone(), identity })
     }
 
     /// Maps a segment that exists.
@@ -143,7 +163,7 @@ impl Segment {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Err(SegmentError::Missing(name.clone())),
             Err(e) => Err(system("open it", e)),
         };
-        let (_file, identity) = named()?;
+        let (file, identity) = named()?;
         let mut mapping = match ShmemConf::new().os_id(&name.0).open() {
             Ok(mapping) => mapping,
             Err(e) => return Err(system("map it", io::Error::other(e))),
@@ -154,7 +174,29 @@ impl Segment {
         if named()?.1 != identity {
             return Err(SegmentError::Missing(name.clone()));
         }
-        Ok(Self { mapping, name: name.clone(), identity })
+        Ok(Self { guard: Guard::of(&mapping), mapping, file, name: name.clone(), identity })
+    }
+
+    /// Is all of it there? Touches no byte of it.
+    ///
+    /// # Errors
+    /// [`Loss::CutDown`] or [`Loss::Holed`], when it isn't.
+    pub fn check_size(&self) -> Result<(), Loss> {
+        // A file that is open can always be asked for its size.
+        let bytes = self.file.metadata().map_or(0, |m| m.len());
+        if bytes < self.len() as u64 {
+            return Err(Loss::CutDown(bytes));
+        }
+        if self.guard.has_lost() { Err(Loss::Holed) } else { Ok(()) }
+    }
+
+    /// Is it still what its name stands for? Touches no byte of it.
+    ///
+    /// # Errors
+    /// [`Loss::Unnamed`], when it isn't.
+    pub fn check_name(&self) -> Result<(), Loss> {
+        let there = std::fs::symlink_metadata(self.name.path()).map_err(|_| Loss::Unnamed)?;
+        if (there.dev(), there.ino()) == self.identity { Ok(()) } else { Err(Loss::Unnamed) }
     }
 
     /// Its name.
@@ -232,6 +274,12 @@ impl Segment {
 impl fmt::Debug for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Segment({}, {} bytes)", self.name, self.len())
+    }
+}
+
+impl Guard {
+    fn of(mapping: &Shmem) -> Self {
+        Self::over(mapping.as_ptr() as usize, mapping.len())
     }
 }
 

@@ -14,7 +14,7 @@ use super::layout::{
     BadHeader, CheckedHeader, Counters, Header, INTERVAL_BUCKETS, RingSpec, SLOT_HEADER_BYTES,
 };
 use super::protocol::{Miss, Protocol, WriterPosition};
-use super::segment::{self, Segment, SegmentError, SegmentName};
+use super::segment::{self, Loss, Segment, SegmentError, SegmentName};
 use super::state::ReaderBit;
 use crate::frame::{Before, Moment};
 use crate::sync::Ordering::{Acquire, Relaxed};
@@ -44,6 +44,23 @@ pub enum RingError {
     },
 }
 
+/// What has become of a ring that was sound when it was opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// Its memory was cut short, or its name taken away.
+    #[error(transparent)]
+    Segment(#[from] Loss),
+    /// Its header can't be read any more.
+    #[error(transparent)]
+    Header(#[from] BadHeader),
+    /// Its header is another ring's.
+    #[error("its header says something else than when it was made")]
+    Rewritten,
+    /// What it says of its frames can't be so.
+    #[error("{0}; something else has written to it")]
+    Contradiction(&'static str),
+}
+
 /// A camera's ring, mapped.
 #[derive(Debug)]
 pub struct Ring {
@@ -70,12 +87,23 @@ impl Ring {
     /// # Errors
     /// [`RingError`]: there is one already, or no room for it.
     pub fn create(name: &SegmentName, spec: &RingSpec) -> Result<Arc<Self>, RingError> {
+        Self::create_since(name, spec, MonotonicNs::now())
+    }
+
+    /// Makes a new ring that takes the place of one that began at `created`: the camera's clock goes on.
+    ///
+    /// # Errors
+    /// As [`Ring::create`].
+    pub fn create_since(
+        name: &SegmentName,
+        spec: &RingSpec,
+        created: MonotonicNs,
+    ) -> Result<Arc<Self>, RingError> {
         let absurd =
             || RingError::Absurd { slots: spec.size.slots(), frame_bytes: spec.geometry.frame_bytes() };
         let layout = spec.layout().ok_or_else(absurd)?;
         let segment = Segment::create(name, layout.total_bytes)?;
-        let created = MonotonicNs::now();
-        header(&segment).fill(spec, &layout, random_id(created), created);
+        header(&segment).fill(spec, &layout, random_id(), created);
         drop(segment);
         Self::open(name)
     }
@@ -91,7 +119,37 @@ impl Ring {
             return Err(bad(BadHeader::TooShort(segment.len())));
         }
         let checked = header(&segment).check(segment.len()).map_err(bad)?;
+        if checked.created > MonotonicNs::now() {
+            return Err(bad(BadHeader::Damaged("it was made in the future")));
+        }
         Ok(Arc::new(Self { segment, checked }))
+    }
+
+    /// Is it still the ring that was opened, by its size, its header and its name? Two looks at files and one at a page.
+    ///
+    /// What this does not see: pixels that something else has written over, and what happens a moment later.
+    ///
+    /// # Errors
+    /// [`Broken`], when it isn't: [`Loss::Unnamed`] only if nothing else is wrong, so that what it holds is still good.
+    pub fn check(&self) -> Result<(), Broken> {
+        self.check_header()?;
+        Ok(self.segment.check_name()?)
+    }
+
+    /// [`Ring::check`], with a look at all that it says of its frames: 64 bytes a slot and 40 a ledger entry.
+    ///
+    /// # Errors
+    /// [`Broken`], when any of it can't be so.
+    pub fn check_all(&self) -> Result<(), Broken> {
+        self.check_header()?;
+        self.protocol().contradiction().map_or(Ok(()), |what| Err(Broken::Contradiction(what)))?;
+        Ok(self.segment.check_name()?)
+    }
+
+    fn check_header(&self) -> Result<(), Broken> {
+        self.segment.check_size()?;
+        let now = header(&self.segment).check(self.segment.len())?;
+        if now == self.checked { Ok(()) } else { Err(Broken::Rewritten) }
     }
 
     /// Takes the ring's name away.
@@ -212,7 +270,7 @@ impl Ring {
     pub fn writer(self: &Arc<Self>) -> Result<RingWriter, RingError> {
         let lock = self.segment.lock_for_writing()?;
         let next = self.take_over();
-        let epoch = header(&self.segment).epoch.fetch_add(1, Relaxed) + 1;
+        let epoch = header(&self.segment).epoch.fetch_add(1, Relaxed).wrapping_add(1);
         #[expect(
             clippy::cast_possible_truncation,
             reason = "four billion restarts of a capture take decades"
@@ -265,10 +323,10 @@ fn header(segment: &Segment) -> &Header {
 }
 
 /// Not a secret: it only has to differ from that of the ring that had this name before.
-fn random_id(now: MonotonicNs) -> u64 {
+fn random_id() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     let mut hasher = std::collections::hash_map::RandomState::new().build_hasher();
-    hasher.write_u64(now.0);
+    hasher.write_u64(MonotonicNs::now().0);
     hasher.finish()
 }
 
@@ -393,7 +451,8 @@ impl RingReader {
     /// Holds a frame where it is, so that it can be read without copying.
     ///
     /// # Errors
-    /// [`Miss`] when it is not there yet, not there any more, or held by this reader already.
+    /// [`Miss`] when it is not there yet, not there any more (or not as its writer left it), or held by this reader
+    /// already.
     pub fn lease(&self, sequence: u64) -> Result<Lease, Miss> {
         let slot = self.ring.protocol().lease(sequence, self.bit)?;
         // From here on the lease gives the slot back, whatever happens.
@@ -410,7 +469,9 @@ impl RingReader {
             epoch: header.epoch,
             before: Before::from_code(u8::try_from(header.before).unwrap_or(0)),
         };
-        Ok(lease)
+        // The writer says it twice. Where the two differ, something else has written over the frame.
+        let is_as_noted = self.ring.moment(sequence).is_none_or(|noted| noted == lease.moment);
+        if header.sequence == sequence && is_as_noted { Ok(lease) } else { Err(Miss::Overrun) }
     }
 }
 

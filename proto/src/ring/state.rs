@@ -14,6 +14,7 @@ use core::fmt;
 pub const MAX_SEQUENCE: u64 = (1 << 40) - 1;
 
 const WRITING: u64 = 1 << 23;
+const ALWAYS_ZERO: u64 = 0x7F << 16;
 const READERS: u64 = 0xFFFF;
 const SEQUENCE_SHIFT: u32 = 24;
 
@@ -79,6 +80,13 @@ impl State {
         self.0 >> SEQUENCE_SHIFT
     }
 
+    /// Can this be a word that a writer and readers have made?
+    #[must_use]
+    pub fn is_possible(self) -> bool {
+        let nobody_reads_what_is_written = !(self.is_writing() && self.is_leased());
+        self.0 & ALWAYS_ZERO == 0 && nobody_reads_what_is_written
+    }
+
     /// Is a writer inside?
     #[must_use]
     pub fn is_writing(self) -> bool {
@@ -128,6 +136,8 @@ mod tests {
         assert!(!state.is_leased_by(ReaderBit::new(7).unwrap()));
         assert!(State::writing(MAX_SEQUENCE).is_writing());
         assert!(!State::writing(1).is_leased());
+        assert!([state, State::EMPTY, State::writing(1), State::holding(1)].iter().all(|s| s.is_possible()));
+        assert!(!State::from_word(1 << 16).is_possible() && !State::writing(1).leased_by(last).is_possible());
         assert_eq!(ReaderBit::new(16), None);
     }
 }

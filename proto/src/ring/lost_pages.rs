@@ -1,0 +1,117 @@
+//! How a process outlives the loss of a ring that it has mapped.
+//!
+//! Whoever may open a segment may cut it short, and the next touch of a page that is gone is a bus error, which ends
+//! the process. For a capture or a recorder that is as it should be: they die alone and are replaced, and no picture
+//! made of nothing gets into a clip. The supervisor looks after everybody, so it asks to be spared: a page of a ring
+//! that is gone becomes, for this process alone, a page of zeros, which no check of a ring takes for sound. This is what
+//! journald does for its files. No look beforehand could do it: the file may be cut between the look and the touch.
+#![expect(
+    unsafe_code,
+    reason = "a signal handler and a mapping over lost pages; every block says why it may"
+)]
+
+use core::ffi::{c_int, c_void};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::io;
+
+use rustix::mm::{MapFlags, ProtFlags};
+
+/// Mappings that can be guarded at once: two for each of the most cameras there can be, one being replaced.
+const PLACES: usize = 512;
+
+/// A guarded mapping. Plain atomics: a signal handler reads them.
+struct Place {
+    /// Its first address; 0 while nobody has this place.
+    start: AtomicUsize,
+    bytes: AtomicUsize,
+    /// A page of it was lost, and is this process's own now.
+    lost: AtomicBool,
+}
+
+static GUARDED: [Place; PLACES] = [const {
+    Place { start: AtomicUsize::new(0), bytes: AtomicUsize::new(0), lost: AtomicBool::new(false) }
+}; PLACES];
+
+/// The machine's own page size; found out beforehand, since a signal handler had better ask for nothing.
+static PAGE: AtomicUsize = AtomicUsize::new(0);
+
+/// Says that a range of addresses is a ring's, for as long as it lives.
+pub(super) struct Guard(Option<usize>);
+
+impl Guard {
+    /// One beyond the number of places is not guarded: the process then dies of a lost page, as any other would.
+    pub(super) fn over(start: usize, bytes: usize) -> Self {
+        let take = |place: &Place| place.start.compare_exchange(0, start, Relaxed, Relaxed).is_ok();
+        let place = GUARDED.iter().position(take);
+        if let Some(place) = place {
+            GUARDED[place].lost.store(false, Relaxed);
+            // A handler that comes in between sees no length, and so no range.
+            GUARDED[place].bytes.store(bytes, Relaxed);
+        }
+        Self(place)
+    }
+
+    /// Was a page lost? Then what this process sees there, no other does.
+    pub(super) fn has_lost(&self) -> bool {
+        self.0.is_some_and(|place| GUARDED[place].lost.load(Relaxed))
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(place) = self.0 {
+            GUARDED[place].bytes.store(0, Relaxed);
+            GUARDED[place].start.store(0, Relaxed);
+        }
+    }
+}
+
+/// From here on this process outlives the loss of a ring's pages. For the whole process; once is enough.
+/// That a page was lost, [`super::Ring::check`] says.
+///
+/// # Errors
+/// The system's word.
+pub fn outlive() -> io::Result<()> {
+    PAGE.store(rustix::param::page_size(), Relaxed);
+    // SAFETY: all zeros are a valid sigaction: a default handler, an empty mask, no flags.
+    let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
+    action.sa_sigaction = on_bus_error as *const () as usize;
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+    // SAFETY: the action is initialised, its handler has the signature that SA_SIGINFO asks for and calls only what
+    // may be called in a signal handler; the old action is not asked for.
+    let done = unsafe { libc::sigaction(libc::SIGBUS, &action, core::ptr::null_mut()) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Runs on the thread that touched the page, which goes on where it was when this returns.
+extern "C" fn on_bus_error(_: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
+    // SAFETY: the kernel hands a valid siginfo_t to a handler with SA_SIGINFO.
+    let code = unsafe { (*info).si_code };
+    // SAFETY: as above; for SIGBUS the union holds an address.
+    let address = unsafe { (*info).si_addr() } as usize;
+    let place = if code == libc::BUS_ADRERR { place_of(address) } else { None };
+    match place {
+        Some(place) if put_zeros_at(address) => place.lost.store(true, Relaxed),
+        // Not ours to mend: the same instruction meets the default action now, and the process ends as it would have.
+        // SAFETY: signal() with SIG_DFL is async-signal-safe and touches no memory of ours.
+        _ => _ = unsafe { libc::signal(libc::SIGBUS, libc::SIG_DFL) },
+    }
+}
+
+fn place_of(address: usize) -> Option<&'static Place> {
+    GUARDED.iter().find(|place| {
+        let (start, bytes) = (place.start.load(Relaxed), place.bytes.load(Relaxed));
+        start != 0 && (start..start.saturating_add(bytes)).contains(&address)
+    })
+}
+
+fn put_zeros_at(address: usize) -> bool {
+    let bytes = PAGE.load(Relaxed);
+    let page = address - address % bytes.max(1);
+    let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::FIXED);
+    // SAFETY: the page lies in a mapping of this process that is a ring's (place_of), which stays mapped while anyone
+    // touches it, as somebody just does; it holds atomics and bytes, for which zeros are valid; rustix makes the
+    // system call itself and allocates nothing, so it may be called in a signal handler.
+    let mapped = unsafe { rustix::mm::mmap_anonymous(page as *mut c_void, bytes, protection, flags) };
+    mapped.is_ok()
+}
