@@ -28,14 +28,17 @@ pub fn plan_path(clip_folder: &Path) -> PathBuf {
     clip_folder.join(WORKSHOP).join(PLAN)
 }
 
-/// The clip folders in a session that have a plan and no manifest, in order of their names.
+/// The clip folders in a session that have a plan, or are finished and still have an empty workshop, in order of their
+/// names.
 ///
 /// # Errors
 /// When the session's folder can't be read.
 pub fn unfinished_clips(session: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found: Vec<PathBuf> = std::fs::read_dir(session)?
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|folder| plan_path(folder).is_file())
+        .filter(|folder| {
+            plan_path(folder).is_file() || (folder.join(WORKSHOP).is_dir() && folder.join(MANIFEST).is_file())
+        })
         .collect();
     found.sort();
     Ok(found)

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 use proto::clip::{CodecVerdict, Plan, plan_path, unfinished_clips};
 use proto::config::{CameraConfig, Config};
+use proto::failpoint;
 use proto::instance::{ChildId, RuntimeDir};
 use proto::messages::{self, BEAT, Link, RecorderOrder, RecorderReport, Reports};
 use proto::name::Name;
@@ -70,7 +71,7 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
                     }
                     None => {
                         probing = true;
-                        start_probe(&dir, &config, &rings, &verdict, &known_by_now, &reports, &pulse)?;
+                        start_probe(&dir, &config, &rings, &verdict, &known_by_now, &reports)?;
                     }
                 }
                 for session in sessions {
@@ -79,7 +80,10 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
                     }
                 }
             }
-            RecorderOrder::Clip(folder) => desk.take_on(&folder),
+            RecorderOrder::Clip(folder) => {
+                failpoint::pass("clip.told", folder.display());
+                desk.take_on(&folder);
+            }
             RecorderOrder::Stop => break,
         }
     }
@@ -112,14 +116,12 @@ fn start_probe(
     verdict: &SharedVerdict,
     known_by_now: &Arc<AtomicBool>,
     reports: &Reports<RecorderReport>,
-    pulse: &Arc<Pulse>,
 ) -> std::io::Result<()> {
     let known_by_now = Arc::clone(known_by_now);
     let (path, config) = (dir.path().to_owned(), config.clone());
     let (rings, verdict) = (rings.to_vec(), Arc::clone(verdict));
-    let (reports, pulse) = (reports.clone(), Arc::clone(pulse));
+    let reports = reports.clone();
     std::thread::Builder::new().name("probe".into()).spawn(move || {
-        let _working = pulse.work();
         match probe::in_a_process_of_its_own(&path) {
             Ok(found) => set(&verdict, found),
             Err(e) => tracing::warn!("{e:#}; going by what works nearly everywhere"),
@@ -199,6 +201,10 @@ impl Desk {
         if self.taken_on.contains(folder) {
             return;
         }
+        // Nothing is left in it but the plan's empty place.
+        if !plan_path(folder).exists() && finish::already_finished(folder).is_some() {
+            return;
+        }
         let hold = match Hold::take(folder) {
             Ok(Some(hold)) => Arc::new(hold),
             Ok(None) => {
@@ -216,6 +222,7 @@ impl Desk {
             Ok(plan) => Arc::new(plan),
             Err(e) => return self.lose(folder, &e),
         };
+        failpoint::pass("clip.taken_on", folder.display());
         self.pulse.clip_opened();
         for camera in &plan.cameras {
             let job = Job::Record {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::clip::{CodecVerdict, EncoderChoice, GapCause, Plan, PlannedCamera, WORKSHOP, Window};
+use proto::failpoint;
 use proto::frame::Moment;
 use proto::ring::{Miss, Ring, RingReader};
 use proto::time::MonotonicNs;
@@ -32,10 +33,12 @@ pub(crate) struct Take {
     ended_early: bool,
     /// `None`: the frames' ring is gone, and what is on disk is all there will be.
     reader: Option<RingReader>,
-    chain: Vec<EncoderChoice>,
+    verdict: CodecVerdict,
     quality: u8,
-    /// Position in the chain.
+    /// Position in the verdict's chain.
     codec: usize,
+    /// What an earlier recorder left has been read.
+    resumed: bool,
     part: Option<OpenPart>,
     next_part_is: PartReason,
     /// The window's first frame and the one before it, once known.
@@ -64,22 +67,6 @@ enum Disk {
     },
 }
 
-/// The chain to go down, and where on it to begin: where the part before was, so that the two can be joined.
-fn chain(verdict: &CodecVerdict, before: Option<&EncoderChoice>) -> (Vec<EncoderChoice>, usize) {
-    let mut chain = verdict.chain.clone();
-    let Some(before) = before else { return (chain, 0) };
-    match chain.iter().position(|choice| choice == before) {
-        Some(at) => (chain, at),
-        // Recorders kept crashing in it.
-        None if verdict.given_up.contains(before) => (chain, 0),
-        // Begun before the probe had spoken: what has worked so far is as good as anything.
-        None => {
-            chain.insert(0, before.clone());
-            (chain, 0)
-        }
-    }
-}
-
 /// What came of moving a take on.
 pub(crate) enum Step {
     /// A frame was encoded.
@@ -103,6 +90,20 @@ pub(crate) struct Footage {
     pub(crate) _hold: Arc<Hold>,
 }
 
+/// Where on the chain to begin: where the part before was, so that the two can be joined.
+fn begin_chain_at(verdict: &mut CodecVerdict, before: &EncoderChoice) -> usize {
+    match verdict.chain.iter().position(|choice| choice == before) {
+        Some(at) => at,
+        // Recorders kept crashing in it.
+        None if verdict.given_up.contains(before) => 0,
+        // Begun before the probe had spoken: what has worked so far is as good as anything.
+        None => {
+            verdict.chain.insert(0, before.clone());
+            0
+        }
+    }
+}
+
 /// What a take is begun with.
 pub(crate) struct Studio<'a> {
     pub(crate) ring: Option<&'a Arc<Ring>>,
@@ -122,21 +123,6 @@ impl Take {
     ) -> Self {
         let same_ring = studio.ring.is_some_and(|r| r.id() == camera.ring_id)
             && plan.boot_id == proto::instance::boot_id();
-        let parts =
-            part::read_all(&folder.join(WORKSHOP), &camera.name, &camera.geometry).unwrap_or_default();
-        let written: Vec<Moment> = parts.iter().flat_map(|p| p.rows.iter().map(|r| r.moment)).collect();
-        let first =
-            parts.first().map(|p| First { sequence: p.header.first_sequence, previous: p.header.previous });
-        let (chain, codec) = chain(studio.verdict, parts.last().map(|p| &p.header.choice));
-        if let Some(last) = written.last() {
-            tracing::info!(
-                "clip {}: camera {}: going on after frame {} ({} frames are on disk)",
-                plan.clip_id,
-                camera.name,
-                last.sequence,
-                written.len()
-            );
-        }
         Self {
             folder: folder.to_owned(),
             window: plan.window,
@@ -145,17 +131,72 @@ impl Take {
             hold,
             ended_early: false,
             reader: studio.reader.filter(|_| same_ring).cloned(),
-            chain,
+            verdict: studio.verdict.clone(),
             quality: studio.quality,
-            codec,
+            codec: 0,
+            resumed: false,
             part: None,
-            next_part_is: if parts.is_empty() { PartReason::First } else { PartReason::RecorderRestart },
-            first,
-            next: written.last().map_or(0, |last| last.sequence + 1),
-            written,
+            next_part_is: PartReason::First,
+            first: None,
+            next: 0,
+            written: Vec::new(),
             given_up: Vec::new(),
             disk: Disk::Fine,
         }
+    }
+
+    /// Reads how far an earlier recorder got. Before that nothing can be recorded: frames that are on disk already
+    /// would be encoded again, in a part that can't be joined to theirs.
+    fn resume(&mut self) -> std::io::Result<()> {
+        let parts = part::read_all(&self.folder.join(WORKSHOP), &self.camera.name)?;
+        self.resumed = true;
+        let Some(first) = parts.first() else { return Ok(()) };
+        self.first = Some(First { sequence: first.header.first_sequence, previous: first.header.previous });
+        self.written = parts.iter().flat_map(|part| part.rows().map(|row| row.moment)).collect();
+        self.next_part_is = PartReason::RecorderRestart;
+        if let Some(last) = parts.last() {
+            self.codec = begin_chain_at(&mut self.verdict, &last.header.choice);
+        }
+        if let Some(last) = self.written.last() {
+            self.next = last.sequence + 1;
+            tracing::info!(
+                "clip {}: camera {}: going on after frame {} ({} frames are on disk)",
+                self.plan.clip_id,
+                self.camera.name,
+                last.sequence,
+                self.written.len()
+            );
+        }
+        Ok(())
+    }
+
+    fn resumes(&mut self, now: MonotonicNs) -> bool {
+        if self.resumed || self.is_paused(now) {
+            return self.resumed;
+        }
+        match self.resume() {
+            Ok(()) => true,
+            Err(e) => {
+                self.pause(now, format!("can't read {}: {e}", self.folder.join(WORKSHOP).display()));
+                false
+            }
+        }
+    }
+
+    fn is_paused(&self, now: MonotonicNs) -> bool {
+        matches!(self.disk, Disk::Troubled { again, .. } if now < again)
+    }
+
+    /// A first failure is tried again at once: frames are ageing, and it may have been the only one.
+    fn pause(&mut self, now: MonotonicNs, why: String) {
+        let again = match &self.disk {
+            Disk::Troubled { .. } => now + DISK_PAUSE,
+            Disk::Fine => {
+                tracing::error!("clip {}: {why}; trying again until it works", self.plan.clip_id);
+                now
+            }
+        };
+        self.disk = Disk::Troubled { again, why };
     }
 
     /// The sequence that it will go on with: the lower, the more at risk.
@@ -181,6 +222,9 @@ impl Take {
 
     /// Moves on by one frame.
     pub(crate) fn step(&mut self, now: MonotonicNs) -> Step {
+        if !self.resumes(now) {
+            return Step::Paused;
+        }
         let Some(reader) = self.reader.clone() else { return Step::Over };
         let ring = reader.ring();
         if self.first.is_none() {
@@ -212,9 +256,7 @@ impl Take {
     }
 
     fn record(&mut self, reader: &RingReader, now: MonotonicNs) -> Step {
-        if let Disk::Troubled { again, .. } = self.disk
-            && now < again
-        {
+        if self.is_paused(now) {
             self.skip_overrun(reader, self.next, GapCause::Disk);
             return Step::Paused;
         }
@@ -260,16 +302,13 @@ impl Take {
         self.part = None;
         match error {
             PartError::Disk { .. } => {
-                if self.trouble().is_none() {
-                    tracing::error!("clip {}: {error}; trying again until it works", self.plan.clip_id);
-                }
                 self.next_part_is = PartReason::Disk;
-                self.disk = Disk::Troubled { again: MonotonicNs::now() + DISK_PAUSE, why: error.to_string() };
+                self.pause(MonotonicNs::now(), error.to_string());
                 Step::Paused
             }
-            PartError::Encoder { .. } if self.codec + 1 < self.chain.len() => {
+            PartError::Encoder { .. } if self.codec + 1 < self.verdict.chain.len() => {
                 self.codec += 1;
-                let to = &self.chain[self.codec];
+                let to = &self.verdict.chain[self.codec];
                 tracing::warn!(
                     "clip {}: {error}; going on with {} ({})",
                     self.plan.clip_id,
@@ -289,7 +328,7 @@ impl Take {
     }
 
     fn open_part(&mut self, moment: &Moment) -> Result<&mut OpenPart, PartError> {
-        let choice = self.chain.get(self.codec).cloned().unwrap_or_else(crate::encode::last_resort);
+        let choice = self.verdict.chain.get(self.codec).cloned().unwrap_or_else(crate::encode::last_resort);
         let part = match self.part.take() {
             Some(part) => part,
             None => {
@@ -317,11 +356,19 @@ impl Take {
 
     /// Ends the take, and gathers what is known of every frame that it should hold.
     pub(crate) fn wrap(mut self) -> Footage {
+        if !self.resumed
+            && let Err(e) = self.resume()
+        {
+            // The finisher will read it again, and wait until it can.
+            tracing::error!("clip {}: camera {}: {e}", self.plan.clip_id, self.camera.name);
+        }
+        failpoint::pass("take.over", self.folder.join(self.camera.name.as_str()).display());
         if let Some(part) = self.part.take()
             && let Err(e) = part.finish()
         {
             tracing::error!("clip {}: camera {}: {e}", self.plan.clip_id, self.camera.name);
         }
+        failpoint::pass("take.finished", self.folder.join(self.camera.name.as_str()).display());
         let evidence = match &self.reader {
             Some(reader) => self.evidence(reader.ring()),
             None => self.evidence_without_ring(),

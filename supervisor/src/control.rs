@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use proto::control::{self, FRAME_DEADLINE, FrameError, Refused, Request, Response, TriggerRequest};
 use proto::exit;
+use proto::failpoint;
 use proto::time::MonotonicNs;
 
 use crate::events::Event;
@@ -117,6 +118,7 @@ fn trigger(stream: &mut UnixStream, request: &TriggerRequest, counter: &Counter)
         Ok(accepted) => accepted,
         Err(refused) => return control::write(stream, &Response::Refused(refused)),
     };
+    failpoint::pass("plan.written", folder.display());
     // The recorder begins while the disk is still busy with the plan: the pre-roll is ageing.
     let _ = counter.events.send(Event::Planned(folder.clone()));
     if let Err(e) = trigger::sync_plan(&folder) {
@@ -125,6 +127,7 @@ fn trigger(stream: &mut UnixStream, request: &TriggerRequest, counter: &Counter)
             .notes
             .push(format!("the plan may not be on the disk yet, so it may not outlive a power cut: {e}"));
     }
+    failpoint::pass("plan.synced", folder.display());
     control::write(stream, &Response::Accepted(accepted))?;
     if !request.wait {
         return Ok(());
