@@ -123,7 +123,9 @@ impl EncoderSetup {
             options.set("crf", &self.quality.to_string());
             options.set("preset", self.choice.preset.as_deref().unwrap_or("ultrafast"));
             // No look-ahead: what is in the encoder when it is killed has to be found in the ring again.
-            options.set("x264-params", "rc-lookahead=0:sync-lookahead=0");
+            // Nor the one frame that x264 keeps to learn how long it lasts, unless it is told that all last alike. The
+            // times in the file are ours anyway.
+            options.set("x264-params", "rc-lookahead=0:sync-lookahead=0:force-cfr=1");
             if self.choice.codec == Codec::Avc1 {
                 options.set("profile", "baseline");
             }

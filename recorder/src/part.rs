@@ -110,13 +110,18 @@ impl OpenPart {
     }
 
     /// Writes what the encoder still holds. The video needs no ending; the journal gets its last line.
-    pub(crate) fn finish(mut self) -> Result<(), PartError> {
+    pub(crate) fn finish(&mut self) -> Result<(), PartError> {
         let mut failed = None;
         let encoded = self.encoder.finish(|packet| self.tape.keep(packet, &mut failed));
         self.outcome(encoded, failed)?;
         let seal = self.tape.writer.seal();
         let disk = |source| PartError::Disk { path: self.tape.path.clone(), source };
         self.tape.journal.end(seal).map_err(disk)
+    }
+
+    /// The first frame that was added and isn't in the files. After an error, what to go on with.
+    pub(crate) fn first_inside(&self) -> Option<u64> {
+        self.tape.inside.front().map(|row| row.moment.sequence)
     }
 
     fn outcome(
@@ -144,10 +149,11 @@ impl Tape {
 
     fn write(&mut self, packet: &mut Packet) -> Result<(), WriteError> {
         // Encoders give frames out in the order they took them, one packet each.
-        let row = self.inside.pop_front().ok_or(WriteError::Libav(ffmpeg::Error::Bug))?;
-        self.journal.add(&row, self.writer.seal()).map_err(WriteError::Disk)?;
+        let row = self.inside.front().ok_or(WriteError::Libav(ffmpeg::Error::Bug))?;
+        self.journal.add(row, self.writer.seal()).map_err(WriteError::Disk)?;
         failpoint::pass("part.line", self.path.display());
         self.writer.write(packet, self.period_us)?;
+        self.inside.pop_front();
         failpoint::pass("part.packet", self.path.display());
         Ok(())
     }

@@ -238,13 +238,13 @@ impl Take {
             self.next = self.next.max(first.sequence);
         }
         match ring.moment(self.next) {
-            Some(moment) if moment.t_capture > self.window.end_ns => Step::Over,
+            Some(moment) if moment.t_capture > self.window.end_ns => self.over(now),
             None if self.next > ring.head() => self.wait_or_end(ring, now),
             _ => self.record(&reader, now),
         }
     }
 
-    fn wait_or_end(&self, ring: &Ring, now: MonotonicNs) -> Step {
+    fn wait_or_end(&mut self, ring: &Ring, now: MonotonicNs) -> Step {
         let grace = SILENCE_GRACE + self.camera.fps.period() * 10;
         let patience = match (ring.has_ended(), self.ended_early) {
             (true, _) => Duration::ZERO,
@@ -252,7 +252,22 @@ impl Take {
             (false, true) => grace.min(SILENCE_GRACE),
             (false, false) => grace,
         };
-        if now > self.window.end_ns + patience { Step::Over } else { Step::Waiting }
+        if now > self.window.end_ns + patience { self.over(now) } else { Step::Waiting }
+    }
+
+    /// Ends the last part. What can't be written of it is encoded again.
+    fn over(&mut self, now: MonotonicNs) -> Step {
+        if self.is_paused(now) {
+            return Step::Paused;
+        }
+        let Some(part) = &mut self.part else { return Step::Over };
+        failpoint::pass("take.over", self.folder.join(self.camera.name.as_str()).display());
+        if let Err(e) = part.finish() {
+            return self.recover(&e);
+        }
+        failpoint::pass("take.finished", self.folder.join(self.camera.name.as_str()).display());
+        self.part = None;
+        Step::Over
     }
 
     fn record(&mut self, reader: &RingReader, now: MonotonicNs) -> Step {
@@ -299,7 +314,11 @@ impl Take {
     }
 
     fn recover(&mut self, error: &PartError) -> Step {
-        self.part = None;
+        if let Some(first) = self.part.take().and_then(|part| part.first_inside()) {
+            self.written.truncate(self.written.partition_point(|moment| moment.sequence < first));
+            self.given_up.retain(|(sequence, _)| *sequence < first);
+            self.next = first;
+        }
         match error {
             PartError::Disk { .. } => {
                 self.next_part_is = PartReason::Disk;
@@ -362,13 +381,6 @@ impl Take {
             // The finisher will read it again, and wait until it can.
             tracing::error!("clip {}: camera {}: {e}", self.plan.clip_id, self.camera.name);
         }
-        failpoint::pass("take.over", self.folder.join(self.camera.name.as_str()).display());
-        if let Some(part) = self.part.take()
-            && let Err(e) = part.finish()
-        {
-            tracing::error!("clip {}: camera {}: {e}", self.plan.clip_id, self.camera.name);
-        }
-        failpoint::pass("take.finished", self.folder.join(self.camera.name.as_str()).display());
         let evidence = match &self.reader {
             Some(reader) => self.evidence(reader.ring()),
             None => self.evidence_without_ring(),
