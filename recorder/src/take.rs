@@ -260,9 +260,8 @@ impl Take {
         if self.is_paused(now) {
             return Step::Paused;
         }
-        let Some(part) = &mut self.part else { return Step::Over };
         failpoint::pass("take.over", self.folder.join(self.camera.name.as_str()).display());
-        if let Err(e) = part.finish() {
+        if let Some(Err(e)) = self.part.as_mut().map(OpenPart::finish) {
             return self.recover(&e);
         }
         failpoint::pass("take.finished", self.folder.join(self.camera.name.as_str()).display());

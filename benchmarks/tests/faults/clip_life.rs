@@ -138,7 +138,7 @@ fn f39_a_supervisor_killed_before_the_plan_is_there_leaves_no_clip_behind() {
         assert_ne!(trigger.answer().code, Some(0));
         rig.launch(&[]);
         rig.await_ready();
-        assert_eq!(rig.clips(), [Path::new(""); 0], "{step}");
+        assert!(rig.clips().is_empty(), "{step}: {:?}", rig.clips());
     }
     rig.command(&["trigger", "--wait"]).code(0);
     rig.assert_complete();

@@ -1,7 +1,7 @@
 //! Writes and flushes that fail.
 
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::rig::{Rig, TWO_CAMERAS, clip_of, finished, list, manifest, no_failpoints, until};
 
@@ -45,7 +45,7 @@ fn f18_a_clip_comes_out_whole_whichever_of_its_writes_fails() {
     let recorder = rig.pid_of("recorder");
     let mut nth = 1;
     loop {
-        let error = |n: usize| if n % 2 == 0 { "ENOSPC" } else { "EIO" };
+        let error = |n: usize| if n.is_multiple_of(2) { "ENOSPC" } else { "EIO" };
         let entry = |n: usize| format!("disk.write:CLIP:/left@{n}=error({})", error(n));
         let happened = clips_with(&rig, &(nth..nth + AT_ONCE).map(entry).collect::<Vec<_>>());
         nth += AT_ONCE;
@@ -71,7 +71,7 @@ fn f18_a_trigger_whose_plan_cannot_be_written_is_refused_and_leaves_nothing() {
     for point in ["disk.write", "disk.rename"] {
         rig.arm(&format!("{point}:plan.json=error(ENOSPC)"));
         rig.command(&["trigger"]).refusal(1, &["can't write the clip's plan", "nothing was recorded"]);
-        assert_eq!(rig.clips(), [Path::new(""); 0]);
+        assert!(rig.clips().is_empty(), "{:?}", rig.clips());
     }
     rig.command(&["trigger", "--wait"]).code(0);
     rig.assert_complete();
@@ -91,7 +91,7 @@ fn f19_what_could_not_be_flushed_is_written_anew() {
     for entry in entries {
         let number = rig.clips().len() + 1;
         let clip = format!("clip-{number:04}");
-        clips_with(&rig, &[entry.clone()]);
+        clips_with(&rig, std::slice::from_ref(&entry));
         for line in entry.replace("CLIP", &clip).lines() {
             rig.await_happened(line, 1);
         }
