@@ -28,7 +28,8 @@ pub fn plan_path(clip_folder: &Path) -> PathBuf {
     clip_folder.join(WORKSHOP).join(PLAN)
 }
 
-/// The clip folders in a session that have a plan and no manifest, in order of their names.
+/// The clip folders in a session that have a plan, or are finished and still have an empty workshop, in order of their
+/// names.
 ///
 /// # Errors
 /// When the session's folder can't be read.
@@ -37,7 +38,9 @@ pub fn unfinished_clips(session: &Path) -> std::io::Result<Vec<PathBuf>> {
         // Not through symbolic links: what they lead to is somebody else's.
         .filter_map(|entry| entry.ok().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())))
         .map(|entry| entry.path())
-        .filter(|folder| plan_path(folder).is_file())
+        .filter(|folder| {
+            plan_path(folder).is_file() || (folder.join(WORKSHOP).is_dir() && folder.join(MANIFEST).is_file())
+        })
         .collect();
     found.sort();
     Ok(found)

@@ -18,6 +18,8 @@ pub mod control;
 #[cfg(feature = "host")]
 pub mod durable;
 #[cfg(feature = "host")]
+pub mod failpoint;
+#[cfg(feature = "host")]
 pub mod instance;
 #[cfg(feature = "host")]
 pub mod log;

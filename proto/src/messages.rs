@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clip::CodecVerdict;
 use crate::durable;
+use crate::name::Name;
 
 /// How often a child reports. A child that has said nothing for several of these is looked at.
 pub const BEAT: Duration = Duration::from_millis(250);
@@ -117,10 +118,12 @@ pub enum RecorderReport {
 /// What the recorder says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RecorderBeat {
-    /// Frames encoded, steps of probing and finishing: must advance while anything is open.
+    /// Advances while every thread that has work gets on with it.
     pub progress: u64,
     /// Is there anything to make progress with?
     pub busy: bool,
+    /// A camera whose worker has work and hasn't got on for a second or more: stuck in its encoder.
+    pub stuck: Option<Name>,
     /// Clips being recorded or finished.
     pub clips_open: u64,
     /// Frames between the newest captured and the newest encoded, of the camera that is furthest behind.

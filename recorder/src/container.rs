@@ -4,8 +4,8 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::codec;
@@ -13,9 +13,11 @@ use ffmpeg_next::format::{self, context::StreamIo};
 use ffmpeg_next::{Dictionary, Packet, Rational};
 
 use proto::clip::Codec;
+use proto::durable;
 
 use crate::disk;
 use crate::encode::TIME_BASE;
+use crate::journal::{Seal, Sum};
 use crate::raw;
 
 /// One fragment goes to the kernel in one call: larger than any frame of a sane size.
@@ -60,41 +62,51 @@ pub(crate) enum WriteError {
 /// A file with one video stream, being written.
 pub(crate) struct VideoWriter {
     output: format::context::Output,
-    trouble: Trouble,
+    below: Arc<Mutex<Below>>,
     layout: Layout,
     stream_time_base: Rational,
     /// The last time stamp written, in the stream's own units.
     last: Option<i64>,
 }
 
-/// The first error of the file underneath.
-#[derive(Clone, Default)]
-struct Trouble(Arc<Mutex<Option<io::Error>>>);
+/// What happened to the file underneath.
+#[derive(Default)]
+struct Below {
+    /// The first error.
+    trouble: Option<io::Error>,
+    /// Bytes written so far, and a sum over those since it was last asked for.
+    written: u64,
+    sum: Sum,
+}
 
-impl Trouble {
-    fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
+impl Below {
+    fn note<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
         result.map_err(|e| {
             let told = io::Error::new(e.kind(), e.to_string());
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(e);
+            self.trouble.get_or_insert(e);
             told
         })
     }
+}
 
-    fn take(&self) -> Option<io::Error> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
+fn lock(below: &Mutex<Below>) -> MutexGuard<'_, Below> {
+    below.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Watched {
     file: File,
-    trouble: Trouble,
+    path: PathBuf,
+    below: Arc<Mutex<Below>>,
 }
 
 impl Write for Watched {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // All or an error: libav does not come back for the rest.
-        let result = disk::ask(|| self.file.write_all(bytes));
-        self.trouble.note(result).map(|()| bytes.len())
+        let result = disk::ask(|| durable::write_all(&mut self.file, bytes, &self.path));
+        let mut below = lock(&self.below);
+        below.written += bytes.len() as u64;
+        below.sum.add(bytes);
+        below.note(result).map(|()| bytes.len())
     }
     fn flush(&mut self) -> io::Result<()> {
         disk::ask(|| self.file.flush())
@@ -104,7 +116,7 @@ impl Write for Watched {
 impl Seek for Watched {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let result = disk::ask(|| self.file.seek(to));
-        self.trouble.note(result)
+        lock(&self.below).note(result)
     }
 }
 
@@ -118,8 +130,8 @@ impl VideoWriter {
         let mut create = OpenOptions::new();
         create.write(true).create(true).truncate(true).mode(0o600);
         let file = disk::ask(|| create.open(path)).map_err(WriteError::Disk)?;
-        let trouble = Trouble::default();
-        let stream = Watched { file, trouble: trouble.clone() };
+        let below = Arc::new(Mutex::new(Below::default()));
+        let stream = Watched { file, path: path.to_owned(), below: Arc::clone(&below) };
         let (name, fourcc) = match layout {
             Layout::FragmentedMp4 | Layout::FaststartMp4 => ("mp4", [0; 4]),
             Layout::Avi { fourcc, .. } => ("avi", fourcc),
@@ -151,7 +163,7 @@ impl VideoWriter {
                 _ => Rational(0, 1),
             });
         }
-        let mut this = Self { output, trouble, layout, stream_time_base: time_base, last: None };
+        let mut this = Self { output, below, layout, stream_time_base: time_base, last: None };
         let header = this.output.write_header_with(options).map(|_| ());
         this.checked(header)?;
         this.stream_time_base = this.output.stream(0).map_or(time_base, |s| s.time_base());
@@ -182,6 +194,13 @@ impl VideoWriter {
         Ok(())
     }
 
+    /// How long the file is, and a sum over what was added to it since the last call. Of a fragmented file, in which
+    /// nothing is written twice.
+    pub(crate) fn seal(&mut self) -> Seal {
+        let mut below = lock(&self.below);
+        Seal { offset: below.written, sum: std::mem::take(&mut below.sum).0 }
+    }
+
     /// Ends the file. Only after this is it an ordinary one; it is not yet flushed to the disk.
     pub(crate) fn finish(mut self) -> Result<(), WriteError> {
         let ended = self.output.write_trailer();
@@ -190,7 +209,7 @@ impl VideoWriter {
 
     /// An error of the file underneath counts before libav's view of it, and even when libav saw none.
     fn checked(&self, result: Result<(), ffmpeg::Error>) -> Result<(), WriteError> {
-        match (self.trouble.take(), result) {
+        match (lock(&self.below).trouble.take(), result) {
             (Some(disk), _) => Err(WriteError::Disk(disk)),
             (None, Err(e)) => Err(WriteError::Libav(e)),
             (None, Ok(())) => Ok(()),

@@ -193,11 +193,6 @@ impl Encoder {
         self.drain(out)
     }
 
-    /// How many frames are inside.
-    pub(crate) fn inside(&self) -> usize {
-        self.inside.len()
-    }
-
     fn drain(
         &mut self,
         mut out: impl FnMut(&mut Packet) -> Result<(), ffmpeg::Error>,

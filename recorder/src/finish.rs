@@ -15,6 +15,7 @@ use proto::clip::{
     Manifest, PLAN, SCHEMA, WORKSHOP, Window,
 };
 use proto::durable;
+use proto::failpoint;
 use proto::frame::Moment;
 use proto::messages::{RecorderReport, Reports};
 use proto::name::Name;
@@ -151,8 +152,13 @@ fn frames_text(n: u64) -> String {
 
 /// The manifest that is there already: then only the workshop has to go.
 pub(crate) fn already_finished(folder: &Path) -> Option<Manifest> {
-    let manifest = serde_json::from_slice(&std::fs::read(folder.join(MANIFEST)).ok()?).ok()?;
-    clear_workshop(folder);
+    let path = folder.join(MANIFEST);
+    let manifest = serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?;
+    // Whoever wrote it may have been killed before its name was on the disk. Until then the workshop has to stay.
+    match durable::sync(&path) {
+        Ok(()) => clear_workshop(folder),
+        Err(e) => tracing::warn!("{} may not be on the disk yet: {e}", path.display()),
+    }
     Some(manifest)
 }
 
@@ -170,12 +176,17 @@ fn empty(workshop: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(workshop)? {
         let path = entry?.path();
         if path.is_dir() {
-            std::fs::remove_dir_all(path)?;
+            std::fs::remove_dir_all(&path)?;
         } else if path.file_name().is_some_and(|name| name != PLAN) {
-            std::fs::remove_file(path)?;
+            std::fs::remove_file(&path)?;
         }
+        failpoint::pass("clear.removed", path.display());
     }
-    std::fs::remove_file(workshop.join(PLAN))?;
+    match std::fs::remove_file(workshop.join(PLAN)) {
+        // Somebody was killed right after this.
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => failpoint::pass("clear.plan", workshop.display()),
+    }
     std::fs::remove_dir(workshop)
 }
 
@@ -188,6 +199,7 @@ fn publish(folder: &Path, set: &[Footage], pulse: &Pulse, disk: &Disk) -> io::Re
     })?;
     // For a moment there are the parts and what is made of them.
     disk.has_room_for(folder, disk::ask(|| part::bytes(&folder.join(WORKSHOP)))?)?;
+    failpoint::pass("join.begun", folder.display());
     // Side by side: most of the time goes into waiting for the disk, and it serves them together.
     let cameras: BTreeMap<Name, CameraClip> = std::thread::scope(|scope| {
         let ready = &ready;
@@ -201,12 +213,17 @@ fn publish(folder: &Path, set: &[Footage], pulse: &Pulse, disk: &Disk) -> io::Re
     })?;
     for clip in cameras.values() {
         for file in clip.files.iter().chain([&clip.timestamps]) {
-            disk::ask(|| std::fs::rename(ready.join(file), folder.join(file)))?;
+            disk::ask(|| durable::rename(&ready.join(file), &folder.join(file)))?;
+            failpoint::pass("publish.renamed", folder.join(file).display());
         }
     }
     let manifest = manifest(set, cameras).ok_or_else(|| io::Error::other("no camera"))?;
-    let text = serde_json::to_vec_pretty(&manifest)?;
-    disk::ask(|| durable::replace_synced(&folder.join(MANIFEST), &text))?;
+    let (path, text) = (folder.join(MANIFEST), serde_json::to_vec_pretty(&manifest)?);
+    disk::ask(|| durable::replace_synced(&path, &text)).inspect_err(|_| {
+        // Its name may be there and not on the disk. While it is there nobody would try again.
+        let _ = disk::ask(|| std::fs::remove_file(&path));
+    })?;
+    failpoint::pass("manifest.written", folder.display());
     disk::ask(|| clear_workshop(folder));
     Ok(manifest)
 }
@@ -259,7 +276,7 @@ struct Joined {
 
 fn join_camera(footage: &Footage, folder: &Path, ready: &Path, pulse: &Pulse) -> io::Result<CameraClip> {
     let camera = &footage.camera;
-    let parts = part::read_all(&folder.join(WORKSHOP), &camera.name, &camera.geometry)?;
+    let parts = disk::ask(|| part::read_all(&folder.join(WORKSHOP), &camera.name))?;
     let joined = join(&parts, footage, ready, pulse)?;
     let csv = format!("{}_timestamps.csv", camera.name);
     let mut text = format!("{CSV_HEADER}\n");
@@ -268,6 +285,7 @@ fn join_camera(footage: &Footage, folder: &Path, ready: &Path, pulse: &Pulse) ->
         let _ = writeln!(text, "{},{index},{}", camera.name, row.moment.t_capture.0);
     }
     disk::ask(|| durable::write_synced(&ready.join(&csv), text.as_bytes()))?;
+    failpoint::pass("join.csv", ready.join(&csv).display());
 
     let account = agree(&footage.evidence, &joined.rows).account();
     let made_by = parts.first().map_or_else(crate::encode::last_resort, |p| p.header.choice.clone());
@@ -315,9 +333,20 @@ fn agree(evidence: &Evidence, rows: &[Row]) -> Evidence {
 fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Pulse) -> io::Result<Joined> {
     let camera = &footage.camera;
     let mut joined = Joined { rows: Vec::new(), files: Vec::new(), size_bytes: 0 };
-    let mut open: Option<(VideoWriter, usize, MonotonicNs)> = None;
-    for (index, part) in parts.iter().enumerate() {
-        let goes_on = open.as_ref().is_some_and(|(_, maker, _)| same_settings(&parts[*maker], part));
+    let mut open: Option<(VideoWriter, Settings, MonotonicNs)> = None;
+    for part in parts {
+        let Some(parameters) = part.parameters(&camera.geometry)? else {
+            tracing::error!(
+                "clip {}: camera {}: the disk has lost the beginning of a part; its {} are gone",
+                footage.plan.clip_id,
+                camera.name,
+                frames_text(part.lines.len() as u64)
+            );
+            continue;
+        };
+        let settings =
+            Settings { choice: part.header.choice.clone(), extradata: raw::extradata(&parameters) };
+        let goes_on = open.as_ref().is_some_and(|(_, before, _)| *before == settings);
         if !goes_on {
             if let Some((writer, ..)) = open.take() {
                 writer.finish().map_err(to_io)?;
@@ -327,12 +356,11 @@ fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Pulse) -> io::R
             let suffix = if number == 1 { String::new() } else { format!("~{number}") };
             let file = format!("{}{suffix}{}", camera.name, codec.extension());
             let layout = container::layout(codec, camera.fps.milli());
-            let writer =
-                VideoWriter::create(&ready.join(&file), layout, part.parameters.clone()).map_err(to_io)?;
+            let writer = VideoWriter::create(&ready.join(&file), layout, parameters).map_err(to_io)?;
             let EncoderChoice { codec, encoder, preset } = part.header.choice.clone();
             joined.files.push(FileMaker { file, codec, encoder, preset, frames: 0 });
-            let base = part.rows.first().map_or(part.header.base_ns, |r| r.moment.t_capture);
-            open = Some((writer, index, base));
+            let base = part.rows().next().map_or(part.header.base_ns, |r| r.moment.t_capture);
+            open = Some((writer, settings, base));
         }
         let Some((writer, _, base)) = &mut open else { continue };
         let newest = joined.rows.last().map_or(0, |r| r.moment.sequence);
@@ -358,7 +386,9 @@ fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Pulse) -> io::R
     }
     for FileMaker { file, .. } in &joined.files {
         let path = ready.join(file);
+        failpoint::pass("join.video", path.display());
         disk::ask(|| durable::sync_contents(&path))?;
+        failpoint::pass("join.synced", path.display());
         joined.size_bytes += path.metadata()?.len();
     }
     Ok(joined)
@@ -371,14 +401,16 @@ fn to_io(error: WriteError) -> io::Error {
     }
 }
 
-/// May two parts be one stream? If a decoder that was set up for the one can decode the other.
-fn same_settings(a: &Part, b: &Part) -> bool {
-    a.header.choice == b.header.choice && raw::extradata(&a.parameters) == raw::extradata(&b.parameters)
+/// What two parts must have in common to be one stream: then a decoder that was set up for the one can decode the other.
+#[derive(PartialEq)]
+struct Settings {
+    choice: EncoderChoice,
+    extradata: Vec<u8>,
 }
 
 fn interruptions(parts: &[Part]) -> Vec<Interruption> {
     let between = |pair: &[Part]| {
-        let (before, after) = (pair[0].rows.last()?, pair[1].rows.first()?);
+        let (before, after) = (pair[0].rows().next_back()?, pair[1].rows().next()?);
         let outage_ms = nanos(after.encoded - before.encoded) / 1_000_000;
         let cause = match pair[1].header.begun_because {
             PartReason::First | PartReason::RecorderRestart => InterruptionCause::RecorderRestart,

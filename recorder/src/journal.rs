@@ -3,16 +3,20 @@
 //! passed over when the part is read back.
 //!
 //! The first line is JSON (how the part was made), the others are
-//! `sequence,source_sequence,t_capture_ns,epoch,before,encoded_ns`.
+//! `sequence,source_sequence,t_capture_ns,epoch,before,encoded_ns,offset,sum`. The last two seal what is in the video
+//! by then: how long it is, and a sum over what the packet before added. So how far a part got is known without
+//! reading it, and what a disk has lost of it is noticed when it is read. A part that was ended in order has a last
+//! line `end,offset,sum`.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use proto::clip::EncoderChoice;
+use proto::durable;
 use proto::frame::{Before, Moment};
 use proto::time::MonotonicNs;
 
@@ -56,9 +60,39 @@ pub(crate) struct Row {
     pub(crate) encoded: MonotonicNs,
 }
 
+/// How far the video had got when a line was written, and a sum over what was added to it since the line before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seal {
+    /// The video's length: where the line's own packet begins.
+    pub(crate) offset: u64,
+    /// See [`Sum`].
+    pub(crate) sum: u64,
+}
+
+/// A frame's line, and the one after it as far as it speaks of this frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// The frame.
+    pub(crate) row: Row,
+    /// Where its packet begins in the video.
+    pub(crate) offset: u64,
+    /// Where it ends, and its sum. The last packet of a recorder that was killed has none.
+    pub(crate) seal: Option<Seal>,
+}
+
+/// A journal that has been read.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Record {
+    pub(crate) header: PartHeader,
+    pub(crate) lines: Vec<Line>,
+    /// What lies before the first packet (or with it).
+    pub(crate) start: Seal,
+}
+
 /// A journal that is being written.
 pub(crate) struct Journal {
     file: File,
+    path: PathBuf,
 }
 
 impl Journal {
@@ -68,27 +102,59 @@ impl Journal {
         line.push(b'\n');
         disk::ask(|| {
             let mut file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
-            file.write_all(&line)?;
-            Ok(Self { file })
+            durable::write_all(&mut file, &line, path)?;
+            Ok(Self { file, path: path.to_owned() })
         })
     }
 
     /// Adds a frame, in one write.
-    pub(crate) fn add(&mut self, row: &Row) -> io::Result<()> {
-        let Moment { sequence, source_sequence, t_capture, epoch, before } = row.moment;
-        let (t, b, e) = (t_capture.0, before.code(), row.encoded.0);
-        let line = format!("{sequence},{source_sequence},{t},{epoch},{b},{e}\n");
-        disk::ask(|| self.file.write_all(line.as_bytes()))
+    pub(crate) fn add(&mut self, row: &Row, before: Seal) -> io::Result<()> {
+        let Moment { sequence, source_sequence, t_capture, epoch, before: why } = row.moment;
+        let (t, w, e) = (t_capture.0, why.code(), row.encoded.0);
+        let Seal { offset, sum } = before;
+        let line = format!("{sequence},{source_sequence},{t},{epoch},{w},{e},{offset},{sum}\n");
+        disk::ask(|| durable::write_all(&mut self.file, line.as_bytes(), &self.path))
+    }
+
+    /// Seals the last frame's packet.
+    pub(crate) fn end(&mut self, seal: Seal) -> io::Result<()> {
+        let line = format!("{END},{},{}\n", seal.offset, seal.sum);
+        disk::ask(|| durable::write_all(&mut self.file, line.as_bytes(), &self.path))
     }
 }
 
-/// Reads a journal back. A torn last line is passed over; `None` when not even the first is whole.
-pub(crate) fn read(path: &Path) -> io::Result<Option<(PartHeader, Vec<Row>)>> {
-    let text = disk::ask(|| std::fs::read(path))?;
+/// Begins the last line of a part that was ended in order.
+const END: &str = "end";
+
+/// Reads a journal back, to its last whole line; `None` when not even the first is.
+pub(crate) fn read(path: &Path) -> io::Result<Option<Record>> {
+    let text = std::fs::read(path)?;
     let text = String::from_utf8_lossy(&text);
-    let mut lines = text.split_inclusive('\n').map_while(|line| line.strip_suffix('\n'));
-    let header = lines.next().and_then(|line| serde_json::from_str(line).ok());
-    Ok(header.map(|header| (header, lines.map_while(row).collect())))
+    let mut text = text.split_inclusive('\n').map_while(|line| line.strip_suffix('\n'));
+    let Some(header) = text.next().and_then(|line| serde_json::from_str(line).ok()) else { return Ok(None) };
+    let mut record = Record { header, lines: Vec::new(), start: Seal::default() };
+    for line in text {
+        let Some((row, seal)) = parse(line) else { break };
+        match record.lines.last_mut() {
+            Some(before) => before.seal = Some(seal),
+            None => record.start = seal,
+        }
+        let Some(row) = row else { break };
+        record.lines.push(Line { row, offset: seal.offset, seal: None });
+    }
+    Ok(Some(record))
+}
+
+fn parse(line: &str) -> Option<(Option<Row>, Seal)> {
+    let (row, line) = match line.strip_prefix(END).and_then(|rest| rest.strip_prefix(',')) {
+        Some(rest) => (None, rest),
+        None => {
+            let comma = line.match_indices(',').nth(5)?.0;
+            (Some(row(&line[..comma])?), &line[comma + 1..])
+        }
+    };
+    let (offset, sum) = line.split_once(',')?;
+    Some((row, Seal { offset: offset.parse().ok()?, sum: sum.parse().ok()? }))
 }
 
 fn row(line: &str) -> Option<Row> {
@@ -102,6 +168,24 @@ fn row(line: &str) -> Option<Row> {
         before: Before::from_code(u8::try_from(field()?).ok()?),
     };
     Some(Row { moment, encoded: MonotonicNs(field()?) })
+}
+
+/// A sum over bytes, FNV-1a: enough to notice a page that a disk has lost, and cheap beside encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sum(pub(crate) u64);
+
+impl Default for Sum {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Sum {
+    /// Goes on with these bytes.
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        let step = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        self.0 = bytes.iter().fold(self.0, step);
+    }
 }
 
 #[cfg(test)]
@@ -134,15 +218,27 @@ mod tests {
                 encoded: MonotonicNs(n * 1000 + 1),
             })
             .collect();
-        rows.iter().for_each(|row| journal.add(row).unwrap());
+        let seal = |n: usize| Seal { offset: 100 * n as u64, sum: n as u64 };
+        rows.iter().enumerate().for_each(|(n, row)| journal.add(row, seal(n)).unwrap());
+        journal.end(seal(rows.len())).unwrap();
         let whole = std::fs::read(&path).unwrap();
         for cut in 0..=whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
-            let lines = whole[..cut].iter().filter(|b| **b == b'\n').count();
-            match read(&path).unwrap() {
-                None => assert_eq!(lines, 0),
-                Some((_, got)) => assert_eq!(got, rows[..lines - 1]),
-            }
+            let whole_lines = whole[..cut].iter().filter(|b| **b == b'\n').count();
+            let Some(record) = read(&path).unwrap() else {
+                assert_eq!(whole_lines, 0);
+                continue;
+            };
+            let frames = (whole_lines - 1).min(rows.len());
+            let expected: Vec<Line> = (0..frames)
+                .map(|n| Line {
+                    row: rows[n],
+                    offset: seal(n).offset,
+                    // By the line after it.
+                    seal: (n + 2 < whole_lines).then(|| seal(n + 1)),
+                })
+                .collect();
+            assert_eq!(record.lines, expected);
         }
     }
 }

@@ -1,11 +1,17 @@
 //! A part: a stretch of one camera's clip by one encoder, as a fragmented MP4 with a journal beside it. A recorder
 //! that is killed leaves its part behind; the next one reads how far it got and begins another.
 
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::{Packet, codec};
 
+use proto::clip::EncoderChoice;
+use proto::failpoint;
 use proto::frame::{Fps, Geometry};
 use proto::name::Name;
 use proto::time::{MonotonicNs, nanos};
@@ -13,7 +19,7 @@ use proto::time::{MonotonicNs, nanos};
 use crate::container::{Layout, VideoWriter, WriteError};
 use crate::disk;
 use crate::encode::{Encoder, EncoderSetup, WarmEncoder};
-use crate::journal::{self, Journal, PartHeader, Row};
+use crate::journal::{self, Journal, Line, PartHeader, Record, Row, Seal, Sum};
 use crate::raw::{self, Pixels};
 
 /// Why a part can't go on.
@@ -21,7 +27,7 @@ use crate::raw::{self, Pixels};
 pub(crate) enum PartError {
     /// The file can't be written.
     #[error("can't write {}: {source}", path.display())]
-    Disk { path: PathBuf, source: std::io::Error },
+    Disk { path: PathBuf, source: io::Error },
     /// The encoder won't encode.
     #[error("encoder {encoder}: {source}")]
     Encoder { encoder: String, source: ffmpeg::Error },
@@ -30,13 +36,20 @@ pub(crate) enum PartError {
 /// A part that is being written.
 pub(crate) struct OpenPart {
     encoder: Encoder,
+    choice: EncoderChoice,
+    base_ns: MonotonicNs,
+    tape: Tape,
+}
+
+/// The files of a part, and the frames that are still in its encoder.
+struct Tape {
     writer: VideoWriter,
     journal: Journal,
-    header: PartHeader,
     path: PathBuf,
     period_us: i64,
-    /// Frames that it was given.
-    given: usize,
+    inside: VecDeque<Row>,
+    /// A packet is in the file.
+    holds_any: bool,
 }
 
 fn video_path(workshop: &Path, camera: &Name, number: u32) -> PathBuf {
@@ -77,44 +90,51 @@ impl OpenPart {
         let path = video_path(workshop, camera, number);
         let disk = |source| PartError::Disk { path: path.clone(), source };
         let encoder = setup.open_unless(warm).map_err(|e| encoder_error(setup, e))?;
+        failpoint::pass("encoder.opened", path.display());
         let files = (|| {
             let journal = Journal::create(&journal_path(workshop, camera, number), &header).map_err(disk)?;
+            failpoint::pass("part.journal", path.display());
             let writer = VideoWriter::create(&path, Layout::FragmentedMp4, encoder.parameters())
                 .map_err(|e| write_error(&path, &setup.choice.encoder, e))?;
             Ok((journal, writer))
         })();
         let (journal, writer) = files.inspect_err(|_| remove(&path))?;
-        Ok(Self { encoder, writer, journal, header, path, period_us: period_us(setup.fps), given: 0 })
+        failpoint::pass("part.begun", path.display());
+        let (period_us, inside) = (period_us(setup.fps), VecDeque::new());
+        let tape = Tape { writer, journal, path, period_us, inside, holds_any: false };
+        Ok(Self { encoder, choice: header.choice, base_ns: header.base_ns, tape })
     }
 
-    /// Adds one frame: its line to the journal, its packet to the file. When this returns, the kernel has both.
+    /// Adds one frame: its line to the journal, its packet to the file. When this returns, the kernel has both, unless
+    /// the encoder keeps frames back.
     pub(crate) fn add<P: Pixels + 'static>(&mut self, pixels: P, row: &Row) -> Result<(), PartError> {
-        self.journal.add(row).map_err(|source| PartError::Disk { path: self.path.clone(), source })?;
-        let pts = pts_us(row.moment.t_capture, self.header.base_ns);
-        let (writer, period) = (&mut self.writer, self.period_us);
+        let (choice, path) = (&self.choice, self.tape.path.display());
+        failpoint::pass("encoder.encode", format_args!("{} {} {path}", choice.codec, choice.encoder));
+        let pts = pts_us(row.moment.t_capture, self.base_ns);
+        self.tape.inside.push_back(*row);
         let mut failed = None;
-        let encoded = self.encoder.encode(pixels, pts, |packet| keep(writer, packet, period, &mut failed));
-        self.outcome(encoded, failed)?;
-        self.given += 1;
-        Ok(())
-    }
-
-    /// Gives it up where it is, with whatever is in its file. Says how many of the frames that it was given are not.
-    pub(crate) fn abandon(self) -> usize {
-        let inside = self.encoder.inside().min(self.given);
-        if inside == self.given {
-            // Not one frame: a disk that stays full would be littered with such files.
-            remove(&self.path);
-        }
-        inside
-    }
-
-    /// Writes what the encoder still holds. The file needs no ending.
-    pub(crate) fn finish(mut self) -> Result<(), PartError> {
-        let (writer, period) = (&mut self.writer, self.period_us);
-        let mut failed = None;
-        let encoded = self.encoder.finish(|packet| keep(writer, packet, period, &mut failed));
+        let encoded = self.encoder.encode(pixels, pts, |packet| self.tape.keep(packet, &mut failed));
         self.outcome(encoded, failed)
+    }
+
+    /// Writes what the encoder still holds. The video needs no ending; the journal gets its last line.
+    pub(crate) fn finish(&mut self) -> Result<(), PartError> {
+        let mut failed = None;
+        let encoded = self.encoder.finish(|packet| self.tape.keep(packet, &mut failed));
+        self.outcome(encoded, failed)?;
+        let seal = self.tape.writer.seal();
+        let disk = |source| PartError::Disk { path: self.tape.path.clone(), source };
+        self.tape.journal.end(seal).map_err(disk)
+    }
+
+    /// Gives it up where it is, with whatever is in its file. The first frame that was added and is not: what to go on
+    /// with.
+    pub(crate) fn abandon(self) -> Option<u64> {
+        if !self.tape.holds_any {
+            // A disk that stays full would be littered with such files.
+            remove(&self.tape.path);
+        }
+        self.tape.inside.front().map(|row| row.moment.sequence)
     }
 
     fn outcome(
@@ -122,9 +142,9 @@ impl OpenPart {
         encoded: Result<(), ffmpeg::Error>,
         failed: Option<WriteError>,
     ) -> Result<(), PartError> {
-        let encoder = &self.header.choice.encoder;
+        let encoder = &self.choice.encoder;
         match (failed, encoded) {
-            (Some(e), _) => Err(write_error(&self.path, encoder, e)),
+            (Some(e), _) => Err(write_error(&self.tape.path, encoder, e)),
             (None, Err(source)) => Err(PartError::Encoder { encoder: encoder.clone(), source }),
             (None, Ok(())) => Ok(()),
         }
@@ -138,17 +158,26 @@ fn remove(video: &Path) {
     }
 }
 
-/// Writes a packet; keeps the writer's own error, of which libav's is only a shadow.
-fn keep(
-    writer: &mut VideoWriter,
-    packet: &mut Packet,
-    period_us: i64,
-    failed: &mut Option<WriteError>,
-) -> Result<(), ffmpeg::Error> {
-    writer.write(packet, period_us).map_err(|e| {
-        *failed = Some(e);
-        ffmpeg::Error::External
-    })
+impl Tape {
+    /// Writes a packet behind its line; keeps the file's own error, of which libav's is only a shadow.
+    fn keep(&mut self, packet: &mut Packet, failed: &mut Option<WriteError>) -> Result<(), ffmpeg::Error> {
+        self.write(packet).map_err(|e| {
+            *failed = Some(e);
+            ffmpeg::Error::External
+        })
+    }
+
+    fn write(&mut self, packet: &mut Packet) -> Result<(), WriteError> {
+        // Encoders give frames out in the order they took them, one packet each.
+        let row = self.inside.front().ok_or(WriteError::Libav(ffmpeg::Error::Bug))?;
+        self.journal.add(row, self.writer.seal()).map_err(WriteError::Disk)?;
+        failpoint::pass("part.line", self.path.display());
+        self.writer.write(packet, self.period_us)?;
+        self.inside.pop_front();
+        self.holds_any = true;
+        failpoint::pass("part.packet", self.path.display());
+        Ok(())
+    }
 }
 
 fn encoder_error(setup: &EncoderSetup, source: ffmpeg::Error) -> PartError {
@@ -166,14 +195,13 @@ fn write_error(path: &Path, encoder: &str, error: WriteError) -> PartError {
 pub(crate) struct Part {
     pub(crate) header: PartHeader,
     /// The frames whose packets are whole.
-    pub(crate) rows: Vec<Row>,
-    /// The stream's parameters.
-    pub(crate) parameters: codec::Parameters,
+    pub(crate) lines: Vec<Line>,
+    start: Seal,
     path: PathBuf,
 }
 
 /// How much all parts in a workshop take.
-pub(crate) fn bytes(workshop: &Path) -> std::io::Result<u64> {
+pub(crate) fn bytes(workshop: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(workshop)? {
         bytes += entry?.metadata()?.len();
@@ -181,51 +209,136 @@ pub(crate) fn bytes(workshop: &Path) -> std::io::Result<u64> {
     Ok(bytes)
 }
 
-/// Every part of a camera's clip, in order. One that never got to a whole frame is passed over.
-pub(crate) fn read_all(workshop: &Path, camera: &Name, geometry: &Geometry) -> std::io::Result<Vec<Part>> {
+/// Every part of a camera's clip, in order: what their journals say, as far as the videos are long enough. No more is
+/// read than that, since a recorder that takes over waits for it. A part that never got to a whole frame is passed
+/// over; one that can't be read now is an error, since it must not be taken for one without frames.
+pub(crate) fn read_all(workshop: &Path, camera: &Name) -> io::Result<Vec<Part>> {
     let mut parts = Vec::new();
     for number in 1..next_number(workshop, camera) {
-        let Ok(Some((header, rows))) = journal::read(&journal_path(workshop, camera, number)) else {
+        let path = video_path(workshop, camera, number);
+        let (Some(Some(record)), Some(video)) =
+            (if_there(journal::read(&journal_path(workshop, camera, number)))?, if_there(File::open(&path))?)
+        else {
             continue;
         };
-        let path = video_path(workshop, camera, number);
-        // A file without its header yet is one without a frame.
-        let Some(input) = disk::ask(|| raw::open_by_header(&path)) else { continue };
-        let Some(stream) = input.stream(0) else { continue };
-        let mut part = Part { header, rows, parameters: raw::with_size(stream.parameters(), geometry), path };
-        let mut whole = Vec::new();
-        part.each_packet(|row, _| {
-            whole.push(*row);
-            Ok::<_, std::convert::Infallible>(())
-        })
-        .unwrap_or_else(|never| match never {});
-        part.rows = whole;
-        if !part.rows.is_empty() {
-            parts.push(part);
+        let Record { header, mut lines, start } = record;
+        lines.truncate(whole(&lines, &video)?);
+        if !lines.is_empty() {
+            parts.push(Part { header, lines, start, path });
         }
     }
     Ok(parts)
 }
 
+fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(there) => Ok(Some(there)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// How many of a journal's packets are whole.
+fn whole(lines: &[Line], video: &File) -> io::Result<usize> {
+    let length = video.metadata()?.len();
+    let is_whole = |line: &Line| match line.seal {
+        Some(end) => Ok(end.offset <= length),
+        None => is_whole_fragment(video, line.offset, length),
+    };
+    for (index, line) in lines.iter().enumerate() {
+        if !is_whole(line)? {
+            return Ok(index);
+        }
+    }
+    Ok(lines.len())
+}
+
+/// Goes from box to box (their length, then their name) until the packet's own has ended.
+fn is_whole_fragment(video: &File, mut at: u64, length: u64) -> io::Result<bool> {
+    const HEAD: u64 = 8;
+    while at + HEAD <= length {
+        let mut head = [0; 8];
+        video.read_exact_at(&mut head, at)?;
+        let [a, b, c, d, name @ ..] = head;
+        let size = u64::from(u32::from_be_bytes([a, b, c, d]));
+        if size < HEAD || at + size > length {
+            return Ok(false);
+        }
+        if name == *b"mdat" {
+            return Ok(true);
+        }
+        at += size;
+    }
+    Ok(false)
+}
+
 impl Part {
-    /// Goes through the packets that are whole, each with its line in the journal, and stops at the first that
-    /// isn't or has none.
-    pub(crate) fn each_packet<E>(
+    /// The frames, in order.
+    pub(crate) fn rows(&self) -> impl DoubleEndedIterator<Item = &Row> {
+        self.lines.iter().map(|line| &line.row)
+    }
+
+    /// The stream's parameters. `None` when the video's beginning isn't what was written.
+    pub(crate) fn parameters(&self, geometry: &Geometry) -> io::Result<Option<codec::Parameters>> {
+        let beginning = disk::ask(|| sum(&mut File::open(&self.path)?, self.start.offset))?;
+        if beginning != Some(self.start.sum) {
+            return Ok(None);
+        }
+        let Some(input) = disk::ask(|| raw::open_by_header(&self.path)) else { return Ok(None) };
+        Ok(input.stream(0).map(|stream| raw::with_size(stream.parameters(), geometry)))
+    }
+
+    /// Goes through the packets that are as they were written, each with its line. One that isn't is passed over, with
+    /// those that can't be decoded without it.
+    pub(crate) fn each_packet(
         &self,
-        mut each: impl FnMut(&Row, &mut Packet) -> Result<(), E>,
-    ) -> Result<(), E> {
+        mut each: impl FnMut(&Row, &mut Packet) -> Result<(), WriteError>,
+    ) -> Result<(), WriteError> {
+        let video = disk::ask(|| {
+            File::open(&self.path).and_then(|mut v| Ok((v.seek(SeekFrom::Start(self.start.offset))?, v)))
+        });
+        let (mut at, mut video) = video.map_err(WriteError::Disk)?;
         let Some(mut input) = disk::ask(|| raw::open_by_header(&self.path)) else { return Ok(()) };
-        let mut rows = self.rows.iter();
-        loop {
+        let mut broken = false;
+        for line in &self.lines {
+            let end = line.seal.map_or(u64::MAX, |seal| seal.offset);
+            let intact = match line.seal {
+                Some(seal) => {
+                    let sum =
+                        disk::ask(|| sum(&mut video, end.saturating_sub(at))).map_err(WriteError::Disk)?;
+                    at = end;
+                    sum == Some(seal.sum)
+                }
+                None => true,
+            };
             let mut packet = Packet::empty();
             if disk::ask(|| packet.read(&mut input)).is_err() || packet.is_corrupt() || packet.size() == 0 {
                 return Ok(());
             }
-            // Encoders give frames out in the order they took them, one packet each. The times in the file are not
-            // used: a fragment written at once can't know how long its frame will last, and libav's muxer counts
-            // on from that guess.
-            let Some(row) = rows.next() else { return Ok(()) };
-            each(row, &mut packet)?;
+            // The times in the file are not used: a fragment written at once can't know how long its frame will last,
+            // and libav's muxer counts on from that guess. What counts is where the packet lies.
+            let lies_at = u64::try_from(packet.position()).unwrap_or(u64::MAX);
+            if !(line.offset..end).contains(&lies_at) {
+                return Ok(());
+            }
+            broken = !intact || (broken && !packet.is_key());
+            if broken {
+                continue;
+            }
+            each(&line.row, &mut packet)?;
+        }
+        Ok(())
+    }
+}
+
+/// The sum over so many bytes; `None` when there are fewer.
+fn sum(video: &mut File, bytes: u64) -> io::Result<Option<u64>> {
+    let (mut sum, mut buffer) = (Sum::default(), [0; 64 * 1024]);
+    let mut rest = video.take(bytes);
+    loop {
+        match rest.read(&mut buffer)? {
+            0 => return Ok((rest.limit() == 0).then_some(sum.0)),
+            n => sum.add(&buffer[..n]),
         }
     }
 }

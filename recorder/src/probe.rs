@@ -319,10 +319,12 @@ fn rehearse(choice: &EncoderChoice, reel: &Reel, quality: u8, workshop: &Path) -
 
 fn join(workshop: &Path, camera: &CameraConfig, codec: Codec) -> Result<std::path::PathBuf, String> {
     let fps_milli = camera.fps.milli();
-    let parts = part::read_all(workshop, &camera.name, &camera.geometry).map_err(|e| e.to_string())?;
+    let text = |e: std::io::Error| e.to_string();
+    let parts = part::read_all(workshop, &camera.name).map_err(text)?;
     let part = parts.first().ok_or("the part holds no frame")?;
+    let parameters = part.parameters(&camera.geometry).map_err(text)?.ok_or("the part can't be read")?;
     let path = workshop.join(format!("probe{}", codec.extension()));
-    let mut writer = VideoWriter::create(&path, container::layout(codec, fps_milli), part.parameters.clone())
+    let mut writer = VideoWriter::create(&path, container::layout(codec, fps_milli), parameters)
         .map_err(|e| e.to_string())?;
     part.each_packet(|_, packet| writer.write(packet, 1_000_000_000 / i64::from(fps_milli)))
         .map_err(|e| e.to_string())?;

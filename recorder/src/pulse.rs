@@ -1,42 +1,69 @@
 //! What the recorder's threads show of themselves, for the beat.
+//!
+//! Each thread that does a clip's work counts its own turns, and the recorder makes progress only while every one of
+//! them that has work does: a camera's worker that is stuck in its encoder must not hide behind the others.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use proto::messages::RecorderBeat;
 use proto::name::Name;
 
 use crate::disk::Disk;
 
+/// A thread that has work and takes no turn for this long is named in the beat.
+const STUCK: Duration = Duration::from_secs(1);
+
 /// Shared by all threads of the recorder.
 #[derive(Default)]
 pub(crate) struct Pulse {
-    progress: AtomicU64,
     encoded: AtomicU64,
-    /// Clips that are open, and steps (probing, finishing) that are under way.
+    /// Clips that are open.
     open: AtomicU64,
-    under_way: AtomicU64,
-    cameras: Mutex<BTreeMap<Name, Camera>>,
+    workers: Mutex<BTreeMap<Name, Worker>>,
+    finisher: Mutex<Turns>,
+    /// Moves on when all have moved on.
+    progress: AtomicU64,
     storage: Mutex<Option<String>>,
     disk: OnceLock<Arc<Disk>>,
 }
 
 #[derive(Default)]
-struct Camera {
+struct Worker {
+    turns: Turns,
     lag: u64,
     trouble: Option<String>,
+}
+
+/// A thread's turns.
+#[derive(Default)]
+struct Turns {
+    busy: bool,
+    /// It has taken one since the progress last moved on.
+    moved: bool,
+    /// When it took the last one, or got work.
+    at: Option<Instant>,
+}
+
+impl Turns {
+    fn take(&mut self, busy: bool) {
+        *self = Self { busy, moved: true, at: Some(Instant::now()) };
+    }
+
+    fn holds_up(&self) -> bool {
+        self.busy && !self.moved
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.busy && self.at.is_some_and(|at| at.elapsed() > STUCK)
+    }
 }
 
 impl Pulse {
     pub(crate) fn encoded(&self) {
         self.encoded.fetch_add(1, Ordering::Relaxed);
-        self.step();
-    }
-
-    /// Something was done that counts as being alive.
-    pub(crate) fn step(&self) {
-        self.progress.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn clip_opened(&self) {
@@ -47,24 +74,35 @@ impl Pulse {
         self.open.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Work that isn't a clip is under way until the value is dropped.
+    /// A camera's worker has come round, and will look again soon if it is busy.
+    pub(crate) fn turn(&self, camera: &Name, busy: bool) {
+        self.worker(camera, |worker| worker.turns.take(busy));
+    }
+
+    /// The finisher is getting on.
+    pub(crate) fn step(&self) {
+        lock(&self.finisher).take(true);
+    }
+
+    /// The finisher has work until the value is dropped.
     pub(crate) fn work(&self) -> Work<'_> {
-        self.under_way.fetch_add(1, Ordering::Relaxed);
+        self.step();
         Work(self)
     }
 
     pub(crate) fn set_lag(&self, camera: &Name, lag: u64) {
-        let mut cameras = lock(&self.cameras);
-        match cameras.get_mut(camera) {
-            Some(entry) => entry.lag = lag,
-            None => drop(cameras.insert(camera.clone(), Camera { lag, trouble: None })),
-        }
+        self.worker(camera, |worker| worker.lag = lag);
     }
 
     pub(crate) fn set_trouble(&self, camera: &Name, trouble: Option<String>) {
-        let mut cameras = lock(&self.cameras);
-        if let Some(entry) = cameras.get_mut(camera) {
-            entry.trouble = trouble;
+        self.worker(camera, |worker| worker.trouble = trouble);
+    }
+
+    fn worker(&self, camera: &Name, act: impl FnOnce(&mut Worker)) {
+        let mut workers = lock(&self.workers);
+        match workers.get_mut(camera) {
+            Some(worker) => act(worker),
+            None => act(workers.entry(camera.clone()).or_default()),
         }
     }
 
@@ -79,19 +117,26 @@ impl Pulse {
     }
 
     pub(crate) fn beat(&self) -> RecorderBeat {
-        let cameras = lock(&self.cameras);
         let disk = self.disk.get();
+        let of_disk = disk.and_then(|d| d.stall().or_else(|| d.trouble()));
+        let mut workers = lock(&self.workers);
+        let mut finisher = lock(&self.finisher);
         // What is wrong with the folder as a whole says more than what it did to one file.
-        let trouble = disk
-            .and_then(|d| d.stall().or_else(|| d.trouble()))
+        let trouble = of_disk
             .or_else(|| lock(&self.storage).clone())
-            .or_else(|| cameras.values().find_map(|c| c.trouble.clone()));
-        let open = self.open.load(Ordering::Relaxed);
+            .or_else(|| workers.values().find_map(|w| w.trouble.clone()));
+        let held_up = finisher.holds_up() || workers.values().any(|w| w.turns.holds_up());
+        if !held_up {
+            self.progress.fetch_add(1, Ordering::Relaxed);
+            finisher.moved = false;
+            workers.values_mut().for_each(|w| w.turns.moved = false);
+        }
         RecorderBeat {
             progress: self.progress.load(Ordering::Relaxed),
-            busy: open > 0 || self.under_way.load(Ordering::Relaxed) > 0,
-            clips_open: open,
-            lag_frames: cameras.values().map(|c| c.lag).max().unwrap_or(0),
+            busy: finisher.busy || workers.values().any(|w| w.turns.busy),
+            stuck: workers.iter().find(|(_, w)| w.turns.is_stuck()).map(|(camera, _)| camera.clone()),
+            clips_open: self.open.load(Ordering::Relaxed),
+            lag_frames: workers.values().map(|w| w.lag).max().unwrap_or(0),
             frames_encoded: self.encoded.load(Ordering::Relaxed),
             trouble,
         }
@@ -103,10 +148,32 @@ pub(crate) struct Work<'a>(&'a Pulse);
 
 impl Drop for Work<'_> {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+        lock(&self.0.finisher).take(false);
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_is_stuck_does_not_hide_behind_another() {
+        let (pulse, left, right) =
+            (Pulse::default(), Name::new("left").unwrap(), Name::new("right").unwrap());
+        let both = |busy| [&left, &right].map(|camera| pulse.turn(camera, busy));
+        both(true);
+        let before = pulse.beat().progress;
+        both(true);
+        assert!(pulse.beat().progress > before);
+        let before = pulse.beat().progress;
+        pulse.turn(&left, true);
+        assert_eq!(pulse.beat().progress, before, "right has work and does nothing");
+        assert!(pulse.beat().busy);
+        pulse.turn(&right, false);
+        assert!(pulse.beat().progress > before, "right has nothing to do");
+    }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 use proto::clip::{CodecVerdict, Plan, plan_path, unfinished_clips};
 use proto::config::{CameraConfig, Config};
+use proto::failpoint;
 use proto::instance::{ChildId, RuntimeDir};
 use proto::messages::{self, BEAT, Link, RecorderOrder, RecorderReport, Reports};
 use proto::name::Name;
@@ -74,7 +75,7 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
                     }
                     None => {
                         probing = true;
-                        start_probe(&dir, &config, &rings, &verdict, &known_by_now, &reports, &pulse)?;
+                        start_probe(&dir, &config, &rings, &verdict, &known_by_now, &reports)?;
                     }
                 }
                 if let Some(session) = sessions.first() {
@@ -93,7 +94,10 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
                 desk.tell_all(|| Job::Warm);
             }
             RecorderOrder::Cool => desk.tell_all(|| Job::Cool),
-            RecorderOrder::Clip(folder) => desk.take_on(&folder),
+            RecorderOrder::Clip(folder) => {
+                failpoint::pass("clip.told", folder.display());
+                desk.take_on(&folder);
+            }
             RecorderOrder::Rings => desk.look_at_rings(),
             RecorderOrder::Stop => break,
         }
@@ -127,14 +131,12 @@ fn start_probe(
     verdict: &SharedVerdict,
     known_by_now: &Arc<AtomicBool>,
     reports: &Reports<RecorderReport>,
-    pulse: &Arc<Pulse>,
 ) -> std::io::Result<()> {
     let known_by_now = Arc::clone(known_by_now);
     let (path, config) = (dir.path().to_owned(), config.clone());
     let (rings, verdict) = (rings.to_vec(), Arc::clone(verdict));
-    let (reports, pulse) = (reports.clone(), Arc::clone(pulse));
+    let reports = reports.clone();
     std::thread::Builder::new().name("probe".into()).spawn(move || {
-        let _working = pulse.work();
         match probe::in_a_process_of_its_own(&path) {
             Ok(found) => set(&verdict, found),
             Err(e) => tracing::warn!("{e:#}; going by what works nearly everywhere"),
@@ -218,6 +220,10 @@ impl Desk {
         if self.taken_on.contains(folder) {
             return;
         }
+        // Nothing is left in it but the plan's empty place.
+        if disk::ask(|| !plan_path(folder).exists() && finish::already_finished(folder).is_some()) {
+            return;
+        }
         let hold = match disk::ask(|| {
             storage::no_link_to(folder).map_err(Into::into).and_then(|()| Hold::take(folder))
         }) {
@@ -237,6 +243,7 @@ impl Desk {
             Ok(plan) => Arc::new(plan),
             Err(e) => return self.lose(folder, &e),
         };
+        failpoint::pass("clip.taken_on", folder.display());
         self.pulse.clip_opened();
         for camera in &plan.cameras {
             let job = Job::Record {

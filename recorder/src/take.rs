@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::clip::{CodecVerdict, EncoderChoice, GapCause, Plan, PlannedCamera, WORKSHOP, Window};
+use proto::failpoint;
 use proto::frame::Moment;
 use proto::ring::segment::Loss;
 use proto::ring::{Broken, Miss, Ring, RingReader};
@@ -35,10 +36,12 @@ pub(crate) struct Take {
     ended_early: bool,
     /// `None`: the frames' ring is gone, and what is on disk is all there will be.
     reader: Option<RingReader>,
-    chain: Vec<EncoderChoice>,
+    verdict: CodecVerdict,
     quality: u8,
-    /// Position in the chain.
+    /// Position in the verdict's chain.
     codec: usize,
+    /// What an earlier recorder left has been read.
+    resumed: bool,
     part: Option<OpenPart>,
     /// For the first part.
     warm: Option<WarmEncoder>,
@@ -71,22 +74,6 @@ enum Disk {
     },
 }
 
-/// The chain to go down, and where on it to begin: where the part before was, so that the two can be joined.
-fn chain(verdict: &CodecVerdict, before: Option<&EncoderChoice>) -> (Vec<EncoderChoice>, usize) {
-    let mut chain = verdict.chain.clone();
-    let Some(before) = before else { return (chain, 0) };
-    match chain.iter().position(|choice| choice == before) {
-        Some(at) => (chain, at),
-        // Recorders kept crashing in it.
-        None if verdict.given_up.contains(before) => (chain, 0),
-        // Begun before the probe had spoken: what has worked so far is as good as anything.
-        None => {
-            chain.insert(0, before.clone());
-            (chain, 0)
-        }
-    }
-}
-
 /// What came of moving a take on.
 pub(crate) enum Step {
     /// A frame was encoded.
@@ -110,6 +97,20 @@ pub(crate) struct Footage {
     pub(crate) _hold: Arc<Hold>,
 }
 
+/// Where on the chain to begin: where the part before was, so that the two can be joined.
+fn begin_chain_at(verdict: &mut CodecVerdict, before: &EncoderChoice) -> usize {
+    match verdict.chain.iter().position(|choice| choice == before) {
+        Some(at) => at,
+        // Recorders kept crashing in it.
+        None if verdict.given_up.contains(before) => 0,
+        // Begun before the probe had spoken: what has worked so far is as good as anything.
+        None => {
+            verdict.chain.insert(0, before.clone());
+            0
+        }
+    }
+}
+
 /// What a take is begun with.
 pub(crate) struct Studio<'a> {
     pub(crate) ring: Option<&'a Arc<Ring>>,
@@ -131,21 +132,6 @@ impl Take {
     ) -> Self {
         let same_ring = studio.ring.is_some_and(|r| r.id() == camera.ring_id)
             && plan.boot_id == proto::instance::boot_id();
-        let parts =
-            part::read_all(&folder.join(WORKSHOP), &camera.name, &camera.geometry).unwrap_or_default();
-        let written: Vec<Moment> = parts.iter().flat_map(|p| p.rows.iter().map(|r| r.moment)).collect();
-        let first =
-            parts.first().map(|p| First { sequence: p.header.first_sequence, previous: p.header.previous });
-        let (chain, codec) = chain(studio.verdict, parts.last().map(|p| &p.header.choice));
-        if let Some(last) = written.last() {
-            tracing::info!(
-                "clip {}: camera {}: going on after frame {} ({} frames are on disk)",
-                plan.clip_id,
-                camera.name,
-                last.sequence,
-                written.len()
-            );
-        }
         Self {
             folder: folder.to_owned(),
             window: plan.window,
@@ -154,19 +140,74 @@ impl Take {
             hold,
             ended_early: false,
             reader: studio.reader.filter(|_| same_ring).cloned(),
-            chain,
+            verdict: studio.verdict.clone(),
             quality: studio.quality,
-            codec,
+            codec: 0,
+            resumed: false,
             part: None,
             warm: studio.warm,
-            next_part_is: if parts.is_empty() { PartReason::First } else { PartReason::RecorderRestart },
-            first,
-            next: written.last().map_or(0, |last| last.sequence + 1),
-            written,
+            next_part_is: PartReason::First,
+            first: None,
+            next: 0,
+            written: Vec::new(),
             given_up: Vec::new(),
             disk: Disk::Fine,
             waited_by_then: disk::waited(),
         }
+    }
+
+    /// Reads how far an earlier recorder got. Before that nothing can be recorded: frames that are on disk already
+    /// would be encoded again, in a part that can't be joined to theirs.
+    fn resume(&mut self) -> std::io::Result<()> {
+        let parts = disk::ask(|| part::read_all(&self.folder.join(WORKSHOP), &self.camera.name))?;
+        self.resumed = true;
+        let Some(first) = parts.first() else { return Ok(()) };
+        self.first = Some(First { sequence: first.header.first_sequence, previous: first.header.previous });
+        self.written = parts.iter().flat_map(|part| part.rows().map(|row| row.moment)).collect();
+        self.next_part_is = PartReason::RecorderRestart;
+        if let Some(last) = parts.last() {
+            self.codec = begin_chain_at(&mut self.verdict, &last.header.choice);
+        }
+        if let Some(last) = self.written.last() {
+            self.next = last.sequence + 1;
+            tracing::info!(
+                "clip {}: camera {}: going on after frame {} ({} frames are on disk)",
+                self.plan.clip_id,
+                self.camera.name,
+                last.sequence,
+                self.written.len()
+            );
+        }
+        Ok(())
+    }
+
+    fn resumes(&mut self, now: MonotonicNs) -> bool {
+        if self.resumed || self.is_paused(now) {
+            return self.resumed;
+        }
+        match self.resume() {
+            Ok(()) => true,
+            Err(e) => {
+                self.pause(now, format!("can't read {}: {e}", self.folder.join(WORKSHOP).display()));
+                false
+            }
+        }
+    }
+
+    fn is_paused(&self, now: MonotonicNs) -> bool {
+        matches!(self.disk, Disk::Troubled { again, .. } if now < again)
+    }
+
+    /// A first failure is tried again at once: frames are ageing, and it may have been the only one.
+    fn pause(&mut self, now: MonotonicNs, why: String) {
+        let again = match &self.disk {
+            Disk::Troubled { .. } => now + DISK_PAUSE,
+            Disk::Fine => {
+                tracing::error!("clip {}: {why}; trying again until it works", self.plan.clip_id);
+                now
+            }
+        };
+        self.disk = Disk::Troubled { again, why };
     }
 
     /// The sequence that it will go on with: the lower, the more at risk.
@@ -192,7 +233,10 @@ impl Take {
 
     /// Moves on by one frame.
     pub(crate) fn step(&mut self, now: MonotonicNs, disk: &disk::Disk) -> Step {
-        let Some(reader) = self.reader.clone() else { return Step::Over };
+        if !self.resumes(now) {
+            return Step::Paused;
+        }
+        let Some(reader) = self.reader.clone() else { return self.over(now) };
         let ring = reader.ring();
         let is_unnamed = match ring.check().or_else(|_| ring.check_all()) {
             Ok(()) => false,
@@ -202,12 +246,12 @@ impl Take {
                 let (clip, camera) = (&self.plan.clip_id, &self.camera.name);
                 tracing::error!("clip {clip}: camera {camera}: its ring broke: {broken}");
                 self.reader = None;
-                return Step::Over;
+                return self.over(now);
             }
         };
         if self.first.is_none() {
             let Some(first) = ring.first_at_or_after(self.window.start_ns) else {
-                return if is_unnamed { Step::Over } else { self.wait_or_end(ring, now) };
+                return if is_unnamed { self.over(now) } else { self.wait_or_end(ring, now) };
             };
             let previous = ring.moment(first.sequence - 1);
             self.first = Some(First { sequence: first.sequence, previous });
@@ -216,8 +260,8 @@ impl Take {
             self.next = self.next.max(first.sequence);
         }
         match ring.moment(self.next) {
-            Some(moment) if moment.t_capture > self.window.end_ns => Step::Over,
-            None if self.next > ring.head() && is_unnamed => Step::Over,
+            Some(moment) if moment.t_capture > self.window.end_ns => self.over(now),
+            None if self.next > ring.head() && is_unnamed => self.over(now),
             None if self.next > ring.head() => {
                 self.waited_by_then = disk::waited();
                 self.wait_or_end(ring, now)
@@ -226,7 +270,7 @@ impl Take {
         }
     }
 
-    fn wait_or_end(&self, ring: &Ring, now: MonotonicNs) -> Step {
+    fn wait_or_end(&mut self, ring: &Ring, now: MonotonicNs) -> Step {
         let grace = SILENCE_GRACE + self.camera.fps.period() * 10;
         let patience = match (ring.has_ended(), self.ended_early) {
             (true, _) => Duration::ZERO,
@@ -234,13 +278,25 @@ impl Take {
             (false, true) => grace.min(SILENCE_GRACE),
             (false, false) => grace,
         };
-        if now > self.window.end_ns + patience { Step::Over } else { Step::Waiting }
+        if now > self.window.end_ns + patience { self.over(now) } else { Step::Waiting }
+    }
+
+    /// Ends the last part. What can't be written of it is encoded again.
+    fn over(&mut self, now: MonotonicNs) -> Step {
+        if self.is_paused(now) {
+            return Step::Paused;
+        }
+        failpoint::pass("take.over", self.folder.join(self.camera.name.as_str()).display());
+        if let Some(Err(e)) = self.part.as_mut().map(OpenPart::finish) {
+            return self.recover(&e);
+        }
+        failpoint::pass("take.finished", self.folder.join(self.camera.name.as_str()).display());
+        self.part = None;
+        Step::Over
     }
 
     fn record(&mut self, reader: &RingReader, now: MonotonicNs, disk: &disk::Disk) -> Step {
-        if let Disk::Troubled { again, .. } = self.disk
-            && now < again
-        {
+        if self.is_paused(now) {
             self.skip_overrun(reader, self.next, GapCause::Disk);
             return Step::Paused;
         }
@@ -293,36 +349,28 @@ impl Take {
 
     /// The disk is as full as it may become. What was begun can still be ended in order.
     fn make_do_without_room(&mut self, source: std::io::Error) -> Step {
-        if let Some(part) = self.part.take()
-            && let Err(e) = part.finish()
-        {
+        if let Some(Err(e)) = self.part.as_mut().map(OpenPart::finish) {
             tracing::error!("clip {}: camera {}: {e}", self.plan.clip_id, self.camera.name);
         }
         self.recover(&PartError::Disk { path: self.folder.clone(), source })
     }
 
     fn recover(&mut self, error: &PartError) -> Step {
-        let part = self.part.take();
+        // What was in the encoder is in no file; the ring still has it.
+        if let Some(first) = self.part.take().and_then(OpenPart::abandon) {
+            self.written.truncate(self.written.partition_point(|moment| moment.sequence < first));
+            self.given_up.retain(|(sequence, _)| *sequence < first);
+            self.next = first;
+        }
         match error {
             PartError::Disk { source, .. } => {
-                // What was in the encoder is in no file; the ring still has it.
-                let unwritten = part.map_or(0, OpenPart::abandon);
-                let back = self.written.split_off(self.written.len().saturating_sub(unwritten));
-                if let Some(first) = back.first() {
-                    self.next = first.sequence;
-                    self.given_up.retain(|(sequence, _)| *sequence < first.sequence);
-                }
-                if self.trouble().is_none() {
-                    tracing::error!("clip {}: {error}; trying again until it works", self.plan.clip_id);
-                }
                 self.next_part_is = PartReason::Disk;
-                let why = format!("{error}; {}", disk::advice(source));
-                self.disk = Disk::Troubled { again: MonotonicNs::now() + DISK_PAUSE, why };
+                self.pause(MonotonicNs::now(), format!("{error}; {}", disk::advice(source)));
                 Step::Paused
             }
-            PartError::Encoder { .. } if self.codec + 1 < self.chain.len() => {
+            PartError::Encoder { .. } if self.codec + 1 < self.verdict.chain.len() => {
                 self.codec += 1;
-                let to = &self.chain[self.codec];
+                let to = &self.verdict.chain[self.codec];
                 tracing::warn!(
                     "clip {}: {error}; going on with {} ({})",
                     self.plan.clip_id,
@@ -342,7 +390,7 @@ impl Take {
     }
 
     fn open_part(&mut self, moment: &Moment) -> Result<&mut OpenPart, PartError> {
-        let choice = self.chain.get(self.codec).cloned().unwrap_or_else(crate::encode::last_resort);
+        let choice = self.verdict.chain.get(self.codec).cloned().unwrap_or_else(crate::encode::last_resort);
         let part = match self.part.take() {
             Some(part) => part,
             None => {
@@ -372,9 +420,10 @@ impl Take {
 
     /// Ends the take, and gathers what is known of every frame that it should hold.
     pub(crate) fn wrap(mut self) -> Footage {
-        if let Some(part) = self.part.take()
-            && let Err(e) = part.finish()
+        if !self.resumed
+            && let Err(e) = self.resume()
         {
+            // The finisher will read it again, and wait until it can.
             tracing::error!("clip {}: camera {}: {e}", self.plan.clip_id, self.camera.name);
         }
         let ring = self.reader.as_ref().map(|reader| Arc::clone(reader.ring()));

@@ -61,6 +61,7 @@ impl Worker {
                     return;
                 }
                 self.pulse.set_lag(&self.camera, 0);
+                self.pulse.turn(&self.camera, false);
                 self.jobs.recv().map_err(|_| TryRecvError::Disconnected)
             } else {
                 self.jobs.try_recv()
@@ -93,6 +94,7 @@ impl Worker {
                 Err(TryRecvError::Disconnected) => {}
                 Err(TryRecvError::Empty) => {}
             }
+            self.pulse.turn(&self.camera, true);
             self.move_on(&mut takes, self.reader().as_ref());
         }
     }

@@ -198,6 +198,11 @@ impl Child {
         Ok(())
     }
 
+    /// A process that was killed because an encoder did not return.
+    pub(crate) fn was_stuck_in_an_encoder(&self) -> bool {
+        self.beat.stuck.is_some() && self.running().is_some_and(|r| r.ending == Some(HUNG))
+    }
+
     /// The process has ended: when will there be another?
     pub(crate) fn ended(&mut self, end: &End) -> Option<Ending> {
         let running = self.running()?;
@@ -233,6 +238,12 @@ impl Child {
         self.life = Life::Waiting { until: Instant::now() + wait };
     }
 
+    /// What made it crash is thought to be gone.
+    pub(crate) fn start_afresh(&mut self) {
+        self.record.forgive();
+        self.life = Life::Waiting { until: Instant::now() };
+    }
+
     /// Lets a standby that is up take this child's place. The standby is then to be started anew, a little later: the
     /// one that has just taken over needs the processor more.
     pub(crate) fn take_place_from(&mut self, standby: &mut Child) -> bool {
@@ -265,6 +276,7 @@ impl Child {
     pub(crate) fn end_if_hung(&mut self, now: Instant, opened: bool) {
         let id = self.id.clone();
         let patience = if opened { self.patience } else { OPENING_PATIENCE };
+        let stuck = self.beat.stuck.clone();
         let Some(running) = self.running_mut() else { return };
         let silent_for = now.saturating_duration_since(running.progress.at);
         if silent_for < patience / 2 || running.ending.is_some() {
@@ -279,8 +291,10 @@ impl Child {
         let sign = hung::close_look(pid);
         match hung::judge(running.progress.sign, sign, now.saturating_duration_since(since), waited) {
             Opinion::Hung => {
+                let stuck = stuck
+                    .map_or(String::new(), |camera| format!(": camera {camera} is stuck in its encoder"));
                 tracing::error!(
-                    "{id} has made no progress for {:.1} s; replacing it",
+                    "{id} has made no progress for {:.1} s{stuck}; replacing it",
                     silent_for.as_secs_f64()
                 );
                 running.kill(HUNG);

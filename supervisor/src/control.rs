@@ -20,6 +20,7 @@ use proto::control::{
     self, Accepted, Arriving, FRAME_DEADLINE, FrameError, Refused, Request, Response, TriggerRequest,
 };
 use proto::exit;
+use proto::failpoint;
 use proto::time::MonotonicNs;
 use rustix::event::{PollFd, PollFlags, Timespec};
 
@@ -309,6 +310,7 @@ fn trigger(stream: &UnixStream, request: &TriggerRequest, counter: &Counter) -> 
             .notes
             .push(format!("the plan may not be on the disk yet, so it may not outlive a power cut: {e}"));
     }
+    failpoint::pass("plan.synced", folder.display());
     say(stream, &Response::Accepted(accepted))?;
     if !request.wait {
         return Ok(());
@@ -335,6 +337,7 @@ fn plan(request: &TriggerRequest, counter: &Counter) -> io::Result<Receiver<Plan
         let taken = counter.desk.accept(&request, now);
         let folder = taken.as_ref().ok().map(|(_, folder)| folder.clone());
         if let Some(folder) = &folder {
+            failpoint::pass("plan.written", folder.display());
             // The recorder begins while the disk is still busy with the plan: the pre-roll is ageing.
             let _ = counter.events.send(Event::Planned(folder.clone()));
         }

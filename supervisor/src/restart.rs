@@ -54,7 +54,12 @@ impl Record {
         self.short_lives >= 3
     }
 
-    /// It has lived long enough.
+    /// Is it time to doubt what it works with? One crash may be chance; and each costs frames' time in the ring.
+    pub(crate) fn is_suspicious(&self) -> bool {
+        self.short_lives >= 2
+    }
+
+    /// It has lived long enough, or gets something else to work with.
     pub(crate) fn forgive(&mut self) {
         self.short_lives = 0;
     }
@@ -98,6 +103,20 @@ mod tests {
         assert_eq!(waits(&ChildId::Recorder, &[1; 8]), [0, 100, 200, 400, 800, 1600, 2000, 2000]);
         let capture = ChildId::Capture(Name::new("left").unwrap());
         assert_eq!(waits(&capture, &[1; 12])[8..], [12_800, 25_600, 30_000, 30_000]);
+    }
+
+    #[test]
+    fn a_second_crash_in_a_row_is_suspicious() {
+        let mut record = Record::default();
+        let crash =
+            |record: &mut Record, s| record.next(&ChildId::Recorder, Duration::from_secs(s), Ending::Crashed);
+        crash(&mut record, 70);
+        assert!(!record.is_suspicious());
+        crash(&mut record, 1);
+        assert!(record.is_suspicious() && !record.keeps_ending());
+        // With another codec it starts afresh, and at once.
+        record.forgive();
+        assert_eq!(crash(&mut record, 1), Duration::ZERO);
     }
 
     #[test]

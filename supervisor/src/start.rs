@@ -30,7 +30,7 @@ use crate::service::Service;
 use crate::session::{Clips, Scribe};
 use crate::state::{self, Saved};
 use crate::survey::FrameRates;
-use crate::trigger::Desk;
+use crate::trigger::{self, Desk};
 use crate::watch::House;
 use crate::{Failure, control, cost, executable, limits, lock, rings, session};
 
@@ -78,6 +78,9 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         _ => new_session(&config)?,
     };
     made.session = (!adopting).then(|| session.clone());
+    for session in left.iter().map(|left| &left.session) {
+        trigger::clear_unplanned(session);
+    }
     let (rings, new) = rings::open(&config, &dir)?;
     made.rings = !adopting;
     rings::announce(&config, &rings);

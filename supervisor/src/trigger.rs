@@ -8,11 +8,12 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use proto::clip::{MANIFEST, Manifest, Plan, PlannedCamera, SCHEMA, WORKSHOP, Window, plan_path};
+use proto::clip::{MANIFEST, Manifest, PLAN, Plan, PlannedCamera, SCHEMA, WORKSHOP, Window, plan_path};
 use proto::config::Config;
 use proto::control::{Accepted, Refused, TriggerRequest};
 use proto::durable;
 use proto::exit;
+use proto::failpoint;
 use proto::name::Name;
 use proto::ring::Ring;
 use proto::storage;
@@ -240,6 +241,7 @@ impl Desk {
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => continue,
                 other => other?,
             }
+            failpoint::pass("plan.folder", folder.display());
             let filled = std::fs::create_dir(folder.join(WORKSHOP))
                 .and_then(|()| Ok(serde_json::to_vec_pretty(&plan(&clip_id))?))
                 .and_then(|text| durable::replace(&plan_path(&folder), &text));
@@ -250,6 +252,22 @@ impl Desk {
             }
             return Ok((clip_id, folder));
         }
+    }
+}
+
+/// Removes what a supervisor that was killed in the middle of a trigger left: a clip's folder without a plan. Nothing
+/// had been promised. Only for a session in which no other supervisor can be at work; only what is empty is removed,
+/// but for half a plan.
+pub(crate) fn clear_unplanned(session: &Path) {
+    for entry in std::fs::read_dir(session).into_iter().flatten().filter_map(Result::ok) {
+        let folder = entry.path();
+        if number(&entry).is_none() || plan_path(&folder).exists() || folder.join(MANIFEST).exists() {
+            continue;
+        }
+        // Each fails when there is something in it, or it isn't there: then it is not what is looked for here.
+        let _ = std::fs::remove_file(folder.join(WORKSHOP).join(format!("{PLAN}~new")));
+        let _ = std::fs::remove_dir(folder.join(WORKSHOP));
+        let _ = std::fs::remove_dir(&folder);
     }
 }
 
@@ -281,11 +299,13 @@ fn planned(camera: &proto::config::CameraConfig, ring: &Ring) -> PlannedCamera {
 }
 
 fn last_number(session: &Path) -> u32 {
-    let number = |entry: std::io::Result<std::fs::DirEntry>| {
-        let name = entry.ok()?.file_name();
-        name.to_str()?.strip_prefix("clip-")?.split('-').next()?.parse().ok()
-    };
-    std::fs::read_dir(session).map_or(0, |entries| entries.filter_map(number).max().unwrap_or(0))
+    let entries = std::fs::read_dir(session).into_iter().flatten().filter_map(Result::ok);
+    entries.filter_map(|entry| number(&entry)).max().unwrap_or(0)
+}
+
+/// The number in a clip folder's name.
+fn number(entry: &std::fs::DirEntry) -> Option<u32> {
+    entry.file_name().to_str()?.strip_prefix("clip-")?.split('-').next()?.parse().ok()
 }
 
 fn millis(span: Duration) -> u64 {

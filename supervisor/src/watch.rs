@@ -242,37 +242,41 @@ impl House {
         if end.signal == Some(SIGKILL) && !child.is_being_ended() && self.memory.ran_out() {
             end.how = "signal 9 (killed: out of memory?)".into();
         }
+        let stuck = child.was_stuck_in_an_encoder();
         let ending = child.ended(&end);
         if child.id == ChildId::Recorder {
             // Before the next one can hold anything: they share a reader's bit.
             rings::sweep_recorder(&self.rings);
-            if ending == Some(Ending::Crashed) {
-                self.step_down();
+            if ending == Some(Ending::Crashed) && self.desk.open_clips() > 0 {
+                self.doubt_the_codec(stuck);
             }
         }
         self.save();
     }
 
-    /// A recorder that keeps crashing gets the next codec of the chain.
-    fn step_down(&mut self) {
-        if !self.recorder().record.keeps_ending() {
+    /// A recorder that has crashed twice over its clips, or has been stuck in an encoder, gets the next codec of the
+    /// chain, and at once: frames are ageing.
+    fn doubt_the_codec(&mut self, stuck: bool) {
+        if !stuck && !self.recorder().record.is_suspicious() {
             return;
         }
-        if let Some(verdict) = self.verdict.as_mut().filter(|v| v.chain.len() > 1) {
-            let given_up = verdict.chain.remove(0);
-            verdict.given_up.push(given_up.clone());
-            for trial in verdict.trials.iter_mut().filter(|t| t.choice == given_up) {
-                trial.verdict = "given up: the recorder kept crashing with it".into();
-            }
-            let next = &verdict.chain[0];
-            tracing::error!(
-                "the recorder keeps crashing with {} ({}); going on with {} ({})",
-                given_up.codec,
-                given_up.encoder,
-                next.codec,
-                next.encoder
-            );
+        let Some(verdict) = self.verdict.as_mut().filter(|v| v.chain.len() > 1) else { return };
+        let given_up = verdict.chain.remove(0);
+        let why = if stuck { "was stuck in it" } else { "kept crashing with it" };
+        for trial in verdict.trials.iter_mut().filter(|t| t.choice == given_up) {
+            trial.verdict = format!("given up: the recorder {why}");
         }
+        let next = &verdict.chain[0];
+        tracing::error!(
+            "{} ({}) is given up: the recorder {why}; going on with {} ({}) at once",
+            given_up.codec,
+            given_up.encoder,
+            next.codec,
+            next.encoder
+        );
+        verdict.given_up.push(given_up);
+        self.children[self.config.cameras.len()].start_afresh();
+        self.write_session();
     }
 
     fn start_what_is_due(&mut self) {
@@ -481,6 +485,12 @@ impl House {
             let last_exit = child.last_exit.as_deref().unwrap_or_default();
             let said = child.kills.trouble(Instant::now());
             troubles.extend(said.map(|said| format!("{}: {said}; the last: {last_exit}", child.id)));
+        }
+        for choice in self.verdict.iter().flat_map(|v| &v.given_up) {
+            troubles.push(format!(
+                "recorder: {} ({}) was given up, since recorders crashed or were stuck in it",
+                choice.codec, choice.encoder
+            ));
         }
         troubles.extend(self.recorder().beat.trouble.clone());
         troubles

@@ -19,6 +19,7 @@ use benchmarks::judge::JudgedBy;
 use benchmarks::oracle::{self, Truths};
 use benchmarks::report::Report;
 use benchmarks::truth::Truth;
+use proto::failpoint;
 use proto::instance::RuntimeDir;
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
@@ -166,6 +167,7 @@ impl Rig {
             .arg("--runtime-dir")
             .arg(self.runtime_dir())
             .args(more)
+            .env(failpoint::FOLDER, self.path("failpoints"))
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -222,6 +224,31 @@ impl Rig {
 
     pub(crate) fn await_log(&self, says: &str) -> String {
         until(says, || self.log().into_iter().find(|line| line.contains(says)))
+    }
+
+    /// Says what is to happen from now on, an entry of [`failpoint`] a line, in every process of this rig.
+    pub(crate) fn arm(&self, points: &str) {
+        static ARMED: AtomicUsize = AtomicUsize::new(0);
+        let folder = self.path("failpoints");
+        // What has happened before counts no more.
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).unwrap();
+        }
+        std::fs::create_dir(&folder).unwrap();
+        // A remark of its own, so that processes begin to count again.
+        let points = format!("# {}\n{points}\n", ARMED.fetch_add(1, Ordering::Relaxed));
+        proto::durable::replace(&folder.join(failpoint::POINTS), points.as_bytes()).unwrap();
+    }
+
+    /// Has an entry happened so often?
+    pub(crate) fn happened(&self, entry: &str, times: u32) -> bool {
+        self.path("failpoints").join(failpoint::token(entry, times - 1)).exists()
+    }
+
+    /// Waits until an entry has happened so often.
+    #[track_caller]
+    pub(crate) fn await_happened(&self, entry: &str, times: u32) {
+        until(&format!("{entry} to happen"), || self.happened(entry, times).then_some(()));
     }
 
     /// Asks, and goes on.
@@ -444,6 +471,15 @@ pub(crate) fn program(name: &str) -> PathBuf {
         path.display()
     );
     path
+}
+
+/// Are there no failpoints in this build? Then says that the test is skipped.
+pub(crate) fn no_failpoints() -> bool {
+    if cfg!(debug_assertions) {
+        return false;
+    }
+    println!("skipped: a release build has no failpoints");
+    true
 }
 
 /// Looks again and again until there is something to see.

@@ -26,6 +26,7 @@ fn f09_a_recorder_that_stands_still_is_replaced_and_loses_no_frame() {
     assert_eq!([pid_in(&stats, "left"), pid_in(&stats, "right")], [Some(left), Some(right)]);
     rig.command(&["trigger", "--wait"]).code(0);
     rig.assert_complete();
+    assert_eq!(rig.stats()["recorder"]["codec"], "H264", "no codec is to blame for that");
 }
 
 #[test]

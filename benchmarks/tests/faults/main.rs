@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
+mod clip_life;
+mod codec;
 mod control;
 mod hangs;
 mod input;
@@ -16,3 +18,4 @@ mod memory;
 #[allow(dead_code, reason = "shared with the end-to-end tests, and not all of it is needed here")]
 mod rig;
 mod storage;
+mod writing;

@@ -1,0 +1,145 @@
+//! The recorder, or the supervisor, killed at each step of a clip's life.
+
+use std::path::Path;
+
+use rustix::process::Signal;
+
+use crate::rig::{Dice, Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, no_failpoints, until};
+
+/// Every step, in order. A clip of 400 ms has 24 frames of each camera.
+const STEPS: [&str; 27] = [
+    "clip.taken_on",
+    "encoder.opened:/left",
+    "part.journal:/left",
+    "part.begun:/left",
+    "disk.write:/left.part1.mp4",
+    "part.line:/left",
+    "part.packet:/left",
+    "part.line:/right@7",
+    "part.packet:/right@9",
+    "take.over:/left",
+    "take.finished:/right",
+    "join.begun",
+    "disk.write:ready/left.mp4",
+    "join.video:/right",
+    "join.csv:/left",
+    "disk.fsync:ready/right.mp4",
+    "join.synced:/left",
+    "disk.rename:/left.mp4",
+    "publish.renamed:/left.mp4",
+    "publish.renamed:/right_timestamps",
+    "disk.write:manifest",
+    "disk.fsync:manifest",
+    "disk.rename:manifest",
+    "disk.renamed:manifest",
+    "manifest.written",
+    "clear.removed",
+    "clear.plan",
+];
+
+/// Those that a recorder which takes over doesn't come to again.
+const ONCE: [&str; 3] = ["disk.write:/left.part1.mp4", "disk.renamed:manifest", "manifest.written"];
+
+/// Takes a clip while the recorder is killed at this point, so often.
+#[track_caller]
+fn clip_killed_at(rig: &Rig, step: &str, times: u32) {
+    let entry = format!("{step}=kill*{times}");
+    rig.arm(&entry);
+    let answer = rig.command(&["trigger", "--wait", "--pre-ms", "200", "--post-ms", "200"]);
+    println!("{entry}");
+    let clip = clip_of(&answer.code(0).json());
+    rig.await_happened(&entry, times);
+    assert_whole(&clip);
+}
+
+/// One file a camera, with nothing of its making left.
+#[track_caller]
+fn assert_whole(clip: &Path) {
+    let files = ["left.mp4", "left_timestamps.csv", "manifest.json", "right.mp4", "right_timestamps.csv"];
+    assert_eq!(finished(clip), files.map(str::to_owned).into());
+    let manifest = manifest(clip);
+    assert_eq!(manifest["complete"], true);
+    for (name, camera) in manifest["cameras"].as_object().unwrap() {
+        assert_eq!(list(camera, "files"), [format!("{name}.mp4")]);
+    }
+}
+
+#[test]
+fn f02_a_recorder_killed_at_any_step_of_a_clip_loses_no_frame() {
+    if no_failpoints() {
+        return;
+    }
+    let rig = Rig::start(TWO_CAMERAS);
+    clip_killed_at(&rig, "clip.told", 1);
+    for step in STEPS {
+        clip_killed_at(&rig, step, 1);
+    }
+    assert_eq!(rig.assert_complete().clips.len(), STEPS.len() + 1);
+}
+
+#[test]
+fn f03_a_recorder_killed_twice_at_the_same_step_loses_no_frame() {
+    if no_failpoints() {
+        return;
+    }
+    let rig = Rig::start(TWO_CAMERAS);
+    for step in STEPS.iter().filter(|step| !ONCE.contains(step)) {
+        clip_killed_at(&rig, step, 2);
+    }
+    rig.assert_complete();
+}
+
+#[test]
+fn f39_a_clip_exists_though_its_recorder_is_killed_right_after_the_trigger() {
+    let rig = Rig::start(TWO_CAMERAS);
+    let mut dice = Dice::new();
+    for _ in 0..5 {
+        let clip = clip_of(&rig.command(&["trigger", "--post-ms", "200"]).code(0).json());
+        let ms = dice.pause(50);
+        kill(rig.pid_of("recorder"), Signal::KILL);
+        println!("killed {ms} ms after the answer");
+        rig.await_manifest(&clip);
+        assert_whole(&clip);
+    }
+    rig.assert_complete();
+}
+
+#[test]
+fn f39_a_plan_outlives_the_supervisor_that_told_nobody_of_it() {
+    if no_failpoints() {
+        return;
+    }
+    let mut rig = Rig::start(TWO_CAMERAS);
+    for (number, step) in ["plan.written", "plan.synced"].into_iter().enumerate() {
+        rig.arm(&format!("{step}=kill"));
+        let trigger = rig.ask(&["trigger", "--wait"]);
+        rig.await_end();
+        // Nothing was promised: whoever asked knows that there is no answer.
+        assert_ne!(trigger.answer().code, Some(0));
+        rig.launch(&[]);
+        let clip = until("the clip", || rig.clips().into_iter().nth(number));
+        rig.await_manifest(&clip);
+        assert_whole(&clip);
+        rig.await_ready();
+    }
+    rig.assert_complete();
+}
+
+#[test]
+fn f39_a_supervisor_killed_before_the_plan_is_there_leaves_no_clip_behind() {
+    if no_failpoints() {
+        return;
+    }
+    let mut rig = Rig::start(TWO_CAMERAS);
+    for step in ["plan.folder", "disk.write:plan.json", "disk.rename:plan.json"] {
+        rig.arm(&format!("{step}=kill"));
+        let trigger = rig.ask(&["trigger", "--wait"]);
+        rig.await_end();
+        assert_ne!(trigger.answer().code, Some(0));
+        rig.launch(&[]);
+        rig.await_ready();
+        assert!(rig.clips().is_empty(), "{step}: {:?}", rig.clips());
+    }
+    rig.command(&["trigger", "--wait"]).code(0);
+    rig.assert_complete();
+}
