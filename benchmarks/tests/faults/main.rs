@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
+mod cameras;
 mod memory;
 #[path = "../e2e/rig.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests, which use more of it")]

@@ -7,7 +7,8 @@ use serde_saphyr::{Location, Spanned};
 
 use super::raw::{RawCamera, RawConfig, RawFaults, RawRecording, RawSource, Typed};
 use super::{
-    Backend, CameraConfig, Config, FileConfig, Mistake, OpencvConfig, RecordingConfig, SimConfig, SimFaults,
+    Backend, CameraConfig, Config, Episode, FileConfig, Mistake, OpencvConfig, RecordingConfig, SimConfig,
+    SimFaults,
 };
 use crate::clip::Codec;
 use crate::frame::{Fps, Geometry, PixelFormat};
@@ -221,28 +222,31 @@ impl Checker<'_> {
         if raw.drop_every == Some(0) {
             return self.wrong(typed.referenced, "drop_every: must be at least 1");
         }
-        if raw.stall_ms.is_some() && raw.stall_after_frames.is_none() {
-            return self.wrong(typed.referenced, "stall_ms: needs stall_after_frames too");
-        }
-        if raw.jitter_ms > MAX_SPAN_MS || raw.slow_start_ms > MAX_SPAN_MS || raw.stall_ms > Some(MAX_SPAN_MS)
-        {
+        let long = |ms: Option<u64>| ms > Some(MAX_SPAN_MS);
+        if long(Some(raw.jitter_ms)) || long(Some(raw.slow_start_ms)) {
             return self.wrong(typed.referenced, "faults: a time of more than a day");
         }
-        let RawFaults {
-            crash_after_frames,
-            stall_after_frames,
-            stall_ms,
-            drop_every,
-            jitter_ms,
-            slow_start_ms,
-        } = raw.clone();
+        let episode = |what: &str, after_frames: Option<u64>, ms: Option<u64>| {
+            if after_frames.is_none() && ms.is_some() {
+                return self.wrong(typed.referenced, format!("{what}_ms: needs {what}_after_frames too"));
+            }
+            if long(ms) {
+                return self.wrong(typed.referenced, format!("{what}_ms: a time of more than a day"));
+            }
+            Ok(after_frames.map(|after_frames| Episode { after_frames, ms }))
+        };
+        episode("stall", raw.stall_after_frames, raw.stall_ms)?;
         Ok(SimFaults {
-            crash_after_frames,
-            stall_after_frames,
-            stall_ms,
-            drop_every,
-            jitter_ms,
-            slow_start_ms,
+            crash_after_frames: raw.crash_after_frames,
+            stall_after_frames: raw.stall_after_frames,
+            stall_ms: raw.stall_ms,
+            unplug: episode("unplug", raw.unplug_after_frames, raw.unplug_ms)?,
+            freeze: episode("freeze", raw.freeze_after_frames, raw.freeze_ms)?,
+            black: episode("black", raw.black_after_frames, raw.black_ms)?,
+            resize: episode("resize", raw.resize_after_frames, raw.resize_ms)?,
+            drop_every: raw.drop_every,
+            jitter_ms: raw.jitter_ms,
+            slow_start_ms: raw.slow_start_ms,
         })
     }
 
