@@ -357,6 +357,20 @@ mod tests {
     }
 
     #[test]
+    fn an_episode_needs_a_beginning_and_lasts_a_day_at_most() {
+        for what in ["stall", "unplug", "freeze", "black", "resize"] {
+            let faults = |faults: &str| {
+                format!("cameras:\n  - {{ name: left, backend: sim, faults: ¦{{ {faults} }} }}\n")
+            };
+            refused(&faults(&format!("{what}_ms: 5")), &format!("{what}_ms: needs {what}_after_frames too"));
+            let long = format!("{what}_after_frames: 1, {what}_ms: 86400001");
+            refused(&faults(&long), "a time of more than a day");
+            let good = faults(&format!("{what}_after_frames: 1, {what}_ms: 86400000"));
+            assert!(parse(&good.replace('¦', "")).is_ok(), "{what}");
+        }
+    }
+
+    #[test]
     fn two_lines_are_a_config() {
         let config = parse("cameras:\n  - { name: left, backend: sim }\n").unwrap();
         let camera = &config.cameras[0];

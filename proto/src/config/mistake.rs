@@ -22,7 +22,7 @@ struct Place {
 }
 
 /// What each key takes, for a person who typed something else.
-const WHAT_IS_RIGHT: [(&str, &str); 28] = [
+const WHAT_IS_RIGHT: &[(&str, &str)] = &[
     ("width", "pixels, a whole number such as 1280"),
     ("height", "pixels, a whole number such as 720"),
     ("fps", "frames a second, a number such as 60 or 59.94"),
@@ -35,6 +35,14 @@ const WHAT_IS_RIGHT: [(&str, &str); 28] = [
     ("crash_after_frames", "frames, a whole number"),
     ("stall_after_frames", "frames, a whole number"),
     ("stall_ms", "milliseconds, a whole number"),
+    ("unplug_after_frames", "frames, a whole number"),
+    ("unplug_ms", "milliseconds, a whole number"),
+    ("freeze_after_frames", "frames, a whole number"),
+    ("freeze_ms", "milliseconds, a whole number"),
+    ("black_after_frames", "frames, a whole number"),
+    ("black_ms", "milliseconds, a whole number"),
+    ("resize_after_frames", "frames, a whole number"),
+    ("resize_ms", "milliseconds, a whole number"),
     ("drop_every", "frames, a whole number"),
     ("jitter_ms", "milliseconds, a whole number"),
     ("slow_start_ms", "milliseconds, a whole number"),
