@@ -9,6 +9,7 @@
 pub mod pace;
 pub mod picture;
 pub mod process;
+pub mod sight;
 pub mod sim;
 pub mod source;
 pub mod stamp;

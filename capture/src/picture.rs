@@ -8,6 +8,9 @@ const SCROLL_PIXELS: usize = 4;
 /// The moving shapes: squares of the scene itself, seen elsewhere.
 const SHAPES: usize = 3;
 const SHAPE_PIXELS: usize = 96;
+/// Black and grey, as video has them.
+const BLACK: u8 = 16;
+const NO_COLOUR: u8 = 128;
 
 /// A painted scene.
 pub struct Picture {
@@ -73,6 +76,17 @@ impl Picture {
         }
     }
 
+    /// What a camera sees with its lens cap on: luma at its darkest, no colour.
+    pub fn black(&self, frame: &mut [u8]) {
+        let [first, second, third] = self.geometry.planes();
+        match self.geometry.format() {
+            PixelFormat::YUYV => paint_all(frame, &first, &[BLACK, NO_COLOUR]),
+            _ => paint_all(frame, &first, &[BLACK]),
+        }
+        paint_all(frame, &second, &[NO_COLOUR]);
+        paint_all(frame, &third, &[NO_COLOUR]);
+    }
+
     /// A square of the scene's far side, moving against the scroll.
     fn draw_shape(&self, frame: &mut [u8], turn: usize, shape: usize, width: usize, height: usize) {
         let side = SHAPE_PIXELS.min(width / 4).min(height / 4) & !1;
@@ -103,6 +117,15 @@ impl Picture {
             PixelFormat::BGR24 => 3,
             _ => 1,
         }
+    }
+}
+
+fn paint_all(frame: &mut [u8], plane: &Plane, group: &[u8]) {
+    for row in 0..plane.rows {
+        plane
+            .row_mut(frame, row)
+            .chunks_mut(group.len())
+            .for_each(|to| to.copy_from_slice(&group[..to.len()]));
     }
 }
 

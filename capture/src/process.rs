@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Parser;
-use proto::config::Config;
+use proto::config::{Backend, Config};
 use proto::exit;
-use proto::frame::Before;
+use proto::frame::{Before, Plane};
 use proto::instance::{ChildId, RuntimeDir};
 use proto::log::{self, LogFormat};
 use proto::messages::{self, BEAT, CameraState, CaptureOrder, CaptureReport, Link, Reports};
@@ -18,6 +18,7 @@ use proto::name::Name;
 use proto::ring::{Ring, RingWriter};
 use proto::time::MonotonicNs;
 
+use crate::sight::Sight;
 use crate::source::{Arrival, Site, Source, SourceError};
 
 /// A capture process. Started by the supervisor; there is no need to start one by hand.
@@ -96,8 +97,10 @@ fn run(args: &Args, open: Open) -> anyhow::Result<()> {
     stand_beside(link, &watch)?;
     let ring = Ring::open(&dir.segment(&camera.name))?;
     let writer = ring.writer()?;
+    // A film may stand still; what a camera sees doesn't.
+    let moves = !matches!(camera.backend, Backend::File(_));
     let result =
-        open(&Site { camera, ring }).and_then(|source| capture(source, writer, &watch, &args.camera));
+        open(&Site { camera, ring }).and_then(|source| capture(source, writer, &watch, &args.camera, moves));
     match &result {
         Ok(()) if watch.stop.load(Ordering::Relaxed) => {}
         Ok(()) => watch.set(CameraState::Ended),
@@ -130,12 +133,44 @@ fn beat(reports: &Reports<CaptureReport>, watch: &Watch) {
     }
 }
 
+/// Whether the camera shows anything new.
+struct Stillness {
+    first: Plane,
+    /// The last picture, and since when there has been no other.
+    seen: Option<(Sight, MonotonicNs)>,
+    frozen: bool,
+}
+
+impl Stillness {
+    fn look(&mut self, frame: &[u8], frozen_after: Duration, watch: &Watch, name: &Name) {
+        let (now, sight) = (MonotonicNs::now(), Sight::of(frame, &self.first));
+        match self.seen {
+            Some((seen, since)) if seen == sight => {
+                if !self.frozen && now - since >= frozen_after {
+                    self.frozen = true;
+                    watch.set(CameraState::Frozen { black: sight.dark });
+                    let what = if sight.dark { "the same black picture" } else { "the same picture" };
+                    tracing::warn!("camera {name} has shown {what} for {:.1} s", (now - since).as_secs_f64());
+                }
+            }
+            _ => {
+                self.seen = Some((sight, now));
+                if std::mem::take(&mut self.frozen) {
+                    watch.set(CameraState::Live);
+                    tracing::info!("camera {name} shows something new again");
+                }
+            }
+        }
+    }
+}
+
 /// From the camera to the ring, frame by frame.
 fn capture(
     mut source: Box<dyn Source>,
     mut writer: RingWriter,
     watch: &Watch,
     name: &Name,
+    moves: bool,
 ) -> Result<(), SourceError> {
     let counters = Arc::clone(writer.ring());
     let counters = counters.counters();
@@ -144,6 +179,8 @@ fn capture(
     let silent_after = Duration::from_secs(2).max(fps.period() * 10);
     let mut last_frame = MonotonicNs::now();
     let mut last_source = writer.ring().newest().map(|m| m.source_sequence);
+    let mut stillness =
+        Stillness { first: writer.ring().spec().geometry.planes()[0], seen: None, frozen: false };
     let mut ring_was_full = false;
     let (mut live, mut silent) = (false, false);
     while !watch.stop.load(Ordering::Relaxed) {
@@ -172,6 +209,9 @@ fn capture(
                 match writer.slot() {
                     Some(mut slot) => {
                         source.write(slot.bytes_mut())?;
+                        if moves {
+                            stillness.look(slot.bytes_mut(), silent_after, watch, name);
+                        }
                         slot.publish(source_sequence, t_capture, before);
                         ring_was_full = false;
                     }
@@ -181,6 +221,7 @@ fn capture(
             Arrival::Silence if !silent && last_frame + silent_after < MonotonicNs::now() => {
                 watch.set(CameraState::Silent);
                 (live, silent) = (false, true);
+                (stillness.seen, stillness.frozen) = (None, false);
                 tracing::warn!("camera {name} is silent: no frame for {:.1} s", silent_after.as_secs_f64());
             }
             Arrival::Silence => {}

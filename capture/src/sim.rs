@@ -4,8 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 
-use proto::config::{Backend, SimFaults};
-use proto::frame::{Before, Geometry};
+use proto::config::{Backend, Episode, SimFaults};
+use proto::frame::{Before, Fps, Geometry};
 use proto::time::MonotonicNs;
 use std::time::Duration;
 
@@ -24,9 +24,46 @@ pub struct Sim {
     faults: SimFaults,
     /// Frames made in this life of the process.
     made: u64,
+    /// The frame that the picture shows.
     next: u64,
     stall: Stall,
     jitter: u64,
+    clock: Clock,
+}
+
+/// The camera's own clock, which runs while nobody looks.
+#[derive(Clone, Copy)]
+struct Clock {
+    zero: MonotonicNs,
+    fps: Fps,
+}
+
+impl Clock {
+    fn is_in(self, episode: Option<Episode>) -> bool {
+        let Some(Episode { after_frames, ms }) = episode else { return false };
+        let since = self.zero + Duration::from_nanos(self.fps.due_ns(after_frames));
+        let now = MonotonicNs::now();
+        since <= now && ms.is_none_or(|ms| now < since + Duration::from_millis(ms))
+    }
+
+    /// Nothing can be had of a camera that is unplugged, nor of one whose frames don't fit.
+    fn can_deliver(self, faults: &SimFaults, geometry: &Geometry) -> Result<(), SourceError> {
+        if self.is_in(faults.unplug) {
+            return Err(SourceError::Lost(
+                "the camera is unplugged, as configured (unplug_after_frames)".into(),
+            ));
+        }
+        if self.is_in(faults.resize) {
+            let (width, height) = (geometry.width(), geometry.height());
+            return Err(SourceError::Config(format!(
+                "the camera gives frames of {}x{} now, as configured (resize_after_frames), and its ring's are \
+                 {width}x{height}; frames of another size need another config and a start",
+                width * 2,
+                height * 2
+            )));
+        }
+        Ok(())
+    }
 }
 
 /// Where the rehearsed stall stands.
@@ -56,6 +93,8 @@ impl Sim {
         let truth = truth.transpose()?;
         let picture = Picture::new(site.camera.geometry, site.camera.name.as_str());
         std::thread::sleep(Duration::from_millis(sim.faults.slow_start_ms));
+        let clock = Clock { zero: site.ring.created(), fps: site.camera.fps };
+        clock.can_deliver(&sim.faults, &site.camera.geometry)?;
         Ok(Box::new(Self {
             pace: Pace::opened(site.ring.created(), site.camera.fps, MonotonicNs::now()),
             picture,
@@ -67,6 +106,7 @@ impl Sim {
             next: 0,
             stall: Stall::Ahead,
             jitter: 0x9E37_79B9_7F4A_7C15,
+            clock,
         }))
     }
 
@@ -106,6 +146,7 @@ impl Source for Sim {
             tracing::warn!("the simulated camera crashes now, as configured (crash_after_frames)");
             std::process::abort();
         }
+        self.clock.can_deliver(&self.faults, &self.geometry)?;
         let mut due = self.pace.next(MonotonicNs::now());
         if was_stalled {
             due.before = Before::CameraStall;
@@ -119,7 +160,9 @@ impl Source for Sim {
             arrives = arrives + self.jitter();
         }
         arrives.sleep_until();
-        self.next = due.source_sequence;
+        if !self.clock.is_in(self.faults.freeze) {
+            self.next = due.source_sequence;
+        }
         if let Some(truth) = &mut self.truth {
             // One write call a line: kill -9 loses none and tears none.
             let line = format!("{},{}\n", due.source_sequence, due.at.0);
@@ -131,6 +174,10 @@ impl Source for Sim {
     }
 
     fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError> {
+        if self.clock.is_in(self.faults.black) {
+            self.picture.black(frame);
+            return Ok(());
+        }
         self.picture.draw(frame, self.next);
         stamp::draw(frame, &self.geometry, stamp::bits(self.index, self.next));
         Ok(())

@@ -63,6 +63,11 @@ pub enum CameraState {
     Live,
     /// Open, and silent for longer than it should be.
     Silent,
+    /// Delivering the same picture again and again; black, perhaps.
+    Frozen {
+        /// It is black all over.
+        black: bool,
+    },
     /// A video file that has played to its end.
     Ended,
     /// Can't be opened or read; the reason, for a person.

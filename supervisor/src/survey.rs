@@ -81,6 +81,10 @@ pub(crate) fn camera_state(child: &Child) -> (&'static str, Option<String>) {
         (Life::Waiting { .. }, _) => ("restarting", child.last_exit.clone()),
         (Life::Running(_), CameraState::Opening) => ("starting", None),
         (Life::Running(_), CameraState::Live) => ("live", None),
+        (Life::Running(_), CameraState::Frozen { black }) => {
+            let what = if *black { "the same black picture" } else { "the same picture" };
+            ("frozen", Some(format!("{what} again and again")))
+        }
         (Life::Running(_), CameraState::Silent) => ("silent", Some("no frames from the camera".into())),
     }
 }

@@ -466,7 +466,8 @@ impl House {
         let mut troubles = Vec::new();
         for child in &self.children[..self.config.cameras.len()] {
             let (state, reason) = survey::camera_state(child);
-            if matches!(state, "failed" | "silent") || (state == "restarting" && child.record.keeps_ending())
+            if matches!(state, "failed" | "silent" | "frozen")
+                || (state == "restarting" && child.record.keeps_ending())
             {
                 troubles.push(format!("{}: {state}: {}", child.id, reason.unwrap_or_default()));
             }

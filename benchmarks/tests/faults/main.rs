@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
+mod cameras;
 mod clip_life;
 mod codec;
 mod control;

@@ -7,8 +7,8 @@ use serde_saphyr::{Location, Spanned};
 
 use super::raw::{RawCamera, RawConfig, RawFaults, RawRecording, RawSource, Typed};
 use super::{
-    Backend, CameraConfig, Config, FileConfig, Key, Mistake, OpencvConfig, RecordingConfig, SimConfig,
-    SimFaults,
+    Backend, CameraConfig, Config, Episode, FileConfig, Key, Mistake, OpencvConfig, RecordingConfig,
+    SimConfig, SimFaults,
 };
 use crate::clip::Codec;
 use crate::frame::{Fps, Geometry, PixelFormat};
@@ -292,18 +292,29 @@ impl Checker<'_> {
         if let Some(every) = raw.drop_every.as_ref().filter(|every| every.value == 0) {
             return self.wrong(every.referenced, "drop_every: must be at least 1");
         }
-        if let (Some(stall), None) = (&raw.stall_ms, &raw.stall_after_frames) {
-            return self.wrong(stall.referenced, "stall_ms: needs stall_after_frames too");
-        }
         let frames = |typed: &Typed<u64>| typed.as_ref().map(|t| t.value);
+        let episode = |what: &str, after_frames: &Typed<u64>, ms: &Typed<u64>| {
+            let key = format!("{what}_ms");
+            match (after_frames, ms) {
+                (None, Some(ms)) => {
+                    self.wrong(ms.referenced, format!("{key}: needs {what}_after_frames too"))
+                }
+                (None, None) => Ok(None),
+                (Some(after), None) => Ok(Some(Episode { after_frames: after.value, ms: None })),
+                (Some(after), Some(_)) => {
+                    Ok(Some(Episode { after_frames: after.value, ms: Some(self.span_ms(ms, &key, 0)?) }))
+                }
+            }
+        };
+        let stall = episode("stall", &raw.stall_after_frames, &raw.stall_ms)?;
         Ok(SimFaults {
             crash_after_frames: frames(&raw.crash_after_frames),
-            stall_after_frames: frames(&raw.stall_after_frames),
-            stall_ms: raw
-                .stall_ms
-                .is_some()
-                .then(|| self.span_ms(&raw.stall_ms, "stall_ms", 0))
-                .transpose()?,
+            stall_after_frames: stall.map(|s| s.after_frames),
+            stall_ms: stall.and_then(|s| s.ms),
+            unplug: episode("unplug", &raw.unplug_after_frames, &raw.unplug_ms)?,
+            freeze: episode("freeze", &raw.freeze_after_frames, &raw.freeze_ms)?,
+            black: episode("black", &raw.black_after_frames, &raw.black_ms)?,
+            resize: episode("resize", &raw.resize_after_frames, &raw.resize_ms)?,
             drop_every: frames(&raw.drop_every),
             jitter_ms: self.span_ms(&raw.jitter_ms, "jitter_ms", 0)?,
             slow_start_ms: self.span_ms(&raw.slow_start_ms, "slow_start_ms", 0)?,
@@ -430,6 +441,20 @@ mod tests {
         assert_eq!((mistake.line(), mistake.column()), (Some(line), Some(column)), "{shown}");
         assert!(shown.contains(says), "{shown}");
         assert!(shown.contains('^'), "{shown}");
+    }
+
+    #[test]
+    fn an_episode_needs_a_beginning_and_lasts_a_day_at_most() {
+        for what in ["stall", "unplug", "freeze", "black", "resize"] {
+            let faults = |faults: &str| {
+                format!("cameras:\n  - {{ name: left, backend: sim, faults: ¦{{ {faults} }} }}\n")
+            };
+            refused(&faults(&format!("{what}_ms: 5")), &format!("{what}_ms: needs {what}_after_frames too"));
+            let long = format!("{what}_after_frames: 1, {what}_ms: 86400001");
+            refused(&faults(&long), "a time of more than a day");
+            let good = faults(&format!("{what}_after_frames: 1, {what}_ms: 86400000"));
+            assert!(parse(&good.replace('¦', "")).is_ok(), "{what}");
+        }
     }
 
     #[test]

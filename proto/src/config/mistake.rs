@@ -27,7 +27,7 @@ const SHOWN: usize = 160;
 const SHOWN_BEFORE: usize = 100;
 
 /// What each key takes, for a person who typed something else.
-const WHAT_IS_RIGHT: [(&str, &str); 34] = [
+const WHAT_IS_RIGHT: &[(&str, &str)] = &[
     ("camera", "a mapping such as { fps: 60 }"),
     ("cameras", "a list such as [{ name: left, backend: sim }]"),
     ("recording", "a mapping such as { output_dir: recordings }"),
@@ -43,6 +43,14 @@ const WHAT_IS_RIGHT: [(&str, &str); 34] = [
     ("crash_after_frames", "frames, a whole number"),
     ("stall_after_frames", "frames, a whole number"),
     ("stall_ms", "milliseconds, a whole number"),
+    ("unplug_after_frames", "frames, a whole number"),
+    ("unplug_ms", "milliseconds, a whole number"),
+    ("freeze_after_frames", "frames, a whole number"),
+    ("freeze_ms", "milliseconds, a whole number"),
+    ("black_after_frames", "frames, a whole number"),
+    ("black_ms", "milliseconds, a whole number"),
+    ("resize_after_frames", "frames, a whole number"),
+    ("resize_ms", "milliseconds, a whole number"),
     ("drop_every", "frames, a whole number"),
     ("jitter_ms", "milliseconds, a whole number"),
     ("slow_start_ms", "milliseconds, a whole number"),

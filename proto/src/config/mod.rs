@@ -63,7 +63,16 @@ pub struct SimConfig {
     pub faults: SimFaults,
 }
 
-/// Faults that a simulated camera has on purpose. Counted in frames of one life of its process.
+/// A time of a simulated camera's life, by its own clock, which began with its ring and goes on while nobody looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Episode {
+    /// It begins when the camera has made so many frames …
+    pub after_frames: u64,
+    /// … and lasts for so long (for ever, if not given).
+    pub ms: Option<u64>,
+}
+
+/// Faults that a simulated camera has on purpose. Counted in frames of one life of its process, but for the episodes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SimFaults {
     /// Abort after so many frames.
@@ -72,6 +81,14 @@ pub struct SimFaults {
     pub stall_after_frames: Option<u64>,
     /// … for so long (for ever, if not given).
     pub stall_ms: Option<u64>,
+    /// Be unplugged: lost, and not there to be opened.
+    pub unplug: Option<Episode>,
+    /// Deliver the same picture again and again.
+    pub freeze: Option<Episode>,
+    /// Deliver black pictures.
+    pub black: Option<Episode>,
+    /// Deliver frames of another size than the config's.
+    pub resize: Option<Episode>,
     /// Lose every nth frame.
     pub drop_every: Option<u64>,
     /// Deliver each frame late by a random time up to this.

@@ -85,11 +85,11 @@ pub fn outlive() -> io::Result<()> {
 
 /// Runs on the thread that touched the page, which goes on where it was when this returns.
 extern "C" fn on_bus_error(_: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
-    // SAFETY: the kernel hands a valid siginfo_t to a handler with SA_SIGINFO.
-    let code = unsafe { (*info).si_code };
-    // SAFETY: as above; for SIGBUS the union holds an address.
-    let address = unsafe { (*info).si_addr() } as usize;
-    let place = if code == libc::BUS_ADRERR { place_of(address) } else { None };
+    // SAFETY: the kernel hands a valid siginfo_t to a handler with SA_SIGINFO, which lives until the handler returns.
+    let info = unsafe { &*info };
+    // SAFETY: for SIGBUS the union in it holds an address.
+    let address = unsafe { info.si_addr() } as usize;
+    let place = if info.si_code == libc::BUS_ADRERR { place_of(address) } else { None };
     match place {
         Some(place) if put_zeros_at(address) => place.lost.store(true, Relaxed),
         // Not ours to mend: the same instruction meets the default action now, and the process ends as it would have.
