@@ -32,6 +32,9 @@ const MAX_VISITORS: usize = 256;
 /// Requests that are being answered. More wait in the kernel until one of these is done. Those that take long are
 /// triggers that wait for their clip, and there are never more of them than clips may be open.
 const MAX_COMMANDS: usize = 256;
+/// Connections that the kernel keeps at the door. Whoever comes after them waits in connect(), and not behind thousands
+/// that have long hung up.
+const QUEUE: i32 = 64;
 /// Connections accepted before those that are here are listened to again.
 const AT_ONCE: usize = 64;
 /// How long the door stays shut when there is no descriptor or no place left.
@@ -59,6 +62,7 @@ pub(crate) fn open(path: &Path, counter: Counter) -> io::Result<()> {
     }
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    rustix::net::listen(&listener, QUEUE)?;
     listener.set_nonblocking(true)?;
     let mut door = Door {
         listener,

@@ -5,7 +5,7 @@
 
 mod control;
 mod input;
-
+mod limits;
 #[path = "../e2e/rig.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests")]
 mod rig;
