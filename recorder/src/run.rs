@@ -18,7 +18,7 @@ use proto::ring::Ring;
 use proto::time::MonotonicNs;
 
 use crate::finish::{self, Finishing};
-use crate::hold::Hold;
+use crate::hold::{self, Hold};
 use crate::probe::{self, SharedVerdict};
 use crate::pulse::Pulse;
 use crate::worker::{Job, Worker};
@@ -268,5 +268,6 @@ impl Desk {
 }
 
 fn read_plan(folder: &Path) -> anyhow::Result<Plan> {
-    Ok(serde_json::from_slice(&std::fs::read(plan_path(folder))?)?)
+    let text = hold::patiently(folder, || std::fs::read(plan_path(folder)))?;
+    Ok(serde_json::from_slice(&text)?)
 }
