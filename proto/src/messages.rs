@@ -12,6 +12,7 @@
 //! at that moment, so that the next one makes up for a lost one.
 
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -190,13 +191,15 @@ where
     loop {
         let (server, name) = IpcOneShotServer::<Greeting<O, R>>::new()?;
         durable::replace(rendezvous, name.as_bytes())?;
-        match server.accept() {
-            Ok((_, greeting)) => {
+        // ipc-channel panics when there are no descriptors left for those in the greeting: nobody would wait here for
+        // this child's successors.
+        match std::panic::catch_unwind(AssertUnwindSafe(|| server.accept())) {
+            Ok(Ok((_, greeting))) => {
                 let Greeting { pid, orders, reports } = greeting;
                 return Ok(Connection { pid, orders, reports });
             }
             // It died between knocking and speaking; the next one gets a new channel.
-            Err(_) => continue,
+            Ok(Err(_)) | Err(_) => continue,
         }
     }
 }

@@ -1,10 +1,16 @@
 //! Who may work on a clip.
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use proto::clip::plan_path;
 use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+/// How often something is tried again for which there was no descriptor.
+const TRY_AGAIN: Duration = Duration::from_millis(250);
 
 /// A clip is one recorder's at a time, whichever instance it belongs to: whoever holds its plan's lock, which the
 /// kernel drops with its holder.
@@ -14,12 +20,32 @@ pub(crate) struct Hold {
 
 impl Hold {
     /// `None` while somebody else holds it.
-    pub(crate) fn take(folder: &Path) -> std::io::Result<Option<Self>> {
-        let plan = File::open(plan_path(folder))?;
+    pub(crate) fn take(folder: &Path) -> io::Result<Option<Self>> {
+        let plan = patiently(folder, || File::open(plan_path(folder)))?;
         match rustix::fs::flock(&plan, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Self { _plan: plan })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(e) => Err(e.into()),
         }
+    }
+}
+
+/// Asks for something of a clip's folder until there is a descriptor for it: a plan that can't be opened for want of
+/// one is as good as it was.
+pub(crate) fn patiently<T>(folder: &Path, ask: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    let mut told = false;
+    loop {
+        let answer = ask();
+        let error = answer.as_ref().err().and_then(Errno::from_io_error);
+        if !matches!(error, Some(Errno::MFILE | Errno::NFILE)) {
+            return answer;
+        }
+        if !std::mem::replace(&mut told, true) {
+            tracing::error!(
+                "clip {}: can't be opened for want of descriptors (Too many open files); trying again until it works",
+                folder.display()
+            );
+        }
+        std::thread::sleep(TRY_AGAIN);
     }
 }

@@ -21,7 +21,7 @@ use proto::time::MonotonicNs;
 
 use crate::disk::{self, Disk};
 use crate::finish::{self, Finishing};
-use crate::hold::Hold;
+use crate::hold::{self, Hold};
 use crate::probe::{self, SharedVerdict};
 use crate::pulse::Pulse;
 use crate::worker::{Job, Worker};
@@ -311,5 +311,6 @@ impl Desk {
 }
 
 fn read_plan(folder: &Path) -> anyhow::Result<Plan> {
-    Ok(serde_json::from_slice(&std::fs::read(plan_path(folder))?)?)
+    let text = hold::patiently(folder, || std::fs::read(plan_path(folder)))?;
+    Ok(serde_json::from_slice(&text)?)
 }

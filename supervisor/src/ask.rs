@@ -12,6 +12,8 @@ use proto::exit;
 use proto::instance::RuntimeDir;
 use proto::name::Name;
 use proto::time::{MonotonicNs, WallAnchor, parse_rfc3339};
+use rustix::net::sockopt::Timeout;
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use serde::Serialize;
 
 use crate::cli::TriggerArgs;
@@ -38,8 +40,12 @@ impl Line {
             proto::instance::RuntimeDirError::System { .. } => nobody(),
             other => Failure::bad_input(other),
         })?;
-        let stream = UnixStream::connect(dir.control_socket()).map_err(|_| nobody())?;
-        Ok(Self { stream })
+        match connect(&dir.control_socket()) {
+            Ok(stream) => Ok(Self { stream }),
+            Err(rustix::io::Errno::AGAIN) => Err(lost(FrameError::TooSlow)),
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::CONNREFUSED) => Err(nobody()),
+            Err(e) => Err(lost(FrameError::System(e.into()))),
+        }
     }
 
     fn ask(&mut self, request: &Request) -> Result<Response, Failure> {
@@ -53,6 +59,14 @@ impl Line {
             response => Ok(response),
         }
     }
+}
+
+/// Waits no longer than [`FRAME_DEADLINE`] for a supervisor that is too busy, or stopped.
+fn connect(socket: &Path) -> rustix::io::Result<UnixStream> {
+    let stream = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    net::sockopt::set_socket_timeout(&stream, Timeout::Send, Some(FRAME_DEADLINE))?;
+    net::connect(&stream, &SocketAddrUnix::new(socket)?)?;
+    Ok(stream.into())
 }
 
 fn lost(e: FrameError) -> Failure {

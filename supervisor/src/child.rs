@@ -160,8 +160,13 @@ impl Child {
             })
         });
         if let Err(e) = attached {
-            tracing::error!("{}: can't start {}: {e}", self.id, self.start.program.display());
-            self.wait_for_next(Duration::ZERO, Ending::Crashed);
+            let when = self.wait_for_next(Duration::ZERO, Ending::Crashed);
+            tracing::error!(
+                "{}: can't start {}: {e}; trying again {when}",
+                self.id,
+                self.start.program.display()
+            );
+            self.last_exit = Some(format!("could not be started: {e}"));
         }
     }
 
@@ -219,23 +224,24 @@ impl Child {
         }
         let well = !end.crashed && why != Some(HUNG);
         let ending = if well { Ending::Killed } else { Ending::Crashed };
-        self.wait_for_next(life, ending);
+        let when = self.wait_for_next(life, ending);
+        tracing::warn!(
+            "{} ended after {:.1} s: {}; another takes its place {when}",
+            self.id,
+            life.as_secs_f64(),
+            self.last_exit.as_deref().unwrap_or_default(),
+        );
         Some(ending)
     }
 
-    fn wait_for_next(&mut self, life: Duration, ending: Ending) {
+    /// Says when, in words.
+    fn wait_for_next(&mut self, life: Duration, ending: Ending) -> String {
         let mut wait = self.record.next(&self.id, life, ending);
         if ending == Ending::Killed {
             wait = wait.max(self.kills.another(Instant::now()));
         }
-        tracing::warn!(
-            "{} ended after {:.1} s: {}; another takes its place {}",
-            self.id,
-            life.as_secs_f64(),
-            self.last_exit.as_deref().unwrap_or("it could not be started"),
-            if wait.is_zero() { "at once".to_owned() } else { format!("in {:.1} s", wait.as_secs_f64()) }
-        );
         self.life = Life::Waiting { until: Instant::now() + wait };
+        if wait.is_zero() { "at once".to_owned() } else { format!("in {:.1} s", wait.as_secs_f64()) }
     }
 
     /// What made it crash is thought to be gone.

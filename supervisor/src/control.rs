@@ -27,16 +27,20 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use crate::events::Event;
 use crate::trigger::{self, Desk};
 
-/// Connections that have not said what they want. The one that has been here longest makes room for the next: a
-/// command line needs less than a millisecond.
+/// Connections that have not said what they want. The one that has been here longest makes room for the next …
 const MAX_VISITORS: usize = 256;
+/// … but everybody has this long: a command line needs less than a millisecond.
+const GRACE: Duration = Duration::from_millis(20);
 /// Requests that are being answered. More wait in the kernel until one of these is done. Those that take long are
 /// triggers that wait for their clip, and there are never more of them than clips may be open.
 const MAX_COMMANDS: usize = 256;
+/// Connections that the kernel keeps at the door. Whoever comes after them waits in connect(), and not behind thousands
+/// that have long hung up.
+const QUEUE: i32 = 64;
 /// Connections accepted before those that are here are listened to again.
 const AT_ONCE: usize = 64;
-/// How long the door stays shut when there is no descriptor or no place left.
-const BRIEFLY: Duration = Duration::from_millis(20);
+/// How long the door stays shut when there is no place or no descriptor left.
+const BRIEFLY: Duration = Duration::from_millis(5);
 /// A disk that takes longer than this to take a plan, or to flush it, has stalled. Both fit into the time in which a
 /// command expects its answer.
 const DISK_PATIENCE: Duration = Duration::from_secs(4);
@@ -63,6 +67,7 @@ pub(crate) fn open(path: &Path, counter: Counter) -> io::Result<()> {
     }
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    rustix::net::listen(&listener, QUEUE)?;
     listener.set_nonblocking(true)?;
     let mut door = Door {
         listener,
@@ -119,8 +124,8 @@ impl Door {
             Err(rustix::io::Errno::INTR) => {}
             // More connections than the limit on descriptors allows to be asked for, since it was lowered.
             Err(_) => {
-                self.send_away_oldest();
-                std::thread::sleep(BRIEFLY);
+                std::thread::sleep(GRACE.max(BRIEFLY));
+                self.make_room();
             }
         }
     }
@@ -164,6 +169,10 @@ impl Door {
     fn let_in(&mut self) {
         self.shut = false;
         for _ in 0..AT_ONCE {
+            if self.visitors.len() >= MAX_VISITORS && !self.make_room() {
+                self.shut = true;
+                return;
+            }
             match self.listener.accept() {
                 Ok((stream, _)) => self.admit(stream),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
@@ -172,7 +181,7 @@ impl Door {
                 Err(e) if self.spare.take().is_some() => {
                     tracing::warn!("a command could hardly be answered: {e}");
                 }
-                Err(_) if self.send_away_oldest() => {}
+                Err(_) if self.make_room() => {}
                 // Those there are go on; whoever is at the door is let in when one of them has gone.
                 Err(_) => {
                     self.shut = true;
@@ -186,20 +195,15 @@ impl Door {
         if !is_ours(&stream) || stream.set_nonblocking(true).is_err() {
             return;
         }
-        if self.visitors.len() >= MAX_VISITORS {
-            self.send_away_oldest();
-        }
         self.visitors.push_back(Visitor { stream, since: Instant::now(), request: Arriving::default() });
     }
 
-    /// False if there is nobody.
-    fn send_away_oldest(&mut self) -> bool {
-        let oldest = self.visitors.pop_front();
-        let was_there = oldest.is_some();
-        oldest.into_iter().for_each(|visitor| {
-            visitor.send_away("too many others are waiting to be heard; ask again");
-        });
-        was_there
+    /// Sends away who has been here longest. False if that isn't long, or nobody is here.
+    fn make_room(&mut self) -> bool {
+        let oldest = self.visitors.pop_front_if(|v| v.since.elapsed() >= GRACE);
+        let made = oldest.is_some();
+        oldest.into_iter().for_each(|v| v.send_away("too many others are waiting to be heard; ask again"));
+        made
     }
 
     /// Answers a request from a thread of its own.

@@ -246,8 +246,11 @@ impl Desk {
                 .and_then(|()| Ok(serde_json::to_vec_pretty(&plan(&clip_id))?))
                 .and_then(|text| durable::replace(&plan_path(&folder), &text));
             if let Err(e) = filled {
-                // Nothing was promised yet; a folder without a plan is only litter.
-                let _ = std::fs::remove_dir_all(&folder);
+                // Nothing was promised yet; a folder without a plan is only litter. What may be in it is known, and
+                // takes no descriptor to remove: there may be none left.
+                let _ = std::fs::remove_file(plan_path(&folder));
+                let _ = std::fs::remove_dir(folder.join(WORKSHOP));
+                let _ = std::fs::remove_dir(&folder);
                 return Err(e);
             }
             return Ok((clip_id, folder));
