@@ -45,6 +45,8 @@ pub(crate) struct Child {
     pub(crate) kills: Kills,
     pub(crate) life: Life,
     pub(crate) last_exit: Option<String>,
+    /// Whose end that was.
+    pub(crate) last_pid: Option<Pid>,
     /// How long it may get nowhere.
     patience: Duration,
     /// What a capture says of its camera.
@@ -107,6 +109,7 @@ impl Child {
             kills: Kills::default(),
             life: Life::Waiting { until: Instant::now() },
             last_exit: None,
+            last_pid: None,
             camera: CameraState::Opening,
             beat: RecorderBeat::default(),
         }
@@ -199,6 +202,7 @@ impl Child {
         let running = self.running()?;
         let life = running.since.elapsed();
         let why = running.ending;
+        self.last_pid = Some(running.pid);
         self.last_exit = Some(match why {
             Some(why) => format!("{} ({why})", end.how),
             None => end.how.clone(),

@@ -188,7 +188,12 @@ fn end(code: Option<i32>, signal: Option<i32>) -> End {
                 15 => " (terminated)",
                 _ => "",
             };
-            End { how: format!("signal {signal}{name}"), code, signal: Some(signal), crashed: !matches!(signal, 2 | 9 | 15) }
+            End {
+                how: format!("signal {signal}{name}"),
+                code,
+                signal: Some(signal),
+                crashed: !matches!(signal, 2 | 9 | 15),
+            }
         }
         (None, None) => End { how: "unknown".into(), code, signal, crashed: false },
     }

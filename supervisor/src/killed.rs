@@ -114,7 +114,10 @@ mod tests {
 
     #[test]
     fn somebody_who_kills_for_a_while_does_not_slow_the_next_one_down() {
-        assert_eq!(waits(39, 50), (vec![0; 39], Some("keeps being killed: 39 times in the last 60 s".into())));
+        assert_eq!(
+            waits(39, 50),
+            (vec![0; 39], Some("keeps being killed: 39 times in the last 60 s".into()))
+        );
         assert_eq!(waits(500, 1000).0, vec![0; 500]);
         assert_eq!(waits(100, 10_000), (vec![0; 100], None));
     }

@@ -157,6 +157,11 @@ impl Rig {
 
     /// Starts the supervisor, with these arguments besides.
     pub(crate) fn launch(&mut self, more: &[&str]) {
+        self.launch_in(more, &[]);
+    }
+
+    /// Starts the supervisor with these arguments and variables of its environment besides.
+    pub(crate) fn launch_in(&mut self, more: &[&str], environment: &[(&str, &str)]) {
         assert!(self.supervisor.is_none(), "it runs already");
         let mut supervisor = Command::new(program("supervisor"))
             .args(["start", "--config"])
@@ -164,6 +169,7 @@ impl Rig {
             .arg("--runtime-dir")
             .arg(self.runtime_dir())
             .args(more)
+            .envs(environment.iter().copied())
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
