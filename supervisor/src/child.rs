@@ -36,6 +36,8 @@ const MOST_OOM: i32 = 1000;
 const STANDBY_REST: Duration = Duration::from_secs(1);
 /// Why a process that made no progress was ended.
 const HUNG: &str = "hung";
+/// The same, when it could not make any.
+const STOPPED: &str = "hung: it was stopped";
 
 /// A child, through all of its lives.
 pub(crate) struct Child {
@@ -269,16 +271,14 @@ impl Child {
         }
         let waited = hung::waited(pid).zip(before).map(|(waited, before)| waited.saturating_sub(before));
         let sign = hung::close_look(pid);
-        match hung::judge(running.progress.sign, sign, now.saturating_duration_since(since), waited) {
-            Opinion::Hung => {
-                tracing::error!(
-                    "{id} has made no progress for {:.1} s; replacing it",
-                    silent_for.as_secs_f64()
-                );
-                running.kill(HUNG);
-            }
-            Opinion::Starved | Opinion::Fine => {}
-        }
+        let why = match hung::judge(running.progress.sign, sign, now.saturating_duration_since(since), waited)
+        {
+            Opinion::Stopped => STOPPED,
+            Opinion::Hung => HUNG,
+            Opinion::Starved | Opinion::Fine => return,
+        };
+        tracing::error!("{id} has made no progress for {:.1} s; replacing it", silent_for.as_secs_f64());
+        running.kill(why);
     }
 }
 
