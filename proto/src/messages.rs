@@ -33,6 +33,9 @@ pub const BEAT: Duration = Duration::from_millis(250);
 /// How long a child waits before it looks for a supervisor again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// How often a last report looks for the supervisor that it is for.
+const LAST_WORD_GLANCE: Duration = Duration::from_millis(5);
+
 /// Reports that may wait for a supervisor that doesn't read.
 const QUEUED_REPORTS: usize = 64;
 
@@ -311,8 +314,15 @@ where
 }
 
 fn forward<R: Serialize>(queued: &Receiver<Parcel<R>>, upward: &Upward<R>) {
+    let way = || upward.lock().unwrap_or_else(PoisonError::into_inner).clone();
     while let Ok(Parcel { report, on_its_way }) = queued.recv() {
-        let sender = upward.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut sender = way();
+        // A process that fails as it starts may be faster than the handshake. Whoever sends a last word has a limit to
+        // how long, and ends then, with this thread.
+        while sender.is_none() && on_its_way.is_some() {
+            std::thread::sleep(LAST_WORD_GLANCE);
+            sender = way();
+        }
         if let Some(sender) = sender {
             // A supervisor that is gone is noticed by the other thread.
             let _ = sender.send(report);

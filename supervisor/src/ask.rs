@@ -14,10 +14,11 @@ use proto::name::Name;
 use proto::time::{MonotonicNs, WallAnchor, parse_rfc3339};
 use rustix::net::sockopt::Timeout;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::process::Pid;
 use serde::Serialize;
 
 use crate::cli::TriggerArgs;
-use crate::{Failure, lock, show};
+use crate::{Failure, hung, lock, show};
 
 /// How long `stop` waits for the supervisor to be gone: it promises five seconds.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
@@ -25,6 +26,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(10);
 /// A connection to the supervisor of an instance.
 struct Line {
     stream: UnixStream,
+    dir: RuntimeDir,
 }
 
 impl Line {
@@ -41,20 +43,20 @@ impl Line {
             other => Failure::bad_input(other),
         })?;
         match connect(&dir.control_socket()) {
-            Ok(stream) => Ok(Self { stream }),
-            Err(rustix::io::Errno::AGAIN) => Err(lost(FrameError::TooSlow)),
+            Ok(stream) => Ok(Self { stream, dir }),
+            Err(rustix::io::Errno::AGAIN) => Err(lost(&dir, &FrameError::TooSlow)),
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::CONNREFUSED) => Err(nobody()),
-            Err(e) => Err(lost(FrameError::System(e.into()))),
+            Err(e) => Err(lost(&dir, &FrameError::System(e.into()))),
         }
     }
 
     fn ask(&mut self, request: &Request) -> Result<Response, Failure> {
-        control::write(&mut self.stream, request).map_err(lost)?;
+        control::write(&mut self.stream, request).map_err(|e| lost(&self.dir, &e))?;
         self.hear(Some(FRAME_DEADLINE * 2))
     }
 
     fn hear(&mut self, within: Option<Duration>) -> Result<Response, Failure> {
-        match control::read(&mut self.stream, within).map_err(lost)? {
+        match control::read(&mut self.stream, within).map_err(|e| lost(&self.dir, &e))? {
             Response::Refused(refused) => Err(Failure::with_code(refused.exit_code, refused.message)),
             response => Ok(response),
         }
@@ -69,8 +71,16 @@ fn connect(socket: &Path) -> rustix::io::Result<UnixStream> {
     Ok(stream.into())
 }
 
-fn lost(e: FrameError) -> Failure {
-    Failure::failed(format!("the supervisor did not answer: {e}; see its log"))
+fn lost(dir: &RuntimeDir, e: &FrameError) -> Failure {
+    let stopped = |pid: &Pid| hung::sign(*pid).is_some_and(|sign| matches!(sign.state, 'T' | 't'));
+    let holder = matches!(e, FrameError::TooSlow).then(|| lock::holder(dir)).flatten();
+    match holder.filter(stopped).map(Pid::as_raw_nonzero) {
+        Some(pid) => Failure::failed(format!(
+            "the supervisor (pid {pid}) is stopped, so it answers nobody; wake it with: kill -CONT {pid}. Frames \
+             are captured and open clips recorded meanwhile"
+        )),
+        None => Failure::failed(format!("the supervisor did not answer: {e}; see its log")),
+    }
 }
 
 fn unexpected(response: &Response) -> Failure {
@@ -234,7 +244,7 @@ pub(crate) fn plain(dir: &Path, request: &Request) -> Result<u8, Failure> {
 /// `supervisor stop`: returns when everything is gone.
 pub(crate) fn stop(dir: &Path) -> Result<u8, Failure> {
     let mut line = Line::to(dir)?;
-    let holder = RuntimeDir::open(dir).ok().and_then(|d| lock::holder(&d));
+    let holder = lock::holder(&line.dir);
     match line.ask(&Request::Stop)? {
         Response::Done(_) => {}
         other => return Err(unexpected(&other)),

@@ -37,6 +37,8 @@ const MOST_OOM: i32 = 1000;
 const STANDBY_REST: Duration = Duration::from_secs(1);
 /// Why a process that made no progress was ended.
 const HUNG: &str = "hung";
+/// The same, when it could not make any.
+const STOPPED: &str = "hung: it was stopped";
 
 /// A child, through all of its lives.
 pub(crate) struct Child {
@@ -46,6 +48,8 @@ pub(crate) struct Child {
     pub(crate) kills: Kills,
     pub(crate) life: Life,
     pub(crate) last_exit: Option<String>,
+    /// Whose end that was.
+    pub(crate) last_pid: Option<Pid>,
     /// How long it may get nowhere.
     patience: Duration,
     /// What a capture says of its camera.
@@ -110,6 +114,7 @@ impl Child {
             kills: Kills::default(),
             life: Life::Waiting { until: Instant::now() },
             last_exit: None,
+            last_pid: None,
             camera: CameraState::Opening,
             beat: RecorderBeat::default(),
         }
@@ -213,6 +218,7 @@ impl Child {
         let running = self.running()?;
         let life = running.since.elapsed();
         let why = running.ending;
+        self.last_pid = Some(running.pid);
         self.last_exit = Some(match why {
             Some(why) => format!("{} ({why})", end.how),
             None => end.how.clone(),
@@ -295,18 +301,19 @@ impl Child {
         }
         let waited = hung::waited(pid).zip(before).map(|(waited, before)| waited.saturating_sub(before));
         let sign = hung::close_look(pid);
-        match hung::judge(running.progress.sign, sign, now.saturating_duration_since(since), waited) {
-            Opinion::Hung => {
-                let stuck = stuck
-                    .map_or(String::new(), |camera| format!(": camera {camera} is stuck in its encoder"));
-                tracing::error!(
-                    "{id} has made no progress for {:.1} s{stuck}; replacing it",
-                    silent_for.as_secs_f64()
-                );
-                running.kill(HUNG);
-            }
-            Opinion::Starved | Opinion::Fine => {}
-        }
+        let why = match hung::judge(running.progress.sign, sign, now.saturating_duration_since(since), waited)
+        {
+            Opinion::Stopped => STOPPED,
+            Opinion::Hung => HUNG,
+            Opinion::Starved | Opinion::Fine => return,
+        };
+        let stuck =
+            stuck.map_or(String::new(), |camera| format!(": camera {camera} is stuck in its encoder"));
+        tracing::error!(
+            "{id} has made no progress for {:.1} s{stuck}; replacing it",
+            silent_for.as_secs_f64()
+        );
+        running.kill(why);
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) enum Opinion {
     Fine,
     /// It gets no processor time, or the disk doesn't answer: killing it would not help.
     Starved,
+    /// Somebody has stopped it, or a debugger holds it: it has to be replaced, and nothing is wrong with it.
+    Stopped,
     /// It has to be replaced.
     Hung,
 }
@@ -50,7 +52,7 @@ pub(crate) fn judge(
     let used = now.cpu.saturating_sub(then.map_or(now.cpu, |t| t.cpu));
     let starving = waited.is_some_and(|waited| waited * STARVING_PART >= watched);
     match now.state {
-        'T' | 't' => Opinion::Hung,
+        'T' | 't' => Opinion::Stopped,
         'D' => Opinion::Starved,
         // It wants to run. If it did and got nowhere, it is hung; if it didn't get to, it is starved.
         'R' if used >= CIRCLES => Opinion::Hung,
@@ -122,7 +124,7 @@ mod tests {
     #[test]
     fn a_process_is_hung_when_it_could_go_on_and_does_not() {
         assert_eq!(after(at('S', 100)), Opinion::Hung);
-        assert_eq!(after(at('T', 100)), Opinion::Hung);
+        assert_eq!(after(at('T', 100)), Opinion::Stopped);
         assert_eq!(after(at('R', 8_000)), Opinion::Hung);
     }
 
@@ -140,7 +142,7 @@ mod tests {
         assert_eq!(waiting(Some(PATIENCE / 10)), Opinion::Hung);
         assert_eq!(waiting(None), Opinion::Hung, "a kernel that doesn't count it");
         let stopped = judge(at('S', 100), at('T', 100), PATIENCE, Some(PATIENCE));
-        assert_eq!(stopped, Opinion::Hung);
+        assert_eq!(stopped, Opinion::Stopped);
     }
 
     #[test]

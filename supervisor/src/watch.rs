@@ -162,7 +162,7 @@ impl House {
 
     fn on_report(&mut self, pid: u32, report: Report) {
         let probed = self.verdict.is_some();
-        let Some(child) = self.speaker(pid) else { return };
+        let Some(child) = self.speaker(pid) else { return self.on_last_word(pid, report) };
         match report {
             Report::Capture(CaptureReport::Beat { progress, camera }) => {
                 // While a camera is being opened (a long film is counted through) it is enough to be alive.
@@ -215,6 +215,21 @@ impl House {
                 running.warm = false;
             }
             _ => {}
+        }
+    }
+
+    /// What a capture said before it ended may be heard after its end: why it failed is worth keeping.
+    fn on_last_word(&mut self, pid: u32, report: Report) {
+        let Report::Capture(CaptureReport::Beat { camera: camera @ CameraState::Failed(_), .. }) = report
+        else {
+            return;
+        };
+        let is_its = |c: &&mut Child| {
+            let last = c.last_pid.and_then(|last| u32::try_from(last.as_raw_nonzero().get()).ok());
+            last == Some(pid) && matches!(c.life, Life::Waiting { .. })
+        };
+        if let Some(child) = self.children.iter_mut().find(is_its) {
+            child.camera = camera;
         }
     }
 

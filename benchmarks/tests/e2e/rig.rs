@@ -160,6 +160,11 @@ impl Rig {
 
     /// Starts the supervisor, with these arguments besides.
     pub(crate) fn launch(&mut self, more: &[&str]) {
+        self.launch_in(more, &[]);
+    }
+
+    /// Starts the supervisor with these arguments and variables of its environment besides.
+    pub(crate) fn launch_in(&mut self, more: &[&str], environment: &[(&str, &str)]) {
         assert!(self.supervisor.is_none(), "it runs already");
         let mut supervisor = Command::new(program("supervisor"))
             .args(["start", "--config"])
@@ -168,6 +173,7 @@ impl Rig {
             .arg(self.runtime_dir())
             .args(more)
             .env(failpoint::FOLDER, self.path("failpoints"))
+            .envs(environment.iter().copied())
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
 mod cameras;
+mod cgroup;
 mod clip_life;
 mod codec;
 mod control;
@@ -18,5 +19,8 @@ mod memory;
 #[path = "../e2e/rig.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests, and not all of it is needed here")]
 mod rig;
+mod starvation;
 mod storage;
+mod surroundings;
+mod time;
 mod writing;
