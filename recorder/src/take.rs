@@ -296,7 +296,7 @@ impl Take {
                     tracing::error!("clip {}: {error}; trying again until it works", self.plan.clip_id);
                 }
                 self.next_part_is = PartReason::Disk;
-                let why = format!("{error}; {}", disk::advice(source));
+                let why = disk::with_advice(&error.to_string(), source);
                 self.disk = Disk::Troubled { again: MonotonicNs::now() + DISK_PAUSE, why };
                 Step::Paused
             }
