@@ -113,7 +113,7 @@ pub fn no_link(folder: &Path) -> Result<(), Unfit> {
             Err(Unfit::Link { link: folder.to_owned(), to: std::fs::read_link(folder).unwrap_or_default() })
         }
         Ok(_) => Ok(()),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(()),
         Err(source) => Err(Unfit::System { folder: folder.to_owned(), source }),
     }
 }
