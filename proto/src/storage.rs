@@ -12,8 +12,8 @@ use crate::clip::{MANIFEST, WORKSHOP, plan_path};
 pub enum Unfit {
     /// Less room than `recording.min_free_bytes`.
     #[error(
-        "{} has {free} bytes ({:.0} MB) free; recording.min_free_bytes keeps {floor} ({:.0} MB){}; make room",
-        folder.display(), mb(*free), mb(*floor), besides(*more)
+        "{} has {free} bytes ({:.0} MB) free, and {}; make room",
+        folder.display(), mb(*free), needs(*floor, *more)
     )]
     Low {
         /// The folder.
@@ -113,7 +113,7 @@ pub fn no_link(folder: &Path) -> Result<(), Unfit> {
             Err(Unfit::Link { link: folder.to_owned(), to: std::fs::read_link(folder).unwrap_or_default() })
         }
         Ok(_) => Ok(()),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(()),
         Err(source) => Err(Unfit::System { folder: folder.to_owned(), source }),
     }
 }
@@ -148,8 +148,14 @@ pub fn plain(folder: &Path) -> io::Result<PathBuf> {
     Ok(std::path::absolute(folder)?.components().collect())
 }
 
-fn besides(more: u64) -> String {
-    if more == 0 { String::new() } else { format!(", and {more} ({:.0} MB) more are needed", mb(more)) }
+fn needs(floor: u64, more: u64) -> String {
+    let keeps = format!("recording.min_free_bytes keeps {floor} ({:.0} MB)", mb(floor));
+    let needed = format!("{more} ({:.0} MB) are needed", mb(more));
+    match (floor, more) {
+        (_, 0) => keeps,
+        (0, _) => needed,
+        _ => format!("{needed} and {keeps}"),
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for a person to read")]

@@ -133,18 +133,16 @@ impl Disk {
     }
 }
 
-/// What a person can do about it.
-pub(crate) fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::StorageFull => {
-            "make room on that disk (df, and df -i for inodes); nothing has to be restarted"
-        }
-        io::ErrorKind::ReadOnlyFilesystem => "mount it read-write; nothing has to be restarted",
-        io::ErrorKind::NotFound => {
-            "mount its disk again, or put the folder back; nothing has to be restarted"
-        }
-        _ => "it is tried again until it works",
-    }
+/// What went wrong, and what a person can do about it. The system's own errors only say what.
+pub(crate) fn with_advice(what: &str, error: &io::Error) -> String {
+    let advice = match error.kind() {
+        _ if error.get_ref().is_some() => "",
+        io::ErrorKind::StorageFull => "; make room on that disk (df, and df -i for inodes)",
+        io::ErrorKind::ReadOnlyFilesystem => "; mount it read-write",
+        io::ErrorKind::NotFound => "; mount its disk again, or put the folder back",
+        _ => "",
+    };
+    format!("{what}{advice}. It is tried again until it works; nothing has to be restarted")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -79,7 +79,6 @@ pub(crate) fn run(
             let _working = pulse.work();
             match publish(&folder, set, pulse, disk) {
                 Ok(manifest) => {
-                    pulse.set_storage_trouble(None);
                     announce(&folder, &manifest, reports);
                     sets.remove(&folder);
                     pulse.clip_closed();
@@ -87,7 +86,6 @@ pub(crate) fn run(
                 // Somebody has removed it. There is nothing left to finish, and nobody waits for it.
                 Err(e) if disk::ask(|| storage::is_removed(&folder)) => {
                     tracing::error!("clip {}: is gone: {e}", folder.display());
-                    pulse.set_storage_trouble(None);
                     sets.remove(&folder);
                     pulse.clip_closed();
                 }
@@ -96,15 +94,15 @@ pub(crate) fn run(
                         "clip {}: can't be finished: {e}; trying again until it works",
                         folder.display()
                     );
-                    let advice = disk::advice(&e);
-                    pulse.set_storage_trouble(Some(format!(
-                        "clip {} can't be finished: {e}; {advice}",
-                        folder.display()
-                    )));
+                    let what = format!("clip {} can't be finished: {e}", folder.display());
+                    pulse.set_storage_trouble(Some(disk::with_advice(&what, &e)));
                     failed.push(folder);
                     tried = Instant::now();
                 }
             }
+        }
+        if failed.is_empty() {
+            pulse.set_storage_trouble(None);
         }
     }
 }

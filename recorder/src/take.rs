@@ -365,7 +365,7 @@ impl Take {
         match error {
             PartError::Disk { source, .. } => {
                 self.next_part_is = PartReason::Disk;
-                self.pause(MonotonicNs::now(), format!("{error}; {}", disk::advice(source)));
+                self.pause(MonotonicNs::now(), disk::with_advice(&error.to_string(), source));
                 Step::Paused
             }
             PartError::Encoder { .. } if self.codec + 1 < self.verdict.chain.len() => {

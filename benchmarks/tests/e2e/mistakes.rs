@@ -59,6 +59,8 @@ fn a_mistake_in_a_config_is_shown_where_it_is() {
         ("preferred_codec: ¦H265", "auto, H264, avc1, XVID, MP4V, MJPG"),
         ("pre_roll_ms: ¦half", "milliseconds"),
         ("session: ¦../x", "A-Z"),
+        ("min_free_bytes: ¦64M", "it takes bytes"),
+        ("min_free_bytes: ¦-1", "it takes bytes"),
     ] {
         refused_at(&ONE.replace("output_dir", &format!("{recording}, output_dir")), says);
     }
