@@ -7,5 +7,7 @@
 
 mod hangs;
 mod kills;
+mod nemesis;
 #[path = "../e2e/rig.rs"]
 mod rig;
+mod table;
