@@ -41,11 +41,11 @@ nemesis: build
 	@target/release/nemesis --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(VICTIMS),--victims $(VICTIMS)) \
 		$(if $(OUTPUT),--output $(OUTPUT))
 
-# Half of them are killed a second time while they recover. The intervals leave a standby the time to come up.
+# The intervals leave a standby the time to come up; what comes sooner is VICTIMS=recorder-killed-twice of the nemesis.
 KILLS ?= 100
 kills: build
 	@target/release/nemesis --victims recorder-killed --blows $(KILLS) --every-ms 1300-2500 \
-		--trigger-every-ms 100-1200 --seed $(or $(SEED),1) $(if $(OUTPUT),--output $(OUTPUT))
+		--trigger-every-ms 300-1500 --seed $(or $(SEED),1) $(if $(OUTPUT),--output $(OUTPUT))
 
 # The end-to-end tests run the executables, so those are built first.
 test: deps loom

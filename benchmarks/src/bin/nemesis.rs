@@ -44,7 +44,7 @@ struct Args {
     #[arg(long, default_value = "2000-10000", value_parser = parse_range, value_name = "MIN-MAX")]
     every_ms: (u64, u64),
     /// From a trigger to the next, in milliseconds
-    #[arg(long, default_value = "200-1800", value_parser = parse_range, value_name = "MIN-MAX")]
+    #[arg(long, default_value = "500-3000", value_parser = parse_range, value_name = "MIN-MAX")]
     trigger_every_ms: (u64, u64),
     /// Each camera's pixels
     #[arg(long, default_value = "1280x720")]
@@ -55,6 +55,9 @@ struct Args {
     /// The config's reserve
     #[arg(long, default_value_t = 250)]
     reserve_ms: u64,
+    /// The config's max_open_clips. The preset is chosen so that two of each camera can be encoded at once
+    #[arg(long, default_value_t = 2)]
+    open_clips: u32,
     /// Write all of it to this file, as JSON
     #[arg(long)]
     output: Option<PathBuf>,
@@ -133,9 +136,8 @@ fn run(args: &Args) -> anyhow::Result<Report> {
         let judges = scope.spawn(|| bench.run(&judging));
         let mut blows = Vec::new();
         let limits = Limits::of(args, began);
-        if let Err(e) =
-            strike_on(&scene, &mut supervisor, strikes, args, seed, &limits, &triggers, &mut blows)
-        {
+        let order = Blows::new(seed, strikes, args.every_ms, CAMERAS.len());
+        if let Err(e) = strike_on(&scene, &mut supervisor, order, &limits, &triggers, &mut blows) {
             wrong.push(format!("{e:#}"));
         }
         let seconds = began.elapsed().as_secs_f64();
@@ -218,8 +220,8 @@ fn config_of(args: &Args, folder: &str) -> anyhow::Result<String> {
     let cameras: String = CAMERAS.iter().map(camera).collect();
     Ok(format!(
         "camera: {{ width: {width}, height: {height}, fps: {} }}\ncameras:\n{cameras}recording: {{ output_dir: \
-         {folder}/recordings, reserve_ms: {} }}\n",
-        args.fps, args.reserve_ms
+         {folder}/recordings, reserve_ms: {}, max_open_clips: {} }}\n",
+        args.fps, args.reserve_ms, args.open_clips
     ))
 }
 
@@ -259,18 +261,14 @@ impl Limits {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the whole of a run comes together here")]
 fn strike_on(
     scene: &Scene,
     supervisor: &mut Supervisor,
-    strikes: Vec<Strike>,
-    args: &Args,
-    seed: u64,
+    mut blows: Blows,
     limits: &Limits,
     triggers: &Triggers,
     struck: &mut Vec<Struck>,
 ) -> anyhow::Result<()> {
-    let mut blows = Blows::new(seed, strikes, args.every_ms, scene.cameras.len());
     let began = Instant::now();
     loop {
         let blow = blows.next();

@@ -22,6 +22,8 @@ pub struct Sizes {
 pub struct Blame {
     /// Frames that were made and are lost, by the number of the blow.
     pub lost: BTreeMap<usize, u64>,
+    /// Frames that were made and are lost, and nobody was struck who could have lost them.
+    pub by_nobody: u64,
     /// What can't be excused.
     pub inexcusable: Vec<String>,
 }
@@ -70,6 +72,8 @@ pub fn blame(name: &str, camera: &CameraJudged, blows: &[Struck], sizes: Sizes) 
                 for_no_reason += 1;
             }
         } else {
+            blame.by_nobody += 1;
+            overrun += 1;
             for_no_reason += 1;
         }
     }
@@ -198,7 +202,8 @@ mod tests {
             blow(Strike::RecorderStopped, 20, 300),
             blow(Strike::SupervisorKilled, 1200, 900),
         ] {
-            assert_eq!(blame("left", &overrun, &[blow], SIZES).inexcusable.len(), 2);
+            let blamed = blame("left", &overrun, &[blow], SIZES);
+            assert_eq!((blamed.inexcusable.len(), blamed.by_nobody), (1, 1));
         }
     }
 

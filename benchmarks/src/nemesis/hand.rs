@@ -1,7 +1,7 @@
 //! Doing it to a real Preroll, and seeing it come back. What is seen is seen from outside: the process table, the
 //! journals of open clips, the truth logs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const GLANCE: Duration = Duration::from_millis(5);
 /// Of a clip whose window ends so soon there may be nothing left to encode.
 const AT_LEAST: Duration = Duration::from_millis(40);
+
+/// The log goes through a pipe to a thread of ours, which may be late.
+const READING: Duration = Duration::from_millis(500);
 
 /// Where everything is.
 #[derive(Clone, Debug)]
@@ -51,6 +54,13 @@ pub struct Struck {
     pub over: MonotonicNs,
     /// What should not have happened.
     pub wrong: Vec<String>,
+}
+
+/// A clip that was being recorded just before a blow.
+struct OpenClip {
+    folder: PathBuf,
+    plan: Plan,
+    journals: BTreeSet<String>,
 }
 
 impl Scene {
@@ -157,29 +167,32 @@ impl Scene {
         Ok(struck)
     }
 
-    /// The folders of clips that are being recorded.
-    fn open_clips(&self) -> Vec<(PathBuf, Plan)> {
+    /// The clips that are being recorded.
+    fn open_clips(&self) -> Vec<OpenClip> {
         let read = |folder: PathBuf| {
-            let plan = serde_json::from_slice(&std::fs::read(plan_path(&folder)).ok()?).ok()?;
-            Some((folder, plan))
+            let plan: Plan = serde_json::from_slice(&std::fs::read(plan_path(&folder)).ok()?).ok()?;
+            let journals = journals(&folder).collect();
+            Some(OpenClip { folder, plan, journals })
         };
         super::clips::folders(&self.recordings).into_iter().filter_map(read).collect()
     }
 
     /// Waits for the first frame that is encoded after the last blow, of every camera that has one to come.
-    fn see_encoding(&self, struck: &mut Struck, open: &[(PathBuf, Plan)]) -> anyhow::Result<()> {
+    fn see_encoding(&self, struck: &mut Struck, open: &[OpenClip]) -> anyhow::Result<()> {
         let since = struck.last;
-        let more_to_come =
-            |plan: &Plan| plan.window.start_ns <= struck.at && plan.window.end_ns > since + AT_LEAST;
-        let open: Vec<_> = open.iter().filter(|(_, plan)| more_to_come(plan)).collect();
+        let more_to_come = |clip: &&OpenClip| {
+            let window = clip.plan.window;
+            window.start_ns <= struck.at && window.end_ns > since + AT_LEAST
+        };
+        let open: Vec<_> = open.iter().filter(more_to_come).collect();
         let until = Instant::now() + PATIENCE;
         let mut waits = true;
         while waits && !open.is_empty() && Instant::now() < until {
             // What was finished between two looks can't be told any more.
-            waits = open.iter().any(|(folder, _)| folder.join(WORKSHOP).exists());
-            for (folder, _) in &open {
+            waits = open.iter().any(|clip| clip.folder.join(WORKSHOP).exists());
+            for clip in &open {
                 for camera in &self.cameras {
-                    if let Some(at) = first_encoded(folder, camera.as_str(), since) {
+                    if let Some(at) = clip.encoded_anew(camera.as_str()) {
                         let took = at.since(since);
                         let seen = struck.encoding.entry(camera.to_string()).or_insert(took);
                         *seen = took.min(*seen);
@@ -201,6 +214,22 @@ impl Scene {
             std::thread::sleep(GLANCE);
         }
         Ok(())
+    }
+}
+
+impl OpenClip {
+    /// When the first frame of a camera was encoded by another recorder: it begins a part of its own.
+    fn encoded_anew(&self, camera: &str) -> Option<MonotonicNs> {
+        let begins = format!("{camera}.part");
+        let new =
+            journals(&self.folder).filter(|name| name.starts_with(&begins) && !self.journals.contains(name));
+        let first = |name: String| {
+            let text = std::fs::read_to_string(self.folder.join(WORKSHOP).join(name)).ok()?;
+            // The last line may be half written.
+            let line = text.rsplit_once('\n')?.0.lines().nth(1)?;
+            line.rsplit_once(',')?.1.parse().ok()
+        };
+        new.filter_map(first).min().map(MonotonicNs)
     }
 }
 
@@ -255,8 +284,14 @@ impl Struck {
             | Strike::CommandKilled => return None,
         };
         let words = format!("] {who} {what}");
-        let said = supervisor.log_since(self.at).into_iter().find(|line| line.text.contains(&words))?;
-        Some(said.at.since(self.at))
+        let until = Instant::now() + READING;
+        loop {
+            let said = supervisor.log_since(self.at).into_iter().find(|line| line.text.contains(&words));
+            if said.is_some() || Instant::now() > until {
+                return Some(said?.at.since(self.at));
+            }
+            std::thread::sleep(GLANCE);
+        }
     }
 }
 
@@ -303,22 +338,11 @@ fn kill_all(place: &Place) -> anyhow::Result<()> {
     }
 }
 
-/// When the first frame after a moment was encoded, by a clip's journals.
-fn first_encoded(clip: &Path, camera: &str, since: MonotonicNs) -> Option<MonotonicNs> {
-    let begins = format!("{camera}.part");
-    let files = std::fs::read_dir(clip.join(WORKSHOP)).ok()?.filter_map(Result::ok);
-    let journals = files.filter(|file| {
-        let name = file.file_name().to_string_lossy().into_owned();
-        name.starts_with(&begins) && name.ends_with(".journal")
-    });
-    let texts = journals.filter_map(|file| std::fs::read_to_string(file.path()).ok());
-    let first = |text: String| {
-        // The last line may be half written.
-        let whole = text.rsplit_once('\n')?.0;
-        let encoded = |line: &str| line.rsplit_once(',')?.1.parse().ok();
-        whole.lines().skip(1).filter_map(encoded).find(|encoded: &u64| *encoded > since.0)
-    };
-    texts.filter_map(first).min().map(MonotonicNs)
+/// The names of a clip's journals.
+fn journals(clip: &Path) -> impl Iterator<Item = String> {
+    let files = std::fs::read_dir(clip.join(WORKSHOP)).into_iter().flatten().filter_map(Result::ok);
+    let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.ends_with(".journal"))
 }
 
 /// The time of the last whole line of a truth log; 0 if there is none.

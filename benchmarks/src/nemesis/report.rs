@@ -89,6 +89,9 @@ pub struct Report {
     pub frames: Count,
     /// The frames of clips that nothing struck.
     pub unstruck: Tally,
+    /// Frames that were captured and lost, and nobody was struck who could have lost them: this machine could not
+    /// encode so much.
+    pub lost_by_nobody: u64,
     /// By what struck them.
     pub strikes: BTreeMap<&'static str, Struckdown>,
     /// By process.
@@ -145,7 +148,7 @@ impl Findings {
         for blow in &self.blows {
             strikes.entry(blow.strike.name()).or_default().tries += 1;
         }
-        let (mut frames, mut unstruck) = (Count::default(), Tally::default());
+        let (mut frames, mut unstruck, mut lost_by_nobody) = (Count::default(), Tally::default(), 0);
         for clip in &self.judged {
             let sum = clip.cameras.values().fold(Count::default(), |sum, camera| sum.and(camera.count));
             frames = frames.and(sum);
@@ -166,6 +169,7 @@ impl Findings {
             for (camera, judged) in &clip.cameras {
                 let blame = blame(camera, judged, &self.blows, self.sizes);
                 broken.extend(blame.inexcusable.into_iter().map(|why| format!("{name}: {why}")));
+                lost_by_nobody += blame.by_nobody;
                 for (blow, frames) in blame.lost {
                     if let Some(strike) = strikes.get_mut(self.blows[blow].strike.name()) {
                         strike.captured_and_lost += frames;
@@ -199,6 +203,7 @@ impl Findings {
             clips_true: self.judged.iter().filter(|clip| clip.faults.is_empty()).count(),
             frames,
             unstruck,
+            lost_by_nobody,
             strikes,
             processes: self.processes,
             zombies: self.zombies,
@@ -307,7 +312,13 @@ impl fmt::Display for Report {
             )?;
             writeln!(f, "{}", strike.struck)?;
         }
-        writeln!(f, "{:22}{:>6}  {:22}{:22}{:20}{:>6}  {}", "(none)", "", "", "", "", "", self.unstruck)?;
+        let none = ["(nobody)", "", "", "", ""];
+        let [name, tries, detected, outage, never_made] = none;
+        writeln!(
+            f,
+            "{name:22}{tries:>6}  {detected:22}{outage:22}{never_made:20}{:>6}  {}",
+            self.lost_by_nobody, self.unstruck
+        )?;
         writeln!(
             f,
             "\n{:18}{:>6}  {:>14}  {:>16}  {:>16}  {:>9}  {:>9}",
@@ -337,6 +348,13 @@ impl fmt::Display for Report {
             self.stray_segments,
             if self.left.is_empty() { "nothing was left" } else { &self.left }
         )?;
+        if self.lost_by_nobody > 0 {
+            writeln!(
+                f,
+                "Frames were lost while nobody was away: this machine can't encode so much (or does something else). \
+                 Then the figures say little."
+            )?;
+        }
         for why in self.broken.iter().take(SHOWN) {
             writeln!(f, "  - {why}")?;
         }

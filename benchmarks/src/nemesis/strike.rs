@@ -37,7 +37,8 @@ pub enum Strike {
 pub enum Price {
     /// None.
     Nothing,
-    /// Those that the recorder can't come to within the reserve: a process that stands still is not found out sooner.
+    /// Those that no recorder comes to within the reserve: one that stands still is not found out sooner, and one
+    /// that is killed before there is another standby takes longer to replace.
     BeyondTheReserve,
     /// Those that the struck camera makes while no capture runs.
     WhileAway,
@@ -82,12 +83,11 @@ impl Strike {
     pub fn price(self) -> Price {
         match self {
             Self::RecorderKilled
-            | Self::RecorderKilledTwice
             | Self::StandbyKilled
             | Self::SupervisorKilled
             | Self::SupervisorStopped
             | Self::CommandKilled => Price::Nothing,
-            Self::RecorderStopped => Price::BeyondTheReserve,
+            Self::RecorderKilledTwice | Self::RecorderStopped => Price::BeyondTheReserve,
             Self::CaptureKilled | Self::CaptureStopped => Price::WhileAway,
             Self::EverythingKilled => Price::WhileAllAreAway,
         }
@@ -108,14 +108,13 @@ impl Strike {
         matches!(self, Self::CaptureKilled | Self::CaptureStopped | Self::EverythingKilled)
     }
 
-    /// Those that are called so: a whole name, or a victim (`recorder` is three of them).
+    /// Those that are called so: one by its whole name, or all of a victim's (`recorder` has three).
     ///
     /// # Errors
     /// When nothing is called so.
     pub fn called(name: &str) -> Result<Vec<Self>, String> {
-        let is_it = |s: &Self| {
-            s.name().strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-        };
+        let is_it =
+            |s: &Self| s.name() == name || s.name().split_once('-').is_some_and(|(victim, _)| victim == name);
         let found: Vec<Self> = Self::ALL.into_iter().filter(is_it).collect();
         if found.is_empty() && name != "none" {
             let names = Self::ALL.map(Self::name).join(", ");
@@ -190,8 +189,7 @@ mod tests {
     #[test]
     fn victims_are_called_by_a_whole_name_or_by_whom_it_hits() {
         assert_eq!(Strike::called("recorder").unwrap().len(), 3);
-        let killed = [Strike::RecorderKilled, Strike::RecorderKilledTwice];
-        assert_eq!(Strike::called("recorder-killed").unwrap(), killed);
+        assert_eq!(Strike::called("recorder-killed").unwrap(), [Strike::RecorderKilled]);
         assert_eq!(Strike::called("standby").unwrap(), [Strike::StandbyKilled]);
         assert_eq!(Strike::called("none").unwrap(), []);
         assert!(Strike::called("record").unwrap_err().contains("recorder-killed, "));

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// The rows that the table has to have.
 const ROWS: [u32; 43] = [
-    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
-    32, 33, 35, 36, 37, 38, 39, 40, 41, 42, 43, 47, 48,
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 21, 22, 23, 24, 25, 26, 27, 28, 29,
+    30, 31, 32, 33, 35, 36, 37, 38, 39, 40, 41, 42, 43, 47, 48,
 ];
 
 fn root() -> PathBuf {
@@ -38,9 +38,15 @@ fn tests(sources: &str) -> BTreeSet<&str> {
     let lines: Vec<&str> = sources.lines().map(str::trim_start).collect();
     let is_test = |line: usize| {
         // Other attributes may stand between.
-        lines[..line].iter().rev().take_while(|above| above.starts_with("#[")).any(|above| *above == "#[test]")
+        lines[..line]
+            .iter()
+            .rev()
+            .take_while(|above| above.starts_with("#["))
+            .any(|above| *above == "#[test]")
     };
-    let name = |line: &str| line.strip_prefix("fn ").and_then(|rest| rest.split_once('(')).map(|(name, _)| name.len());
+    let name = |line: &str| {
+        line.strip_prefix("fn ").and_then(|rest| rest.split_once('(')).map(|(name, _)| name.len())
+    };
     let found = lines.iter().enumerate().filter(|(n, _)| is_test(*n));
     found.filter_map(|(_, line)| Some(&line[3..3 + name(line)?])).collect()
 }
