@@ -3,11 +3,13 @@
 
 CARGO ?= cargo
 
-.PHONY: help deps build demo kills test lint loom clean
+.PHONY: help deps build demo faults nemesis kills test lint loom clean
 
 help:
 	@echo 'make demo    the main job, for real, in a minute: records a clip, kills the recorder in the middle'
-	@echo 'make kills   a hundred clips whose recorder is killed at random: what it costs, in frames and time'
+	@echo 'make faults  everything that is done to it, tried once, in a few minutes (part of make test)'
+	@echo 'make nemesis a random victim every few seconds, for half an hour: MINUTES=30 SEED=… VICTIMS=… OUTPUT=file.json'
+	@echo 'make kills   the recorder killed a hundred times: what it costs, in frames and time; KILLS=500 SEED=…'
 	@echo 'make build   release executables, in target/release'
 	@echo 'make test    all tests'
 	@echo 'make lint    formatting and clippy'
@@ -23,9 +25,27 @@ build: deps
 demo: build
 	@target/release/demo
 
-# Takes as long as its clips, about a second each; not part of the tests.
+# What docs/faults.md lists, as far as it can be tried in minutes. Without losing frames to a slow build: the cameras
+# are small, and the reserve is large.
+faults: deps
+	$(CARGO) build --workspace --bins
+	$(CARGO) test -p proto
+	$(CARGO) test -p benchmarks --test faults
+
+# For as long as one likes; not part of the tests. The seed is printed first, and repeats the same blows.
+MINUTES ?= 30
+VICTIMS ?=
+OUTPUT ?=
+SEED ?=
+nemesis: build
+	@target/release/nemesis --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(VICTIMS),--victims $(VICTIMS)) \
+		$(if $(OUTPUT),--output $(OUTPUT))
+
+# The intervals leave a standby the time to come up; what comes sooner is VICTIMS=recorder-killed-twice of the nemesis.
+KILLS ?= 100
 kills: build
-	@target/release/kills --clips 100 --seed 1
+	@target/release/nemesis --victims recorder-killed --blows $(KILLS) --every-ms 1300-2500 \
+		--trigger-every-ms 300-1500 --seed $(or $(SEED),1) $(if $(OUTPUT),--output $(OUTPUT))
 
 # The end-to-end tests run the executables, so those are built first.
 test: deps loom

@@ -21,7 +21,7 @@
 //! | [`oracle`] | all clips below a folder |
 //! | [`report`] | the verdicts, and how they read |
 //!
-//! Beside it, [`supervisor`] runs a Preroll for the programs that show or measure one.
+//! Beside it, [`supervisor`] runs a Preroll for the programs that show or measure one, and [`nemesis`] kills it.
 
 pub mod clip;
 pub mod decode;
@@ -29,6 +29,7 @@ pub mod due;
 pub mod fault;
 pub mod judge;
 pub mod manifest;
+pub mod nemesis;
 pub mod oracle;
 pub mod report;
 pub mod stamp;

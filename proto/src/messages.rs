@@ -305,12 +305,24 @@ where
     O: Serialize + DeserializeOwned,
     R: Serialize + DeserializeOwned,
 {
+    if !somebody_listens(name) {
+        return None;
+    }
     let supervisor = IpcSender::<Greeting<O, R>>::connect(name.to_owned()).ok()?;
     let (orders_to_us, orders) = ipc::channel::<O>().ok()?;
     let (ours, reports) = ipc::channel::<R>().ok()?;
     supervisor.send(Greeting { pid: std::process::id(), orders: orders_to_us, reports }).ok()?;
     *upward.lock().unwrap_or_else(PoisonError::into_inner) = Some(ours);
     Some(orders)
+}
+
+/// Whether a socket of this name is open. A supervisor that was killed leaves the name of one that isn't, and a try at
+/// that costs a descriptor: one for each supervisor in the life of a child.
+fn somebody_listens(name: &str) -> bool {
+    // Each line ends with the path. Where the list can't be had, a try has to do.
+    std::fs::read_to_string("/proc/net/unix").map_or(true, |list| {
+        list.lines().any(|line| line.strip_suffix(name).is_some_and(|rest| rest.ends_with(' ')))
+    })
 }
 
 fn forward<R: Serialize>(queued: &Receiver<Parcel<R>>, upward: &Upward<R>) {

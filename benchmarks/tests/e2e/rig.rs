@@ -458,7 +458,7 @@ impl Drop for Rig {
 }
 
 /// Waits for a turn: only so many rigs run at once, whichever process they belong to.
-fn take_turn() -> File {
+pub(crate) fn take_turn() -> File {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let place = NEXT.fetch_add(1, Ordering::Relaxed) % SIDE_BY_SIDE;
     let turn =

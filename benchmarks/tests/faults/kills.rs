@@ -163,6 +163,26 @@ fn f05_a_killed_supervisor_is_missed_by_nobody_and_the_next_adopts_its_children(
 }
 
 #[test]
+fn f05_no_descriptor_is_left_of_a_supervisor_that_was() {
+    let mut rig = Rig::start(TWO_CAMERAS);
+    let children = rig.children();
+    let descriptors = || {
+        let count = |pid: &u32| std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+        children.iter().map(count).collect::<Vec<_>>()
+    };
+    let mut next_supervisor = || {
+        rig.kill_supervisor();
+        rig.launch(&[]);
+        rig.await_ready();
+        assert_eq!(rig.children(), children);
+    };
+    next_supervisor();
+    let before = descriptors();
+    (0..3).for_each(|_| next_supervisor());
+    assert_eq!(descriptors(), before);
+}
+
+#[test]
 fn f05_a_trigger_survives_the_supervisor_and_the_recorder() {
     let mut rig = Rig::start(TWO_CAMERAS);
     let [left, right, recorder] = rig.children()[..] else { unreachable!() };

@@ -16,11 +16,13 @@ mod input;
 mod kills;
 mod limits;
 mod memory;
+mod nemesis;
 #[path = "../e2e/rig.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests, and not all of it is needed here")]
 mod rig;
 mod starvation;
 mod storage;
 mod surroundings;
+mod table;
 mod time;
 mod writing;
