@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_second_crash_in_a_row_is_suspicious() {
         let mut record = Record::default();
-        let mut crash =
+        let crash =
             |record: &mut Record, s| record.next(&ChildId::Recorder, Duration::from_secs(s), Ending::Crashed);
         crash(&mut record, 70);
         assert!(!record.is_suspicious());
