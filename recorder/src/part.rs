@@ -213,6 +213,7 @@ pub(crate) fn bytes(workshop: &Path) -> io::Result<u64> {
 /// read than that, since a recorder that takes over waits for it. A part that never got to a whole frame is passed
 /// over; one that can't be read now is an error, since it must not be taken for one without frames.
 pub(crate) fn read_all(workshop: &Path, camera: &Name) -> io::Result<Vec<Part>> {
+    failpoint::check("part.read", workshop.join(camera.as_str()).display())?;
     let mut parts = Vec::new();
     for number in 1..next_number(workshop, camera) {
         let path = video_path(workshop, camera, number);

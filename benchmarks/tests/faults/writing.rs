@@ -3,7 +3,9 @@
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use crate::rig::{Rig, TWO_CAMERAS, clip_of, finished, list, manifest, no_failpoints, until};
+use rustix::process::Signal;
+
+use crate::rig::{Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, no_failpoints, until};
 
 /// Open clips at once: enough to be quick, few enough for a small machine.
 const AT_ONCE: usize = 8;
@@ -74,6 +76,27 @@ fn f18_a_trigger_whose_plan_cannot_be_written_is_refused_and_leaves_nothing() {
         assert!(rig.clips().is_empty(), "{:?}", rig.clips());
     }
     rig.command(&["trigger", "--wait"]).code(0);
+    rig.assert_complete();
+}
+
+#[test]
+fn f18_parts_that_cannot_be_read_at_first_are_not_taken_for_none() {
+    if no_failpoints() {
+        return;
+    }
+    let rig = Rig::start(&one_camera());
+    let clip = clip_of(&rig.command(&["trigger", "--post-ms", "1500"]).code(0).json());
+    rig.await_frames(&clip, "left", 40);
+    // What the next recorder does first, and its finisher too: each gets there in the end.
+    let entry = "part.read:/left=error(EIO)*4";
+    rig.arm(entry);
+    kill(rig.pid_of("recorder"), Signal::KILL);
+    rig.await_happened(entry, 4);
+    let manifest = rig.await_manifest(&clip);
+    let left = &manifest["cameras"]["left"];
+    assert_eq!((&manifest["complete"], list(left, "files").len()), (&true.into(), 1), "{left:#}");
+    let [interruption] = list(left, "interruptions") else { panic!("{left:#}") };
+    assert_eq!(interruption["cause"], "recorder_restart");
     rig.assert_complete();
 }
 
