@@ -191,10 +191,8 @@ fn f27_left_overs_of_a_crash_are_cleared_or_used_and_what_is_not_ours_is_left_al
     std::fs::write(&stray, noise(100_000)).unwrap();
     write(&left, 0, &noise(4096));
     // Nobody's, and somebody else's of nearly the same name.
-    let theirs = [
-        run.join("notes.txt"),
-        PathBuf::from("/dev/shm").join(format!("preroll-mine-{}", std::process::id())),
-    ];
+    let shared = tempfile::Builder::new().prefix("preroll-mine-").tempfile_in("/dev/shm").unwrap();
+    let theirs = [run.join("notes.txt"), shared.path().to_owned()];
     let session = rig.recordings().join("holiday.mp4");
     for path in theirs.iter().chain([&session]) {
         std::fs::write(path, "mine").unwrap();
@@ -212,8 +210,8 @@ fn f27_left_overs_of_a_crash_are_cleared_or_used_and_what_is_not_ours_is_left_al
     assert!(matches!(rig.command(&["trigger", "--wait"]).code, Some(0)));
     for path in theirs.iter().chain([&session]) {
         assert_eq!(std::fs::read_to_string(path).unwrap(), "mine", "{}", path.display());
-        std::fs::remove_file(path).unwrap();
     }
+    std::fs::remove_file(run.join("notes.txt")).unwrap();
 }
 
 #[test]
