@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub const SCHEMA: u32 = 1;
 
 /// All there is to know of a running Preroll, in one document.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -31,7 +31,7 @@ pub struct Stats {
 }
 
 /// Is it well?
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Health {
     /// "good", "fair" or "attention".
     pub status: String,
@@ -40,7 +40,7 @@ pub struct Health {
 }
 
 /// One camera.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CameraStats {
     /// Its name.
     pub name: String,
@@ -87,7 +87,7 @@ pub struct IntervalStats {
 }
 
 /// A ring's size and fill.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RingStats {
     /// All slots.
     pub slots: usize,
@@ -135,7 +135,7 @@ pub struct RecorderStats {
 }
 
 /// One process.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProcessStats {
     /// "supervisor", "capture", "recorder" or "standby" (the recorder that waits to take over).
     pub role: String,
