@@ -36,12 +36,12 @@ test: deps loom
 loom:
 	RUSTFLAGS='--cfg loom' $(CARGO) test -p proto --no-default-features --release --target-dir target/loom --test loom
 
-# SECONDS=600 for longer. What a fuzzer finds is in fuzz/artifacts, and belongs among fuzz/seeds when it is mended.
-SECONDS ?= 60
+# FUZZ_SECONDS=600 for longer. What a fuzzer finds is in fuzz/artifacts, and belongs among fuzz/seeds when it is mended.
+FUZZ_SECONDS ?= 60
 fuzz:
 	cd fuzz && for target in control config ring; do \
 	  mkdir -p corpus/$$target && $(CARGO) +nightly fuzz run -O $$target corpus/$$target seeds/$$target -- \
-	    -max_total_time=$(SECONDS) -max_len=4096 $$(test $$target != config || echo -dict=config.dict) || exit 1; \
+	    -max_total_time=$(FUZZ_SECONDS) -max_len=4096 $$(test $$target != config || echo -dict=config.dict) || exit 1; \
 	done
 
 lint: deps
