@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help deps build demo faults nemesis kills test lint loom clean
+.PHONY: help deps build demo faults nemesis kills test lint loom fuzz clean
 
 help:
 	@echo 'make demo    the main job, for real, in a minute: records a clip, kills the recorder in the middle'
@@ -14,6 +14,7 @@ help:
 	@echo 'make test    all tests'
 	@echo 'make lint    formatting and clippy'
 	@echo 'make loom    the ring'"'"'s protocol under a model checker (part of make test)'
+	@echo 'make fuzz    the fuzzers, a minute each; needs a nightly toolchain and cargo-fuzz'
 	@echo 'make deps    system packages, if any are missing (part of all of these)'
 
 deps:
@@ -54,6 +55,14 @@ test: deps loom
 
 loom:
 	RUSTFLAGS='--cfg loom' $(CARGO) test -p proto --no-default-features --release --target-dir target/loom --test loom
+
+# FUZZ_SECONDS=600 for longer. What a fuzzer finds is in fuzz/artifacts, and belongs among fuzz/seeds when it is mended.
+FUZZ_SECONDS ?= 60
+fuzz:
+	cd fuzz && for target in control config ring; do \
+	  mkdir -p corpus/$$target && $(CARGO) +nightly fuzz run -O $$target corpus/$$target seeds/$$target -- \
+	    -max_total_time=$(FUZZ_SECONDS) -max_len=4096 $$(test $$target != config || echo -dict=config.dict) || exit 1; \
+	done
 
 lint: deps
 	$(CARGO) fmt --all --check

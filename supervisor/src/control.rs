@@ -200,10 +200,12 @@ impl Door {
 
     /// Sends away who has been here longest. False if that isn't long, or nobody is here.
     fn make_room(&mut self) -> bool {
-        let oldest = self.visitors.pop_front_if(|v| v.since.elapsed() >= GRACE);
-        let made = oldest.is_some();
+        if self.visitors.front().is_none_or(|v| v.since.elapsed() < GRACE) {
+            return false;
+        }
+        let oldest = self.visitors.pop_front();
         oldest.into_iter().for_each(|v| v.send_away("too many others are waiting to be heard; ask again"));
-        made
+        true
     }
 
     /// Answers a request from a thread of its own.
