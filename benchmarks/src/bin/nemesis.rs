@@ -61,7 +61,7 @@ struct Args {
     /// Write all of it to this file, as JSON
     #[arg(long)]
     output: Option<PathBuf>,
-    /// Keep recordings and truth logs here, instead of removing the clips that are true
+    /// Keep recordings and truth logs here, instead of removing the videos of clips that are true
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
     /// Print Preroll's log at the end
@@ -74,7 +74,7 @@ const CAMERAS: [&str; 2] = ["left", "right"];
 const A_WHILE: Duration = Duration::from_secs(60);
 /// Clips that aren't finished so long after the last trigger never are.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What processes have after the last clip is measured when they have come to rest.
+/// What processes have before the first clip and after the last is measured when they have come to rest.
 const REST: Duration = Duration::from_secs(7);
 
 fn parse_range(text: &str) -> Result<(u64, u64), String> {
@@ -129,10 +129,11 @@ fn run(args: &Args) -> anyhow::Result<Report> {
         (AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false));
     let (triggers, mut meter) = (Triggers::default(), Meter::default());
     let mut wrong = Vec::new();
-    let began = Instant::now();
     let (blows, zombies, stray_segments, left, judged, seconds) = std::thread::scope(|scope| {
-        let asks = scope.spawn(|| triggers.run(&place, seed, args.trigger_every_ms, &asking));
         let measures = scope.spawn(|| meter.run(&place, &measuring));
+        std::thread::sleep(REST);
+        let began = Instant::now();
+        let asks = scope.spawn(|| triggers.run(&place, seed, args.trigger_every_ms, &asking));
         let judges = scope.spawn(|| bench.run(&judging));
         let mut blows = Vec::new();
         let limits = Limits::of(args, began);

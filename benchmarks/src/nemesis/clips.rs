@@ -1,5 +1,5 @@
-//! Every clip's verdict, and what is missing in it. Clips are judged while the rest goes on, and removed when they are
-//! true: half an hour of them would fill a disk.
+//! Every clip's verdict, and what is missing in it. Clips are judged while the rest goes on, and the videos of true
+//! ones removed: half an hour of them would fill a disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -110,8 +110,7 @@ impl Bench {
                     && let Some(clip) = self.judge(&folder, last)
                 {
                     if clip.faults.is_empty() && !self.keep {
-                        // At the end it is removed with everything else.
-                        let _ = std::fs::remove_dir_all(&folder);
+                        remove_videos(&folder);
                     }
                     known.insert(folder);
                     judged.push(clip);
@@ -183,6 +182,15 @@ impl Bench {
             cameras: report.cameras.iter().map(camera).collect(),
             faults: faults(&report),
         })
+    }
+}
+
+/// All but the manifest: a folder that is gone would make room for another of its name.
+fn remove_videos(folder: &Path) {
+    let files = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    for file in files.filter(|file| file.file_name() != clip::MANIFEST) {
+        // What stays takes room, and no more.
+        let _ = std::fs::remove_file(file.path());
     }
 }
 

@@ -18,8 +18,10 @@ use crate::truth::{Made, Truth};
 const FINISHING_NS: u64 = 500_000_000;
 /// The most that a process may grow by, in megabytes an hour.
 const GROWTH_MB_PER_H: f64 = 1.0;
-/// A slope is judged when it is at least so sure, in megabytes an hour. Short runs can't tell.
-const SURE_MB_PER_H: f64 = 1.0;
+/// A slope is judged when it was measured for so long. Short runs can't tell.
+const LONG_ENOUGH_H: f64 = 0.25;
+/// And when it is more than so many standard errors above that.
+const SURE: f64 = 3.0;
 /// Descriptors and threads come and go with commands.
 const COME_AND_GO: usize = 6;
 /// Reasons that are printed. JSON has all of them.
@@ -252,8 +254,8 @@ impl Findings {
     fn growth(&self) -> Vec<String> {
         let mut growth = Vec::new();
         for (who, course) in &self.processes {
-            let sure = course.own_slope.filter(|slope| slope.error < SURE_MB_PER_H);
-            if let Some(slope) = sure.filter(|slope| slope.rise - 2.0 * slope.error > GROWTH_MB_PER_H) {
+            let slope = course.own_slope.filter(|_| self.seconds / 3600.0 >= LONG_ENOUGH_H);
+            if let Some(slope) = slope.filter(|slope| slope.rise - SURE * slope.error > GROWTH_MB_PER_H) {
                 growth.push(format!("{who} grows by {slope} MB an hour"));
             }
             for (what, [begin, end]) in [("descriptors", course.fds), ("threads", course.threads)] {
@@ -278,7 +280,7 @@ impl fmt::Display for Report {
         for (said, times) in &self.refused {
             writeln!(f, "          {times} not: {said}")?;
         }
-        writeln!(f, "expected  {} frames in {} clips", self.frames.expected, self.accepted)?;
+        writeln!(f, "expected  {} frames in {} clips", self.frames.expected, self.clips)?;
         writeln!(
             f,
             "found     {} frames and {} declared missing, {} in silence; {} of {} clips are true",
