@@ -205,6 +205,14 @@ const FAULT_KEYS: &[(&str, &[&str])] = &[
     ("drop_every", &["0"]),
     ("jitter_ms", &["99999999999"]),
     ("slow_start_ms", &["99999999999"]),
+    ("unplug_after_frames", &[]),
+    ("unplug_ms", &["99999999999"]),
+    ("freeze_after_frames", &[]),
+    ("freeze_ms", &["99999999999"]),
+    ("black_after_frames", &[]),
+    ("black_ms", &["99999999999"]),
+    ("resize_after_frames", &[]),
+    ("resize_ms", &["99999999999"]),
 ];
 
 const RECORDING_KEYS: &[(&str, &[&str], &[&str])] = &[
@@ -218,6 +226,7 @@ const RECORDING_KEYS: &[(&str, &[&str], &[&str])] = &[
     ("preset", ONE_OF, &[]),
     ("max_open_clips", WHOLE, &["0", "65"]),
     ("standby_recorder", TRUTH, &[]),
+    ("min_free_bytes", WHOLE, &["64M"]),
 ];
 
 /// What a camera of this backend has to say.
