@@ -140,7 +140,9 @@ fn codec() -> impl bincode::config::Config {
 }
 
 fn decode<T: Message>(bytes: &[u8]) -> Result<T, FrameError> {
-    let malformed = |e: &dyn std::fmt::Display| FrameError::Malformed(e.to_string());
+    // It may quote the message, of which a beginning is enough.
+    let malformed =
+        |e: &dyn std::fmt::Display| FrameError::Malformed(e.to_string().chars().take(200).collect());
     let (message, used) = bincode::serde::decode_from_slice(bytes, codec()).map_err(|e| malformed(&e))?;
     if used == bytes.len() { Ok(message) } else { Err(malformed(&"bytes left over")) }
 }

@@ -183,6 +183,9 @@ fn f40_a_thousand_idle_connections_that_keep_coming_lock_nobody_out() {
         AtomicBool::new(false),
         (0..1100).map(|n| if n % 2 == 0 { connect(&rig) } else { idle() }).collect(),
     );
+    // The first had to make room, before its own time was over.
+    let first: Response = control::read(&mut others[0], Some(PATIENCE)).unwrap();
+    assert!(matches!(&first, Response::Refused(r) if r.message.contains("too many others")), "{first:?}");
     let slowest = std::thread::scope(|scope| {
         let come_again = scope.spawn(|| {
             let mut turns = 0;
