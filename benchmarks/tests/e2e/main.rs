@@ -9,7 +9,7 @@ mod answers;
 mod codecs;
 mod films;
 mod mistakes;
-#[allow(dead_code, reason = "the faults use it too, and other parts of it")]
+#[path = "../rig/mod.rs"]
 mod rig;
 mod surroundings;
 mod triggers;

@@ -17,8 +17,7 @@ mod kills;
 mod limits;
 mod memory;
 mod nemesis;
-#[path = "../e2e/rig.rs"]
-#[allow(dead_code, reason = "shared with the end-to-end tests, and not all of it is needed here")]
+#[path = "../rig/mod.rs"]
 mod rig;
 mod starvation;
 mod storage;
