@@ -144,7 +144,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         events,
         sessions,
         started: Instant::now(),
-        verdict: None,
+        verdict: left.filter(|_| same_config).and_then(|left| left.verdict),
         meter: Meter::new(),
         rates: FrameRates::new(),
         ready_said: false,

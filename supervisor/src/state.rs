@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use proto::clip::CodecVerdict;
 use proto::durable;
 use proto::instance::{ChildId, RuntimeDir, boot_id};
 use rustix::process::Pid;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::hung;
 
 /// What is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Saved {
     /// Pids and rings mean nothing after a reboot.
     pub(crate) boot_id: String,
@@ -19,6 +20,8 @@ pub(crate) struct Saved {
     pub(crate) session: PathBuf,
     /// Who runs.
     pub(crate) children: Vec<SavedChild>,
+    /// Which codecs work. When everything was killed, frames are ageing: it isn't the time to probe again.
+    pub(crate) verdict: Option<CodecVerdict>,
 }
 
 /// One process. A pid alone may be somebody else's by now; with its start time it can't be.

@@ -186,6 +186,7 @@ impl House {
             }
             Report::Recorder(RecorderReport::Codecs(verdict)) => {
                 self.verdict = Some(verdict);
+                self.save();
                 self.write_session();
             }
             Report::Recorder(RecorderReport::ClipDone { folder, complete, finished_after_ms }) => {
@@ -417,7 +418,9 @@ impl House {
         };
         let children = self.children.iter().filter_map(saved).collect();
         let session = self.desk.session().to_owned();
-        state::save(&self.dir, &Saved { boot_id: proto::instance::boot_id(), session, children });
+        let saved =
+            Saved { boot_id: proto::instance::boot_id(), session, children, verdict: self.verdict.clone() };
+        state::save(&self.dir, &saved);
     }
 
     pub(crate) fn write_session(&self) {

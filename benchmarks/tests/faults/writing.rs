@@ -72,7 +72,7 @@ fn f18_a_trigger_whose_plan_cannot_be_written_is_refused_and_leaves_nothing() {
     let rig = Rig::start(TWO_CAMERAS);
     for point in ["disk.write", "disk.rename"] {
         rig.arm(&format!("{point}:plan.json=error(ENOSPC)"));
-        rig.command(&["trigger"]).refusal(1, &["can't write the clip's plan", "nothing was recorded"]);
+        rig.command(&["trigger"]).refusal(1, &["nothing was recorded", "plan can't be written"]);
         assert!(rig.clips().is_empty(), "{:?}", rig.clips());
     }
     rig.command(&["trigger", "--wait"]).code(0);
