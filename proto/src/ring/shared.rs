@@ -212,7 +212,7 @@ impl Ring {
     pub fn writer(self: &Arc<Self>) -> Result<RingWriter, RingError> {
         let lock = self.segment.lock_for_writing()?;
         let next = self.take_over();
-        let epoch = header(&self.segment).epoch.fetch_add(1, Relaxed) + 1;
+        let epoch = header(&self.segment).epoch.fetch_add(1, Relaxed).wrapping_add(1);
         #[expect(
             clippy::cast_possible_truncation,
             reason = "four billion restarts of a capture take decades"
