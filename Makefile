@@ -60,7 +60,7 @@ loom:
 FUZZ_SECONDS ?= 60
 fuzz:
 	cd fuzz && for target in control config ring; do \
-	  mkdir -p corpus/$$target && $(CARGO) +nightly fuzz run -O $$target corpus/$$target seeds/$$target -- \
+	  mkdir -p corpus/$$target && $(CARGO) +nightly fuzz run -O -a $$target corpus/$$target seeds/$$target -- \
 	    -max_total_time=$(FUZZ_SECONDS) -max_len=4096 $$(test $$target != config || echo -dict=config.dict) || exit 1; \
 	done
 
