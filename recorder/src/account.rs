@@ -57,7 +57,7 @@ impl Evidence {
             }
             match wanted.lost {
                 None => written += 1,
-                Some(cause) => gaps.add(moment.sequence.saturating_sub(1), 1, cause),
+                Some(cause) => gaps.add_published(moment.sequence, cause),
             }
             before = Some(moment);
         }
@@ -72,8 +72,8 @@ impl Evidence {
             }
             (None, Some(after)) => gaps.add(0, self.frames_before(&after), GapCause::CameraStall),
         }
-        let missing = gaps.0.iter().fold(0, |sum: u64, g| sum.saturating_add(g.missing));
-        Account { expected: missing.saturating_add(written), written, gaps: gaps.0 }
+        let missing = gaps.gaps.iter().fold(0, |sum: u64, g| sum.saturating_add(g.missing));
+        Account { expected: missing.saturating_add(written), written, gaps: gaps.gaps }
     }
 
     /// The camera's numbers between two neighbouring frames, as far as they fall into the window. The camera's
@@ -138,22 +138,31 @@ fn cause(a: &Moment, b: &Moment) -> GapCause {
 
 /// Gaps in order; frames lost one after the other for one reason are one gap.
 #[derive(Default)]
-struct Gaps(Vec<Gap>);
+struct Gaps {
+    gaps: Vec<Gap>,
+    /// The ring's number up to which the last gap reaches. Frames that were never published have none.
+    reaches: u64,
+}
 
 impl Gaps {
+    /// Frames that were never published.
     fn add(&mut self, after_sequence: u64, missing: u64, cause: GapCause) {
         if missing == 0 {
             return;
         }
-        match self.0.last_mut() {
-            Some(last)
-                if last.cause == cause
-                    && last.after_sequence.saturating_add(last.missing) == after_sequence =>
-            {
+        match self.gaps.last_mut() {
+            Some(last) if last.cause == cause && self.reaches == after_sequence => {
                 last.missing = last.missing.saturating_add(missing);
             }
-            _ => self.0.push(Gap { after_sequence, missing, cause }),
+            _ => self.gaps.push(Gap { after_sequence, missing, cause }),
         }
+        self.reaches = after_sequence;
+    }
+
+    /// A frame that was, under this number.
+    fn add_published(&mut self, sequence: u64, cause: GapCause) {
+        self.add(sequence.saturating_sub(1), 1, cause);
+        self.reaches = sequence;
     }
 }
 
@@ -203,6 +212,19 @@ mod tests {
         let account = evidence((10..=20).map(wanted).collect()).account();
         let gap = |after_sequence, missing| Gap { after_sequence, missing, cause: GapCause::RingOverrun };
         assert_eq!(account, Account { expected: 11, written: 7, gaps: vec![gap(9, 1), gap(13, 3)] });
+    }
+
+    #[test]
+    fn two_holes_with_frames_between_are_two_gaps() {
+        // Frames 12 and 13 were never published, and after two that were, 16 neither. The ring's numbers have no hole,
+        // so the second gap is behind the number at which the first would end, were it one of published frames.
+        let wanted: Vec<_> = [(10, 10), (11, 11), (14, 12), (15, 13), (17, 14), (18, 15), (19, 16), (20, 17)]
+            .map(|(n, sequence)| here(Moment { sequence, ..frame(n) }))
+            .to_vec();
+        let following = Some(Moment { sequence: 18, ..frame(21) });
+        let account = Evidence { following, ..evidence(wanted) }.account();
+        let gap = |after_sequence, missing| Gap { after_sequence, missing, cause: GapCause::CameraDrop };
+        assert_eq!(account, Account { expected: 11, written: 8, gaps: vec![gap(11, 2), gap(13, 1)] });
     }
 
     #[test]
