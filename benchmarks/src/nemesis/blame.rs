@@ -32,7 +32,7 @@ pub struct Blame {
 #[must_use]
 pub fn blame(name: &str, camera: &CameraJudged, blows: &[Struck], sizes: Sizes) -> Blame {
     let mut blame = Blame::default();
-    let mut away = false;
+    let (mut away, mut late) = (false, false);
     let mut overrun = 0_u64;
     let mut for_no_reason = 0_u64;
     // One frame, no more, for each death.
@@ -45,10 +45,17 @@ pub fn blame(name: &str, camera: &CameraJudged, blows: &[Struck], sizes: Sizes) 
         };
         match blows.iter().any(|blow| fits(&blow)) {
             true => away = true,
-            false => blame.inexcusable.push(format!(
-                "camera {name} made no frame from {since} to {}, and nobody had struck its capture",
-                hole.1.map_or("the end".to_owned(), |row| row.t_ns.to_string())
-            )),
+            false => {
+                late = true;
+                blame.inexcusable.push(match hole.1 {
+                    Some(next) => format!(
+                        "camera {name}: {} frames before {} were not made, and nobody had struck its capture: it was late",
+                        next.sequence.saturating_sub(hole.0.sequence + 1),
+                        next.sequence
+                    ),
+                    None => format!("camera {name} made no frame after {}", hole.0.sequence),
+                });
+            }
         }
     }
     for frame in &camera.lost {
@@ -85,6 +92,8 @@ pub fn blame(name: &str, camera: &CameraJudged, blows: &[Struck], sizes: Sizes) 
             "capture_restart" => away,
             // A camera that is away for longer than a clip waits for it.
             "camera_stall" => camera.holes.iter().any(|_| away),
+            // Said above.
+            "camera_drop" => late,
             "ring_overrun" => overrun >= *frames,
             _ => false,
         };
