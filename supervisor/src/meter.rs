@@ -56,9 +56,11 @@ impl Meter {
             return;
         }
         self.last = Instant::now();
-        let them: Vec<Pid> = pids.iter().map(|p| Pid::from_u32(*p)).collect();
         let what = ProcessRefreshKind::nothing().with_cpu().with_disk_usage().without_tasks();
         let Some(system) = &mut self.system else { return };
+        // sysinfo forgets a process that has ended only when it is asked for it once more.
+        let mut them: Vec<Pid> = system.processes().keys().copied().collect();
+        them.extend(pids.iter().map(|p| Pid::from_u32(*p)));
         system.refresh_processes_specifics(ProcessesToUpdate::Some(&them), true, what);
         let known = |pid: &u32| system.process(Pid::from_u32(*pid)).map(|process| (*pid, process));
         self.cpu = pids.iter().filter_map(known).map(|(pid, p)| (pid, f64::from(p.cpu_usage()))).collect();
