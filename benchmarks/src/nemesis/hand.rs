@@ -217,6 +217,9 @@ impl Scene {
     }
 }
 
+/// Where a journal's line says when its frame was encoded.
+const ENCODED: usize = 5;
+
 impl OpenClip {
     /// When the first frame of a camera was encoded by another recorder: it begins a part of its own.
     fn encoded_anew(&self, camera: &str) -> Option<MonotonicNs> {
@@ -227,7 +230,7 @@ impl OpenClip {
             let text = std::fs::read_to_string(self.folder.join(WORKSHOP).join(name)).ok()?;
             // The last line may be half written.
             let line = text.rsplit_once('\n')?.0.lines().nth(1)?;
-            line.rsplit_once(',')?.1.parse().ok()
+            line.split(',').nth(ENCODED)?.parse().ok()
         };
         new.filter_map(first).min().map(MonotonicNs)
     }
