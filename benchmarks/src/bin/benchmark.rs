@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use benchmarks::bench::compare::Comparison;
+use benchmarks::bench::ring;
 use benchmarks::bench::run::{self, Plan, Results};
 use clap::{Parser, Subcommand};
 
@@ -41,6 +42,20 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
+    /// What publishing, leasing and waking cost, beside the least that they could
+    Ring {
+        /// Write the results to this file, as JSON
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+    /// The second process of `ring`
+    #[command(hide = true)]
+    Sleeper {
+        /// ring or futex
+        what: String,
+        /// Where it is
+        at: PathBuf,
+    },
     /// Two runs side by side
     Compare {
         /// What `run --output` wrote
@@ -65,14 +80,22 @@ fn measure(command: Command) -> anyhow::Result<()> {
         Command::Run { duration, backend, cameras, size, fps, clips, output } => {
             let results = run::run(&Plan { cameras, size, fps, backend, duration_s: duration, clips })?;
             print!("{results}");
-            if let Some(path) = output {
-                std::fs::write(&path, serde_json::to_vec_pretty(&results)?)
-                    .with_context(|| path.display().to_string())?;
-            }
+            write(output.as_deref(), &results)?;
         }
+        Command::Ring { output } => {
+            let results = ring::measure()?;
+            print!("{results}");
+            write(output.as_deref(), &results)?;
+        }
+        Command::Sleeper { what, at } => ring::sleep(&what, &at)?,
         Command::Compare { first, second } => print!("{}", Comparison::of(&read(&first)?, &read(&second)?)),
     }
     Ok(())
+}
+
+fn write(path: Option<&Path>, results: &impl serde::Serialize) -> anyhow::Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    std::fs::write(path, serde_json::to_vec_pretty(results)?).with_context(|| path.display().to_string())
 }
 
 fn read(path: &Path) -> anyhow::Result<Results> {
