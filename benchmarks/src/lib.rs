@@ -21,8 +21,10 @@
 //! | [`oracle`] | all clips below a folder |
 //! | [`report`] | the verdicts, and how they read |
 //!
-//! Beside it, [`supervisor`] runs a Preroll for the programs that show or measure one, and [`nemesis`] kills it.
+//! Beside it, [`supervisor`] runs a Preroll for the programs that show or measure one, [`nemesis`] kills it, and [`bench`]
+//! measures it.
 
+pub mod bench;
 pub mod clip;
 pub mod decode;
 pub mod due;

@@ -1,0 +1,17 @@
+//! How fast, how much: what `benchmark` measures, on the real processes.
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`machine`] | what a figure was measured on |
+//! | [`cost`] | memory, processor and disk of a running Preroll, as the kernel counts them |
+//! | [`run`] | `benchmark run`: so many cameras, for so long, with or without clips |
+//! | [`compare`] | `benchmark compare`: two runs side by side |
+//! | [`ring`] | `benchmark ring`: publishing, leasing, waking |
+//! | [`raw_futex`] | what waking is measured against |
+
+pub mod compare;
+pub mod cost;
+pub mod machine;
+pub mod raw_futex;
+pub mod ring;
+pub mod run;

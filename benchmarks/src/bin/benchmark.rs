@@ -1,0 +1,104 @@
+//! `benchmark`: where every figure about speed and memory comes from.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use benchmarks::bench::compare::Comparison;
+use benchmarks::bench::ring;
+use benchmarks::bench::run::{self, Plan, Results};
+use clap::{Parser, Subcommand};
+
+/// Measures the real processes. Figures of one machine, at one time: compare only what was measured together.
+#[derive(Debug, Parser)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// What some cameras cost, armed and recording
+    Run {
+        /// For so many seconds
+        #[arg(long, default_value_t = 30.0)]
+        duration: f64,
+        /// sim, or a video file that every camera plays
+        #[arg(long, default_value = "sim")]
+        backend: String,
+        /// How many cameras
+        #[arg(long, default_value_t = 2)]
+        cameras: u32,
+        /// Each camera's pixels
+        #[arg(long, default_value = "1280x720")]
+        size: String,
+        /// Frames a second
+        #[arg(long, default_value_t = 60)]
+        fps: u32,
+        /// So many triggers, spread evenly over the time
+        #[arg(long, default_value_t = 0)]
+        clips: u32,
+        /// Write the results to this file, as JSON
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+    /// What publishing, leasing and waking cost, beside the least that they could
+    Ring {
+        /// Write the results to this file, as JSON
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+    /// The second process of `ring`
+    #[command(hide = true)]
+    Sleeper {
+        /// ring or futex
+        what: String,
+        /// Where it is
+        at: PathBuf,
+    },
+    /// Two runs side by side
+    Compare {
+        /// What `run --output` wrote
+        first: PathBuf,
+        /// Another
+        second: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    match measure(Args::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("benchmark: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Run { duration, backend, cameras, size, fps, clips, output } => {
+            let results = run::run(&Plan { cameras, size, fps, backend, duration_s: duration, clips })?;
+            print!("{results}");
+            write(output.as_deref(), &results)?;
+        }
+        Command::Ring { output } => {
+            let results = ring::measure()?;
+            print!("{results}");
+            write(output.as_deref(), &results)?;
+        }
+        Command::Sleeper { what, at } => ring::sleep(&what, &at)?,
+        Command::Compare { first, second } => print!("{}", Comparison::of(&read(&first)?, &read(&second)?)),
+    }
+    Ok(())
+}
+
+fn write(path: Option<&Path>, results: &impl serde::Serialize) -> anyhow::Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    std::fs::write(path, serde_json::to_vec_pretty(results)?).with_context(|| path.display().to_string())
+}
+
+fn read(path: &Path) -> anyhow::Result<Results> {
+    let text = std::fs::read(path).with_context(|| path.display().to_string())?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is not what `run` wrote", path.display()))
+}
