@@ -1,0 +1,58 @@
+//! The benchmarks run, and what they say can be so. How fast this machine is, is not asked here.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn benchmark(arguments: &[&str]) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_benchmark")).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn a_run_measures_what_it_was_asked_to_and_compares_with_itself_as_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.json");
+    let file = path.to_str().unwrap();
+    benchmark(&["run", "--duration", "3", "--size", "320x192", "--clips", "1", "--output", file]);
+    let run = json(&path);
+    assert_eq!(run["clips"]["complete"], 1, "{run:#}");
+    for camera in run["cameras"].as_array().unwrap() {
+        // A camera that makes 60 a second has made some hundred in three seconds, on any machine.
+        assert!(camera["frames"].as_u64() > Some(100), "{camera:#}");
+        assert!(camera["interval_p50_ms"].as_f64() <= camera["interval_max_ms"].as_f64(), "{camera:#}");
+    }
+    let (memory, cpu) = (&run["cost"]["memory_mb"], &run["cost"]["cpu_percent"]);
+    assert!(memory["average"].as_f64() > Some(5.0) && memory["average"].as_f64() <= memory["peak"].as_f64());
+    assert!(cpu["average"].as_f64() > Some(0.0), "{cpu:#}");
+    let compared = String::from_utf8(benchmark(&["compare", file, file]).stdout).unwrap();
+    let ratio = compared.lines().find(|line| line.starts_with("memory, average MB")).unwrap();
+    assert!(ratio.ends_with("1.00"), "{compared}");
+    assert!(!compared.contains("note:"), "{compared}");
+}
+
+#[test]
+fn publishing_costs_more_than_its_copy_and_waking_takes_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ring.json");
+    benchmark(&["ring", "--output", path.to_str().unwrap()]);
+    let ring = json(&path);
+    let sizes = ring["sizes"].as_array().unwrap();
+    assert_eq!(sizes.len(), 3);
+    for size in sizes {
+        let ratio = size["publish_over_copy"].as_f64().unwrap();
+        // It is more than the copy, and nothing of a copy's size beside it.
+        assert!((1.0..1.5).contains(&ratio), "{size:#}");
+    }
+    for wake in ["wake_ring", "wake_futex"] {
+        assert!(ring[wake]["p50_ns"].as_u64() > Some(0), "{ring:#}");
+    }
+}
