@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use proto::instance::{ChildId, RuntimeDir};
+use proto::name::Name;
+use proto::ring::Ring;
 use proto::stats::Stats;
 use proto::time::MonotonicNs;
 use rustix::process::{Pid, Signal};
@@ -118,6 +120,14 @@ impl Place {
         let Ok(dir) = RuntimeDir::open(&self.runtime) else { return Vec::new() };
         let ours = format!("preroll-{}", dir.instance());
         entries(Path::new("/dev/shm")).filter(|name| name.starts_with(&ours)).collect()
+    }
+
+    /// A camera's ring, to look into.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn ring(&self, camera: &str) -> anyhow::Result<Arc<Ring>> {
+        Ok(Ring::open(&RuntimeDir::open(&self.runtime)?.segment(&Name::new(camera)?))?)
     }
 
     /// What is left of an instance that has ended, and should not be.

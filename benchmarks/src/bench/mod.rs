@@ -7,10 +7,12 @@
 //! | [`run`] | `benchmark run`: so many cameras, for so long, with or without clips |
 //! | [`compare`] | `benchmark compare`: two runs side by side |
 //! | [`ring`] | `benchmark ring`: publishing, leasing, waking |
+//! | [`encode`] | `benchmark encode`: a frame's processor time, beside ffmpeg's |
 //! | [`raw_futex`] | what waking is measured against |
 
 pub mod compare;
 pub mod cost;
+pub mod encode;
 pub mod machine;
 pub mod raw_futex;
 pub mod ring;

@@ -239,7 +239,9 @@ pub fn sleep(what: &str, at: &Path) -> anyhow::Result<()> {
             let then = word.value().load(Ordering::Acquire);
             if then != seen {
                 seen = then;
-                taken.push(u128::from((now & u64::from(u32::MAX)).wrapping_sub(then.into()) & u64::from(u32::MAX)));
+                taken.push(u128::from(
+                    (now & u64::from(u32::MAX)).wrapping_sub(then.into()) & u64::from(u32::MAX),
+                ));
             }
         }
     }

@@ -163,7 +163,15 @@ pub fn run(plan: &Plan) -> anyhow::Result<Results> {
         Indicator::new("cpu, % of the machine", cost.cpu_percent.average / cores, 40.0, 70.0),
         Indicator::new("disk, MB/s", cost.disk_mb_per_s.average, 10.0, 20.0),
     ];
-    Ok(Results { schema: SCHEMA, plan: plan.clone(), machine, cameras: cameras.collect(), cost, clips, verdict })
+    Ok(Results {
+        schema: SCHEMA,
+        plan: plan.clone(),
+        machine,
+        cameras: cameras.collect(),
+        cost,
+        clips,
+        verdict,
+    })
 }
 
 fn write_config(plan: &Plan, folder: &Path) -> anyhow::Result<PathBuf> {
@@ -226,7 +234,13 @@ impl fmt::Display for Results {
         writeln!(
             f,
             "{} cameras ({}), {} at {} fps, for {:.0} s, {} clips; {} cores, load {}",
-            plan.cameras, plan.backend, plan.size, plan.fps, plan.duration_s, self.clips.asked, self.machine.cores,
+            plan.cameras,
+            plan.backend,
+            plan.size,
+            plan.fps,
+            plan.duration_s,
+            self.clips.asked,
+            self.machine.cores,
             self.machine.load
         )?;
         writeln!(f, "{:<20} {:>9} {:>9}", "", "average", "peak")?;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use benchmarks::bench::compare::Comparison;
-use benchmarks::bench::ring;
 use benchmarks::bench::run::{self, Plan, Results};
+use benchmarks::bench::{encode, ring};
 use clap::{Parser, Subcommand};
 
 /// Measures the real processes. Figures of one machine, at one time: compare only what was measured together.
@@ -48,6 +48,15 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
+    /// Processor time a frame costs the recorder, beside the ffmpeg command with the same settings
+    Encode {
+        /// How often each
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+        /// Write the results to this file, as JSON
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
     /// The second process of `ring`
     #[command(hide = true)]
     Sleeper {
@@ -84,6 +93,11 @@ fn measure(command: Command) -> anyhow::Result<()> {
         }
         Command::Ring { output } => {
             let results = ring::measure()?;
+            print!("{results}");
+            write(output.as_deref(), &results)?;
+        }
+        Command::Encode { rounds, output } => {
+            let results = encode::measure(rounds)?;
             print!("{results}");
             write(output.as_deref(), &results)?;
         }
