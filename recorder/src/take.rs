@@ -460,6 +460,10 @@ impl Take {
                 given_up.next_if(|(s, _)| *s == sequence).map_or(GapCause::RingOverrun, |(_, why)| *why);
             let lost = if here.is_some() { None } else { Some(why) };
             let remembered = here.copied().or_else(|| ring.moment(sequence));
+            if remembered.is_none() && wanted.is_empty() && self.first.is_none_or(|f| f.previous.is_none()) {
+                // Nothing to guess from: it is counted by the time up to the first that is remembered.
+                continue;
+            }
             let moment = remembered.unwrap_or_else(|| self.guess(sequence, wanted.last()));
             wanted.push(Wanted { moment, lost });
         }
