@@ -297,13 +297,17 @@ mod tests {
             following: Some(Moment { sequence: 1, ..frame(30) }),
             ..evidence(vec![])
         };
-        assert_eq!(later.account().gaps, [Gap { after_sequence: 0, missing: 11, cause: GapCause::CameraStall }]);
+        assert_eq!(
+            later.account().gaps,
+            [Gap { after_sequence: 0, missing: 11, cause: GapCause::CameraStall }]
+        );
     }
 
     #[test]
     fn frames_that_even_the_ledger_has_forgotten_are_missed() {
         let missed = |account: &Account| (account.expected, account.written, account.gaps.clone());
-        let gap = |after_sequence, missing| vec![Gap { after_sequence, missing, cause: GapCause::RingOverrun }];
+        let gap =
+            |after_sequence, missing| vec![Gap { after_sequence, missing, cause: GapCause::RingOverrun }];
         // It begins behind the window, right behind it, between two frames' times.
         for first in [frame(5000), frame(21), Moment { t_capture: MonotonicNs(205 * MS), ..frame(21) }] {
             let forgotten = Evidence { previous: None, following: Some(first), ..evidence(vec![]) };

@@ -188,7 +188,7 @@ fn empty(workshop: &Path) -> io::Result<()> {
     std::fs::remove_dir(workshop)
 }
 
-fn publish(folder: &Path, set: &[Footage], pulse: &Pulse, disk: &Disk) -> io::Result<Manifest> {
+fn publish(folder: &Path, set: &[Footage], pulse: &Arc<Pulse>, disk: &Disk) -> io::Result<Manifest> {
     disk::ask(|| storage::no_link_to(folder))?;
     let ready = folder.join(WORKSHOP).join(READY);
     disk::ask(|| match std::fs::remove_dir_all(&ready) {
@@ -272,7 +272,7 @@ struct Joined {
     size_bytes: u64,
 }
 
-fn join_camera(footage: &Footage, folder: &Path, ready: &Path, pulse: &Pulse) -> io::Result<CameraClip> {
+fn join_camera(footage: &Footage, folder: &Path, ready: &Path, pulse: &Arc<Pulse>) -> io::Result<CameraClip> {
     let camera = &footage.camera;
     let parts = disk::ask(|| part::read_all(&folder.join(WORKSHOP), &camera.name))?;
     let joined = join(&parts, footage, ready, pulse)?;
@@ -328,7 +328,7 @@ fn agree(evidence: &Evidence, rows: &[Row]) -> Evidence {
     Evidence { wanted, ..evidence.clone() }
 }
 
-fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Pulse) -> io::Result<Joined> {
+fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Arc<Pulse>) -> io::Result<Joined> {
     let camera = &footage.camera;
     let mut joined = Joined { rows: Vec::new(), files: Vec::new(), size_bytes: 0 };
     let mut open: Option<(VideoWriter, Settings, MonotonicNs)> = None;
@@ -354,7 +354,10 @@ fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Pulse) -> io::R
             let suffix = if number == 1 { String::new() } else { format!("~{number}") };
             let file = format!("{}{suffix}{}", camera.name, codec.extension());
             let layout = container::layout(codec, camera.fps.milli());
-            let writer = VideoWriter::create(&ready.join(&file), layout, parameters).map_err(to_io)?;
+            // A long film takes its time, and to end it too: every write is a sign of life.
+            let beating = Arc::clone(pulse);
+            let writer = VideoWriter::create(&ready.join(&file), layout, parameters, move || beating.step())
+                .map_err(to_io)?;
             let EncoderChoice { codec, encoder, preset } = part.header.choice.clone();
             joined.files.push(FileMaker { file, codec, encoder, preset, frames: 0 });
             let base = part.rows().next().map_or(part.header.base_ns, |r| r.moment.t_capture);
@@ -369,7 +372,6 @@ fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Pulse) -> io::R
             let pts = part::pts_us(row.moment.t_capture, *base);
             packet.set_pts(Some(pts));
             packet.set_dts(Some(pts));
-            // A long film takes its time; every packet is a sign of life.
             pulse.step();
             joined.rows.push(*row);
             if let Some(file) = joined.files.last_mut() {

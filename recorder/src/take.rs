@@ -169,7 +169,7 @@ impl Take {
             self.codec = begin_chain_at(&mut self.verdict, &last.header.choice);
         }
         if let Some(last) = self.written.last() {
-            self.next = last.sequence + 1;
+            self.next = last.sequence.saturating_add(1);
             tracing::info!(
                 "clip {}: camera {}: going on after frame {} ({} frames are on disk)",
                 self.plan.clip_id,
@@ -411,7 +411,8 @@ impl Take {
                     fps: self.camera.fps,
                     quality: self.quality,
                 };
-                let number = part::next_number(&workshop, &self.camera.name);
+                let number = part::next_number(&workshop, &self.camera.name)
+                    .map_err(|source| PartError::Disk { path: workshop.clone(), source })?;
                 OpenPart::begin(&workshop, &self.camera.name, number, &setup, header, self.warm.take())?
             }
         };
