@@ -29,18 +29,32 @@ thread_local! {
 
 /// Does something that may have to wait for the disk, and nothing else.
 pub(crate) fn ask<T>(question: impl FnOnce() -> T) -> T {
-    let begun = Instant::now();
-    let number = {
+    let _waiting = Waiting::begin();
+    question()
+}
+
+/// Somebody waits for the disk until the value is dropped.
+struct Waiting {
+    number: u64,
+    begun: Instant,
+}
+
+impl Waiting {
+    fn begin() -> Self {
+        let begun = Instant::now();
         let mut asked = lock(&ASKED);
         asked.0 += 1;
         let number = asked.0;
         asked.1.insert(number, begun);
-        number
-    };
-    let answer = question();
-    lock(&ASKED).1.remove(&number);
-    WAITED.with(|w| w.set(w.get() + begun.elapsed()));
-    answer
+        Self { number, begun }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        lock(&ASKED).1.remove(&self.number);
+        WAITED.with(|w| w.set(w.get() + self.begun.elapsed()));
+    }
 }
 
 /// How long this thread has waited for the disk, all in all.
@@ -162,5 +176,17 @@ mod tests {
             std::thread::sleep(Duration::from_millis(2));
         });
         assert!(waited() - before >= Duration::from_millis(2));
+    }
+
+    #[test]
+    fn whoever_panicked_waits_no_more() {
+        let number = std::thread::spawn(|| {
+            let number = Waiting::begin().number;
+            (number, std::panic::catch_unwind(|| ask(|| panic!("as a test"))).is_err())
+        });
+        let (before, panicked) = number.join().unwrap();
+        assert!(panicked);
+        let this_test = std::time::Instant::now();
+        assert!(lock(&ASKED).1.iter().all(|(n, asked)| *n != before + 1 || *asked > this_test));
     }
 }

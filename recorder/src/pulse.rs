@@ -27,6 +27,7 @@ pub(crate) struct Pulse {
     /// Moves on when all have moved on.
     progress: AtomicU64,
     storage: Mutex<Option<String>>,
+    intake: Mutex<Option<String>>,
     disk: OnceLock<Arc<Disk>>,
 }
 
@@ -111,6 +112,11 @@ impl Pulse {
         *lock(&self.storage) = trouble;
     }
 
+    /// What keeps clips from being begun or gone on with.
+    pub(crate) fn set_intake_trouble(&self, trouble: Option<String>) {
+        *lock(&self.intake) = trouble;
+    }
+
     /// From now on the disk's troubles are told too.
     pub(crate) fn show_disk(&self, disk: &Arc<Disk>) {
         let _ = self.disk.set(Arc::clone(disk));
@@ -124,6 +130,7 @@ impl Pulse {
         // What is wrong with the folder as a whole says more than what it did to one file.
         let trouble = of_disk
             .or_else(|| lock(&self.storage).clone())
+            .or_else(|| lock(&self.intake).clone())
             .or_else(|| workers.values().find_map(|w| w.trouble.clone()));
         let held_up = finisher.holds_up() || workers.values().any(|w| w.turns.holds_up());
         if !held_up {
@@ -148,7 +155,10 @@ pub(crate) struct Work<'a>(&'a Pulse);
 
 impl Drop for Work<'_> {
     fn drop(&mut self) {
-        lock(&self.0.finisher).take(false);
+        // A thread that panicked leaves its work undone, and that has to be seen.
+        if !std::thread::panicking() {
+            lock(&self.0.finisher).take(false);
+        }
     }
 }
 
