@@ -12,7 +12,7 @@ use ffmpeg_next::{Packet, codec};
 
 use proto::clip::EncoderChoice;
 use proto::failpoint;
-use proto::frame::{Fps, Geometry};
+use proto::frame::{Fps, Geometry, Moment};
 use proto::name::Name;
 use proto::time::{MonotonicNs, nanos};
 
@@ -33,6 +33,14 @@ pub(crate) enum PartError {
     Encoder { encoder: String, source: ffmpeg::Error },
 }
 
+/// What became of the frames of a part that was given up.
+pub(crate) struct Abandoned {
+    /// The last one in its file.
+    pub(crate) last: Option<Moment>,
+    /// The first that was added and is not.
+    pub(crate) inside: Option<u64>,
+}
+
 /// A part that is being written.
 pub(crate) struct OpenPart {
     encoder: Encoder,
@@ -48,8 +56,8 @@ struct Tape {
     path: PathBuf,
     period_us: i64,
     inside: VecDeque<Row>,
-    /// A packet is in the file.
-    holds_any: bool,
+    /// The last frame whose packet is in the file.
+    last: Option<Moment>,
 }
 
 fn video_path(workshop: &Path, camera: &Name, number: u32) -> PathBuf {
@@ -115,7 +123,7 @@ impl OpenPart {
             })?;
         failpoint::pass("part.begun", path.display());
         let (period_us, inside) = (period_us(setup.fps), VecDeque::new());
-        let tape = Tape { writer, journal, path, period_us, inside, holds_any: false };
+        let tape = Tape { writer, journal, path, period_us, inside, last: None };
         Ok(Self { encoder, choice: header.choice, base_ns: header.base_ns, tape })
     }
 
@@ -141,15 +149,14 @@ impl OpenPart {
         self.tape.journal.end(seal).map_err(disk)
     }
 
-    /// Gives it up where it is, with whatever is in its file. The first frame that was added and is not: what to go on
-    /// with.
-    pub(crate) fn abandon(self) -> Option<u64> {
-        if !self.tape.holds_any {
+    /// Gives it up where it is, with whatever is in its file.
+    pub(crate) fn abandon(self) -> Abandoned {
+        if self.tape.last.is_none() {
             // A disk that stays full would be littered with such files.
             remove(&self.tape.path);
             remove(&self.tape.path.with_extension("journal"));
         }
-        self.tape.inside.front().map(|row| row.moment.sequence)
+        Abandoned { last: self.tape.last, inside: self.tape.inside.front().map(|row| row.moment.sequence) }
     }
 
     fn outcome(
@@ -186,8 +193,7 @@ impl Tape {
         self.journal.add(row, self.writer.seal()).map_err(WriteError::Disk)?;
         failpoint::pass("part.line", self.path.display());
         self.writer.write(packet, self.period_us)?;
-        self.inside.pop_front();
-        self.holds_any = true;
+        self.last = self.inside.pop_front().map(|row| row.moment);
         failpoint::pass("part.packet", self.path.display());
         Ok(())
     }

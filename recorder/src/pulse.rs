@@ -124,7 +124,9 @@ impl Pulse {
 
     pub(crate) fn beat(&self) -> RecorderBeat {
         let disk = self.disk.get();
-        let of_disk = disk.and_then(|d| d.stall().or_else(|| d.trouble()));
+        let stall = disk.and_then(|d| d.stall());
+        let excused = stall.is_some();
+        let of_disk = stall.or_else(|| disk.and_then(|d| d.trouble()));
         let mut workers = lock(&self.workers);
         let mut finisher = lock(&self.finisher);
         // What is wrong with the folder as a whole says more than what it did to one file.
@@ -132,7 +134,8 @@ impl Pulse {
             .or_else(|| lock(&self.storage).clone())
             .or_else(|| lock(&self.intake).clone())
             .or_else(|| workers.values().find_map(|w| w.trouble.clone()));
-        let held_up = finisher.holds_up() || workers.values().any(|w| w.turns.holds_up());
+        // Waiting for a disk is nobody's fault here; any other trouble leaves time to take turns.
+        let held_up = !excused && (finisher.holds_up() || workers.values().any(|w| w.turns.holds_up()));
         if !held_up {
             self.progress.fetch_add(1, Ordering::Relaxed);
             finisher.moved = false;
