@@ -9,9 +9,10 @@ use std::process::Command;
 use std::time::Instant;
 
 use rustix::fs::{FallocateFlags, FileType, Mode};
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::rig::{Rig, TWO_CAMERAS, clip_of, finished, list, manifest, names, process, until};
+use crate::rig::{Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, names, process, until};
 
 /// To the last byte of a small disk.
 fn without_a_floor() -> String {
@@ -446,6 +447,23 @@ fn f22_a_recordings_folder_that_comes_back_brings_its_clips_with_it() {
     rig.command(&["trigger", "--wait"]).code(0);
     rig.assert_complete();
     assert_nobody_was_restarted(&rig);
+}
+
+#[test]
+fn f22_a_recorder_that_starts_while_the_folder_is_away_goes_on_when_it_is_back() {
+    let rig = Rig::start(TWO_CAMERAS);
+    let clip = clip_of(&rig.command(&["trigger", "--post-ms", "1500"]).code(0).json());
+    rig.await_frames(&clip, "left", 40);
+    let away = rig.path("away");
+    std::fs::rename(rig.recordings(), &away).unwrap();
+    let killed = rig.pid_of("recorder");
+    kill(killed, Signal::KILL);
+    rig.await_log("can't look for unfinished clips in");
+    std::fs::rename(&away, rig.recordings()).unwrap();
+    rig.await_manifest(&clip);
+    await_well(&rig);
+    assert_ne!(rig.pid_of("recorder"), killed);
+    rig.assert_complete();
 }
 
 #[test]
