@@ -189,4 +189,31 @@ mod tests {
         pulse.turn(&right, false);
         assert!(pulse.beat().progress > before, "right has nothing to do");
     }
+
+    #[test]
+    fn a_hang_is_seen_whatever_else_is_in_trouble() {
+        let (pulse, left) = (Pulse::default(), Name::new("left").unwrap());
+        pulse.turn(&left, true);
+        pulse.set_trouble(&left, Some("its disk is full".to_owned()));
+        let before = pulse.beat().progress;
+        assert_eq!(pulse.beat().progress, before, "it takes no turn");
+        pulse.turn(&left, true);
+        assert!(pulse.beat().progress > before, "it takes turns while it waits for room");
+    }
+
+    #[test]
+    fn a_finisher_that_panicked_is_not_done() {
+        let pulse = Pulse::default();
+        let panicked = std::thread::scope(|scope| {
+            let works = || {
+                let _working = pulse.work();
+                panic!("as a test");
+            };
+            scope.spawn(works).join().is_err()
+        });
+        assert!(panicked);
+        let before = pulse.beat();
+        assert!(before.busy);
+        assert_eq!(pulse.beat().progress, before.progress);
+    }
 }
