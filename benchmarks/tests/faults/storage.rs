@@ -195,10 +195,9 @@ fn f16_f17_a_full_disk_costs_nothing_that_the_ring_can_hold() {
     let manifest = rig.await_manifest(&clip);
     rig.assert_true();
     assert_lost_to_the_disk(&clip, false);
-    for camera in ["left", "right"] {
-        let interruptions = list(&manifest["cameras"][camera], "interruptions");
-        assert!(interruptions.iter().any(|i| i["cause"] == "disk"), "{interruptions:#?}");
-    }
+    // The other camera's last page may have had room for as long as the disk was full.
+    let interruptions = ["left", "right"].map(|camera| list(&manifest["cameras"][camera], "interruptions"));
+    assert!(interruptions.iter().copied().flatten().any(|i| i["cause"] == "disk"), "{interruptions:#?}");
     assert_eq!(bytes_of(&whole), before, "a finished clip is not touched");
     assert_nobody_was_restarted(rig);
 }
