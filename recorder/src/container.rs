@@ -238,3 +238,41 @@ impl VideoWriter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use proto::clip::EncoderChoice;
+    use proto::frame::{Fps, Geometry, PixelFormat};
+
+    use super::*;
+    use crate::encode::EncoderSetup;
+
+    #[test]
+    fn putting_the_index_in_front_shows_signs_of_life() {
+        const PACKETS: usize = 8;
+        let folder = tempfile::tempdir().unwrap();
+        let choice = EncoderChoice { codec: Codec::Mp4v, encoder: "mpeg4".into(), preset: None };
+        let geometry = Geometry::new(320, 192, PixelFormat::I420).unwrap();
+        let fps = Fps::from_milli(60_000).unwrap();
+        let parameters = EncoderSetup { choice, geometry, fps, quality: 23 }.open().unwrap().parameters();
+        let writes = Arc::new(AtomicUsize::new(0));
+        let counts = Arc::clone(&writes);
+        let count = move || {
+            counts.fetch_add(1, Ordering::Relaxed);
+        };
+        let path = folder.path().join("film.mp4");
+        let mut writer = VideoWriter::create(&path, Layout::FaststartMp4, parameters, count).unwrap();
+        for n in 0..PACKETS {
+            let mut packet = Packet::copy(&vec![0; BUFFER_BYTES]);
+            let pts = Some(i64::try_from(n).unwrap() * 16_667);
+            packet.set_pts(pts);
+            packet.set_dts(pts);
+            writer.write(&mut packet, 16_667).unwrap();
+        }
+        let before = writes.load(Ordering::Relaxed);
+        writer.finish().unwrap();
+        assert!(writes.load(Ordering::Relaxed) - before >= PACKETS, "the whole film is copied");
+    }
+}
