@@ -127,7 +127,7 @@ pub enum RecorderReport {
 /// What the recorder says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RecorderBeat {
-    /// Advances while every thread that has work gets on with it.
+    /// Advances while every thread that has work gets on with it, or a disk doesn't answer.
     pub progress: u64,
     /// Is there anything to make progress with?
     pub busy: bool,

@@ -50,7 +50,7 @@ impl Evidence {
         for wanted in &self.wanted {
             let moment = wanted.moment;
             if before.is_none() {
-                gaps.add(0, self.frames_before(&moment), GapCause::CameraStall);
+                self.add_unknown_before(&moment, &mut gaps);
             }
             if let Some(before) = before {
                 gaps.add(before.sequence, self.never_published(&before, &moment), cause(&before, &moment));
@@ -70,7 +70,7 @@ impl Evidence {
                     gaps.add(before.map_or(0, |b| b.sequence), self.silent_frames(before), cause);
                 }
             }
-            (None, Some(after)) => gaps.add(0, self.frames_before(&after), GapCause::CameraStall),
+            (None, Some(after)) => self.add_unknown_before(&after, &mut gaps),
         }
         let missing = gaps.gaps.iter().fold(0, |sum: u64, g| sum.saturating_add(g.missing));
         Account { expected: missing.saturating_add(written), written, gaps: gaps.gaps }
@@ -96,13 +96,18 @@ impl Evidence {
         end - first
     }
 
-    /// Frames that a camera should have made from the window's start to its very first frame ever: it came up late.
-    fn frames_before(&self, first: &Moment) -> u64 {
-        if first.sequence != 1 {
-            return 0;
-        }
-        let until = first.t_capture.min(self.window.end_ns);
-        nanos(until - self.window.start_ns) / nanos(self.period).max(1)
+    /// The frames that were due in the window before the first one that anything is known of, counted by stepping back
+    /// from it. Before a camera's very first frame it came up late; before any other the frames were there, and even
+    /// the ring's ledger has forgotten them.
+    fn add_unknown_before(&self, first: &Moment, gaps: &mut Gaps) {
+        let period_ns = nanos(self.period).max(1);
+        let since_start = nanos(first.t_capture - self.window.start_ns) / period_ns;
+        // Those due after the window's end are not missed in it.
+        let since_end = nanos(first.t_capture.before(NANOSECOND) - self.window.end_ns) / period_ns;
+        let cause = if first.sequence == 1 { GapCause::CameraStall } else { GapCause::RingOverrun };
+        let newest = first.sequence.saturating_sub(1);
+        gaps.add(newest.saturating_sub(since_start), since_start.saturating_sub(since_end), cause);
+        gaps.reaches = newest.saturating_sub(since_end);
     }
 
     /// Frames that a silent camera should have made from its last one (or the window's start) to the end.
@@ -292,7 +297,32 @@ mod tests {
             following: Some(Moment { sequence: 1, ..frame(30) }),
             ..evidence(vec![])
         };
-        assert_eq!(later.account().gaps.iter().map(|g| g.missing).sum::<u64>(), 10);
+        assert_eq!(
+            later.account().gaps,
+            [Gap { after_sequence: 0, missing: 11, cause: GapCause::CameraStall }]
+        );
+    }
+
+    #[test]
+    fn frames_that_even_the_ledger_has_forgotten_are_missed() {
+        let missed = |account: &Account| (account.expected, account.written, account.gaps.clone());
+        let gap =
+            |after_sequence, missing| vec![Gap { after_sequence, missing, cause: GapCause::RingOverrun }];
+        // It begins behind the window, right behind it, between two frames' times.
+        for first in [frame(5000), frame(21), Moment { t_capture: MonotonicNs(205 * MS), ..frame(21) }] {
+            let forgotten = Evidence { previous: None, following: Some(first), ..evidence(vec![]) };
+            let account = forgotten.account();
+            let inside = if first.t_capture.0 == 205 * MS { 10 } else { 11 };
+            assert_eq!((account.expected, account.written), (inside, 0), "{first:?}");
+            assert!(account.gaps.iter().all(|g| g.cause == GapCause::RingOverrun));
+        }
+        // It begins inside: at a frame that is in the file, and at one that was given up too.
+        let wanted: Vec<_> = (15..=20).map(|n| here(frame(n))).collect();
+        let account = Evidence { previous: None, ..evidence(wanted.clone()) }.account();
+        assert_eq!(missed(&account), (11, 6, gap(9, 5)));
+        let lost = Wanted { lost: Some(GapCause::RingOverrun), ..here(frame(14)) };
+        let account = Evidence { previous: None, ..evidence([vec![lost], wanted].concat()) }.account();
+        assert_eq!(missed(&account), (11, 6, gap(9, 5)));
     }
 
     #[test]

@@ -93,27 +93,34 @@ fn lock(below: &Mutex<Below>) -> MutexGuard<'_, Below> {
     below.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-struct Watched {
+struct Watched<F> {
     file: File,
     path: PathBuf,
     below: Arc<Mutex<Below>>,
+    seals: bool,
+    each_write: F,
 }
 
-impl Write for Watched {
+impl<F: FnMut()> Write for Watched<F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // All or an error: libav does not come back for the rest.
         let result = disk::ask(|| durable::write_all(&mut self.file, bytes, &self.path));
         let mut below = lock(&self.below);
-        below.written += bytes.len() as u64;
-        below.sum.add(bytes);
-        below.note(result).map(|()| bytes.len())
+        if self.seals {
+            below.written += bytes.len() as u64;
+            below.sum.add(bytes);
+        }
+        let result = below.note(result).map(|()| bytes.len());
+        drop(below);
+        (self.each_write)();
+        result
     }
     fn flush(&mut self) -> io::Result<()> {
         disk::ask(|| self.file.flush())
     }
 }
 
-impl Seek for Watched {
+impl<F> Seek for Watched<F> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let result = disk::ask(|| self.file.seek(to));
         lock(&self.below).note(result)
@@ -121,17 +128,32 @@ impl Seek for Watched {
 }
 
 impl VideoWriter {
-    /// Begins a file with one stream. The file must not exist or may be replaced.
+    /// Begins a file with one stream. There must be none at this path; and there is none if it fails. `each_write` is
+    /// called behind every write: to end a long film takes as long as to copy it.
     pub(crate) fn create(
         path: &Path,
         layout: Layout,
-        mut parameters: codec::Parameters,
+        parameters: codec::Parameters,
+        each_write: impl FnMut() + Send + 'static,
     ) -> Result<Self, WriteError> {
         let mut create = OpenOptions::new();
-        create.write(true).create(true).truncate(true).mode(0o600);
+        create.write(true).create_new(true).mode(0o600);
         let file = disk::ask(|| create.open(path)).map_err(WriteError::Disk)?;
+        Self::over(file, path, layout, parameters, each_write).inspect_err(|_| {
+            let _ = disk::ask(|| std::fs::remove_file(path));
+        })
+    }
+
+    fn over(
+        file: File,
+        path: &Path,
+        layout: Layout,
+        mut parameters: codec::Parameters,
+        each_write: impl FnMut() + Send + 'static,
+    ) -> Result<Self, WriteError> {
         let below = Arc::new(Mutex::new(Below::default()));
-        let stream = Watched { file, path: path.to_owned(), below: Arc::clone(&below) };
+        let seals = layout == Layout::FragmentedMp4;
+        let stream = Watched { file, path: path.to_owned(), below: Arc::clone(&below), seals, each_write };
         let (name, fourcc) = match layout {
             Layout::FragmentedMp4 | Layout::FaststartMp4 => ("mp4", [0; 4]),
             Layout::Avi { fourcc, .. } => ("avi", fourcc),
@@ -214,5 +236,43 @@ impl VideoWriter {
             (None, Err(e)) => Err(WriteError::Libav(e)),
             (None, Ok(())) => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use proto::clip::EncoderChoice;
+    use proto::frame::{Fps, Geometry, PixelFormat};
+
+    use super::*;
+    use crate::encode::EncoderSetup;
+
+    #[test]
+    fn putting_the_index_in_front_shows_signs_of_life() {
+        const PACKETS: usize = 8;
+        let folder = tempfile::tempdir().unwrap();
+        let choice = EncoderChoice { codec: Codec::Mp4v, encoder: "mpeg4".into(), preset: None };
+        let geometry = Geometry::new(320, 192, PixelFormat::I420).unwrap();
+        let fps = Fps::from_milli(60_000).unwrap();
+        let parameters = EncoderSetup { choice, geometry, fps, quality: 23 }.open().unwrap().parameters();
+        let writes = Arc::new(AtomicUsize::new(0));
+        let counts = Arc::clone(&writes);
+        let count = move || {
+            counts.fetch_add(1, Ordering::Relaxed);
+        };
+        let path = folder.path().join("film.mp4");
+        let mut writer = VideoWriter::create(&path, Layout::FaststartMp4, parameters, count).unwrap();
+        for n in 0..PACKETS {
+            let mut packet = Packet::copy(&vec![0; BUFFER_BYTES]);
+            let pts = Some(i64::try_from(n).unwrap() * 16_667);
+            packet.set_pts(pts);
+            packet.set_dts(pts);
+            writer.write(&mut packet, 16_667).unwrap();
+        }
+        let before = writes.load(Ordering::Relaxed);
+        writer.finish().unwrap();
+        assert!(writes.load(Ordering::Relaxed) - before >= PACKETS, "the whole film is copied");
     }
 }

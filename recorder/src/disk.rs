@@ -29,18 +29,32 @@ thread_local! {
 
 /// Does something that may have to wait for the disk, and nothing else.
 pub(crate) fn ask<T>(question: impl FnOnce() -> T) -> T {
-    let begun = Instant::now();
-    let number = {
+    let _waiting = Waiting::begin();
+    question()
+}
+
+/// Somebody waits for the disk until the value is dropped.
+struct Waiting {
+    number: u64,
+    begun: Instant,
+}
+
+impl Waiting {
+    fn begin() -> Self {
+        let begun = Instant::now();
         let mut asked = lock(&ASKED);
         asked.0 += 1;
         let number = asked.0;
         asked.1.insert(number, begun);
-        number
-    };
-    let answer = question();
-    lock(&ASKED).1.remove(&number);
-    WAITED.with(|w| w.set(w.get() + begun.elapsed()));
-    answer
+        Self { number, begun }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        lock(&ASKED).1.remove(&self.number);
+        WAITED.with(|w| w.set(w.get() + self.begun.elapsed()));
+    }
 }
 
 /// How long this thread has waited for the disk, all in all.
@@ -162,5 +176,18 @@ mod tests {
             std::thread::sleep(Duration::from_millis(2));
         });
         assert!(waited() - before >= Duration::from_millis(2));
+    }
+
+    #[test]
+    fn whoever_panicked_waits_no_more() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let waits = move || {
+            let waiting = Waiting::begin();
+            tell.send(waiting.number).unwrap();
+            panic!("as a test");
+        };
+        assert!(std::thread::spawn(waits).join().is_err());
+        let number = told.recv().unwrap();
+        assert!(!lock(&ASKED).1.contains_key(&number));
     }
 }

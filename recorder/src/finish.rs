@@ -35,6 +35,9 @@ use crate::take::Footage;
 const READY: &str = "ready";
 /// How long finished footage waits before a failed publication is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// Before the end it is tried for so long, this often.
+const LAST_TRIES: Duration = Duration::from_secs(1);
+const LAST_TRY_AGAIN: Duration = Duration::from_millis(100);
 
 /// What the finisher is told.
 pub(crate) enum Finishing {
@@ -53,12 +56,19 @@ pub(crate) fn run(
 ) {
     let mut sets: HashMap<PathBuf, Vec<Footage>> = HashMap::new();
     let mut failed: Vec<PathBuf> = Vec::new();
+    // Why a clip couldn't be finished the last time: a person is told once.
+    let mut said: HashMap<PathBuf, String> = HashMap::new();
     let mut tried = Instant::now();
+    let mut ending: Option<Instant> = None;
     loop {
-        let told = if failed.is_empty() {
-            queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        } else {
-            queue.recv_timeout(TRY_AGAIN)
+        let told = match (ending, failed.is_empty()) {
+            (Some(since), false) if since.elapsed() < LAST_TRIES => {
+                std::thread::sleep(LAST_TRY_AGAIN);
+                Ok(Finishing::End)
+            }
+            (Some(_), _) => return,
+            (None, true) => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            (None, false) => queue.recv_timeout(TRY_AGAIN),
         };
         let mut ready: Vec<PathBuf> = match told {
             Ok(Finishing::Camera(footage)) => {
@@ -69,9 +79,12 @@ pub(crate) fn run(
                 if set.len() == cameras { vec![folder] } else { Vec::new() }
             }
             Err(RecvTimeoutError::Timeout) => Vec::new(),
-            Ok(Finishing::End) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(Finishing::End) | Err(RecvTimeoutError::Disconnected) => {
+                ending.get_or_insert_with(Instant::now);
+                Vec::new()
+            }
         };
-        if tried.elapsed() >= TRY_AGAIN {
+        if ending.is_some() || tried.elapsed() >= TRY_AGAIN {
             ready.append(&mut failed);
         }
         for folder in ready {
@@ -81,6 +94,7 @@ pub(crate) fn run(
                 Ok(manifest) => {
                     announce(&folder, &manifest, reports);
                     sets.remove(&folder);
+                    said.remove(&folder);
                     pulse.clip_closed();
                 }
                 // Somebody has removed it. There is nothing left to finish, and nobody waits for it.
@@ -90,10 +104,14 @@ pub(crate) fn run(
                     pulse.clip_closed();
                 }
                 Err(e) => {
-                    tracing::error!(
-                        "clip {}: can't be finished: {e}; trying again until it works",
-                        folder.display()
-                    );
+                    let why = e.to_string();
+                    if said.get(&folder) != Some(&why) {
+                        tracing::error!(
+                            "clip {}: can't be finished: {why}; trying again until it works",
+                            folder.display()
+                        );
+                        said.insert(folder.clone(), why);
+                    }
                     let what = format!("clip {} can't be finished: {e}", folder.display());
                     pulse.set_storage_trouble(Some(disk::with_advice(&what, &e)));
                     failed.push(folder);
@@ -148,16 +166,24 @@ fn frames_text(n: u64) -> String {
     if n == 1 { "1 frame".to_owned() } else { format!("{n} frames") }
 }
 
-/// The manifest that is there already: then only the workshop has to go.
-pub(crate) fn already_finished(folder: &Path) -> Option<Manifest> {
+/// The manifest that is there already: then only the workshop has to go. One that can't be read now is an error: a
+/// finished clip must not be taken for an unfinished one.
+pub(crate) fn already_finished(folder: &Path) -> io::Result<Option<Manifest>> {
     let path = folder.join(MANIFEST);
-    let manifest = serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?;
-    // Whoever wrote it may have been killed before its name was on the disk. Until then the workshop has to stay.
-    match durable::sync(&path) {
-        Ok(()) => clear_workshop(folder),
-        Err(e) => tracing::warn!("{} may not be on the disk yet: {e}", path.display()),
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let Ok(manifest) = serde_json::from_slice(&text) else { return Ok(None) };
+    if folder.join(WORKSHOP).try_exists()? {
+        // Whoever wrote it may have been killed before its name was on the disk, or have been told that it can't be
+        // flushed, and the kernel would call a second flush a success: it is written anew. Until then the workshop has
+        // to stay.
+        durable::replace_synced(&path, &text)?;
+        clear_workshop(folder);
     }
-    Some(manifest)
+    Ok(Some(manifest))
 }
 
 fn clear_workshop(folder: &Path) {
@@ -188,7 +214,7 @@ fn empty(workshop: &Path) -> io::Result<()> {
     std::fs::remove_dir(workshop)
 }
 
-fn publish(folder: &Path, set: &[Footage], pulse: &Pulse, disk: &Disk) -> io::Result<Manifest> {
+fn publish(folder: &Path, set: &[Footage], pulse: &Arc<Pulse>, disk: &Disk) -> io::Result<Manifest> {
     disk::ask(|| storage::no_link_to(folder))?;
     let ready = folder.join(WORKSHOP).join(READY);
     disk::ask(|| match std::fs::remove_dir_all(&ready) {
@@ -272,7 +298,7 @@ struct Joined {
     size_bytes: u64,
 }
 
-fn join_camera(footage: &Footage, folder: &Path, ready: &Path, pulse: &Pulse) -> io::Result<CameraClip> {
+fn join_camera(footage: &Footage, folder: &Path, ready: &Path, pulse: &Arc<Pulse>) -> io::Result<CameraClip> {
     let camera = &footage.camera;
     let parts = disk::ask(|| part::read_all(&folder.join(WORKSHOP), &camera.name))?;
     let joined = join(&parts, footage, ready, pulse)?;
@@ -328,7 +354,7 @@ fn agree(evidence: &Evidence, rows: &[Row]) -> Evidence {
     Evidence { wanted, ..evidence.clone() }
 }
 
-fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Pulse) -> io::Result<Joined> {
+fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Arc<Pulse>) -> io::Result<Joined> {
     let camera = &footage.camera;
     let mut joined = Joined { rows: Vec::new(), files: Vec::new(), size_bytes: 0 };
     let mut open: Option<(VideoWriter, Settings, MonotonicNs)> = None;
@@ -354,7 +380,10 @@ fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Pulse) -> io::R
             let suffix = if number == 1 { String::new() } else { format!("~{number}") };
             let file = format!("{}{suffix}{}", camera.name, codec.extension());
             let layout = container::layout(codec, camera.fps.milli());
-            let writer = VideoWriter::create(&ready.join(&file), layout, parameters).map_err(to_io)?;
+            // A long film takes its time, and to end it too: every write is a sign of life.
+            let beating = Arc::clone(pulse);
+            let writer = VideoWriter::create(&ready.join(&file), layout, parameters, move || beating.step())
+                .map_err(to_io)?;
             let EncoderChoice { codec, encoder, preset } = part.header.choice.clone();
             joined.files.push(FileMaker { file, codec, encoder, preset, frames: 0 });
             let base = part.rows().next().map_or(part.header.base_ns, |r| r.moment.t_capture);
@@ -369,7 +398,6 @@ fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Pulse) -> io::R
             let pts = part::pts_us(row.moment.t_capture, *base);
             packet.set_pts(Some(pts));
             packet.set_dts(Some(pts));
-            // A long film takes its time; every packet is a sign of life.
             pulse.step();
             joined.rows.push(*row);
             if let Some(file) = joined.files.last_mut() {

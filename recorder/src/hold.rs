@@ -9,6 +9,8 @@ use proto::clip::plan_path;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
+use crate::disk;
+
 /// How often something is tried again for which there was no descriptor.
 const TRY_AGAIN: Duration = Duration::from_millis(250);
 
@@ -32,10 +34,11 @@ impl Hold {
 
 /// Asks for something of a clip's folder until there is a descriptor for it: a plan that can't be opened for want of
 /// one is as good as it was.
-pub(crate) fn patiently<T>(folder: &Path, ask: impl Fn() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn patiently<T>(folder: &Path, once: impl Fn() -> io::Result<T>) -> io::Result<T> {
     let mut told = false;
     loop {
-        let answer = ask();
+        // To wait for a descriptor is not to wait for the disk.
+        let answer = disk::ask(&once);
         let error = answer.as_ref().err().and_then(Errno::from_io_error);
         if !matches!(error, Some(Errno::MFILE | Errno::NFILE)) {
             return answer;

@@ -96,13 +96,15 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Begins one. There must be none at this path.
+    /// Begins one. There must be none at this path; and there is none if it fails.
     pub(crate) fn create(path: &Path, header: &PartHeader) -> io::Result<Self> {
         let mut line = serde_json::to_vec(header)?;
         line.push(b'\n');
         disk::ask(|| {
             let mut file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
-            durable::write_all(&mut file, &line, path)?;
+            durable::write_all(&mut file, &line, path).inspect_err(|_| {
+                let _ = std::fs::remove_file(path);
+            })?;
             Ok(Self { file, path: path.to_owned() })
         })
     }

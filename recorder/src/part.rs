@@ -1,7 +1,7 @@
 //! A part: a stretch of one camera's clip by one encoder, as a fragmented MP4 with a journal beside it. A recorder
 //! that is killed leaves its part behind; the next one reads how far it got and begins another.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -12,7 +12,7 @@ use ffmpeg_next::{Packet, codec};
 
 use proto::clip::EncoderChoice;
 use proto::failpoint;
-use proto::frame::{Fps, Geometry};
+use proto::frame::{Fps, Geometry, Moment};
 use proto::name::Name;
 use proto::time::{MonotonicNs, nanos};
 
@@ -33,6 +33,14 @@ pub(crate) enum PartError {
     Encoder { encoder: String, source: ffmpeg::Error },
 }
 
+/// What became of the frames of a part that was given up.
+pub(crate) struct Abandoned {
+    /// The last one in its file.
+    pub(crate) last: Option<Moment>,
+    /// The first that was added and is not.
+    pub(crate) inside: Option<u64>,
+}
+
 /// A part that is being written.
 pub(crate) struct OpenPart {
     encoder: Encoder,
@@ -48,8 +56,8 @@ struct Tape {
     path: PathBuf,
     period_us: i64,
     inside: VecDeque<Row>,
-    /// A packet is in the file.
-    holds_any: bool,
+    /// The last frame whose packet is in the file.
+    last: Option<Moment>,
 }
 
 fn video_path(workshop: &Path, camera: &Name, number: u32) -> PathBuf {
@@ -60,11 +68,25 @@ fn journal_path(workshop: &Path, camera: &Name, number: u32) -> PathBuf {
     workshop.join(format!("{camera}.part{number}.journal"))
 }
 
+/// The numbers of a camera's parts, in order, by the files that are there. A workshop that can't be listed is an error:
+/// it must not be taken for an empty one.
+fn numbers(workshop: &Path, camera: &Name) -> io::Result<BTreeSet<u32>> {
+    let mut numbers = BTreeSet::new();
+    for entry in std::fs::read_dir(workshop)? {
+        numbers.extend(entry?.file_name().to_str().and_then(|file| number_of(file, camera)));
+    }
+    Ok(numbers)
+}
+
+fn number_of(file: &str, camera: &Name) -> Option<u32> {
+    let rest = file.strip_prefix(camera.as_str())?.strip_prefix(".part")?;
+    rest.strip_suffix(".mp4").or_else(|| rest.strip_suffix(".journal"))?.parse().ok()
+}
+
 /// The number that the next part may have: no file of an earlier one is ever touched again.
-pub(crate) fn next_number(workshop: &Path, camera: &Name) -> u32 {
-    let taken =
-        |n: &u32| video_path(workshop, camera, *n).exists() || journal_path(workshop, camera, *n).exists();
-    (1..u32::MAX).find(|n| !taken(n)).unwrap_or(u32::MAX)
+pub(crate) fn next_number(workshop: &Path, camera: &Name) -> io::Result<u32> {
+    let taken = disk::ask(|| numbers(workshop, camera))?;
+    Ok(taken.last().map_or(1, |last| last.saturating_add(1)))
 }
 
 /// A frame's video time.
@@ -91,17 +113,17 @@ impl OpenPart {
         let disk = |source| PartError::Disk { path: path.clone(), source };
         let encoder = setup.open_unless(warm).map_err(|e| encoder_error(setup, e))?;
         failpoint::pass("encoder.opened", path.display());
-        let files = (|| {
-            let journal = Journal::create(&journal_path(workshop, camera, number), &header).map_err(disk)?;
-            failpoint::pass("part.journal", path.display());
-            let writer = VideoWriter::create(&path, Layout::FragmentedMp4, encoder.parameters())
-                .map_err(|e| write_error(&path, &setup.choice.encoder, e))?;
-            Ok((journal, writer))
-        })();
-        let (journal, writer) = files.inspect_err(|_| remove(&path))?;
+        let lines = journal_path(workshop, camera, number);
+        let journal = Journal::create(&lines, &header).map_err(disk)?;
+        failpoint::pass("part.journal", path.display());
+        let writer =
+            VideoWriter::create(&path, Layout::FragmentedMp4, encoder.parameters(), || ()).map_err(|e| {
+                remove(&lines);
+                write_error(&path, &setup.choice.encoder, e)
+            })?;
         failpoint::pass("part.begun", path.display());
         let (period_us, inside) = (period_us(setup.fps), VecDeque::new());
-        let tape = Tape { writer, journal, path, period_us, inside, holds_any: false };
+        let tape = Tape { writer, journal, path, period_us, inside, last: None };
         Ok(Self { encoder, choice: header.choice, base_ns: header.base_ns, tape })
     }
 
@@ -127,14 +149,14 @@ impl OpenPart {
         self.tape.journal.end(seal).map_err(disk)
     }
 
-    /// Gives it up where it is, with whatever is in its file. The first frame that was added and is not: what to go on
-    /// with.
-    pub(crate) fn abandon(self) -> Option<u64> {
-        if !self.tape.holds_any {
+    /// Gives it up where it is, with whatever is in its file.
+    pub(crate) fn abandon(self) -> Abandoned {
+        if self.tape.last.is_none() {
             // A disk that stays full would be littered with such files.
             remove(&self.tape.path);
+            remove(&self.tape.path.with_extension("journal"));
         }
-        self.tape.inside.front().map(|row| row.moment.sequence)
+        Abandoned { last: self.tape.last, inside: self.tape.inside.front().map(|row| row.moment.sequence) }
     }
 
     fn outcome(
@@ -151,11 +173,9 @@ impl OpenPart {
     }
 }
 
-/// Takes away a part that has nothing in it, as well as can be.
-fn remove(video: &Path) {
-    for path in [video.to_owned(), video.with_extension("journal")] {
-        let _ = disk::ask(|| std::fs::remove_file(path));
-    }
+/// Takes away a file of a part that has nothing in it, as well as can be.
+fn remove(path: &Path) {
+    let _ = disk::ask(|| std::fs::remove_file(path));
 }
 
 impl Tape {
@@ -173,8 +193,7 @@ impl Tape {
         self.journal.add(row, self.writer.seal()).map_err(WriteError::Disk)?;
         failpoint::pass("part.line", self.path.display());
         self.writer.write(packet, self.period_us)?;
-        self.inside.pop_front();
-        self.holds_any = true;
+        self.last = self.inside.pop_front().map(|row| row.moment);
         failpoint::pass("part.packet", self.path.display());
         Ok(())
     }
@@ -215,7 +234,7 @@ pub(crate) fn bytes(workshop: &Path) -> io::Result<u64> {
 pub(crate) fn read_all(workshop: &Path, camera: &Name) -> io::Result<Vec<Part>> {
     failpoint::check("part.read", workshop.join(camera.as_str()).display())?;
     let mut parts = Vec::new();
-    for number in 1..next_number(workshop, camera) {
+    for number in numbers(workshop, camera)? {
         let path = video_path(workshop, camera, number);
         let (Some(Some(record)), Some(video)) =
             (if_there(journal::read(&journal_path(workshop, camera, number)))?, if_there(File::open(&path))?)
@@ -257,18 +276,19 @@ fn whole(lines: &[Line], video: &File) -> io::Result<usize> {
 /// Goes from box to box (their length, then their name) until the packet's own has ended.
 fn is_whole_fragment(video: &File, mut at: u64, length: u64) -> io::Result<bool> {
     const HEAD: u64 = 8;
-    while at + HEAD <= length {
+    while at.saturating_add(HEAD) <= length {
         let mut head = [0; 8];
         video.read_exact_at(&mut head, at)?;
         let [a, b, c, d, name @ ..] = head;
         let size = u64::from(u32::from_be_bytes([a, b, c, d]));
-        if size < HEAD || at + size > length {
+        let end = at.saturating_add(size);
+        if size < HEAD || end > length {
             return Ok(false);
         }
         if name == *b"mdat" {
             return Ok(true);
         }
-        at += size;
+        at = end;
     }
     Ok(false)
 }
@@ -285,7 +305,9 @@ impl Part {
         if beginning != Some(self.start.sum) {
             return Ok(None);
         }
-        let Some(input) = disk::ask(|| raw::open_by_header(&self.path)) else { return Ok(None) };
+        let Some(input) = unless_lost(disk::ask(|| raw::open_by_header(&self.path)))? else {
+            return Ok(None);
+        };
         Ok(input.stream(0).map(|stream| raw::with_size(stream.parameters(), geometry)))
     }
 
@@ -299,7 +321,8 @@ impl Part {
             File::open(&self.path).and_then(|mut v| Ok((v.seek(SeekFrom::Start(self.start.offset))?, v)))
         });
         let (mut at, mut video) = video.map_err(WriteError::Disk)?;
-        let Some(mut input) = disk::ask(|| raw::open_by_header(&self.path)) else { return Ok(()) };
+        let input = unless_lost(disk::ask(|| raw::open_by_header(&self.path))).map_err(WriteError::Disk)?;
+        let Some(mut input) = input else { return Ok(()) };
         let mut broken = false;
         for line in &self.lines {
             let end = line.seal.map_or(u64::MAX, |seal| seal.offset);
@@ -313,7 +336,8 @@ impl Part {
                 None => true,
             };
             let mut packet = Packet::empty();
-            if disk::ask(|| packet.read(&mut input)).is_err() || packet.is_corrupt() || packet.size() == 0 {
+            let read = unless_lost(disk::ask(|| packet.read(&mut input))).map_err(WriteError::Disk)?;
+            if read.is_none() || packet.is_corrupt() || packet.size() == 0 {
                 return Ok(());
             }
             // The times in the file are not used: a fragment written at once can't know how long its frame will last,
@@ -332,6 +356,18 @@ impl Part {
     }
 }
 
+/// `None` when libav says that there is nothing to be read, or nonsense. What the system says (no descriptor, an error
+/// of the disk) says nothing about the file, and is to be tried again.
+fn unless_lost<T>(result: Result<T, ffmpeg::Error>) -> io::Result<Option<T>> {
+    match result {
+        Ok(read) => Ok(Some(read)),
+        // libav's own word for what it can't make sense of.
+        Err(ffmpeg::Error::Other { errno: ffmpeg::error::EINVAL }) => Ok(None),
+        Err(ffmpeg::Error::Other { errno }) => Err(io::Error::from_raw_os_error(errno)),
+        Err(_) => Ok(None),
+    }
+}
+
 /// The sum over so many bytes; `None` when there are fewer.
 fn sum(video: &mut File, bytes: u64) -> io::Result<Option<u64>> {
     let (mut sum, mut buffer) = (Sum::default(), [0; 64 * 1024]);
@@ -341,5 +377,44 @@ fn sum(video: &mut File, bytes: u64) -> io::Result<Option<u64>> {
             0 => return Ok((rest.limit() == 0).then_some(sum.0)),
             n => sum.add(&buffer[..n]),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_numbered_behind_every_file_that_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let workshop = folder.path();
+        let cam = Name::new("cam").unwrap();
+        assert_eq!(next_number(workshop, &cam).unwrap(), 1);
+        for file in ["cam.part1.mp4", "cam.part3.journal", "cam2.part9.mp4", "cam.part7.txt", "plan.json"] {
+            std::fs::write(workshop.join(file), "").unwrap();
+        }
+        assert_eq!(numbers(workshop, &cam).unwrap(), BTreeSet::from([1, 3]));
+        assert_eq!(next_number(workshop, &cam).unwrap(), 4);
+        assert!(
+            next_number(&workshop.join("away"), &cam).is_err(),
+            "a folder that is away is not an empty one"
+        );
+    }
+
+    #[test]
+    fn only_what_libav_says_of_the_contents_makes_a_part_lost() {
+        let of = |error| unless_lost::<()>(Err(error));
+        assert!(matches!(of(ffmpeg::Error::InvalidData), Ok(None)));
+        assert!(matches!(of(ffmpeg::Error::Eof), Ok(None)));
+        let none_left = of(ffmpeg::Error::Other { errno: ffmpeg::error::EMFILE });
+        assert_eq!(none_left.unwrap_err().raw_os_error(), Some(ffmpeg::error::EMFILE));
+    }
+
+    #[test]
+    fn a_box_of_any_length_is_gone_over_without_a_panic() {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(&[0xff; 64], 0).unwrap();
+        assert!(!is_whole_fragment(&file, 0, 64).unwrap());
+        assert!(!is_whole_fragment(&file, u64::MAX - 3, 64).unwrap());
     }
 }

@@ -324,7 +324,7 @@ fn join(workshop: &Path, camera: &CameraConfig, codec: Codec) -> Result<std::pat
     let part = parts.first().ok_or("the part holds no frame")?;
     let parameters = part.parameters(&camera.geometry).map_err(text)?.ok_or("the part can't be read")?;
     let path = workshop.join(format!("probe{}", codec.extension()));
-    let mut writer = VideoWriter::create(&path, container::layout(codec, fps_milli), parameters)
+    let mut writer = VideoWriter::create(&path, container::layout(codec, fps_milli), parameters, || ())
         .map_err(|e| e.to_string())?;
     part.each_packet(|_, packet| writer.write(packet, 1_000_000_000 / i64::from(fps_milli)))
         .map_err(|e| e.to_string())?;

@@ -27,6 +27,7 @@ pub(crate) struct Pulse {
     /// Moves on when all have moved on.
     progress: AtomicU64,
     storage: Mutex<Option<String>>,
+    intake: Mutex<Option<String>>,
     disk: OnceLock<Arc<Disk>>,
 }
 
@@ -111,6 +112,11 @@ impl Pulse {
         *lock(&self.storage) = trouble;
     }
 
+    /// What keeps clips from being begun or gone on with.
+    pub(crate) fn set_intake_trouble(&self, trouble: Option<String>) {
+        *lock(&self.intake) = trouble;
+    }
+
     /// From now on the disk's troubles are told too.
     pub(crate) fn show_disk(&self, disk: &Arc<Disk>) {
         let _ = self.disk.set(Arc::clone(disk));
@@ -118,14 +124,18 @@ impl Pulse {
 
     pub(crate) fn beat(&self) -> RecorderBeat {
         let disk = self.disk.get();
-        let of_disk = disk.and_then(|d| d.stall().or_else(|| d.trouble()));
+        let stall = disk.and_then(|d| d.stall());
+        let excused = stall.is_some();
+        let of_disk = stall.or_else(|| disk.and_then(|d| d.trouble()));
         let mut workers = lock(&self.workers);
         let mut finisher = lock(&self.finisher);
         // What is wrong with the folder as a whole says more than what it did to one file.
         let trouble = of_disk
             .or_else(|| lock(&self.storage).clone())
+            .or_else(|| lock(&self.intake).clone())
             .or_else(|| workers.values().find_map(|w| w.trouble.clone()));
-        let held_up = finisher.holds_up() || workers.values().any(|w| w.turns.holds_up());
+        // Waiting for a disk is nobody's fault here; any other trouble leaves time to take turns.
+        let held_up = !excused && (finisher.holds_up() || workers.values().any(|w| w.turns.holds_up()));
         if !held_up {
             self.progress.fetch_add(1, Ordering::Relaxed);
             finisher.moved = false;
@@ -148,7 +158,10 @@ pub(crate) struct Work<'a>(&'a Pulse);
 
 impl Drop for Work<'_> {
     fn drop(&mut self) {
-        lock(&self.0.finisher).take(false);
+        // A thread that panicked leaves its work undone, and that has to be seen.
+        if !std::thread::panicking() {
+            lock(&self.0.finisher).take(false);
+        }
     }
 }
 
@@ -175,5 +188,32 @@ mod tests {
         assert!(pulse.beat().busy);
         pulse.turn(&right, false);
         assert!(pulse.beat().progress > before, "right has nothing to do");
+    }
+
+    #[test]
+    fn a_hang_is_seen_whatever_else_is_in_trouble() {
+        let (pulse, left) = (Pulse::default(), Name::new("left").unwrap());
+        pulse.turn(&left, true);
+        pulse.set_trouble(&left, Some("its disk is full".to_owned()));
+        let before = pulse.beat().progress;
+        assert_eq!(pulse.beat().progress, before, "it takes no turn");
+        pulse.turn(&left, true);
+        assert!(pulse.beat().progress > before, "it takes turns while it waits for room");
+    }
+
+    #[test]
+    fn a_finisher_that_panicked_is_not_done() {
+        let pulse = Pulse::default();
+        let panicked = std::thread::scope(|scope| {
+            let works = || {
+                let _working = pulse.work();
+                panic!("as a test");
+            };
+            scope.spawn(works).join().is_err()
+        });
+        assert!(panicked);
+        let before = pulse.beat();
+        assert!(before.busy);
+        assert_eq!(pulse.beat().progress, before.progress);
     }
 }

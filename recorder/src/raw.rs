@@ -80,8 +80,8 @@ extern "C" fn give_back<P: Pixels>(owner: *mut c_void, _start: *mut u8) {
 
 /// Opens a file by what its own header says of it. ffmpeg-next's way also decodes some frames to find out more: 20 to
 /// 60 ms that a recovering recorder doesn't have, for files that we wrote ourselves.
-pub(crate) fn open_by_header(path: &Path) -> Option<format::context::Input> {
-    let path = CString::new(path.as_os_str().as_encoded_bytes()).ok()?;
+pub(crate) fn open_by_header(path: &Path) -> Result<format::context::Input, ffmpeg_next::Error> {
+    let path = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| ffmpeg_next::Error::Bug)?;
     let mut context = std::ptr::null_mut();
     // SAFETY: `path` is a C string that outlives the call; a null context, format and options ask libav to allocate
     // and to find out by itself. On failure it allocates nothing that is ours to free.
@@ -89,10 +89,10 @@ pub(crate) fn open_by_header(path: &Path) -> Option<format::context::Input> {
         ffi::avformat_open_input(&raw mut context, path.as_ptr(), std::ptr::null(), std::ptr::null_mut())
     };
     if opened < 0 {
-        return None;
+        return Err(ffmpeg_next::Error::from(opened));
     }
     // SAFETY: libav made this context, open for input, and nobody else has it: the value returned owns it.
-    Some(unsafe { format::context::Input::wrap(context) })
+    Ok(unsafe { format::context::Input::wrap(context) })
 }
 
 /// Ends the fragment that a fragmented MP4 is at: what was written so far becomes readable.

@@ -1,15 +1,16 @@
 //! The recorder as a whole: arms itself, takes orders, hands plans to workers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
-use proto::clip::{CodecVerdict, Plan, plan_path, unfinished_clips};
+use proto::clip::{CodecVerdict, MANIFEST, Plan, plan_path, unfinished_clips};
 use proto::config::{CameraConfig, Config};
 use proto::failpoint;
 use proto::instance::{ChildId, RuntimeDir};
@@ -28,6 +29,8 @@ use crate::worker::{Job, Worker};
 
 /// How far ahead a stop sets the end of open clips: longer than it takes to tell every worker.
 const LAST_FRAMES: Duration = Duration::from_millis(50);
+/// How often a folder that can't be read is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// `recorder --probe`: tries every codec and prints the verdict as JSON.
 pub(crate) fn probe(runtime_dir: &Path) -> anyhow::Result<()> {
@@ -56,7 +59,15 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
     let mut desk = Desk::open(&config, &dir, &rings, &verdict, &reports, &pulse, &disk)?;
     // The probe has begun, or need not; and it has ended, or need not begin.
     let (mut probing, known_by_now) = (false, Arc::new(AtomicBool::new(false)));
-    for order in orders {
+    loop {
+        let order = match desk.next(&orders) {
+            Ok(order) => order,
+            Err(RecvTimeoutError::Timeout) => {
+                desk.try_again();
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
         match order {
             RecorderOrder::Arm { verdict: known, sessions } => {
                 match known {
@@ -82,10 +93,9 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
                     disk.use_session(session);
                 }
                 for session in sessions {
-                    for folder in disk::ask(|| unfinished_clips(&session)).unwrap_or_default() {
-                        desk.take_on(&folder);
-                    }
+                    desk.take_on_all(&session);
                 }
+                desk.show_waiting();
                 // What no clip has taken is not needed.
                 desk.tell_all(|| Job::Cool);
             }
@@ -97,6 +107,7 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
             RecorderOrder::Clip(folder) => {
                 failpoint::pass("clip.told", folder.display());
                 desk.take_on(&folder);
+                desk.show_waiting();
             }
             RecorderOrder::Rings => desk.look_at_rings(),
             RecorderOrder::Stop => break,
@@ -168,6 +179,9 @@ struct Desk {
     workers: HashMap<Name, (Sender<Job>, JoinHandle<()>)>,
     finisher: (Sender<Finishing>, JoinHandle<()>),
     taken_on: HashSet<PathBuf>,
+    /// Sessions that couldn't be listed, and clips that couldn't be taken on, with the reason.
+    unlisted: BTreeMap<PathBuf, String>,
+    waiting: BTreeMap<PathBuf, String>,
     reports: Reports<RecorderReport>,
     pulse: Arc<Pulse>,
 }
@@ -210,38 +224,111 @@ impl Desk {
             workers,
             finisher: (footage, finisher),
             taken_on: HashSet::new(),
+            unlisted: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             reports: reports.clone(),
             pulse: Arc::clone(pulse),
         })
     }
 
-    /// Begins a clip, or goes on with one that another recorder left. Safe to repeat.
+    /// The next order. Only while something has to be tried again, it is not waited for longer than that.
+    fn next(&self, orders: &Receiver<RecorderOrder>) -> Result<RecorderOrder, RecvTimeoutError> {
+        if self.unlisted.is_empty() && self.waiting.is_empty() {
+            orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            orders.recv_timeout(TRY_AGAIN)
+        }
+    }
+
+    /// Looks again for what couldn't be read.
+    fn try_again(&mut self) {
+        for session in self.unlisted.keys().cloned().collect::<Vec<_>>() {
+            self.take_on_all(&session);
+        }
+        for folder in self.waiting.keys().cloned().collect::<Vec<_>>() {
+            self.take_on(&folder);
+        }
+        self.show_waiting();
+    }
+
+    /// Takes on whatever is unfinished in a session.
+    fn take_on_all(&mut self, session: &Path) {
+        match disk::ask(|| unfinished_clips(session)) {
+            Ok(folders) => {
+                self.unlisted.remove(session);
+                folders.iter().for_each(|folder| self.take_on(folder));
+            }
+            Err(e) => {
+                let why = format!("can't look for unfinished clips in {}: {e}", session.display());
+                if self.unlisted.get(session) != Some(&why) {
+                    tracing::error!("{why}; trying again until it works");
+                    self.unlisted.insert(session.to_owned(), why);
+                }
+            }
+        }
+    }
+
+    /// Begins a clip, or goes on with one that another recorder left. Safe to repeat. One that can't be read now is
+    /// tried again: its plan was accepted, and the folder may only be away.
     fn take_on(&mut self, folder: &Path) {
-        if self.taken_on.contains(folder) {
+        let Err(e) = self.try_to_take_on(folder) else {
+            self.waiting.remove(folder);
             return;
+        };
+        let has_no_plan = || {
+            let there = |path: &Path| path.try_exists().ok();
+            there(&folder.join(MANIFEST)) == Some(true) && there(&plan_path(folder)) == Some(false)
+        };
+        if disk::ask(|| storage::is_removed(folder) || has_no_plan()) {
+            self.waiting.remove(folder);
+            return self.lose(folder, &e.into());
+        }
+        let why = format!("clip {} can't be taken on: {e}", folder.display());
+        if self.waiting.get(folder) != Some(&why) {
+            tracing::error!("{why}; trying again until it works");
+            self.waiting.insert(folder.to_owned(), why);
+        }
+    }
+
+    /// Shows a person why a clip has to wait. That a session is gone says nothing of any clip: it may have been removed
+    /// with all of them, and is only looked for.
+    fn show_waiting(&self) {
+        let gone = |session: &&PathBuf| disk::ask(|| matches!(session.try_exists(), Ok(false)));
+        let unlisted = self.unlisted.iter().find(|(session, _)| !gone(session));
+        let why = self.waiting.values().next().or(unlisted.map(|(_, why)| why));
+        self.pulse.set_intake_trouble(
+            why.map(|why| format!("{why}. It is tried again until it works; nothing has to be restarted")),
+        );
+    }
+
+    fn try_to_take_on(&mut self, folder: &Path) -> io::Result<()> {
+        if self.taken_on.contains(folder) {
+            return Ok(());
         }
         // Nothing is left in it but the plan's empty place.
-        if disk::ask(|| !plan_path(folder).exists() && finish::already_finished(folder).is_some()) {
-            return;
+        if disk::ask(|| -> io::Result<bool> {
+            Ok(!plan_path(folder).try_exists()? && finish::already_finished(folder)?.is_some())
+        })? {
+            return Ok(());
         }
-        let hold = match disk::ask(|| {
-            storage::no_link_to(folder).map_err(Into::into).and_then(|()| Hold::take(folder))
-        }) {
-            Ok(Some(hold)) => Arc::new(hold),
-            Ok(None) => {
-                tracing::info!("clip {}: another recorder is at work on it", folder.display());
-                return;
-            }
-            Err(e) => return self.lose(folder, &e.into()),
+        disk::ask(|| storage::no_link_to(folder))?;
+        let Some(hold) = Hold::take(folder)?.map(Arc::new) else {
+            tracing::info!("clip {}: another recorder is at work on it", folder.display());
+            return Ok(());
         };
-        self.taken_on.insert(folder.to_owned());
-        if let Some(manifest) = disk::ask(|| finish::already_finished(folder)) {
+        if let Some(manifest) = disk::ask(|| finish::already_finished(folder))? {
+            self.taken_on.insert(folder.to_owned());
             finish::announce(folder, &manifest, &self.reports);
-            return;
+            return Ok(());
         }
-        let plan = match disk::ask(|| read_plan(folder)) {
+        let text = hold::patiently(folder, || std::fs::read(plan_path(folder)))?;
+        self.taken_on.insert(folder.to_owned());
+        let plan: Arc<Plan> = match serde_json::from_slice(&text) {
             Ok(plan) => Arc::new(plan),
-            Err(e) => return self.lose(folder, &e),
+            Err(e) => {
+                self.lose(folder, &e.into());
+                return Ok(());
+            }
         };
         failpoint::pass("clip.taken_on", folder.display());
         self.pulse.clip_opened();
@@ -258,6 +345,7 @@ impl Desk {
                 None => self.without_worker(job),
             }
         }
+        Ok(())
     }
 
     /// Has every worker make sure of its ring.
@@ -308,9 +396,4 @@ impl Desk {
         let _ = footage.send(Finishing::End);
         let _ = thread.join();
     }
-}
-
-fn read_plan(folder: &Path) -> anyhow::Result<Plan> {
-    let text = hold::patiently(folder, || std::fs::read(plan_path(folder)))?;
-    Ok(serde_json::from_slice(&text)?)
 }

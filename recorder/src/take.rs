@@ -18,7 +18,7 @@ use crate::disk;
 use crate::encode::{EncoderSetup, WarmEncoder};
 use crate::hold::Hold;
 use crate::journal::{PartHeader, PartReason, Row};
-use crate::part::{self, OpenPart, PartError};
+use crate::part::{self, Abandoned, OpenPart, PartError};
 
 /// How long after its window a clip waits for a camera that has fallen silent: long enough for a capture to be
 /// restarted, which then tells exactly how many frames were missed.
@@ -53,7 +53,7 @@ pub(crate) struct Take {
     written: Vec<Moment>,
     /// Frames that were given up, and why.
     given_up: Vec<(u64, GapCause)>,
-    disk: Disk,
+    files: Files,
     /// How long this thread had waited for the disk when the take last was level with the camera.
     waited_by_then: Duration,
 }
@@ -65,7 +65,7 @@ struct First {
 }
 
 /// Can the files be written?
-enum Disk {
+enum Files {
     Fine,
     /// Not now; to be tried again.
     Troubled {
@@ -78,6 +78,8 @@ enum Disk {
 pub(crate) enum Step {
     /// A frame was encoded.
     Encoded,
+    /// Frames were given up, or another encoder is to be tried: there may be more to do at once.
+    Moved,
     /// The next frame isn't there yet.
     Waiting,
     /// Its file can't be written at the moment.
@@ -151,7 +153,7 @@ impl Take {
             next: 0,
             written: Vec::new(),
             given_up: Vec::new(),
-            disk: Disk::Fine,
+            files: Files::Fine,
             waited_by_then: disk::waited(),
         }
     }
@@ -169,7 +171,7 @@ impl Take {
             self.codec = begin_chain_at(&mut self.verdict, &last.header.choice);
         }
         if let Some(last) = self.written.last() {
-            self.next = last.sequence + 1;
+            self.next = last.sequence.saturating_add(1);
             tracing::info!(
                 "clip {}: camera {}: going on after frame {} ({} frames are on disk)",
                 self.plan.clip_id,
@@ -195,19 +197,19 @@ impl Take {
     }
 
     fn is_paused(&self, now: MonotonicNs) -> bool {
-        matches!(self.disk, Disk::Troubled { again, .. } if now < again)
+        matches!(self.files, Files::Troubled { again, .. } if now < again)
     }
 
     /// A first failure is tried again at once: frames are ageing, and it may have been the only one.
     fn pause(&mut self, now: MonotonicNs, why: String) {
-        let again = match &self.disk {
-            Disk::Troubled { .. } => now + DISK_PAUSE,
-            Disk::Fine => {
+        let again = match &self.files {
+            Files::Troubled { .. } => now + DISK_PAUSE,
+            Files::Fine => {
                 tracing::error!("clip {}: {why}; trying again until it works", self.plan.clip_id);
                 now
             }
         };
-        self.disk = Disk::Troubled { again, why };
+        self.files = Files::Troubled { again, why };
     }
 
     /// The sequence that it will go on with: the lower, the more at risk.
@@ -217,9 +219,9 @@ impl Take {
 
     /// What stands in its way, for a person.
     pub(crate) fn trouble(&self) -> Option<&str> {
-        match &self.disk {
-            Disk::Fine => None,
-            Disk::Troubled { why, .. } => Some(why),
+        match &self.files {
+            Files::Fine => None,
+            Files::Troubled { why, .. } => Some(why),
         }
     }
 
@@ -311,7 +313,7 @@ impl Take {
             Err(Miss::Overrun) if reader.ring().newest().is_none() => return Step::Waiting,
             Err(Miss::Overrun) => {
                 self.skip_overrun(reader, self.next + 1, self.why_overrun());
-                return Step::Encoded;
+                return Step::Moved;
             }
         };
         let moment = *lease.moment();
@@ -323,7 +325,7 @@ impl Take {
                 if self.trouble().is_some() {
                     tracing::info!("clip {}: camera {}: writing again", self.plan.clip_id, self.camera.name);
                 }
-                self.disk = Disk::Fine;
+                self.files = Files::Fine;
                 self.written.push(moment);
                 self.next += 1;
                 Step::Encoded
@@ -356,11 +358,19 @@ impl Take {
     }
 
     fn recover(&mut self, error: &PartError) -> Step {
-        // What was in the encoder is in no file; the ring still has it.
-        if let Some(first) = self.part.take().and_then(OpenPart::abandon) {
-            self.written.truncate(self.written.partition_point(|moment| moment.sequence < first));
-            self.given_up.retain(|(sequence, _)| *sequence < first);
-            self.next = first;
+        let failed_at = self.next;
+        if let Some(Abandoned { last, inside }) = self.part.take().map(OpenPart::abandon) {
+            // The frame at which it failed may have come as far as into the file.
+            if let Some(last) = last.filter(|last| last.sequence >= self.next) {
+                self.written.push(last);
+                self.next = last.sequence.saturating_add(1);
+            }
+            // What was in the encoder is in no file; the ring still has it.
+            if let Some(first) = inside {
+                self.written.truncate(self.written.partition_point(|moment| moment.sequence < first));
+                self.given_up.retain(|(sequence, _)| *sequence < first);
+                self.next = first;
+            }
         }
         match error {
             PartError::Disk { source, .. } => {
@@ -378,13 +388,16 @@ impl Take {
                     to.encoder
                 );
                 self.next_part_is = PartReason::CodecChange;
-                Step::Encoded
+                Step::Moved
             }
             PartError::Encoder { .. } => {
                 tracing::error!("clip {}: {error}, and no other codec is left", self.plan.clip_id);
-                self.given_up.push((self.next, GapCause::Encoder));
-                self.next += 1;
-                Step::Encoded
+                // Unless the frame at which it failed is in the file.
+                if self.next <= failed_at {
+                    self.given_up.push((self.next, GapCause::Encoder));
+                    self.next += 1;
+                }
+                Step::Moved
             }
         }
     }
@@ -411,7 +424,8 @@ impl Take {
                     fps: self.camera.fps,
                     quality: self.quality,
                 };
-                let number = part::next_number(&workshop, &self.camera.name);
+                let number = part::next_number(&workshop, &self.camera.name)
+                    .map_err(|source| PartError::Disk { path: workshop.clone(), source })?;
                 OpenPart::begin(&workshop, &self.camera.name, number, &setup, header, self.warm.take())?
             }
         };
@@ -460,6 +474,10 @@ impl Take {
                 given_up.next_if(|(s, _)| *s == sequence).map_or(GapCause::RingOverrun, |(_, why)| *why);
             let lost = if here.is_some() { None } else { Some(why) };
             let remembered = here.copied().or_else(|| ring.moment(sequence));
+            if remembered.is_none() && wanted.is_empty() && self.first.is_none_or(|f| f.previous.is_none()) {
+                // Nothing to guess from: it is counted by the time up to the first that is remembered.
+                continue;
+            }
             let moment = remembered.unwrap_or_else(|| self.guess(sequence, wanted.last()));
             wanted.push(Wanted { moment, lost });
         }

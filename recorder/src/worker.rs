@@ -66,10 +66,15 @@ impl Worker {
             } else {
                 self.jobs.try_recv()
             };
+            // Before it is done: an encoder that never opens is a hang too.
+            self.pulse.turn(&self.camera, true);
             match job {
                 Ok(Job::LookAtRing) => self.look_at_ring(),
                 Ok(Job::Record { folder, plan, camera, hold }) => {
                     self.look_at_ring();
+                    // Until it is known how far behind it is: as far as can be.
+                    let slots = self.ring.as_ref().map_or(0, |ring| ring.spec().size.slots());
+                    self.pulse.set_lag(&self.camera, slots as u64);
                     let reader = self.reader();
                     let verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone();
                     let studio = Studio {
@@ -91,10 +96,8 @@ impl Worker {
                     stopping = true;
                     takes.iter_mut().for_each(|take| take.end_early(MonotonicNs::now()));
                 }
-                Err(TryRecvError::Disconnected) => {}
-                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected | TryRecvError::Empty) => {}
             }
-            self.pulse.turn(&self.camera, true);
             self.move_on(&mut takes, self.reader().as_ref());
         }
     }
@@ -125,29 +128,41 @@ impl Worker {
     fn move_on(&self, takes: &mut Vec<Take>, reader: Option<&RingReader>) {
         takes.sort_by_key(Take::next);
         let head = reader.map_or(0, |r| r.ring().head());
-        let mut encoded = false;
+        let mut moved = false;
+        let mut waiting_for_the_first = 0;
         let mut index = 0;
         while index < takes.len() {
             match takes[index].step(MonotonicNs::now(), &self.disk) {
                 Step::Encoded => {
-                    encoded = true;
+                    moved = true;
                     self.pulse.encoded();
                     break;
                 }
-                Step::Waiting | Step::Paused => index += 1,
+                Step::Moved => {
+                    moved = true;
+                    break;
+                }
+                Step::Waiting => {
+                    waiting_for_the_first += usize::from(takes[index].next() == 0);
+                    index += 1;
+                }
+                Step::Paused => index += 1,
                 Step::Over => {
                     let footage = takes.remove(index).wrap();
                     // The finisher outlives the workers: it is told to end after they are.
                     let _ = self.finishing.send(Finishing::Camera(Box::new(footage)));
-                    encoded = true;
+                    moved = true;
                 }
             }
         }
         self.pulse.set_trouble(&self.camera, takes.iter().find_map(|t| t.trouble().map(str::to_owned)));
-        if let Some(behind) = takes.iter().map(Take::next).filter(|next| *next > 0).min() {
-            self.pulse.set_lag(&self.camera, (head + 1).saturating_sub(behind));
+        // One that hasn't found its place yet may be far behind.
+        if takes.iter().filter(|take| take.next() == 0).count() == waiting_for_the_first {
+            let behind = takes.iter().map(Take::next).filter(|next| *next > 0).min();
+            let lag = behind.map_or(0, |behind| (head + 1).saturating_sub(behind));
+            self.pulse.set_lag(&self.camera, lag);
         }
-        if !encoded && !takes.is_empty() {
+        if !moved && !takes.is_empty() {
             match reader {
                 Some(reader) => {
                     let _ = reader.ring().wait_newer(head, NAP);

@@ -174,9 +174,9 @@ impl House {
                 }
             }
             Report::Recorder(RecorderReport::Beat(beat)) => {
-                // Waiting for a disk is not its fault, idling is what it should do, and the codec probe has its own
-                // deadline.
-                let idle = !beat.busy || beat.trouble.is_some() || !probed;
+                // Idling is what it should do, and the codec probe has its own deadline. While it waits for a disk,
+                // which is not its fault, its progress goes on.
+                let idle = !beat.busy || !probed;
                 let progress = beat.progress;
                 child.beat = beat;
                 if let Some(running) = child.running_mut() {
