@@ -91,6 +91,8 @@ pub(crate) fn open(config: &Config, dir: &RuntimeDir) -> Result<(Rings, HashSet<
     let mut new = HashSet::new();
     let mut made: Vec<SegmentName> = Vec::new();
     remove_others(config, dir);
+    // A start that has been possible before is one that can be tried again.
+    let is_first = config.cameras.iter().all(|c| !dir.segment(&c.name).path().exists());
     for camera in &config.cameras {
         let name = dir.segment(&camera.name);
         match find_or_make(config, camera, &name) {
@@ -103,7 +105,8 @@ pub(crate) fn open(config: &Config, dir: &RuntimeDir) -> Result<(Rings, HashSet<
             }
             Err(e) => {
                 made.iter().for_each(|name| drop(Ring::remove(name)));
-                return Err(Failure::bad_input(format!("camera {}: {e}", camera.name)));
+                let why = format!("camera {}: {e}", camera.name);
+                return Err(if is_first { Failure::bad_input(why) } else { Failure::failed(why) });
             }
         }
     }
