@@ -116,14 +116,19 @@ impl Held {
     }
 }
 
-/// Finds or makes every ring, and says whose were made. These are removed again if one can't be.
-pub(crate) fn open(config: &Config, dir: &RuntimeDir) -> Result<(Rings, HashSet<Name>), Failure> {
+/// Finds or makes every ring, and says whose were made. These are removed again if one can't be. `had_some`: there was
+/// room for them before.
+pub(crate) fn open(
+    config: &Config,
+    dir: &RuntimeDir,
+    had_some: bool,
+) -> Result<(Rings, HashSet<Name>), Failure> {
     let mut rings = Vec::new();
     let mut new = HashSet::new();
     let mut made: Vec<SegmentName> = Vec::new();
     remove_others(config, dir);
     // A start that has been possible before is one that can be tried again.
-    let is_first = config.cameras.iter().all(|c| !dir.segment(&c.name).path().exists());
+    let had_some = had_some || config.cameras.iter().any(|c| dir.segment(&c.name).path().exists());
     for camera in &config.cameras {
         let name = dir.segment(&camera.name);
         match find_or_make(config, camera, &name) {
@@ -137,7 +142,7 @@ pub(crate) fn open(config: &Config, dir: &RuntimeDir) -> Result<(Rings, HashSet<
             Err(e) => {
                 made.iter().for_each(|name| drop(Ring::remove(name)));
                 let why = format!("camera {}: {e}", camera.name);
-                return Err(if is_first { Failure::bad_input(why) } else { Failure::failed(why) });
+                return Err(if had_some { Failure::failed(why) } else { Failure::bad_input(why) });
             }
         }
     }

@@ -89,7 +89,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     for session in left.iter().map(|left| &left.session) {
         trigger::clear_unplanned(session);
     }
-    let (rings, new) = rings::open(&config, &dir)?;
+    let (rings, new) = rings::open(&config, &dir, same_config && left.is_some())?;
     made.rings = !adopting;
     rings::announce(&config, &rings);
     // A capture whose ring is not the one that is there now would write where nobody looks.
