@@ -44,7 +44,7 @@ pub struct Health {
 pub struct CameraStats {
     /// Its name.
     pub name: String,
-    /// "starting", "live", "silent", "ended", "failed" or "restarting".
+    /// "starting", "live", "frozen", "silent", "ended", "failed" or "restarting".
     pub state: String,
     /// What is wrong, if something is.
     pub reason: Option<String>,
@@ -143,7 +143,7 @@ pub struct ProcessStats {
     pub camera: Option<String>,
     /// Its process id; null while there is none.
     pub pid: Option<u32>,
-    /// "starting", "running", "waiting" (to be restarted), "ended" or "stopping".
+    /// "starting", "running", "warm" (a standby with its encoders open), "waiting" (to be restarted), "ended" or "stopping".
     pub state: String,
     /// How often it was restarted.
     pub restarts: u64,

@@ -52,11 +52,7 @@ impl Line {
 
     fn ask(&mut self, request: &Request) -> Result<Response, Failure> {
         control::write(&mut self.stream, request).map_err(|e| lost(&self.dir, &e))?;
-        self.hear(Some(FRAME_DEADLINE * 2))
-    }
-
-    fn hear(&mut self, within: Option<Duration>) -> Result<Response, Failure> {
-        match control::read(&mut self.stream, within).map_err(|e| lost(&self.dir, &e))? {
+        match control::read(&mut self.stream, Some(FRAME_DEADLINE * 2)).map_err(|e| lost(&self.dir, &e))? {
             Response::Refused(refused) => Err(Failure::with_code(refused.exit_code, refused.message)),
             response => Ok(response),
         }
@@ -140,15 +136,20 @@ pub(crate) fn trigger(dir: &Path, args: &TriggerArgs) -> Result<u8, Failure> {
         return Ok(exit::DONE);
     }
     // However long the post-roll is. The supervisor's end ends this too.
-    let manifest = match line.hear(None) {
+    let manifest = match control::read(&mut line.stream, None) {
         Ok(Response::Finished(manifest)) => manifest,
+        Ok(Response::Refused(refused)) => {
+            print(&answer(&accepted, None))?;
+            return Err(Failure::with_code(refused.exit_code, refused.message));
+        }
         Ok(other) => return Err(unexpected(&other)),
         Err(e) => {
             print(&answer(&accepted, None))?;
             let promise = "its plan is on disk, so a running supervisor, or the next one, finishes it";
             return Err(Failure::failed(format!(
                 "clip {} is not finished yet; {promise} ({})",
-                accepted.clip_id, e.message
+                accepted.clip_id,
+                lost(&line.dir, &e).message
             )));
         }
     };

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use proto::instance::ChildId;
 use proto::messages::{CameraState, RecorderBeat};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use crate::events::{self, End, Event, Orders};
@@ -259,7 +260,7 @@ impl Child {
     /// Lets a standby that is up take this child's place. The standby is then to be started anew, a little later: the
     /// one that has just taken over needs the processor more.
     pub(crate) fn take_place_from(&mut self, standby: &mut Child) -> bool {
-        if standby.running().is_none_or(|r| r.orders.is_none() || r.ending.is_some()) {
+        if standby.running().is_none_or(|r| r.orders.is_none() || r.ending.is_some() || r.has_ended()) {
             return false;
         }
         let later = Life::Waiting { until: Instant::now() + STANDBY_REST };
@@ -287,6 +288,10 @@ impl Child {
     /// Ends a process that has got nowhere for too long.
     pub(crate) fn end_if_hung(&mut self, now: Instant, opened: bool) {
         let id = self.id.clone();
+        // One that is stopped gets no further with what it was opening.
+        let is_stopped = |r: &Running| hung::sign(r.pid).is_some_and(|s| matches!(s.state, 'T' | 't'));
+        let overdue = |r: &Running| now.saturating_duration_since(r.progress.at) >= self.patience / 2;
+        let opened = opened || self.running().is_some_and(|r| overdue(r) && is_stopped(r));
         let patience = if opened { self.patience } else { OPENING_PATIENCE };
         let stuck = self.beat.stuck.clone();
         let Some(running) = self.running_mut() else { return };
@@ -318,6 +323,12 @@ impl Child {
 }
 
 impl Running {
+    /// It is dead, and its end has only not been heard of yet.
+    fn has_ended(&self) -> bool {
+        let mut fds = [PollFd::new(&*self.pidfd, PollFlags::IN)];
+        rustix::event::poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    }
+
     /// It has got somewhere, if its count has moved on.
     pub(crate) fn progressed(&mut self, count: u64, idle: bool) {
         if idle || self.progress.count != Some(count) {
@@ -327,7 +338,8 @@ impl Running {
 
     /// This machine (or this supervisor) stood still or was late: what others did meanwhile could not be heard.
     pub(crate) fn forgive(&mut self, pause: Duration) {
-        self.progress.at += pause;
+        // What lies ahead has not gone by without progress.
+        self.progress.at = (self.progress.at + pause).min(Instant::now());
     }
 
     /// SIGKILL. Ends a stopped process too.

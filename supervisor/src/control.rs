@@ -13,7 +13,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use proto::control::{
@@ -25,7 +25,7 @@ use proto::time::MonotonicNs;
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::events::Event;
-use crate::trigger::{self, Desk};
+use crate::trigger::{self, Desk, Outcome};
 
 /// Connections that have not said what they want. The one that has been here longest makes room for the next …
 const MAX_VISITORS: usize = 256;
@@ -56,6 +56,8 @@ pub(crate) struct Counter {
     pub(crate) closing: Arc<AtomicBool>,
     /// Everything has ended: what is not finished by now will not be.
     pub(crate) over: Arc<AtomicBool>,
+    /// How many requests are being answered.
+    pub(crate) commands: Arc<AtomicUsize>,
 }
 
 /// Opens the socket, mode 0600, and serves it from a thread.
@@ -69,14 +71,7 @@ pub(crate) fn open(path: &Path, counter: Counter) -> io::Result<()> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     rustix::net::listen(&listener, QUEUE)?;
     listener.set_nonblocking(true)?;
-    let mut door = Door {
-        listener,
-        counter,
-        visitors: VecDeque::new(),
-        commands: Arc::default(),
-        spare: spare(),
-        shut: false,
-    };
+    let mut door = Door { listener, counter, visitors: VecDeque::new(), spare: spare(), shut: false };
     std::thread::Builder::new().name("control".into()).spawn(move || {
         loop {
             door.turn();
@@ -91,8 +86,6 @@ struct Door {
     counter: Counter,
     /// The longest here first.
     visitors: VecDeque<Visitor>,
-    /// How many requests are being answered.
-    commands: Arc<AtomicUsize>,
     /// A descriptor kept for a command, for when there is no other left.
     spare: Option<File>,
     /// Nobody can be let in just now.
@@ -108,7 +101,7 @@ struct Visitor {
 
 impl Door {
     fn turn(&mut self) {
-        if self.commands.load(Ordering::Relaxed) >= MAX_COMMANDS {
+        if self.counter.commands.load(Ordering::Relaxed) >= MAX_COMMANDS {
             return std::thread::sleep(BRIEFLY);
         }
         if self.spare.is_none() {
@@ -214,7 +207,7 @@ impl Door {
         if stream.set_nonblocking(false).is_err() || stream.set_write_timeout(Some(FRAME_DEADLINE)).is_err() {
             return;
         }
-        let (stream, place) = (Arc::new(stream), Place::taken(&self.commands));
+        let (stream, place) = (Arc::new(stream), Place::taken(&self.counter.commands));
         let (theirs, counter) = (Arc::clone(&stream), self.counter.clone());
         let spawned =
             std::thread::Builder::new().name("command".into()).stack_size(STACK_BYTES).spawn(move || {
@@ -266,7 +259,12 @@ fn is_ours(stream: &UnixStream) -> bool {
 }
 
 fn say(mut stream: &UnixStream, response: &Response) -> Result<(), FrameError> {
-    control::write(&mut stream, response)
+    match control::write(&mut stream, response) {
+        Err(e @ FrameError::TooLarge { .. }) => {
+            control::write(&mut stream, &refuse(&format!("the answer can't be given: {e}")))
+        }
+        other => other,
+    }
 }
 
 fn answer(stream: &UnixStream, request: Request, counter: &Counter) -> Result<(), FrameError> {
@@ -284,14 +282,17 @@ fn ask_the_loop(request: Request, events: &Sender<Event>) -> Response {
 
 fn trigger(stream: &UnixStream, request: &TriggerRequest, counter: &Counter) -> Result<(), FrameError> {
     if counter.closing.load(Ordering::Relaxed) {
-        return say(stream, &refuse("the supervisor is ending; this moment was not recorded"));
+        return say(stream, &Response::Refused(trigger::ending()));
     }
     let Ok(steps) = plan(request, counter) else {
         return say(stream, &refuse("can't start a thread; this moment was not recorded"));
     };
     let taken = match steps.recv_timeout(DISK_PATIENCE) {
         Ok(Planning::Taken(taken)) => taken,
-        Ok(Planning::Synced(_)) | Err(_) => {
+        Err(RecvTimeoutError::Disconnected) => {
+            return say(stream, &refuse("the supervisor failed over this trigger; see its log"));
+        }
+        Ok(Planning::Synced(_)) | Err(RecvTimeoutError::Timeout) => {
             let why = format!(
                 "disk stalled: {} has not answered for {} s; if it does, what the rings hold by then is recorded",
                 counter.desk.session().display(),
@@ -306,7 +307,8 @@ fn trigger(stream: &UnixStream, request: &TriggerRequest, counter: &Counter) -> 
     };
     let synced = match steps.recv_timeout(DISK_PATIENCE) {
         Ok(Planning::Synced(synced)) => synced.map_err(|e| e.to_string()),
-        Ok(Planning::Taken(_)) | Err(_) => {
+        Err(RecvTimeoutError::Disconnected) => Err("its thread has ended".to_owned()),
+        Ok(Planning::Taken(_)) | Err(RecvTimeoutError::Timeout) => {
             Err(format!("the disk has not answered for {} s", DISK_PATIENCE.as_secs()))
         }
     };
@@ -317,13 +319,28 @@ fn trigger(stream: &UnixStream, request: &TriggerRequest, counter: &Counter) -> 
             .push(format!("the plan may not be on the disk yet, so it may not outlive a power cut: {e}"));
     }
     failpoint::pass("plan.synced", folder.display());
+    let clip = accepted.clip_id.clone();
     say(stream, &Response::Accepted(accepted))?;
     if !request.wait {
         return Ok(());
     }
     match counter.desk.wait(&folder, &counter.over) {
-        Some(manifest) => say(stream, &Response::Finished(Box::new(manifest))),
-        None => say(stream, &refuse("the supervisor ended before the clip was finished")),
+        Outcome::Finished(manifest) => say(stream, &Response::Finished(manifest)),
+        Outcome::Ended => {
+            let promise = "its plan is on disk, so the next supervisor finishes it";
+            say(stream, &refuse(&format!("clip {clip} is not finished: the supervisor has ended; {promise}")))
+        }
+        Outcome::Removed => say(
+            stream,
+            &refuse(&format!("clip {clip} was removed before it was finished: {}", folder.display())),
+        ),
+        Outcome::Lost => say(
+            stream,
+            &refuse(&format!(
+                "clip {clip} is given up, and {} has no manifest that can be read; see the supervisor's log",
+                folder.display()
+            )),
+        ),
     }
 }
 

@@ -106,6 +106,14 @@ fn probe_file(config: &Config, camera: &CameraConfig, file: &FileConfig) -> Resu
         .stdin(Stdio::null())
         .output()
         .map_err(|e| Failure::failed(format!("can't run {}: {e}", program.display())))?;
+    if output.status.code().is_none() {
+        let how = output.status;
+        return Err(Failure::failed(format!(
+            "{} was ended while it looked at {}: {how}",
+            program.display(),
+            path.display()
+        )));
+    }
     if !output.status.success() {
         return Err(wrong(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }

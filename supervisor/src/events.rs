@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 /// Something happened.
 pub(crate) enum Event {
-    /// SIGTERM or SIGINT.
+    /// SIGTERM, SIGINT or SIGHUP.
     Signal,
     /// A child has come to its rendezvous.
     Connected { pid: u32, orders: Orders },
@@ -116,17 +116,17 @@ fn serve<O, R>(
         let (way, queued) = sync_channel::<O>(QUEUED_ORDERS);
         let pid = connection.pid;
         let sender = connection.orders.clone();
-        let told = spawn("orders", move || forward(&queued, &sender));
+        let is_told = spawn("orders", move || forward(&queued, &sender));
         let to = events.clone();
-        let listens = spawn("reports", move || {
+        let hears = move || {
             while let Some(report) = connection.report() {
                 if to.send(Event::Report { pid, report: wrap(report) }).is_err() {
                     return;
                 }
             }
-        });
-        if !(told && listens) {
-            // Out of threads. It will notice that nobody listens, and come again.
+        };
+        if !(is_told && spawn("reports", hears)) {
+            // Out of threads. With both ends dropped it notices that nobody listens, and comes again.
             std::thread::sleep(messages::BEAT);
             continue;
         }

@@ -7,6 +7,7 @@ mod control;
 mod cost;
 mod events;
 mod health;
+mod heap;
 mod hung;
 mod killed;
 mod limits;
@@ -59,6 +60,7 @@ impl Failure {
 }
 
 fn main() -> ExitCode {
+    heap::keep_small();
     let cli = Cli::parse();
     match run(cli) {
         Ok(code) => ExitCode::from(code),

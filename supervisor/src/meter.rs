@@ -61,6 +61,9 @@ impl Meter {
         // sysinfo forgets a process that has ended only when it is asked for it once more.
         let mut them: Vec<Pid> = system.processes().keys().copied().collect();
         them.extend(pids.iter().map(|p| Pid::from_u32(*p)));
+        // Once each: between a look and the next at the same moment nobody has used the processor.
+        them.sort_unstable();
+        them.dedup();
         system.refresh_processes_specifics(ProcessesToUpdate::Some(&them), true, what);
         let known = |pid: &u32| system.process(Pid::from_u32(*pid)).map(|process| (*pid, process));
         self.cpu = pids.iter().filter_map(known).map(|(pid, p)| (pid, f64::from(p.cpu_usage()))).collect();

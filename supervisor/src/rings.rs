@@ -6,10 +6,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use proto::config::{CameraConfig, Config};
+use proto::frame::{Geometry, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::name::Name;
 use proto::ring::segment::SegmentError;
-use proto::ring::{ReaderBit, Ring, RingError, SegmentName};
+use proto::ring::{ReaderBit, Ring, RingError, RingSpec, SegmentName};
+use proto::time::MonotonicNs;
 
 use crate::Failure;
 
@@ -20,6 +22,9 @@ pub(crate) struct Rings(Arc<Mutex<Vec<Held>>>);
 /// A camera's ring.
 pub(crate) struct Held {
     pub(crate) ring: Arc<Ring>,
+    /// What it is to be, and since when the camera's clock runs: the supervisor's own copies.
+    spec: RingSpec,
+    created: MonotonicNs,
     /// How often it had to be made anew.
     pub(crate) rebuilt: u64,
     /// Why there is none that can be used.
@@ -56,25 +61,29 @@ impl Rings {
     pub(crate) fn mend(&self, place: usize, camera: &CameraConfig, name: &SegmentName) -> Look {
         let Some(ring) = self.of(place) else { return Look::AsBefore };
         let Err(broken) = ring.check_all() else { return Look::AsBefore };
-        // Its own copy of what it was made for: nothing in its memory can be believed. The camera's clock goes on.
-        let made = Ring::remove(name).and_then(|()| Ring::create_since(name, ring.spec(), ring.created()));
         let mut held = self.held();
         let Some(held) = held.get_mut(place) else { return Look::AsBefore };
+        // Nothing in its memory can be believed. The camera's clock goes on.
+        let made = Ring::remove(name).and_then(|()| Ring::create_since(name, &held.spec, held.created));
         match made {
             Ok(another) => {
                 tracing::error!(
                     "camera {}: its ring broke: {broken}; there is a new one, empty",
                     camera.name
                 );
-                *held = Held { ring: another, rebuilt: held.rebuilt + 1, trouble: None };
+                held.ring = another;
+                held.rebuilt += 1;
+                held.trouble = None;
                 Look::MadeAnew
             }
             Err(e) => {
-                let is_news = held.trouble.is_none();
-                held.trouble = Some(format!("its ring broke: {broken}; another can't be made: {e}"));
-                if !is_news {
+                if matches!(e, RingError::Segment(SegmentError::NoRoom { .. })) {
+                    held.let_go(name);
+                }
+                if held.trouble.is_some() {
                     return Look::AsBefore;
                 }
+                held.trouble = Some(format!("its ring broke: {broken}; another can't be made: {e}"));
                 tracing::error!(
                     "camera {}: its ring broke: {broken}; another can't be made yet: {e}",
                     camera.name
@@ -85,12 +94,41 @@ impl Rings {
     }
 }
 
-/// Finds or makes every ring, and says whose were made. These are removed again if one can't be.
-pub(crate) fn open(config: &Config, dir: &RuntimeDir) -> Result<(Rings, HashSet<Name>), Failure> {
+impl Held {
+    fn new(ring: Arc<Ring>) -> Self {
+        let (spec, created) = (*ring.spec(), ring.created());
+        Self { ring, spec, created, rebuilt: 0, trouble: None }
+    }
+
+    /// Gives the memory of a broken ring back, in which its successor has to find room: it is held for as long as
+    /// anybody maps it. One of as many frames of next to no size stands in for it, without a name, so that it never
+    /// counts as whole.
+    fn let_go(&mut self, name: &SegmentName) {
+        let Ok(geometry) = Geometry::new(16, 16, PixelFormat::GRAY8) else { return };
+        if self.ring.spec().geometry == geometry {
+            return;
+        }
+        // If there isn't even room for that, the next look tries again.
+        if let Ok(stand_in) = Ring::create(name, &RingSpec { geometry, ..self.spec }) {
+            self.ring = stand_in;
+        }
+        let _ = Ring::remove(name);
+    }
+}
+
+/// Finds or makes every ring, and says whose were made. These are removed again if one can't be. `had_some`: there was
+/// room for them before.
+pub(crate) fn open(
+    config: &Config,
+    dir: &RuntimeDir,
+    had_some: bool,
+) -> Result<(Rings, HashSet<Name>), Failure> {
     let mut rings = Vec::new();
     let mut new = HashSet::new();
     let mut made: Vec<SegmentName> = Vec::new();
     remove_others(config, dir);
+    // A start that has been possible before is one that can be tried again.
+    let had_some = had_some || config.cameras.iter().any(|c| dir.segment(&c.name).path().exists());
     for camera in &config.cameras {
         let name = dir.segment(&camera.name);
         match find_or_make(config, camera, &name) {
@@ -99,11 +137,12 @@ pub(crate) fn open(config: &Config, dir: &RuntimeDir) -> Result<(Rings, HashSet<
                     made.push(name);
                     new.insert(camera.name.clone());
                 }
-                rings.push(Held { ring, rebuilt: 0, trouble: None });
+                rings.push(Held::new(ring));
             }
             Err(e) => {
                 made.iter().for_each(|name| drop(Ring::remove(name)));
-                return Err(Failure::bad_input(format!("camera {}: {e}", camera.name)));
+                let why = format!("camera {}: {e}", camera.name);
+                return Err(if had_some { Failure::failed(why) } else { Failure::bad_input(why) });
             }
         }
     }

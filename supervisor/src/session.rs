@@ -1,6 +1,7 @@
 //! `session.json`: what ran, beside the clips it made. Rewritten when something in it changes; nothing depends on it.
 //! A thread of its own writes it, so that nobody else in the supervisor ever waits for the disk that clips go to.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,6 +12,8 @@ use proto::config::Config;
 use proto::durable;
 use proto::time::{UtcTime, WallAnchor};
 use serde::Serialize;
+
+use crate::trigger;
 
 /// The version of the document.
 const SCHEMA: u32 = 1;
@@ -28,10 +31,13 @@ pub(crate) struct Clips {
 }
 
 impl Clips {
-    /// Counted by their manifests.
-    pub(crate) fn on_disk(session: &Path) -> Self {
+    /// Counted by their manifests, but for those that somebody is still to tell of.
+    pub(crate) fn on_disk(session: &Path, open: &HashSet<PathBuf>) -> Self {
         let mut clips = Self::default();
         for entry in std::fs::read_dir(session).into_iter().flatten().filter_map(Result::ok) {
+            if open.contains(&entry.path()) {
+                continue;
+            }
             let text = std::fs::read(entry.path().join(MANIFEST));
             if let Some(manifest) = text.ok().and_then(|t| serde_json::from_slice::<Manifest>(&t).ok()) {
                 if manifest.complete { clips.completed += 1 } else { clips.incomplete += 1 }
@@ -111,7 +117,9 @@ fn run(folder: &Path, config: &Config, queue: &Receiver<Page>) {
             Some(clips) => write(folder, config, page.encoder.as_ref(), clips, false),
             None => {
                 // Counted on the disk: the recorder's last reports may not have come.
-                write(folder, config, page.encoder.as_ref(), Clips::on_disk(folder), true);
+                write(folder, config, page.encoder.as_ref(), Clips::on_disk(folder, &HashSet::new()), true);
+                // Of a trigger that was just being written down when all was over.
+                trigger::clear_unplanned(folder);
                 remove_if_empty(folder);
                 return;
             }

@@ -2,10 +2,11 @@
 //! fails before the first child is started leaves nothing behind.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ use crate::child::{Child, Recipe};
 use crate::events::{self, Event};
 use crate::killed::MemoryWatch;
 use crate::meter::Meter;
+use crate::rings::Rings;
 use crate::service::Service;
 use crate::session::{Clips, Scribe};
 use crate::state::{self, Saved};
@@ -36,6 +38,9 @@ use crate::{Failure, control, cost, executable, limits, lock, rings, session};
 
 /// How long the answer to `stop` may take to be on its way.
 const LAST_WORD: Duration = Duration::from_millis(20);
+/// How long those who wait for a clip may take to be answered at the end, and how often that is looked at.
+const LAST_ANSWERS: Duration = Duration::from_millis(200);
+const GLANCE: Duration = Duration::from_millis(5);
 /// How long processes of another config may take to be gone.
 const EVICTION: Duration = Duration::from_secs(2);
 
@@ -65,6 +70,8 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         Some(left) if same_config => left.children.clone(),
         Some(left) => {
             evict(left);
+            // It was of the other config: what runs, and which codecs work.
+            state::save(&dir, &Saved { children: Vec::new(), verdict: None, ..left.clone() });
             Vec::new()
         }
         None => Vec::new(),
@@ -74,14 +81,15 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         cost::fits(&config).or_else(|e| if rings_exist(&config, &dir) { Ok(0) } else { Err(e) })?;
     }
     let session = match &left {
-        Some(left) if adopting && left.session.is_dir() => left.session.clone(),
+        // Also when it is away just now, with its disk: another would be made on the wrong one.
+        Some(left) if adopting => left.session.clone(),
         _ => new_session(&config)?,
     };
     made.session = (!adopting).then(|| session.clone());
     for session in left.iter().map(|left| &left.session) {
         trigger::clear_unplanned(session);
     }
-    let (rings, new) = rings::open(&config, &dir)?;
+    let (rings, new) = rings::open(&config, &dir, same_config && left.is_some())?;
     made.rings = !adopting;
     rings::announce(&config, &rings);
     // A capture whose ring is not the one that is there now would write where nobody looks.
@@ -102,15 +110,18 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
             "earlier runs left clips unfinished; the recorder goes on with those that nobody else works on"
         );
     }
+    let clips = Clips::on_disk(&session, &open);
     let shared = Arc::new(config.clone());
     let desk = Arc::new(Desk::new(Arc::clone(&shared), rings.clone(), session.clone(), open));
     desk.watch_folders(events.clone()).map_err(|e| Failure::failed(format!("can't start a thread: {e}")))?;
     let (closing, over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let commands = Arc::new(AtomicUsize::new(0));
     let counter = control::Counter {
         desk: Arc::clone(&desk),
         events: events.clone(),
         closing: Arc::clone(&closing),
         over: Arc::clone(&over),
+        commands: Arc::clone(&commands),
     };
     control::open(&dir.control_socket(), counter)
         .map_err(|e| Failure::failed(format!("can't open {}: {e}", dir.control_socket().display())))?;
@@ -127,11 +138,11 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     for child in &mut children {
         events::meet(child.id.clone(), dir.rendezvous(&child.id), events.clone())
             .map_err(|e| Failure::failed(format!("can't start a thread: {e}")))?;
-        adopt(child, &adoptable, &events);
+        adopt(child, &adoptable, &rings, &events);
     }
     made.kept = true;
     let mut house = House {
-        clips: Clips::on_disk(&session),
+        clips,
         scribe: Scribe::start(&session, &shared)
             .map_err(|e| Failure::failed(format!("can't start a thread: {e}")))?,
         config: shared,
@@ -151,6 +162,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         memory: MemoryWatch::new(),
         service: Service::from_environment(),
         ring_broke: None,
+        keep_rings: false,
     };
     house.write_session();
     if let Err(e) = storage::fit(&session, house.config.recording.min_free_bytes) {
@@ -160,6 +172,8 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     let asked_by = house.run(&happening);
     house.close(&happening);
     clean_up(&house);
+    // Whoever asked for the end is answered last.
+    wait_for_answers(&commands, usize::from(asked_by.is_some()));
     tracing::info!("stopped");
     if let Some(reply) = asked_by {
         let _ = reply.send(Response::Done("stopped".into()));
@@ -167,6 +181,14 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         std::thread::sleep(LAST_WORD);
     }
     Ok(exit::DONE)
+}
+
+/// Waits for the commands' threads to answer, down to so many: they end with this process.
+fn wait_for_answers(commands: &AtomicUsize, others: usize) {
+    let until = Instant::now() + LAST_ANSWERS;
+    while commands.load(Ordering::Relaxed) > others && Instant::now() < until {
+        std::thread::sleep(GLANCE);
+    }
 }
 
 /// What this start has made so far. Undone when it fails; kept once the first child is about to start.
@@ -261,17 +283,18 @@ fn end(child: &state::SavedChild, why: &str) {
     }
 }
 
-fn adopt(child: &mut Child, adoptable: &[state::SavedChild], events: &Sender<Event>) {
-    let Some(pid) = adoptable.iter().find(|a| a.id == child.id).and_then(state::SavedChild::alive) else {
-        return;
-    };
+fn adopt(child: &mut Child, adoptable: &[state::SavedChild], rings: &Rings, events: &Sender<Event>) {
+    let Some(left) = adoptable.iter().find(|a| a.id == child.id) else { return };
+    let Some(pid) = left.alive() else { return };
     match child.attach(pid, events) {
         Ok(()) => tracing::info!("{} runs already (pid {}); adopted", child.id, pid.as_raw_nonzero()),
-        Err(e) => tracing::warn!(
-            "{} runs already (pid {}) and can't be adopted: {e}",
-            child.id,
-            pid.as_raw_nonzero()
-        ),
+        Err(e) => {
+            // It must not run on unseen beside its successor.
+            end(left, &format!("can't be adopted ({e})"));
+            if left.id == ChildId::Recorder {
+                rings::sweep_recorder(rings);
+            }
+        }
     }
 }
 
@@ -287,7 +310,12 @@ fn new_session(config: &Config) -> Result<PathBuf, Failure> {
             "recording.output_dir: {} can't be written: {e}; make it so, or name another folder",
             path.display()
         );
-        Failure::bad_input(config.mistake(Key::OutputDir, message))
+        // What may pass is no mistake in the config: it is worth trying again.
+        if is_a_mistake(e.kind()) {
+            Failure::bad_input(config.mistake(Key::OutputDir, message))
+        } else {
+            Failure::failed(message)
+        }
     };
     // Absolute, since the children and the person's other tools may stand elsewhere.
     let output = cost::output_dir(config)?;
@@ -309,6 +337,13 @@ fn new_session(config: &Config) -> Result<PathBuf, Failure> {
     Err(Failure::failed("no name is left for a session folder"))
 }
 
+/// Is such an error the same at every try?
+fn is_a_mistake(kind: ErrorKind) -> bool {
+    use ErrorKind::{AlreadyExists, InvalidInput, NotADirectory, NotFound, PermissionDenied, Unsupported};
+    matches!(kind, NotFound | PermissionDenied | NotADirectory | AlreadyExists | InvalidInput | Unsupported)
+        || kind == ErrorKind::ReadOnlyFilesystem
+}
+
 /// Every session with unfinished clips, this run's first.
 fn sessions(config: &Config, session: &Path, left: Option<&Saved>) -> Vec<PathBuf> {
     let mut sessions = vec![session.to_owned()];
@@ -325,7 +360,11 @@ fn sessions(config: &Config, session: &Path, left: Option<&Saved>) -> Vec<PathBu
 
 /// Leaves nothing but the clips.
 fn clean_up(house: &House) {
-    rings::remove(&house.config, &house.dir);
+    if house.keep_rings && house.desk.open_clips() > 0 {
+        tracing::warn!("the rings are kept: the next start finishes the open clips from them");
+    } else {
+        rings::remove(&house.config, &house.dir);
+    }
     house.scribe.end(house.verdict.as_ref());
     clear(&house.dir);
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::clip::{MANIFEST, Manifest, PLAN, Plan, PlannedCamera, SCHEMA, WORKSHOP, Window, plan_path};
 use proto::config::Config;
@@ -47,6 +47,53 @@ struct Open {
     coming: usize,
     /// Counts clips that have finished.
     finished: u64,
+    /// The supervisor is ending: nobody else gets a place.
+    shut: bool,
+    /// And the recorder has been told to: a plan that comes now would be of a clip without its moment.
+    too_late: bool,
+}
+
+/// A place for one more clip, given back by whatever ends it.
+struct Place<'a> {
+    desk: &'a Desk,
+    is_empty: bool,
+}
+
+impl Place<'_> {
+    /// A clip has come to take it. False if it is too late for that.
+    fn fill(mut self, clip: PathBuf) -> bool {
+        let mut open = self.desk.open();
+        let in_time = !open.too_late;
+        if in_time {
+            self.is_empty = false;
+            open.coming -= 1;
+            open.clips.insert(clip);
+            self.desk.finished.notify_all();
+        }
+        drop(open);
+        in_time
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if self.is_empty {
+            self.desk.open().coming -= 1;
+            self.desk.finished.notify_all();
+        }
+    }
+}
+
+/// What came of waiting for a clip.
+pub(crate) enum Outcome {
+    /// Its manifest is there.
+    Finished(Box<Manifest>),
+    /// The supervisor has ended before that.
+    Ended,
+    /// Its folder, or its plan, was removed.
+    Removed,
+    /// Nobody works on it any more.
+    Lost,
 }
 
 impl Desk {
@@ -81,22 +128,50 @@ impl Desk {
         known
     }
 
+    /// Gives nobody else a place, and waits a moment for those who have one. Their plans count; later ones don't. The
+    /// clips that are open.
+    pub(crate) fn shut(&self, at_most: Duration) -> Vec<PathBuf> {
+        let until = Instant::now() + at_most;
+        let mut open = self.open();
+        open.shut = true;
+        while open.coming > 0 {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            open = self.finished.wait_timeout(open, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        open.too_late = true;
+        open.clips.iter().cloned().collect()
+    }
+
     /// Wakes those who wait for clips, to look again.
     pub(crate) fn wake(&self) {
+        // Counted, since one of them may have looked and not begun to wait.
+        self.open().finished += 1;
         self.finished.notify_all();
     }
 
-    /// Waits for a clip's manifest. `None` once the supervisor is `over` and there is none.
-    pub(crate) fn wait(&self, folder: &Path, over: &AtomicBool) -> Option<Manifest> {
+    /// Waits for a clip's manifest, as long as there is hope for one.
+    pub(crate) fn wait(&self, folder: &Path, over: &AtomicBool) -> Outcome {
         loop {
-            // Both looked at before the manifest: what was finished by then is there.
+            // All looked at before the manifest: what was finished by then is there.
             let over = over.load(Ordering::Acquire);
-            let finished = self.open().finished;
+            let (finished, is_open) = {
+                let open = self.open();
+                (open.finished, open.clips.contains(folder))
+            };
             if let Some(manifest) = manifest(folder) {
-                return Some(manifest);
+                return Outcome::Finished(Box::new(manifest));
             }
-            if over || storage::is_removed(folder) {
-                return None;
+            if storage::is_removed(folder) {
+                return Outcome::Removed;
+            }
+            if over {
+                return Outcome::Ended;
+            }
+            if !is_open {
+                return Outcome::Lost;
             }
             let open = self.open();
             if open.finished == finished {
@@ -155,7 +230,7 @@ impl Desk {
         }
         let reaches: Vec<Reach> = chosen.iter().map(|(_, ring)| Reach::of(ring, now)).collect();
         let granted = grant(request.at, pre, post, now, &reaches)?;
-        self.reserve(recording.max_open_clips)?;
+        let place = self.reserve(recording.max_open_clips)?;
         let plan = |clip_id: &str| Plan {
             schema: SCHEMA,
             clip_id: clip_id.to_owned(),
@@ -170,11 +245,6 @@ impl Desk {
         };
         let fit = storage::fit(&self.session, recording.min_free_bytes);
         let left = fit.map_err(Into::into).and_then(|()| self.leave(label.as_ref(), plan));
-        {
-            let mut open = self.open();
-            open.coming -= 1;
-            open.clips.extend(left.as_ref().ok().map(|(_, folder)| folder.clone()));
-        }
         let (clip_id, folder) = left.map_err(|e| Refused {
             exit_code: exit::FAILED,
             message: format!(
@@ -182,6 +252,10 @@ impl Desk {
                 self.session.display()
             ),
         })?;
+        if !place.fill(folder.clone()) {
+            withdraw(&folder);
+            return Err(ending());
+        }
         let accepted = Accepted {
             clip_id,
             path: folder.display().to_string(),
@@ -197,12 +271,15 @@ impl Desk {
     }
 
     /// Keeps a place for one more clip, if there is one.
-    fn reserve(&self, places: usize) -> Result<(), Refused> {
+    fn reserve(&self, places: usize) -> Result<Place<'_>, Refused> {
         let mut open = self.open();
+        if open.shut {
+            return Err(ending());
+        }
         let taken = open.clips.len() + open.coming;
         if taken < places {
             open.coming += 1;
-            return Ok(());
+            return Ok(Place { desk: self, is_empty: true });
         }
         let message = format!(
             "{taken} clips are open already (max_open_clips); this moment was not recorded. Trigger again when one is \
@@ -246,15 +323,27 @@ impl Desk {
                 .and_then(|()| Ok(serde_json::to_vec_pretty(&plan(&clip_id))?))
                 .and_then(|text| durable::replace(&plan_path(&folder), &text));
             if let Err(e) = filled {
-                // Nothing was promised yet; a folder without a plan is only litter. What may be in it is known, and
-                // takes no descriptor to remove: there may be none left.
-                let _ = std::fs::remove_file(plan_path(&folder));
-                let _ = std::fs::remove_dir(folder.join(WORKSHOP));
-                let _ = std::fs::remove_dir(&folder);
+                withdraw(&folder);
                 return Err(e);
             }
             return Ok((clip_id, folder));
         }
+    }
+}
+
+/// Takes a plan back of which nothing was promised yet: a folder without one is only litter. What may be in it is known,
+/// and takes no descriptor to remove: there may be none left.
+fn withdraw(folder: &Path) {
+    let _ = std::fs::remove_file(plan_path(folder));
+    let _ = std::fs::remove_dir(folder.join(WORKSHOP));
+    let _ = std::fs::remove_dir(folder);
+}
+
+/// What a trigger hears that comes to a stop.
+pub(crate) fn ending() -> Refused {
+    Refused {
+        exit_code: exit::FAILED,
+        message: "the supervisor is ending; this moment was not recorded".into(),
     }
 }
 
@@ -264,7 +353,13 @@ impl Desk {
 pub(crate) fn clear_unplanned(session: &Path) {
     for entry in std::fs::read_dir(session).into_iter().flatten().filter_map(Result::ok) {
         let folder = entry.path();
-        if number(&entry).is_none() || plan_path(&folder).exists() || folder.join(MANIFEST).exists() {
+        // Not through symbolic links: what they lead to is somebody else's.
+        let is_folder = entry.file_type().is_ok_and(|t| t.is_dir());
+        if !is_folder
+            || number(&entry).is_none()
+            || plan_path(&folder).exists()
+            || folder.join(MANIFEST).exists()
+        {
             continue;
         }
         // Each fails when there is something in it, or it isn't there: then it is not what is looked for here.
@@ -280,8 +375,11 @@ fn manifest(folder: &Path) -> Option<Manifest> {
 
 /// Flushes a plan, and the folders that lead to it, to the disk.
 pub(crate) fn sync_plan(folder: &Path) -> std::io::Result<()> {
-    let plan = plan_path(folder);
-    durable::sync(&plan)?;
+    match durable::sync(&plan_path(folder)) {
+        // It was finished meanwhile, which the plan did not outlive.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && folder.join(MANIFEST).exists() => return Ok(()),
+        other => other?,
+    }
     for path in [folder.join(WORKSHOP), folder.to_owned()] {
         durable::sync_parent(&path)?;
     }

@@ -38,6 +38,8 @@ const LATE: Duration = Duration::from_millis(200);
 const LONGEST_OPENING: Duration = Duration::from_secs(60);
 /// The recorder may take this long to close its clips at the end; with what comes after, five seconds in all.
 const CLOSING: Duration = Duration::from_millis(3000);
+/// Triggers that are just being written down may take this long: their clips are still recorded.
+const LAST_TRIGGERS: Duration = Duration::from_millis(300);
 /// A process that lives so long after it was killed is out of reach.
 const HOPELESS: Duration = Duration::from_millis(500);
 /// A recorder this close behind the cameras has its first rush behind it.
@@ -72,6 +74,8 @@ pub(crate) struct House {
     pub(crate) service: Option<Service>,
     /// When a ring was last found broken.
     pub(crate) ring_broke: Option<Instant>,
+    /// The next start needs the frames to finish clips that this one could not.
+    pub(crate) keep_rings: bool,
 }
 
 impl House {
@@ -146,6 +150,7 @@ impl House {
         }
         if let Some(running) = child.running_mut() {
             running.orders = Some(orders);
+            running.warm = false;
         }
         if is_recorder {
             self.arm();
@@ -163,6 +168,7 @@ impl House {
     fn on_report(&mut self, pid: u32, report: Report) {
         let probed = self.verdict.is_some();
         let Some(child) = self.speaker(pid) else { return self.on_last_word(pid, report) };
+        let was_troubled = child.id == ChildId::Recorder && child.beat.trouble.is_some();
         match report {
             Report::Capture(CaptureReport::Beat { progress, camera }) => {
                 // While a camera is being opened (a long film is counted through) it is enough to be alive.
@@ -183,6 +189,10 @@ impl House {
                     running.progressed(progress, idle);
                 }
                 self.keep_standby_warm();
+                // What it could not read while its disk was away is there again.
+                if was_troubled && self.recorder().beat.trouble.is_none() {
+                    self.arm();
+                }
             }
             Report::Recorder(RecorderReport::Codecs(verdict)) => {
                 self.verdict = Some(verdict);
@@ -259,11 +269,13 @@ impl House {
             end.how = "signal 9 (killed: out of memory?)".into();
         }
         let stuck = child.was_stuck_in_an_encoder();
+        // Those of earlier sessions too.
+        let recorded = child.beat.clips_open > 0;
         let ending = child.ended(&end);
         if child.id == ChildId::Recorder {
             // Before the next one can hold anything: they share a reader's bit.
             rings::sweep_recorder(&self.rings);
-            if ending == Some(Ending::Crashed) && self.desk.open_clips() > 0 {
+            if ending == Some(Ending::Crashed) && (recorded || self.desk.open_clips() > 0) {
                 self.doubt_the_codec(stuck);
             }
         }
@@ -564,13 +576,13 @@ impl House {
         if let Some(service) = &self.service {
             service.stopping();
         }
-        let open = self.desk.open_clips();
-        if open > 0 {
-            tracing::info!("stopping: closing {open} open clips");
-        } else {
+        let open = self.desk.shut(LAST_TRIGGERS);
+        if open.is_empty() {
             tracing::info!("stopping");
+        } else {
+            tracing::info!("stopping: closing {} open clips", open.len());
         }
-        let mut hurry = self.close_recorder(happening);
+        let mut hurry = self.close_recorder(happening, &open);
         for running in self.children.iter_mut().filter_map(Child::running_mut) {
             match &running.orders {
                 Some(orders) if !hurry => orders.stop(),
@@ -600,14 +612,18 @@ impl House {
 
     /// Has the open clips closed. A recorder that dies over it, or was just being replaced, gets a successor as long as
     /// there is time: without one the clips would stay as they are. True when it is to go faster.
-    fn close_recorder(&mut self, happening: &Receiver<Event>) -> bool {
+    fn close_recorder(&mut self, happening: &Receiver<Event>, open: &[PathBuf]) -> bool {
         let until = Instant::now() + CLOSING;
         let mut told = None;
         loop {
             match self.recorder().running() {
                 Some(running) if running.orders.is_some() && told != Some(running.pid) => {
                     told = Some(running.pid);
-                    running.orders.as_ref().into_iter().for_each(Orders::stop);
+                    if let Some(orders) = &running.orders {
+                        // The word of the last ones may not have come here; it passes over what it has already.
+                        open.iter().for_each(|clip| orders.to_recorder(RecorderOrder::Clip(clip.clone())));
+                        orders.stop();
+                    }
                 }
                 Some(running) if running.orders.is_none() && self.desk.open_clips() == 0 => return false,
                 None if self.desk.open_clips() == 0 => return false,
@@ -616,6 +632,7 @@ impl House {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 tracing::warn!("the recorder takes too long to close; the next start finishes what is open");
+                self.keep_rings = self.desk.open_clips() > 0;
                 return false;
             }
             match happening.recv_timeout(left.min(LOOK_AROUND)) {
@@ -659,11 +676,10 @@ impl House {
             Event::Request { reply, .. } => {
                 let _ = reply.send(refuse(exit::FAILED, "the supervisor is ending".into()));
             }
-            Event::Connected { .. }
-            | Event::Report { .. }
-            | Event::Planned(_)
-            | Event::Found { .. }
-            | Event::Gone(_) => {}
+            Event::Found { folder, .. } | Event::Gone(folder) => {
+                self.desk.finish(&folder);
+            }
+            Event::Connected { .. } | Event::Report { .. } | Event::Planned(_) => {}
         }
         false
     }

@@ -143,3 +143,32 @@ fn f39_a_supervisor_killed_before_the_plan_is_there_leaves_no_clip_behind() {
     rig.command(&["trigger", "--wait"]).code(0);
     rig.assert_complete();
 }
+
+#[test]
+fn f39_a_trigger_that_comes_to_a_stop_is_recorded_or_refused() {
+    if no_failpoints() {
+        return;
+    }
+    for delay in [0, 150, 350, 3000] {
+        let mut rig = Rig::start(TWO_CAMERAS);
+        let entry = format!("plan.folder=sleep({delay})");
+        rig.arm(&entry);
+        let trigger = rig.ask(&["trigger", "--wait"]);
+        rig.await_happened(&entry, 1);
+        kill(rig.supervisor_pid(), Signal::TERM);
+        rig.await_end();
+        rig.assert_nothing_left();
+        let answer = trigger.answer();
+        match answer.code {
+            Some(0 | 4) => {
+                let clip = clip_of(&answer.json());
+                let written = manifest(&clip)["cameras"]["left"]["frames_written"].as_u64();
+                assert!(written > Some(0), "after {delay} ms: {answer:#?}");
+            }
+            _ => {
+                answer.code(1);
+                assert!(rig.clips().is_empty(), "after {delay} ms: {:?}", rig.clips());
+            }
+        }
+    }
+}

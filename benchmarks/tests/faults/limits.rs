@@ -225,6 +225,34 @@ fn out_of_threads(mut rig: Rig) {
 }
 
 #[test]
+fn f43_a_ring_that_somebody_else_has_put_there_is_not_used() {
+    let mut rig = Rig::start(TWO_CAMERAS);
+    let segments = rig.segments();
+    assert_eq!(segments.len(), 2);
+    rig.command(&["stop"]).code(0);
+    rig.await_end();
+    // The names can be guessed. Another user's as far as one can be made here, and open to everybody.
+    for path in &segments {
+        std::fs::write(path, [0; 4096]).unwrap();
+        std::fs::set_permissions(path, Permissions::from_mode(0o666)).unwrap();
+        if is_root() {
+            std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+    }
+    rig.launch(&[]);
+    rig.await_ready();
+    rig.await_log("and not to this user alone");
+    assert_eq!(rig.segments(), segments);
+    for path in &segments {
+        let ring = path.metadata().unwrap();
+        assert_eq!(ring.mode() & 0o7777, 0o600, "{}", path.display());
+        assert_eq!(ring.uid(), rustix::process::geteuid().as_raw(), "{}", path.display());
+    }
+    rig.command(&["trigger", "--wait"]).code(0);
+    rig.assert_complete();
+}
+
+#[test]
 fn f43_another_user_is_kept_out() {
     if !is_root() {
         println!("skipped: only root can try as another user");

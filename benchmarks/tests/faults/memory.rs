@@ -226,7 +226,9 @@ fn f27_rings_are_found_again_after_their_runtime_directory_was_emptied() {
     rig.await_ready();
     rig.await_log("its ring is there, with");
     assert_eq!(rig.segments().len(), 2);
-    rig.command(&["trigger", "--wait"]).code(0);
+    // The captures may have come back within its pre-roll: then that is declared.
+    let answer = rig.command(&["trigger", "--wait"]);
+    assert!(matches!(answer.code, Some(0 | 4)), "{answer:#?}");
     rig.assert_true();
 }
 

@@ -11,7 +11,10 @@
 )]
 
 use core::ffi::{c_int, c_void};
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
 use std::io;
 
 use rustix::mm::{MapFlags, ProtFlags};
@@ -41,12 +44,12 @@ pub(super) struct Guard(Option<usize>);
 impl Guard {
     /// One beyond the number of places is not guarded: the process then dies of a lost page, as any other would.
     pub(super) fn over(start: usize, bytes: usize) -> Self {
-        let take = |place: &Place| place.start.compare_exchange(0, start, Relaxed, Relaxed).is_ok();
+        let take = |place: &Place| place.start.compare_exchange(0, start, AcqRel, Relaxed).is_ok();
         let place = GUARDED.iter().position(take);
         if let Some(place) = place {
             GUARDED[place].lost.store(false, Relaxed);
             // A handler that comes in between sees no length, and so no range.
-            GUARDED[place].bytes.store(bytes, Relaxed);
+            GUARDED[place].bytes.store(bytes, Release);
         }
         Self(place)
     }
@@ -61,7 +64,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         if let Some(place) = self.0 {
             GUARDED[place].bytes.store(0, Relaxed);
-            GUARDED[place].start.store(0, Relaxed);
+            GUARDED[place].start.store(0, Release);
         }
     }
 }
@@ -87,6 +90,14 @@ pub fn outlive() -> io::Result<()> {
 extern "C" fn on_bus_error(_: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
     // SAFETY: the kernel hands a valid siginfo_t to a handler with SA_SIGINFO, which lives until the handler returns.
     let info = unsafe { &*info };
+    if info.si_code <= 0 {
+        // Somebody has sent it: it ends the process, as it would have without this handler.
+        // SAFETY: signal() with SIG_DFL is async-signal-safe and touches no memory of ours.
+        unsafe { libc::signal(libc::SIGBUS, libc::SIG_DFL) };
+        // SAFETY: raise() is async-signal-safe too; the signal waits until this handler returns.
+        unsafe { libc::raise(libc::SIGBUS) };
+        return;
+    }
     // SAFETY: for SIGBUS the union in it holds an address.
     let address = unsafe { info.si_addr() } as usize;
     let place = if info.si_code == libc::BUS_ADRERR { place_of(address) } else { None };
@@ -100,7 +111,9 @@ extern "C" fn on_bus_error(_: c_int, info: *mut libc::siginfo_t, _: *mut c_void)
 
 fn place_of(address: usize) -> Option<&'static Place> {
     GUARDED.iter().find(|place| {
-        let (start, bytes) = (place.start.load(Relaxed), place.bytes.load(Relaxed));
+        // The length first: one that belongs to a start makes that start visible.
+        let bytes = place.bytes.load(Acquire);
+        let start = place.start.load(Acquire);
         start != 0 && (start..start.saturating_add(bytes)).contains(&address)
     })
 }

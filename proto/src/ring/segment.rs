@@ -70,6 +70,19 @@ pub enum SegmentError {
     /// Somebody else writes to it.
     #[error("another process is writing to shared memory {0}")]
     Busy(SegmentName),
+    /// Somebody else made it, or others than its maker may use it.
+    #[error(
+        "shared memory {name} belongs to user {owner} with mode {mode:o}, and not to this user alone; remove {}",
+        name.path().display()
+    )]
+    NotOurs {
+        /// The segment.
+        name: SegmentName,
+        /// Whose it is.
+        owner: u32,
+        /// What who may do with it.
+        mode: u32,
+    },
     /// The system said no.
     #[error("shared memory {name}: can't {doing}: {source}")]
     System {
@@ -152,7 +165,7 @@ impl Segment {
     /// Maps a segment that exists.
     ///
     /// # Errors
-    /// [`SegmentError::Missing`], or the system's word.
+    /// [`SegmentError::Missing`], [`SegmentError::NotOurs`], or the system's word.
     pub fn open(name: &SegmentName) -> Result<Self, SegmentError> {
         let system = |doing, source: io::Error| SegmentError::System { name: name.clone(), doing, source };
         let named = || match open(name, OFlags::RDWR) {
@@ -164,6 +177,12 @@ impl Segment {
             Err(e) => Err(system("open it", e)),
         };
         let (file, identity) = named()?;
+        // The name can be guessed, and anybody may make a file in that place.
+        let metadata = file.metadata().map_err(|e| system("look at it", e))?;
+        let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+        if owner != rustix::process::geteuid().as_raw() || mode & 0o077 != 0 {
+            return Err(SegmentError::NotOurs { name: name.clone(), owner, mode });
+        }
         let mut mapping = match ShmemConf::new().os_id(&name.0).open() {
             Ok(mapping) => mapping,
             Err(e) => return Err(system("map it", io::Error::other(e))),

@@ -509,6 +509,8 @@ impl Drop for Lease {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
     use std::sync::mpsc::channel;
     use std::time::Instant;
 
@@ -517,6 +519,27 @@ mod tests {
     use crate::instance::RuntimeDir;
     use crate::name::Name;
     use crate::ring::RingSize;
+    use crate::ring::segment::SegmentError;
+
+    #[test]
+    fn a_ring_that_others_may_use_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = RuntimeDir::create(dir.path()).unwrap().segment(&Name::new("open").unwrap());
+        let spec = RingSpec {
+            geometry: Geometry::new(64, 16, PixelFormat::GRAY8).unwrap(),
+            fps: Fps::new(60.0).unwrap(),
+            size: RingSize { pre_roll_slots: 3, reserve_slots: 0, lease_slots: 0 },
+        };
+        drop(Ring::create(&name, &spec).unwrap());
+        let opened_with = |mode| {
+            std::fs::set_permissions(name.path(), Permissions::from_mode(mode)).unwrap();
+            Ring::open(&name).map(drop)
+        };
+        let (refused, own) = (opened_with(0o666), opened_with(0o600));
+        Ring::remove(&name).unwrap();
+        assert!(matches!(refused, Err(RingError::Segment(SegmentError::NotOurs { mode: 0o666, .. }))));
+        own.unwrap();
+    }
 
     #[test]
     fn a_new_writer_wakes_a_reader_that_the_dead_one_had_no_time_to() {
