@@ -52,11 +52,10 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
     let pulse = Arc::new(Pulse::default());
     beat(&reports, &pulse)?;
     let config = Config::load_checked(&dir.config_path()).context("the instance's config")?;
-    let rings = open_rings(&config, &dir);
     let verdict: SharedVerdict = Arc::new(Mutex::new(probe::unprobed(&config)));
     let disk = Disk::watch(&config.recording)?;
     pulse.show_disk(&disk);
-    let mut desk = Desk::open(&config, &dir, &rings, &verdict, &reports, &pulse, &disk)?;
+    let mut desk = Desk::open(&config, &dir, &verdict, &reports, &pulse, &disk)?;
     // The probe has begun, or need not; and it has ended, or need not begin.
     let (mut probing, known_by_now) = (false, Arc::new(AtomicBool::new(false)));
     loop {
@@ -86,7 +85,7 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
                     }
                     None => {
                         probing = true;
-                        start_probe(&dir, &config, &rings, &verdict, &known_by_now, &reports)?;
+                        start_probe(&dir, &config, &verdict, &known_by_now, &reports)?;
                     }
                 }
                 if let Some(session) = sessions.first() {
@@ -138,22 +137,24 @@ fn open_rings(config: &Config, dir: &RuntimeDir) -> Vec<Option<Arc<Ring>>> {
 fn start_probe(
     dir: &RuntimeDir,
     config: &Config,
-    rings: &[Option<Arc<Ring>>],
     verdict: &SharedVerdict,
     known_by_now: &Arc<AtomicBool>,
     reports: &Reports<RecorderReport>,
 ) -> std::io::Result<()> {
     let known_by_now = Arc::clone(known_by_now);
-    let (path, config) = (dir.path().to_owned(), config.clone());
-    let (rings, verdict) = (rings.to_vec(), Arc::clone(verdict));
-    let reports = reports.clone();
+    let (dir, config) = (dir.clone(), config.clone());
+    let (verdict, reports) = (Arc::clone(verdict), reports.clone());
     std::thread::Builder::new().name("probe".into()).spawn(move || {
-        match probe::in_a_process_of_its_own(&path) {
+        match probe::in_a_process_of_its_own(dir.path()) {
             Ok(found) => set(&verdict, found),
             Err(e) => tracing::warn!("{e:#}; going by what works nearly everywhere"),
         }
-        // The probe has ended, however it did.
-        let _ = rings.iter().flatten().map(|ring| ring.sweep(probe::reader_bit())).sum::<usize>();
+        // The probe has ended, however it did. Its leases are in the rings that are there now; none of them is kept.
+        let _ = open_rings(&config, &dir)
+            .iter()
+            .flatten()
+            .map(|ring| ring.sweep(probe::reader_bit()))
+            .sum::<usize>();
         known_by_now.store(true, Ordering::Release);
         let found = get(&verdict);
         probe::say(&found, &config);
@@ -190,7 +191,6 @@ impl Desk {
     fn open(
         config: &Config,
         dir: &RuntimeDir,
-        rings: &[Option<Arc<Ring>>],
         verdict: &SharedVerdict,
         reports: &Reports<RecorderReport>,
         pulse: &Arc<Pulse>,
@@ -202,12 +202,13 @@ impl Desk {
             .name("finisher".into())
             .spawn(move || finish::run(&queue, &to_supervisor, &beating, &folder))?;
         let mut workers = HashMap::new();
-        for (camera, ring) in config.cameras.iter().zip(rings) {
+        // Each worker has its own, and lets go of it when it is broken: nobody else may keep its memory.
+        for (camera, ring) in config.cameras.iter().zip(open_rings(config, dir)) {
             let (jobs_to, jobs) = channel();
             let worker = Worker {
                 camera: camera.name.clone(),
                 segment: dir.segment(&camera.name),
-                ring: ring.clone(),
+                ring,
                 verdict: Arc::clone(verdict),
                 quality: config.recording.codec_quality,
                 jobs,

@@ -103,8 +103,8 @@ pub(crate) struct Footage {
 fn begin_chain_at(verdict: &mut CodecVerdict, before: &EncoderChoice) -> usize {
     match verdict.chain.iter().position(|choice| choice == before) {
         Some(at) => at,
-        // Recorders kept crashing in it.
-        None if verdict.given_up.contains(before) => 0,
+        // Recorders kept crashing in it, at whatever preset.
+        None if verdict.given_up.iter().any(|g| g.codec == before.codec && g.encoder == before.encoder) => 0,
         // Begun before the probe had spoken: what has worked so far is as good as anything.
         None => {
             verdict.chain.insert(0, before.clone());

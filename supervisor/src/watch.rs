@@ -1,18 +1,19 @@
 //! The loop: everything that happens comes in as an [`Event`], and only here is anything done about it.
 
+mod answers;
+mod closing;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use proto::clip::CodecVerdict;
 use proto::config::Config;
 use proto::control::{Refused, Request, Response};
-use proto::exit;
 use proto::instance::{ChildId, RuntimeDir};
 use proto::messages::{CameraState, CaptureReport, RecorderOrder, RecorderReport};
-use proto::stats::{SCHEMA, Stats, Totals};
 use rustix::process::Pid;
 use signal_hook::consts::SIGKILL;
 
@@ -20,14 +21,14 @@ use crate::child::{Child, Life};
 use crate::events::{End, Event, Orders, Report};
 use crate::killed::MemoryWatch;
 use crate::meter::Meter;
+use crate::restart;
 use crate::restart::Ending;
 use crate::rings::{self, Look, Rings};
 use crate::service::Service;
 use crate::session::{Clips, Scribe};
 use crate::state::{self, Saved, SavedChild};
-use crate::survey::{self, FrameRates};
+use crate::survey::FrameRates;
 use crate::trigger::Desk;
-use crate::{health, hung, restart};
 
 /// How often the loop looks around when nothing happens.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
@@ -36,18 +37,10 @@ const LOOK_AROUND: Duration = Duration::from_millis(100);
 const LATE: Duration = Duration::from_millis(200);
 /// A camera that takes longer than this to open will not.
 const LONGEST_OPENING: Duration = Duration::from_secs(60);
-/// The recorder may take this long to close its clips at the end; with what comes after, five seconds in all.
-const CLOSING: Duration = Duration::from_millis(3000);
-/// Triggers that are just being written down may take this long: their clips are still recorded.
-const LAST_TRIGGERS: Duration = Duration::from_millis(300);
-/// A process that lives so long after it was killed is out of reach.
-const HOPELESS: Duration = Duration::from_millis(500);
 /// A recorder this close behind the cameras has its first rush behind it.
 const CAUGHT_UP: u64 = 4;
 /// Who crashes so soon after a ring broke has done nothing wrong.
 const AFTER_A_BREAK: Duration = Duration::from_secs(1);
-/// Captures have nothing to close.
-const ENDING: Duration = Duration::from_millis(700);
 
 /// A running instance.
 pub(crate) struct House {
@@ -437,251 +430,6 @@ impl House {
 
     pub(crate) fn write_session(&self) {
         self.scribe.write(self.verdict.as_ref(), self.clips);
-    }
-
-    fn answer(&mut self, request: &Request) -> Response {
-        match request {
-            Request::Stats => Response::Stats(Box::new(self.stats())),
-            Request::Codecs => match &self.verdict {
-                Some(verdict) => Response::Codecs(verdict.clone()),
-                None => {
-                    refuse(exit::FAILED, "the codecs are still being probed; ask again in a second".into())
-                }
-            },
-            Request::Restart(what) => self.restart(what),
-            // Answered where they come in.
-            Request::Trigger(_) | Request::Stop => refuse(exit::FAILED, "not a question for the loop".into()),
-        }
-    }
-
-    fn restart(&mut self, what: &str) -> Response {
-        let is_it = |c: &&mut Child| match &c.id {
-            ChildId::Recorder => what == "recorder",
-            ChildId::Standby => false,
-            ChildId::Capture(camera) => what == camera.as_str(),
-        };
-        let known: Vec<String> = self.config.cameras.iter().map(|c| c.name.to_string()).collect();
-        let Some(child) = self.children.iter_mut().find(is_it) else {
-            // Enough to recognise it by.
-            let what: String = what.chars().take(80).collect();
-            let message =
-                format!("{what:?} is neither recorder nor a camera; there are {}", known.join(", "));
-            return refuse(exit::BAD_INPUT, message);
-        };
-        let id = child.id.clone();
-        let what = if child.running().is_some() { "restarting" } else { "starting" };
-        child.begin_again("restarted by command");
-        Response::Done(format!("{id}: {what}"))
-    }
-
-    /// "starting" until everything has come up once; then "ready" or "degraded"; "stopping" at the end.
-    fn state(&self) -> &'static str {
-        if self.closing.load(Ordering::Relaxed) {
-            return "stopping";
-        }
-        let coming_up = |c: &Child| {
-            c.last_exit.is_none() && matches!(survey::camera_state(c).0, "starting" | "restarting")
-        };
-        let captures = &self.children[..self.config.cameras.len()];
-        let recorder_up = self.recorder().running().is_some_and(|r| r.orders.is_some());
-        if captures.iter().any(coming_up) || (self.verdict.is_none() && self.recorder().last_exit.is_none()) {
-            return "starting";
-        }
-        let well = |c: &Child| matches!(survey::camera_state(c).0, "live" | "ended");
-        let untroubled = self.recorder().beat.trouble.is_none() && self.verdict.is_some();
-        if captures.iter().all(well) && recorder_up && untroubled { "ready" } else { "degraded" }
-    }
-
-    fn troubles(&self) -> Vec<String> {
-        let mut troubles = Vec::new();
-        for child in &self.children[..self.config.cameras.len()] {
-            let (state, reason) = survey::camera_state(child);
-            if matches!(state, "failed" | "silent" | "frozen")
-                || (state == "restarting" && child.record.keeps_ending())
-            {
-                troubles.push(format!("{}: {state}: {}", child.id, reason.unwrap_or_default()));
-            }
-        }
-        for (camera, held) in self.config.cameras.iter().zip(&*self.rings.held()) {
-            troubles
-                .extend(held.trouble.as_ref().map(|trouble| format!("camera {}: {trouble}", camera.name)));
-        }
-        if self.recorder().record.keeps_ending() {
-            troubles.push(format!(
-                "recorder: keeps ending: {}",
-                self.recorder().last_exit.clone().unwrap_or_default()
-            ));
-        }
-        for child in &self.children {
-            let last_exit = child.last_exit.as_deref().unwrap_or_default();
-            let said = child.kills.trouble(Instant::now());
-            troubles.extend(said.map(|said| format!("{}: {said}; the last: {last_exit}", child.id)));
-        }
-        for choice in self.verdict.iter().flat_map(|v| &v.given_up) {
-            troubles.push(format!(
-                "recorder: {} ({}) was given up, since recorders crashed or were stuck in it",
-                choice.codec, choice.encoder
-            ));
-        }
-        troubles.extend(self.recorder().beat.trouble.clone());
-        troubles
-    }
-
-    fn stats(&mut self) -> Stats {
-        let captures = self.config.cameras.len();
-        let held = self.rings.held();
-        let cameras = self.config.cameras.iter().zip(&*held).zip(&self.children[..captures]);
-        let cameras =
-            cameras.map(|((camera, held), child)| survey::camera(camera, held, child, &self.rates)).collect();
-        drop(held);
-        let mut processes = vec![survey::process_stats(
-            "supervisor",
-            Some(std::process::id()),
-            if self.closing.load(Ordering::Relaxed) { "stopping" } else { "running" },
-            self.started.elapsed().as_secs_f64(),
-            &self.meter,
-        )];
-        processes.extend(self.children.iter().map(|c| survey::process(c, &self.meter)));
-        let written: f64 = processes.iter().filter_map(|p| p.pid).map(|pid| self.meter.read_rate(pid)).sum();
-        let totals = Totals {
-            cpu_percent: processes.iter().map(|p| p.cpu_percent).sum(),
-            memory_bytes: processes.iter().map(|p| p.pss_bytes).sum(),
-            written_bytes_per_s: written,
-        };
-        #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
-        let cores = std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64);
-        let mut recorder = survey::recorder(self.recorder(), self.verdict.as_ref());
-        recorder.clips_completed = self.clips.completed;
-        recorder.clips_incomplete = self.clips.incomplete;
-        recorder.clips_open = self.desk.open_clips();
-        recorder.last_finish_ms = self.clips.last_finish_ms;
-        Stats {
-            schema: SCHEMA,
-            state: self.state().into(),
-            health: health::verdict(&totals, cores, &self.troubles()),
-            uptime_s: self.started.elapsed().as_secs_f64(),
-            config: self.config.source.display().to_string(),
-            session_folder: self.desk.session().display().to_string(),
-            cameras,
-            recorder,
-            processes,
-            totals,
-        }
-    }
-
-    /// Ends everything in order: clips are closed, then cameras, then what can't be asked. A second signal ends
-    /// it at once.
-    pub(crate) fn close(&mut self, happening: &Receiver<Event>) {
-        self.closing.store(true, Ordering::Relaxed);
-        if let Some(service) = &self.service {
-            service.stopping();
-        }
-        let open = self.desk.shut(LAST_TRIGGERS);
-        if open.is_empty() {
-            tracing::info!("stopping");
-        } else {
-            tracing::info!("stopping: closing {} open clips", open.len());
-        }
-        let mut hurry = self.close_recorder(happening, &open);
-        for running in self.children.iter_mut().filter_map(Child::running_mut) {
-            match &running.orders {
-                Some(orders) if !hurry => orders.stop(),
-                // Not yet connected: there is nothing to close.
-                _ => running.kill("stopping"),
-            }
-        }
-        let until = Instant::now() + ENDING;
-        while self.children.iter().any(|c| c.running().is_some()) {
-            if until.elapsed() > HOPELESS {
-                tracing::error!("some processes can't be ended (a disk that hangs?); they are left behind");
-                break;
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() || hurry {
-                self.children.iter_mut().filter_map(Child::running_mut).for_each(|r| r.kill("stopping"));
-            }
-            match happening.recv_timeout(left.max(hung::LAST_MOMENTS)) {
-                Ok(event) => hurry |= self.on_while_closing(event),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-        self.over.store(true, Ordering::Release);
-        self.desk.wake();
-    }
-
-    /// Has the open clips closed. A recorder that dies over it, or was just being replaced, gets a successor as long as
-    /// there is time: without one the clips would stay as they are. True when it is to go faster.
-    fn close_recorder(&mut self, happening: &Receiver<Event>, open: &[PathBuf]) -> bool {
-        let until = Instant::now() + CLOSING;
-        let mut told = None;
-        loop {
-            match self.recorder().running() {
-                Some(running) if running.orders.is_some() && told != Some(running.pid) => {
-                    told = Some(running.pid);
-                    if let Some(orders) = &running.orders {
-                        // The word of the last ones may not have come here; it passes over what it has already.
-                        open.iter().for_each(|clip| orders.to_recorder(RecorderOrder::Clip(clip.clone())));
-                        orders.stop();
-                    }
-                }
-                Some(running) if running.orders.is_none() && self.desk.open_clips() == 0 => return false,
-                None if self.desk.open_clips() == 0 => return false,
-                _ => self.start_what_is_due(),
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                tracing::warn!("the recorder takes too long to close; the next start finishes what is open");
-                self.keep_rings = self.desk.open_clips() > 0;
-                return false;
-            }
-            match happening.recv_timeout(left.min(LOOK_AROUND)) {
-                Ok(Event::Exited { pid, end }) if self.recorder().running().is_some_and(|r| r.pid == pid) => {
-                    if end.code == Some(0) {
-                        return self.on_while_closing(Event::Exited { pid, end });
-                    }
-                    self.on_exited(pid, &end);
-                }
-                Ok(Event::Connected { pid, orders }) => self.on_connected(pid, orders),
-                Ok(event) => {
-                    if self.on_while_closing(event) {
-                        return true;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return true,
-            }
-        }
-    }
-
-    /// What still counts while everything is being closed. True when it is to go faster.
-    fn on_while_closing(&mut self, event: Event) -> bool {
-        match event {
-            Event::Signal => {
-                tracing::warn!("asked twice: ending at once");
-                return true;
-            }
-            Event::Exited { pid, .. } => {
-                // Nothing is started again, whoever it was.
-                for c in self.children.iter_mut().filter(|c| c.running().is_some_and(|r| r.pid == pid)) {
-                    c.life = Life::Ended;
-                }
-            }
-            Event::Report { report: Report::Recorder(RecorderReport::ClipDone { folder, .. }), .. } => {
-                self.desk.finish(&folder);
-            }
-            Event::Request { request: Request::Stats, reply } => {
-                let _ = reply.send(Response::Stats(Box::new(self.stats())));
-            }
-            Event::Request { reply, .. } => {
-                let _ = reply.send(refuse(exit::FAILED, "the supervisor is ending".into()));
-            }
-            Event::Found { folder, .. } | Event::Gone(folder) => {
-                self.desk.finish(&folder);
-            }
-            Event::Connected { .. } | Event::Report { .. } | Event::Planned(_) => {}
-        }
-        false
     }
 }
 
