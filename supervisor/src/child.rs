@@ -96,11 +96,13 @@ struct Progress {
     sign: Option<Sign>,
     /// Since when it is under suspicion, and how long its threads had waited for their turn by then.
     suspected: Option<(Instant, Option<Duration>)>,
+    /// It was stopped when it was last looked at.
+    stopped: bool,
 }
 
 impl Progress {
     fn now(pid: Pid, count: Option<u64>) -> Self {
-        Self { count, at: Instant::now(), sign: hung::sign(pid), suspected: None }
+        Self { count, at: Instant::now(), sign: hung::sign(pid), suspected: None, stopped: false }
     }
 }
 
@@ -203,7 +205,7 @@ impl Child {
             since: Instant::now(),
             orders: None,
             warm: false,
-            progress: Progress { count: None, at: Instant::now(), sign, suspected: None },
+            progress: Progress { count: None, at: Instant::now(), sign, suspected: None, stopped: false },
             ending: None,
         });
         Ok(())
@@ -285,18 +287,22 @@ impl Child {
         matches!(self.life, Life::Waiting { until } if until <= now)
     }
 
-    /// Ends a process that has got nowhere for too long.
+    /// Ends a process that somebody has stopped, or that has got nowhere for too long.
     pub(crate) fn end_if_hung(&mut self, now: Instant, opened: bool) {
         let id = self.id.clone();
-        // One that is stopped gets no further with what it was opening.
-        let is_stopped = |r: &Running| hung::sign(r.pid).is_some_and(|s| matches!(s.state, 'T' | 't'));
-        let overdue = |r: &Running| now.saturating_duration_since(r.progress.at) >= self.patience / 2;
-        let opened = opened || self.running().is_some_and(|r| overdue(r) && is_stopped(r));
         let patience = if opened { self.patience } else { OPENING_PATIENCE };
         let stuck = self.beat.stuck.clone();
         let Some(running) = self.running_mut() else { return };
+        if running.ending.is_some() {
+            return;
+        }
         let silent_for = now.saturating_duration_since(running.progress.at);
-        if silent_for < patience / 2 || running.ending.is_some() {
+        if running.stands_still(silent_for) {
+            tracing::error!("{id} (pid {}) was stopped; replacing it", running.pid.as_raw_nonzero());
+            running.kill(STOPPED);
+            return;
+        }
+        if silent_for < patience / 2 {
             return;
         }
         let pid = running.pid;
@@ -336,10 +342,21 @@ impl Running {
         }
     }
 
+    /// Is it stopped, now and when it was last looked at? One look might meet somebody who wakes a whole group of
+    /// processes, one after the other.
+    fn stands_still(&mut self, silent_for: Duration) -> bool {
+        if silent_for < hung::GLANCE {
+            return false;
+        }
+        let stopped = hung::sign(self.pid).is_some_and(|sign| sign.state == 'T');
+        std::mem::replace(&mut self.progress.stopped, stopped) && stopped
+    }
+
     /// This machine (or this supervisor) stood still or was late: what others did meanwhile could not be heard.
     pub(crate) fn forgive(&mut self, pause: Duration) {
         // What lies ahead has not gone by without progress.
         self.progress.at = (self.progress.at + pause).min(Instant::now());
+        self.progress.stopped = false;
     }
 
     /// SIGKILL. Ends a stopped process too.

@@ -6,6 +6,9 @@ use rustix::process::Pid;
 
 /// No progress for this long is looked into. Heartbeats come four times a second.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(2500);
+/// And one that is silent for this long is looked at for having been stopped, which needs no patience: a stopped process does
+/// nothing until somebody wakes it.
+pub(crate) const GLANCE: Duration = Duration::from_millis(100);
 /// A process that has used this much processor time without progress is going in circles.
 const CIRCLES: Duration = Duration::from_secs(2);
 
@@ -34,7 +37,7 @@ pub(crate) enum Opinion {
     Fine,
     /// It gets no processor time, or the disk doesn't answer: killing it would not help.
     Starved,
-    /// Somebody has stopped it, or a debugger holds it: it has to be replaced, and nothing is wrong with it.
+    /// A debugger holds it, or somebody has stopped it: it has to be replaced, and nothing is wrong with it.
     Stopped,
     /// It has to be replaced.
     Hung,
