@@ -287,6 +287,11 @@ impl Child {
         matches!(self.life, Life::Waiting { until } if until <= now)
     }
 
+    /// It is to be started, and not before then.
+    pub(crate) fn put_off(&mut self, until: Instant) {
+        self.life = Life::Waiting { until };
+    }
+
     /// Ends a process that somebody has stopped, or that has got nowhere for too long.
     pub(crate) fn end_if_hung(&mut self, now: Instant, opened: bool) {
         let id = self.id.clone();

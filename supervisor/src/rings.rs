@@ -53,6 +53,11 @@ impl Rings {
         self.held().iter().map(|held| Arc::clone(&held.ring)).collect()
     }
 
+    /// The camera at this place has none that can be used.
+    pub(crate) fn is_missing(&self, camera: usize) -> bool {
+        self.held().get(camera).is_some_and(|held| held.trouble.is_some())
+    }
+
     pub(crate) fn held(&self) -> MutexGuard<'_, Vec<Held>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -305,7 +305,10 @@ impl House {
         self.let_standby_take_over(now);
         for i in 0..self.children.len() {
             let child = &mut self.children[i];
-            if child.is_due(now) {
+            if child.is_due(now) && self.rings.is_missing(i) {
+                // A capture without a ring could only end again.
+                child.put_off(now + LOOK_AROUND);
+            } else if child.is_due(now) {
                 // A standby that has taken over has had no end of its own.
                 child.record.restarts += u64::from(child.last_exit.is_some());
                 child.spawn(&self.events);

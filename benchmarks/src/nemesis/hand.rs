@@ -12,7 +12,7 @@ use proto::time::MonotonicNs;
 use rustix::process::{Pid, Signal};
 
 use super::strike::{Blow, Strike};
-use crate::supervisor::{Place, Supervisor};
+use crate::supervisor::{Line, Place, Supervisor};
 
 /// What takes longer than this to come back doesn't.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -279,17 +279,18 @@ impl Struck {
             Strike::RecorderKilled | Strike::RecorderKilledTwice => (&ChildId::Recorder, "ended after"),
             Strike::StandbyKilled => (&ChildId::Standby, "ended after"),
             Strike::CaptureKilled => (capture, "ended after"),
-            Strike::RecorderStopped => (&ChildId::Recorder, "has made no progress"),
-            Strike::CaptureStopped => (capture, "has made no progress"),
+            Strike::RecorderStopped => (&ChildId::Recorder, "was stopped"),
+            Strike::CaptureStopped => (capture, "was stopped"),
             Strike::SupervisorKilled
             | Strike::SupervisorStopped
             | Strike::EverythingKilled
             | Strike::CommandKilled => return None,
         };
-        let words = format!("] {who} {what}");
+        let who = format!("] {who} ");
+        let is_it = |line: &Line| line.text.contains(&who) && line.text.contains(what);
         let until = Instant::now() + READING;
         loop {
-            let said = supervisor.log_since(self.at).into_iter().find(|line| line.text.contains(&words));
+            let said = supervisor.log_since(self.at).into_iter().find(is_it);
             if said.is_some() || Instant::now() > until {
                 return Some(said?.at.since(self.at));
             }

@@ -9,7 +9,7 @@ use std::process::Command;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::rig::{Rig, TWO_CAMERAS, camera, clip_of, kill, list, manifest, pid_in, program, until};
+use crate::rig::{Rig, TWO_CAMERAS, camera, clip_of, kill, list, manifest, pid_in, process, program, until};
 
 /// Where the ring's parts lie, by docs/formats.md.
 const LAYOUT_VERSION_AT: u64 = 8;
@@ -107,6 +107,30 @@ fn f26_a_segment_written_over_or_of_another_version_is_made_anew_and_the_other_c
         });
     }
     rig.await_stats("a pre-roll", |s| camera(s, "left")["ring"]["reach_ms"].as_f64() > Some(700.0));
+    rig.command(&["trigger", "--wait"]).code(0);
+    rig.assert_true();
+}
+
+#[test]
+fn f25_a_camera_whose_ring_cannot_be_made_anew_waits_until_it_can() {
+    let rig = Rig::start(TWO_CAMERAS);
+    let right = pid_in(&rig.stats(), "right");
+    let path = segment(&rig, "left");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let says_why = |s: &Value| {
+        let mut reasons = list(&s["health"], "reasons").iter().filter_map(Value::as_str);
+        reasons.any(|reason| reason.contains("left") && reason.contains("its ring broke"))
+    };
+    rig.await_stats("the trouble to be said", |s| says_why(s) && pid_in(s, "left").is_none());
+    // The other camera is recorded meanwhile, for longer than a capture would need to fail a few times.
+    rig.command(&["trigger", "--camera", "right", "--post-ms", "1500", "--wait"]).code(0);
+    let stats = rig.stats();
+    assert_eq!(process(&stats, "left")["restarts"], 0, "there is nothing to start it for: {stats:#}");
+    assert!(pid_in(&stats, "left").is_none() && says_why(&stats), "{stats:#}");
+    std::fs::remove_dir(&path).unwrap();
+    rig.await_stats("left to be live", |s| camera(s, "left")["state"] == "live" && s["state"] == "ready");
+    assert_eq!(pid_in(&rig.stats(), "right"), right);
     rig.command(&["trigger", "--wait"]).code(0);
     rig.assert_true();
 }
