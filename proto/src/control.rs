@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::clip::{CodecVerdict, Manifest};
+use crate::clip::CodecVerdict;
 use crate::stats::Stats;
 use crate::time::MonotonicNs;
 
@@ -74,8 +74,9 @@ pub struct TriggerRequest {
 pub enum Response {
     /// The trigger's plan is on disk; the clip will exist.
     Accepted(Accepted),
-    /// The clip set of a trigger that waits is finished.
-    Finished(Box<Manifest>),
+    /// The clip set of a trigger that waits is finished: its manifest is in its folder. A manifest can be larger than any
+    /// message.
+    Finished,
     /// Stats.
     Stats(Box<Stats>),
     /// The probe's table.

@@ -18,7 +18,7 @@ use rustix::process::Pid;
 use serde::Serialize;
 
 use crate::cli::TriggerArgs;
-use crate::{Failure, hung, lock, show};
+use crate::{Failure, hung, lock, plan, show};
 
 /// How long `stop` waits for the supervisor to be gone: it promises five seconds.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
@@ -137,7 +137,7 @@ pub(crate) fn trigger(dir: &Path, args: &TriggerArgs) -> Result<u8, Failure> {
     }
     // However long the post-roll is. The supervisor's end ends this too.
     let manifest = match control::read(&mut line.stream, None) {
-        Ok(Response::Finished(manifest)) => manifest,
+        Ok(Response::Finished) => plan::manifest(Path::new(&accepted.path)),
         Ok(Response::Refused(refused)) => {
             print(&answer(&accepted, None))?;
             return Err(Failure::with_code(refused.exit_code, refused.message));
@@ -153,7 +153,13 @@ pub(crate) fn trigger(dir: &Path, args: &TriggerArgs) -> Result<u8, Failure> {
             )));
         }
     };
-    print(&answer(&accepted, Some(&manifest)))?;
+    print(&answer(&accepted, manifest.as_ref()))?;
+    let Some(manifest) = manifest else {
+        return Err(Failure::failed(format!(
+            "clip {} is finished, but its manifest in {} can't be read",
+            accepted.clip_id, accepted.path
+        )));
+    };
     if manifest.complete {
         return Ok(exit::DONE);
     }

@@ -25,6 +25,7 @@ use proto::time::MonotonicNs;
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::events::Event;
+use crate::plan;
 use crate::trigger::{self, Desk, Outcome};
 
 /// Connections that have not said what they want. The one that has been here longest makes room for the next …
@@ -325,7 +326,7 @@ fn trigger(stream: &UnixStream, request: &TriggerRequest, counter: &Counter) -> 
         return Ok(());
     }
     match counter.desk.wait(&folder, &counter.over) {
-        Outcome::Finished(manifest) => say(stream, &Response::Finished(manifest)),
+        Outcome::Finished => say(stream, &Response::Finished),
         Outcome::Ended => {
             let promise = "its plan is on disk, so the next supervisor finishes it";
             say(stream, &refuse(&format!("clip {clip} is not finished: the supervisor has ended; {promise}")))
@@ -367,7 +368,7 @@ fn plan(request: &TriggerRequest, counter: &Counter) -> io::Result<Receiver<Plan
         // Whoever asked may have been told to wait no longer.
         let _ = step.send(Planning::Taken(taken));
         if let Some(folder) = &folder {
-            let _ = step.send(Planning::Synced(trigger::sync_plan(folder)));
+            let _ = step.send(Planning::Synced(plan::sync_plan(folder)));
         }
     })?;
     Ok(steps)

@@ -13,7 +13,7 @@ use proto::durable;
 use proto::time::{UtcTime, WallAnchor};
 use serde::Serialize;
 
-use crate::trigger;
+use crate::plan;
 
 /// The version of the document.
 const SCHEMA: u32 = 1;
@@ -119,7 +119,7 @@ fn run(folder: &Path, config: &Config, queue: &Receiver<Page>) {
                 // Counted on the disk: the recorder's last reports may not have come.
                 write(folder, config, page.encoder.as_ref(), Clips::on_disk(folder, &HashSet::new()), true);
                 // Of a trigger that was just being written down when all was over.
-                trigger::clear_unplanned(folder);
+                plan::clear_unplanned(folder);
                 remove_if_empty(folder);
                 return;
             }

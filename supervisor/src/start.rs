@@ -32,9 +32,9 @@ use crate::service::Service;
 use crate::session::{Clips, Scribe};
 use crate::state::{self, Saved};
 use crate::survey::FrameRates;
-use crate::trigger::{self, Desk};
+use crate::trigger::Desk;
 use crate::watch::House;
-use crate::{Failure, control, cost, executable, limits, lock, rings, session};
+use crate::{Failure, control, cost, executable, limits, lock, plan, rings, session};
 
 /// How long the answer to `stop` may take to be on its way.
 const LAST_WORD: Duration = Duration::from_millis(20);
@@ -87,7 +87,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     };
     made.session = (!adopting).then(|| session.clone());
     for session in left.iter().map(|left| &left.session) {
-        trigger::clear_unplanned(session);
+        plan::clear_unplanned(session);
     }
     let (rings, new) = rings::open(&config, &dir, same_config && left.is_some())?;
     made.rings = !adopting;

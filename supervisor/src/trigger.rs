@@ -8,23 +8,19 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use proto::clip::{MANIFEST, Manifest, PLAN, Plan, PlannedCamera, SCHEMA, WORKSHOP, Window, plan_path};
+use proto::clip::{Plan, PlannedCamera, SCHEMA, plan_path};
 use proto::config::Config;
 use proto::control::{Accepted, Refused, TriggerRequest};
-use proto::durable;
 use proto::exit;
-use proto::failpoint;
 use proto::name::Name;
 use proto::ring::Ring;
 use proto::storage;
 use proto::time::{MonotonicNs, WallAnchor};
 
 use crate::events::Event;
+use crate::grant::{Reach, bad, grant, millis};
+use crate::plan;
 use crate::rings::Rings;
-
-/// What opening an encoder may cost at the far end of the ring: a pre-roll that reaches further back than this
-/// before the oldest slot is overwritten would lose its first frames while the encoder opens.
-const ENCODER_START: Duration = Duration::from_millis(100);
 
 /// How often folders are looked at, for what nobody says.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -87,7 +83,7 @@ impl Drop for Place<'_> {
 /// What came of waiting for a clip.
 pub(crate) enum Outcome {
     /// Its manifest is there.
-    Finished(Box<Manifest>),
+    Finished,
     /// The supervisor has ended before that.
     Ended,
     /// Its folder, or its plan, was removed.
@@ -98,7 +94,7 @@ pub(crate) enum Outcome {
 
 impl Desk {
     pub(crate) fn new(config: Arc<Config>, rings: Rings, session: PathBuf, open: HashSet<PathBuf>) -> Self {
-        let last_number = AtomicU32::new(last_number(&session));
+        let last_number = AtomicU32::new(plan::last_number(&session));
         Self {
             config,
             rings,
@@ -161,8 +157,8 @@ impl Desk {
                 let open = self.open();
                 (open.finished, open.clips.contains(folder))
             };
-            if let Some(manifest) = manifest(folder) {
-                return Outcome::Finished(Box::new(manifest));
+            if plan::manifest(folder).is_some() {
+                return Outcome::Finished;
             }
             if storage::is_removed(folder) {
                 return Outcome::Removed;
@@ -191,7 +187,7 @@ impl Desk {
                 // With the plan gone nothing is left for a recorder to do, and so to say.
                 let silent = open.into_iter().filter(|f| matches!(plan_path(f).try_exists(), Ok(false)));
                 for folder in silent {
-                    let event = match manifest(&folder) {
+                    let event = match plan::manifest(&folder) {
                         Some(manifest) => Event::Found { folder, complete: manifest.complete },
                         None if storage::is_removed(&folder) => Event::Gone(folder),
                         // The disk is away, and the clip with it; both may come back.
@@ -231,7 +227,7 @@ impl Desk {
         let reaches: Vec<Reach> = chosen.iter().map(|(_, ring)| Reach::of(ring, now)).collect();
         let granted = grant(request.at, pre, post, now, &reaches)?;
         let place = self.reserve(recording.max_open_clips)?;
-        let plan = |clip_id: &str| Plan {
+        let text = |clip_id: &str| Plan {
             schema: SCHEMA,
             clip_id: clip_id.to_owned(),
             label: label.clone(),
@@ -244,7 +240,9 @@ impl Desk {
             cameras: chosen.iter().map(|(camera, ring)| planned(camera, ring)).collect(),
         };
         let fit = storage::fit(&self.session, recording.min_free_bytes);
-        let left = fit.map_err(Into::into).and_then(|()| self.leave(label.as_ref(), plan));
+        let left = fit
+            .map_err(Into::into)
+            .and_then(|()| plan::leave(&self.session, &self.last_number, label.as_ref(), text));
         let (clip_id, folder) = left.map_err(|e| Refused {
             exit_code: exit::FAILED,
             message: format!(
@@ -253,7 +251,7 @@ impl Desk {
             ),
         })?;
         if !place.fill(folder.clone()) {
-            withdraw(&folder);
+            plan::withdraw(&folder);
             return Err(ending());
         }
         let accepted = Accepted {
@@ -303,40 +301,6 @@ impl Desk {
         }
         Ok(all().filter(|(c, _)| names.is_empty() || names.iter().any(|n| n == c.name.as_str())).collect())
     }
-
-    /// Makes a new clip folder with its plan in it. The folder appears whole, under its name, or not at all.
-    fn leave(&self, label: Option<&Name>, plan: impl Fn(&str) -> Plan) -> std::io::Result<(String, PathBuf)> {
-        loop {
-            let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
-            let clip_id = match label {
-                Some(label) => format!("clip-{number:04}-{label}"),
-                None => format!("clip-{number:04}"),
-            };
-            let folder = self.session.join(&clip_id);
-            match std::fs::create_dir(&folder) {
-                // Somebody has put a folder there: it is theirs.
-                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => continue,
-                other => other?,
-            }
-            failpoint::pass("plan.folder", folder.display());
-            let filled = std::fs::create_dir(folder.join(WORKSHOP))
-                .and_then(|()| Ok(serde_json::to_vec_pretty(&plan(&clip_id))?))
-                .and_then(|text| durable::replace(&plan_path(&folder), &text));
-            if let Err(e) = filled {
-                withdraw(&folder);
-                return Err(e);
-            }
-            return Ok((clip_id, folder));
-        }
-    }
-}
-
-/// Takes a plan back of which nothing was promised yet: a folder without one is only litter. What may be in it is known,
-/// and takes no descriptor to remove: there may be none left.
-fn withdraw(folder: &Path) {
-    let _ = std::fs::remove_file(plan_path(folder));
-    let _ = std::fs::remove_dir(folder.join(WORKSHOP));
-    let _ = std::fs::remove_dir(folder);
 }
 
 /// What a trigger hears that comes to a stop.
@@ -345,45 +309,6 @@ pub(crate) fn ending() -> Refused {
         exit_code: exit::FAILED,
         message: "the supervisor is ending; this moment was not recorded".into(),
     }
-}
-
-/// Removes what a supervisor that was killed in the middle of a trigger left: a clip's folder without a plan. Nothing
-/// had been promised. Only for a session in which no other supervisor can be at work; only what is empty is removed,
-/// but for half a plan.
-pub(crate) fn clear_unplanned(session: &Path) {
-    for entry in std::fs::read_dir(session).into_iter().flatten().filter_map(Result::ok) {
-        let folder = entry.path();
-        // Not through symbolic links: what they lead to is somebody else's.
-        let is_folder = entry.file_type().is_ok_and(|t| t.is_dir());
-        if !is_folder
-            || number(&entry).is_none()
-            || plan_path(&folder).exists()
-            || folder.join(MANIFEST).exists()
-        {
-            continue;
-        }
-        // Each fails when there is something in it, or it isn't there: then it is not what is looked for here.
-        let _ = std::fs::remove_file(folder.join(WORKSHOP).join(format!("{PLAN}~new")));
-        let _ = std::fs::remove_dir(folder.join(WORKSHOP));
-        let _ = std::fs::remove_dir(&folder);
-    }
-}
-
-fn manifest(folder: &Path) -> Option<Manifest> {
-    serde_json::from_slice(&std::fs::read(folder.join(MANIFEST)).ok()?).ok()
-}
-
-/// Flushes a plan, and the folders that lead to it, to the disk.
-pub(crate) fn sync_plan(folder: &Path) -> std::io::Result<()> {
-    match durable::sync(&plan_path(folder)) {
-        // It was finished meanwhile, which the plan did not outlive.
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && folder.join(MANIFEST).exists() => return Ok(()),
-        other => other?,
-    }
-    for path in [folder.join(WORKSHOP), folder.to_owned()] {
-        durable::sync_parent(&path)?;
-    }
-    Ok(())
 }
 
 const LONGEST_POST_ROLL: Duration = Duration::from_secs(24 * 3600);
@@ -396,147 +321,5 @@ fn planned(camera: &proto::config::CameraConfig, ring: &Ring) -> PlannedCamera {
         geometry: camera.geometry,
         fps: camera.fps,
         capture_time: camera.backend.capture_time(),
-    }
-}
-
-fn last_number(session: &Path) -> u32 {
-    let entries = std::fs::read_dir(session).into_iter().flatten().filter_map(Result::ok);
-    entries.filter_map(|entry| number(&entry)).max().unwrap_or(0)
-}
-
-/// The number in a clip folder's name.
-fn number(entry: &std::fs::DirEntry) -> Option<u32> {
-    entry.file_name().to_str()?.strip_prefix("clip-")?.split('-').next()?.parse().ok()
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn bad(message: String) -> Refused {
-    Refused { exit_code: exit::BAD_INPUT, message }
-}
-
-/// How far back one camera's frames can be had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reach {
-    /// The oldest moment whose frame an encoder that starts now would still find.
-    oldest: MonotonicNs,
-    /// The camera's first frame ever, while that is remembered.
-    first_ever: Option<MonotonicNs>,
-}
-
-impl Reach {
-    fn of(ring: &Ring, now: MonotonicNs) -> Self {
-        let spec = ring.spec();
-        let kept = spec.size.pre_roll_slots + spec.size.reserve_slots;
-        let period = spec.fps.period();
-        let span = period.saturating_mul(u32::try_from(kept.saturating_sub(1)).unwrap_or(u32::MAX));
-        // A camera that has never delivered takes nothing from the others: all it misses is declared.
-        let first_ever = ring.moment(1).map(|m| m.t_capture);
-        Self { oldest: now.before(span.saturating_sub(ENCODER_START.min(span / 4))), first_ever }
-    }
-}
-
-/// What a trigger gets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Granted {
-    window: Window,
-    notes: Vec<String>,
-}
-
-/// Decides what a trigger gets: one window on one clock for every camera, no more than the rings still hold.
-fn grant(
-    at: MonotonicNs,
-    pre: Duration,
-    post: Duration,
-    now: MonotonicNs,
-    reaches: &[Reach],
-) -> Result<Granted, Refused> {
-    if at > now {
-        let ms = millis(at - now).max(1);
-        return Err(bad(format!(
-            "the trigger names a time {ms} ms in the future; use --post-ms for what is to come"
-        )));
-    }
-    let oldest = reaches.iter().map(|r| r.oldest).max().unwrap_or(now);
-    if at < oldest {
-        return Err(bad(format!(
-            "the trigger names a time {} ms ago, and the rings reach back {} ms; ask sooner, or set a larger \
-             pre_roll_ms",
-            millis(now - at),
-            millis(now - oldest)
-        )));
-    }
-    let asked = at.before(pre);
-    let mut start = asked;
-    let mut notes = Vec::new();
-    if oldest > start {
-        start = oldest;
-        notes.push(format!(
-            "pre-roll is {} ms instead of {} ms: the rings hold no more; set a larger pre_roll_ms",
-            millis(at - start),
-            millis(pre)
-        ));
-    }
-    let first_ever = reaches.iter().filter_map(|r| r.first_ever).max().filter(|first| *first > start);
-    if let Some(first) = first_ever {
-        start = first.min(at);
-        notes.push(format!(
-            "pre-roll is {} ms instead of {} ms: the cameras had only just started",
-            millis(at - start),
-            millis(pre)
-        ));
-    }
-    Ok(Granted { window: Window { start_ns: start, end_ns: at + post }, notes })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MS: u64 = 1_000_000;
-
-    fn at(ms: u64) -> MonotonicNs {
-        MonotonicNs(ms * MS)
-    }
-
-    fn ms(n: u64) -> Duration {
-        Duration::from_millis(n)
-    }
-
-    fn reach(oldest: u64, first_ever: Option<u64>) -> Reach {
-        Reach { oldest: at(oldest), first_ever: first_ever.map(at) }
-    }
-
-    #[test]
-    fn a_trigger_gets_what_it_asks_for() {
-        let granted = grant(at(5000), ms(500), ms(700), at(5001), &[reach(4200, None); 2]).unwrap();
-        assert_eq!(granted.window, Window { start_ns: at(4500), end_ns: at(5700) });
-        assert!(granted.notes.is_empty());
-    }
-
-    #[test]
-    fn too_much_pre_roll_gets_what_there_is_and_says_so() {
-        let granted =
-            grant(at(5000), ms(9000), ms(0), at(5000), &[reach(4200, None), reach(4300, None)]).unwrap();
-        assert_eq!(granted.window.start_ns, at(4300));
-        assert!(granted.notes[0].contains("700 ms instead of 9000 ms"), "{:?}", granted.notes);
-    }
-
-    #[test]
-    fn a_camera_that_has_just_started_gives_what_it_has() {
-        let granted =
-            grant(at(5000), ms(500), ms(0), at(5000), &[reach(4200, Some(4800)), reach(4200, None)]).unwrap();
-        assert_eq!(granted.window.start_ns, at(4800));
-        assert!(granted.notes[0].contains("200 ms instead of 500 ms"), "{:?}", granted.notes);
-    }
-
-    #[test]
-    fn the_future_and_the_forgotten_past_are_refused() {
-        let future = grant(at(5001), ms(500), ms(0), at(5000), &[reach(4200, None)]).unwrap_err();
-        assert!(future.exit_code == exit::BAD_INPUT && future.message.contains("future"), "{future:?}");
-        let past = grant(at(4000), ms(500), ms(0), at(5000), &[reach(4200, None)]).unwrap_err();
-        assert!(past.exit_code == exit::BAD_INPUT && past.message.contains("reach back 800 ms"), "{past:?}");
     }
 }

@@ -1,0 +1,145 @@
+//! How much of what it asks for a trigger gets: one window on one clock for every camera. Pure, but for a look at the rings.
+
+use std::time::Duration;
+
+use proto::clip::Window;
+use proto::control::Refused;
+use proto::exit;
+use proto::ring::Ring;
+use proto::time::MonotonicNs;
+
+/// What opening an encoder may cost at the far end of the ring: a pre-roll that reaches further back than this
+/// before the oldest slot is overwritten would lose its first frames while the encoder opens.
+const ENCODER_START: Duration = Duration::from_millis(100);
+
+/// How far back one camera's frames can be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reach {
+    /// The oldest moment whose frame an encoder that starts now would still find.
+    oldest: MonotonicNs,
+    /// The camera's first frame ever, while that is remembered.
+    first_ever: Option<MonotonicNs>,
+}
+
+impl Reach {
+    pub(crate) fn of(ring: &Ring, now: MonotonicNs) -> Self {
+        let spec = ring.spec();
+        let kept = spec.size.pre_roll_slots + spec.size.reserve_slots;
+        let period = spec.fps.period();
+        let span = period.saturating_mul(u32::try_from(kept.saturating_sub(1)).unwrap_or(u32::MAX));
+        // A camera that has never delivered takes nothing from the others: all it misses is declared.
+        let first_ever = ring.moment(1).map(|m| m.t_capture);
+        Self { oldest: now.before(span.saturating_sub(ENCODER_START.min(span / 4))), first_ever }
+    }
+}
+
+/// What a trigger gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Granted {
+    pub(crate) window: Window,
+    pub(crate) notes: Vec<String>,
+}
+
+/// Decides what a trigger gets: one window on one clock for every camera, no more than the rings still hold.
+pub(crate) fn grant(
+    at: MonotonicNs,
+    pre: Duration,
+    post: Duration,
+    now: MonotonicNs,
+    reaches: &[Reach],
+) -> Result<Granted, Refused> {
+    if at > now {
+        let ms = millis(at - now).max(1);
+        return Err(bad(format!(
+            "the trigger names a time {ms} ms in the future; use --post-ms for what is to come"
+        )));
+    }
+    let oldest = reaches.iter().map(|r| r.oldest).max().unwrap_or(now);
+    if at < oldest {
+        return Err(bad(format!(
+            "the trigger names a time {} ms ago, and the rings reach back {} ms; ask sooner, or set a larger \
+             pre_roll_ms",
+            millis(now - at),
+            millis(now - oldest)
+        )));
+    }
+    let asked = at.before(pre);
+    let mut start = asked;
+    let mut notes = Vec::new();
+    if oldest > start {
+        start = oldest;
+        notes.push(format!(
+            "pre-roll is {} ms instead of {} ms: the rings hold no more; set a larger pre_roll_ms",
+            millis(at - start),
+            millis(pre)
+        ));
+    }
+    let first_ever = reaches.iter().filter_map(|r| r.first_ever).max().filter(|first| *first > start);
+    if let Some(first) = first_ever {
+        start = first.min(at);
+        notes.push(format!(
+            "pre-roll is {} ms instead of {} ms: the cameras had only just started",
+            millis(at - start),
+            millis(pre)
+        ));
+    }
+    Ok(Granted { window: Window { start_ns: start, end_ns: at + post }, notes })
+}
+
+pub(crate) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn bad(message: String) -> Refused {
+    Refused { exit_code: exit::BAD_INPUT, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn at(ms: u64) -> MonotonicNs {
+        MonotonicNs(ms * MS)
+    }
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    fn reach(oldest: u64, first_ever: Option<u64>) -> Reach {
+        Reach { oldest: at(oldest), first_ever: first_ever.map(at) }
+    }
+
+    #[test]
+    fn a_trigger_gets_what_it_asks_for() {
+        let granted = grant(at(5000), ms(500), ms(700), at(5001), &[reach(4200, None); 2]).unwrap();
+        assert_eq!(granted.window, Window { start_ns: at(4500), end_ns: at(5700) });
+        assert!(granted.notes.is_empty());
+    }
+
+    #[test]
+    fn too_much_pre_roll_gets_what_there_is_and_says_so() {
+        let granted =
+            grant(at(5000), ms(9000), ms(0), at(5000), &[reach(4200, None), reach(4300, None)]).unwrap();
+        assert_eq!(granted.window.start_ns, at(4300));
+        assert!(granted.notes[0].contains("700 ms instead of 9000 ms"), "{:?}", granted.notes);
+    }
+
+    #[test]
+    fn a_camera_that_has_just_started_gives_what_it_has() {
+        let granted =
+            grant(at(5000), ms(500), ms(0), at(5000), &[reach(4200, Some(4800)), reach(4200, None)]).unwrap();
+        assert_eq!(granted.window.start_ns, at(4800));
+        assert!(granted.notes[0].contains("200 ms instead of 500 ms"), "{:?}", granted.notes);
+    }
+
+    #[test]
+    fn the_future_and_the_forgotten_past_are_refused() {
+        let future = grant(at(5001), ms(500), ms(0), at(5000), &[reach(4200, None)]).unwrap_err();
+        assert!(future.exit_code == exit::BAD_INPUT && future.message.contains("future"), "{future:?}");
+        let past = grant(at(4000), ms(500), ms(0), at(5000), &[reach(4200, None)]).unwrap_err();
+        assert!(past.exit_code == exit::BAD_INPUT && past.message.contains("reach back 800 ms"), "{past:?}");
+    }
+}
