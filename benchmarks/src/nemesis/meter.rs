@@ -15,8 +15,9 @@ const EVERY: Duration = Duration::from_secs(1);
 /// A process that is younger is still finding its size.
 const SETTLED: Duration = Duration::from_secs(5);
 
-/// Of so many seconds the lowest sample counts.
-const STRETCH_S: u64 = 20;
+/// Of so many seconds the lowest sample counts: so many that every process has been at rest in them, a standby that
+/// is warm during clips too.
+const STRETCH_S: u64 = 60;
 
 /// What one process has at one moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
