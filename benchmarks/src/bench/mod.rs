@@ -8,12 +8,16 @@
 //! | [`compare`] | `benchmark compare`: two runs side by side |
 //! | [`ring`] | `benchmark ring`: publishing, leasing, waking |
 //! | [`encode`] | `benchmark encode`: a frame's processor time, beside ffmpeg's |
+//! | [`restart`] | `benchmark restart`: from the recorder's kill to the next encoded frame |
+//! | [`histogram`] | many figures, by how large they are |
 //! | [`raw_futex`] | what waking is measured against |
 
 pub mod compare;
 pub mod cost;
 pub mod encode;
+pub mod histogram;
 pub mod machine;
 pub mod raw_futex;
+pub mod restart;
 pub mod ring;
 pub mod run;

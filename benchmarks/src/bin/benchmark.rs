@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use benchmarks::bench::compare::Comparison;
 use benchmarks::bench::run::{self, Plan, Results};
-use benchmarks::bench::{encode, ring};
+use benchmarks::bench::{encode, restart, ring};
 use clap::{Parser, Subcommand};
 
 /// Measures the real processes. Figures of one machine, at one time: compare only what was measured together.
@@ -57,6 +57,24 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
+    /// From killing the recorder to the next encoded frame, again and again
+    Restart {
+        /// So many times
+        #[arg(long, default_value_t = 100)]
+        kills: usize,
+        /// Where chance begins: the same seed kills after the same intervals
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Each camera's pixels
+        #[arg(long, default_value = "1280x720")]
+        size: String,
+        /// Frames a second
+        #[arg(long, default_value_t = 60)]
+        fps: u32,
+        /// Write the results to this file, as JSON
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
     /// The second process of `ring`
     #[command(hide = true)]
     Sleeper {
@@ -98,6 +116,11 @@ fn measure(command: Command) -> anyhow::Result<()> {
         }
         Command::Encode { rounds, output } => {
             let results = encode::measure(rounds)?;
+            print!("{results}");
+            write(output.as_deref(), &results)?;
+        }
+        Command::Restart { kills, seed, size, fps, output } => {
+            let results = restart::measure(&restart::Plan { kills, seed, size, fps })?;
             print!("{results}");
             write(output.as_deref(), &results)?;
         }
