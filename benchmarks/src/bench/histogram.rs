@@ -1,7 +1,11 @@
 //! Many figures, by how large they are. Pure.
 
-/// About so many classes between the least and what 99 of 100 don't exceed.
-const CLASSES: f64 = 14.0;
+use super::round::{round_step, short};
+
+/// About so many classes for the nine tenths that are the smallest.
+const COMMON: f64 = 8.0;
+/// And so many in all, the last of which may have no end.
+const AT_MOST: usize = 20;
 
 /// How many figures are from `from` to below `to`; to `to` itself, and beyond, in the last one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,18 +18,6 @@ pub struct Class {
     pub count: usize,
 }
 
-/// The next larger of 1, 2 or 5 times a power of ten.
-#[must_use]
-pub fn round_step(at_least: f64) -> f64 {
-    if !(at_least.is_finite() && at_least > 0.0) {
-        return 1.0;
-    }
-    let power = 10_f64.powf(at_least.log10().floor());
-    // A hair below counts as reached: 0.2 / 0.1 is not quite 2.
-    let times = [1.0, 2.0, 5.0].into_iter().find(|times| at_least <= times * power * (1.0 + 1e-9));
-    times.unwrap_or(10.0) * power
-}
-
 /// Classes of one width, a round one. The rare largest figures share the last class, which then has no end: one figure that is
 /// ten times the others would leave them no room.
 #[must_use]
@@ -33,16 +25,15 @@ pub fn classes(values: &[f64]) -> Vec<Class> {
     let mut sorted: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
     let (Some(least), Some(most)) = (sorted.first(), sorted.last()) else { return Vec::new() };
-    let common = sorted[(sorted.len() * 99).div_ceil(100).saturating_sub(1)];
-    let width = round_step((common - least) / CLASSES);
+    let common = sorted[(sorted.len() * 9).div_ceil(10).saturating_sub(1)];
+    let width = round_step((common - least) / COMMON);
     let begin = (least / width).floor();
     let mut classes = Vec::new();
     let mut rest = sorted.as_slice();
     while !rest.is_empty() {
         let number = u32::try_from(classes.len()).map_or(0.0, f64::from);
         let (from, mut to) = ((begin + number) * width, (begin + number + 1.0) * width);
-        // Two classes for the rarest hundredth, and then whatever there is.
-        if from > common + width && *most >= to {
+        if classes.len() + 1 == AT_MOST && *most >= to {
             to = f64::INFINITY;
         }
         let (inside, beyond) = rest.split_at(rest.partition_point(|value| *value < to));
@@ -60,8 +51,8 @@ pub fn in_lines(values: &[f64], unit: &str) -> String {
     let most = classes.iter().map(|class| class.count).max().unwrap_or(0).max(1);
     let line = |class: &Class| {
         let bar = "█".repeat((class.count * LONGEST).div_ceil(most));
-        let to = if class.to.is_finite() { format!("{:>6}", class.to) } else { "more".into() };
-        format!("{:>6} to {to:<6} {unit} {:>5}  {bar}\n", class.from, class.count)
+        let to = if class.to.is_finite() { format!("{:>6}", short(class.to)) } else { "more".into() };
+        format!("{:>6} to {to:<6} {unit} {:>5}  {bar}\n", short(class.from), class.count)
     };
     classes.iter().map(line).collect()
 }
@@ -71,22 +62,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_are_round() {
-        for (at_least, step) in [(0.9, 1.0), (1.0, 1.0), (1.1, 2.0), (2.1, 5.0), (7.0, 10.0), (0.03, 0.05)] {
-            assert!((round_step(at_least) - step).abs() < 1e-12, "{at_least}");
-        }
-        assert!((round_step(0.0) - 1.0).abs() < 1e-12 && (round_step(f64::NAN) - 1.0).abs() < 1e-12);
-    }
-
-    #[test]
     fn every_figure_is_in_one_class_and_the_rare_large_ones_share_the_last() {
         let mut values: Vec<f64> = (0..200).map(|n| 20.0 + f64::from(n % 40)).collect();
-        values.extend([900.0, 950.0]);
+        values.extend([900.0, 950.0, 960.0]);
         let classes = classes(&values);
         assert_eq!(classes.iter().map(|class| class.count).sum::<usize>(), values.len());
-        assert!(classes.len() < 20, "{classes:?}");
+        assert!(classes.len() <= AT_MOST, "{classes:?}");
         let last = classes.last().unwrap();
-        assert!(last.count == 2 && last.to.is_infinite(), "{classes:?}");
+        assert!(last.count == 3 && last.to.is_infinite(), "{classes:?}");
         assert!(classes.windows(2).all(|pair| (pair[0].to - pair[1].from).abs() < 1e-9));
         assert!((classes[0].from - 20.0).abs() < 1e-9, "{classes:?}");
     }
