@@ -71,7 +71,7 @@ pub fn left(y: &Axis, (from, to): (f64, f64), name: &str, about: f64) -> String 
     });
     let name = match name {
         "" => String::new(),
-        name => text(0.0, y.end - 10.0, Anchor::Start, "muted", name),
+        name => text(0.0, y.end - 16.0, Anchor::Start, "muted", name),
     };
     grid.collect::<String>() + &name
 }

@@ -11,7 +11,7 @@ const HEIGHT: f64 = 260.0;
 /// Below a picture: figures, and the axis's name.
 const FOOT: f64 = 42.0;
 /// Above it: the vertical axis's name.
-const HEAD: f64 = 26.0;
+const HEAD: f64 = 32.0;
 /// How many colours there are.
 const COLOURS: usize = 4;
 
@@ -84,10 +84,11 @@ impl Curves {
             return None;
         }
         let (top, bottom) = (HEAD, HEIGHT - FOOT);
-        let from_y = if self.from_least { least(|p| p.1) - (end_y - least(|p| p.1)) * 0.08 } else { 0.0 };
+        let from_y = if self.from_least { least(|p| p.1) - (end_y - least(|p| p.1)) * 0.14 } else { 0.0 };
         let to_y = if self.from_least { end_y + (end_y - from_y) * 0.08 } else { round_end(end_y) };
         let y = Axis { from: from_y, to: to_y, log: false, begin: bottom, end: top };
-        let longest = self.curves.iter().map(|curve| width_of(&curve.label, TEXT)).fold(0.0, f64::max);
+        // Bold words are wider.
+        let longest = self.curves.iter().map(|curve| width_of(&curve.label, TEXT * 1.12)).fold(0.0, f64::max);
         let (begin, end) = (room_for(&y.ticks(5.0)), WIDTH - longest - 12.0);
         let x = if self.log_x {
             let begin_x = least(|p| p.0);
@@ -99,18 +100,27 @@ impl Curves {
         if let Some((from, to, at, says)) = &self.span {
             let (from, to, at) = (x.at(*from), x.at(*to), y.at(*at));
             body += &line((from, at), (to, at), "mark");
-            body += &text(f64::midpoint(from, to), at - 6.0, Anchor::Middle, "strong", says);
+            body += &text(f64::midpoint(from, to), at - 6.0, Anchor::Middle, "strong halo", says);
         }
         for (number, curve) in self.curves.iter().enumerate() {
             body += &curve.draw(&x, &y, number % COLOURS);
         }
-        let ends: Vec<f64> =
-            self.curves.iter().map(|c| c.points.last().map_or(bottom, |p| y.at(p.1))).collect();
-        for (number, place) in apart(&ends, TEXT + 3.0, (top, bottom)).into_iter().enumerate() {
-            let curve = &self.curves[number];
-            let from = curve.points.last().map_or(end, |p| x.at(p.0)) + 8.0;
+        // A curve's name stands at its end. Ends that lie side by side don't get in each other's way.
+        let ends = self.curves.iter().map(|curve| curve.points.last().copied());
+        let ends: Vec<(f64, f64)> =
+            ends.map(|end| end.map_or((begin, bottom), |end| (x.at(end.0), y.at(end.1)))).collect();
+        let spread = |of: fn(f64, f64) -> f64, from| ends.iter().map(|end| end.0).fold(from, of);
+        let above_another = spread(f64::max, f64::MIN) - spread(f64::min, f64::MAX) < longest;
+        let mut places: Vec<f64> = ends.iter().map(|end| end.1).collect();
+        if above_another {
+            places = apart(&places, TEXT + 3.0, (top, bottom));
+        }
+        for (number, (curve, place)) in self.curves.iter().zip(places).enumerate() {
             let class = format!("f{} strong", number % COLOURS);
-            body += &text(from, place + TEXT * 0.35, Anchor::Start, &class, &curve.label);
+            let from = ends[number].0 + 8.0;
+            // What stands beside its last point stands below.
+            let lift = if curve.notes.is_empty() { 0.0 } else { 5.0 };
+            body += &text(from, place - lift + TEXT * 0.35, Anchor::Start, &class, &curve.label);
         }
         Some(self.words.picture(HEIGHT, body))
     }
@@ -137,7 +147,7 @@ impl Curve {
                 short(point.1)
             );
             if let Some(note) = self.notes.get(number) {
-                body += &text(*at_x, at_y + 16.0, Anchor::Middle, "muted small", note);
+                body += &text(at_x + 6.0, at_y + 13.0, Anchor::Start, "muted small halo", note);
             }
         }
         body
@@ -177,8 +187,25 @@ impl Histogram {
             begin: 12.0,
             end: WIDTH - 30.0,
         };
-        let mut body = below(&x, y.begin, &self.words.x, 8.0);
+        // Nothing is measured off within a class that has no end.
+        let measured = Axis {
+            to: if open { last.from } else { x.to },
+            end: if open { x.at(last.from) } else { x.end },
+            ..x
+        };
+        let mut body = below(&measured, y.begin, &self.words.x, 8.0);
         body += &text(0.0, HEAD - 10.0, Anchor::Start, "muted", &self.words.y);
+        for (number, (value, says)) in self.marks.iter().enumerate() {
+            let place = if *value > measured.to { f64::midpoint(measured.end, x.end) } else { x.at(*value) };
+            let (at, words) = (place, HEAD + 15.0 * count(number) + 4.0);
+            body += &line((at, words + 4.0), (at, y.begin), "mark");
+            let wide = width_of(says, TEXT);
+            let (from, anchor) = match at + wide + 6.0 < WIDTH {
+                true => (at + 4.0, Anchor::Start),
+                false => (at - 4.0, Anchor::End),
+            };
+            body += &text(from, words + 8.0, anchor, "strong", says);
+        }
         for class in &classes {
             let to = if class.to.is_finite() { class.to } else { end_x };
             let says = format!("{} from {} to {}", class.count, short(class.from), short(class.to));
@@ -187,21 +214,13 @@ impl Histogram {
             if class.count > 0 {
                 let middle = f64::midpoint(from.0, to.0);
                 let number = class.count.to_string();
-                body += &text(middle, to.1 - 4.0, Anchor::Middle, "muted small", &number);
+                body += &text(middle, to.1 - 4.0, Anchor::Middle, "muted small halo", &number);
             }
         }
         if open {
-            body += &text(x.end, y.begin + 30.0, Anchor::End, "muted small", "and more");
-        }
-        for (number, (value, says)) in self.marks.iter().enumerate() {
-            let (at, words) = (x.at(*value), HEAD + 15.0 * count(number) + 4.0);
-            body += &line((at, words + 4.0), (at, y.begin), "mark");
-            let wide = width_of(says, TEXT);
-            let (from, anchor) = match at + wide + 6.0 < WIDTH {
-                true => (at + 4.0, Anchor::Start),
-                false => (at - 4.0, Anchor::End),
-            };
-            body += &text(from, words + 8.0, anchor, "strong", says);
+            body += &line((measured.end, y.begin), (x.end, y.begin), "axis");
+            let middle = f64::midpoint(measured.end, x.end);
+            body += &text(middle, y.begin + 17.0, Anchor::Middle, "muted", "more");
         }
         Some(self.words.picture(HEIGHT, body))
     }
@@ -236,7 +255,7 @@ impl Strips {
         /// Of one strip's blocks.
         const BLOCKS: f64 = 58.0;
         /// With its words, and some room.
-        const STRIP: f64 = BLOCKS + 28.0;
+        const STRIP: f64 = BLOCKS + 40.0;
         let all = || self.strips.iter().flat_map(|strip| &strip.intervals);
         let longest = all().map(|i| i.1).fold(f64::NEG_INFINITY, f64::max);
         let from = all().map(|i| i.0 - i.1).fold(f64::INFINITY, f64::min);
@@ -253,11 +272,11 @@ impl Strips {
         };
         let (begin, end) = (room_for(&axis(0.0, 1.0).ticks(3.0)), WIDTH - 4.0);
         let x = Axis { from, to, log: false, begin, end };
-        let (mut body, mut top) = (text(0.0, 10.0, Anchor::Start, "muted", &self.words.y), 20.0);
+        let (mut body, mut top) = (text(0.0, 10.0, Anchor::Start, "muted", &self.words.y), 10.0);
         for strip in &self.strips {
             let y = axis(top + STRIP - 4.0, top + STRIP - 4.0 - BLOCKS);
-            body += &text(begin, top + 14.0, Anchor::Start, "strong", &strip.label);
-            body += &text(end, top + 14.0, Anchor::End, "", &strip.says);
+            body += &text(begin, top + 26.0, Anchor::Start, "strong", &strip.label);
+            body += &text(end, top + 26.0, Anchor::End, "", &strip.says);
             body += &left(&y, (begin, end), "", 3.0);
             for (moment, interval) in &strip.intervals {
                 let late = *interval > self.period * 1.5;
@@ -268,8 +287,9 @@ impl Strips {
             }
             top += STRIP;
         }
+        top += 2.0;
         if from < 0.0 && to > 0.0 {
-            body += &line((x.at(0.0), 20.0), (x.at(0.0), top), "mark");
+            body += &line((x.at(0.0), 22.0), (x.at(0.0), top), "mark");
         }
         body += &below(&x, top, &self.words.x, 6.0);
         Some(self.words.picture(top + FOOT, body))
@@ -304,7 +324,7 @@ mod tests {
         let histogram = Histogram { values, marks: vec![(25.0, "half".into())], ..Histogram::default() };
         let body = histogram.draw().unwrap().body;
         assert_eq!(body.matches("<rect").count(), columns, "{body}");
-        assert!(body.contains(">half<") && body.contains(">and more<"), "{body}");
+        assert!(body.contains(">half<") && body.contains(">more<"), "{body}");
         assert!(Histogram { values: vec![4.0], ..Histogram::default() }.draw().is_some());
         assert!(Histogram::default().draw().is_none());
     }

@@ -14,6 +14,7 @@ const MARGIN: f64 = 12.0;
 pub const STYLE: &str = "\
 .picture{font-family:system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:12px;fill:var(--ink)}\
 .picture .muted{fill:var(--muted)}.picture .strong{font-weight:600}.picture .small{font-size:10.5px}\
+.picture .halo{paint-order:stroke;stroke:var(--paper);stroke-width:3px}\
 .picture .grid{stroke:var(--grid);stroke-width:1}.picture .axis{stroke:var(--muted);stroke-width:1}\
 .picture .mark{stroke:var(--ink);stroke-width:1;stroke-dasharray:3 3}\
 .picture .line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}.picture .dashed{stroke-dasharray:5 4}\

@@ -271,7 +271,7 @@ fn memory(results: &Memory) -> Section {
     let title = format!("Memory, by length of the pre-roll, {} cameras", results.cameras);
     let about = format!(
         "{} at {} fps. Measured: all processes together, each shared page once (PSS). Dashed: the rings alone, by the formula \
-         that `supervisor check` uses.",
+         that \"supervisor check\" uses.",
         results.size,
         short(results.fps)
     );
@@ -327,7 +327,7 @@ fn size(results: &Sizes) -> Section {
                  codec_quality.",
                 results.film
             ),
-            "MB, each step a factor",
+            "MB (logarithmic)",
             "SSIM (1 is the same)",
         ),
         curves: codecs.iter().map(curve).collect(),
