@@ -106,7 +106,14 @@ fn a_report_is_one_page_with_every_picture_and_nothing_from_elsewhere() {
         assert!(said.contains(&format!("{name}.svg")), "{said}");
     }
     // The figures themselves: a table's cell, a curve's name, whoever is best.
-    for words in ["1210 of 1210 (100 %)", ">3840x2160<", "<b>12 / 30</b>", "6.2 times", "made-up"] {
+    for words in [
+        "1210 of 1210 (100 %)",
+        ">3840x2160<",
+        "<b>12 / 30</b>",
+        "6.2 times",
+        "made-up",
+        "Motion was not measured: it is not installed",
+    ] {
         assert!(page.contains(words), "{words}");
     }
     for reference in ["http:", "https:", "src=", "href=", "url(", "@import", "<script"] {

@@ -253,9 +253,9 @@ impl Strips {
     #[must_use]
     pub fn draw(&self) -> Option<Picture> {
         /// Of one strip's blocks.
-        const BLOCKS: f64 = 58.0;
+        const BLOCKS: f64 = 50.0;
         /// With its words, and some room.
-        const STRIP: f64 = BLOCKS + 40.0;
+        const STRIP: f64 = BLOCKS + 34.0;
         let all = || self.strips.iter().flat_map(|strip| &strip.intervals);
         let longest = all().map(|i| i.1).fold(f64::NEG_INFINITY, f64::max);
         let from = all().map(|i| i.0 - i.1).fold(f64::INFINITY, f64::min);
@@ -275,8 +275,8 @@ impl Strips {
         let (mut body, mut top) = (text(0.0, 10.0, Anchor::Start, "muted", &self.words.y), 10.0);
         for strip in &self.strips {
             let y = axis(top + STRIP - 4.0, top + STRIP - 4.0 - BLOCKS);
-            body += &text(begin, top + 26.0, Anchor::Start, "strong", &strip.label);
-            body += &text(end, top + 26.0, Anchor::End, "", &strip.says);
+            body += &text(begin, top + 24.0, Anchor::Start, "strong", &strip.label);
+            body += &text(end, top + 24.0, Anchor::End, "", &strip.says);
             body += &left(&y, (begin, end), "", 3.0);
             for (moment, interval) in &strip.intervals {
                 let late = *interval > self.period * 1.5;

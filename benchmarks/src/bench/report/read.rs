@@ -82,16 +82,20 @@ pub struct Peer {
     /// How many triggers.
     #[serde(default)]
     pub rounds: u64,
+    /// Why there are no figures, if there are none.
+    pub not_measured: Option<String>,
     /// Frames that should be in the clips.
+    #[serde(default)]
     pub frames_expected: u64,
     /// Frames that are.
+    #[serde(default)]
     pub frames_found: u64,
     /// Those that are there more than once.
     #[serde(default)]
     pub duplicated: u64,
-    /// The longest time without a frame.
+    /// The longest time in which no frame was taken from a camera.
     pub hole_worst_ms: Option<f64>,
-    /// Moments relative to the trigger, and how long after the one before each frame came.
+    /// Moments relative to the trigger, and how long after the one before each frame was taken.
     #[serde(default)]
     pub around: Vec<(f64, f64)>,
     /// Megabytes.
@@ -102,6 +106,8 @@ pub struct Peer {
     pub armed_cpu_percent: Option<f64>,
     /// From the window's end to the file.
     pub file_after_ms: Option<run::FinishedAfter>,
+    /// Of a camera's file.
+    pub bytes_a_frame: Option<f64>,
     /// What kill -9 of its encoder does.
     pub killed: Option<Killed>,
 }
@@ -139,7 +145,7 @@ pub struct Series {
     /// What set the limit.
     #[serde(default)]
     pub bound: String,
-    /// Fewest cameras first.
+    /// In the order in which they were tried.
     pub points: Vec<ScalePoint>,
 }
 
