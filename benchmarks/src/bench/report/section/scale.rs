@@ -88,3 +88,24 @@ pub(super) fn section(results: &Scale) -> Section {
         notes: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_are_shown_in_order_and_once_whatever_was_tried_when() {
+        let point = |cameras: u32, frames: u64, held: bool| serde_json::json!({ "cameras": cameras, "cpu_percent": 1, "memory_mb": 1, "frames": frames, "held": held });
+        let tried = [
+            point(4, 9, true),
+            point(16, 9, false),
+            point(8, 9, true),
+            point(32, 0, false),
+            point(16, 9, false),
+        ];
+        let series = serde_json::json!({ "size": "1280x720", "fps": 60, "held": 8, "points": tried });
+        let series: Series = serde_json::from_value(series).unwrap();
+        let shown: Vec<(u32, bool)> = by_cameras(&series).iter().map(|p| (p.cameras, p.held)).collect();
+        assert_eq!(shown, [(4, true), (8, true), (16, false)]);
+    }
+}
