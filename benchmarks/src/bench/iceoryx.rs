@@ -22,22 +22,51 @@ const HELD: usize = 32;
 
 type Bytes = [u8];
 
-/// A participant that meets only those with the same folder. Nothing is read from the user's own settings.
-fn node(folder: &Path) -> anyhow::Result<Node<ipc::Service>> {
-    set_log_level(LogLevel::Error);
-    let mut config = Config::default();
-    let root = folder.to_str().context("a path that is no text")?;
-    config.global.set_root_path(&iceoryx2::prelude::Path::new(root.as_bytes())?);
-    let own = folder.file_name().and_then(|name| name.to_str()).context("a folder's name")?;
-    config.global.prefix = FileName::new(format!("preroll-bench{own}_").as_bytes())?;
-    let node = NodeBuilder::new().signal_handling_mode(SignalHandlingMode::Disabled).config(&config);
-    Ok(node.create::<ipc::Service>()?)
+/// Where participants meet, by a folder that both know. Nothing is read from the user's own settings.
+struct Place<'a> {
+    folder: &'a Path,
+    prefix: String,
+}
+
+impl<'a> Place<'a> {
+    fn of(folder: &'a Path) -> anyhow::Result<Self> {
+        let own = folder.file_name().and_then(|name| name.to_str()).context("a folder's name")?;
+        Ok(Self { folder, prefix: format!("preroll-bench{own}_") })
+    }
+
+    fn node(&self) -> anyhow::Result<Node<ipc::Service>> {
+        set_log_level(LogLevel::Error);
+        let mut config = Config::default();
+        let root = self.folder.to_str().context("a path that is no text")?;
+        config.global.set_root_path(&iceoryx2::prelude::Path::new(root.as_bytes())?);
+        config.global.prefix = FileName::new(self.prefix.as_bytes())?;
+        let node = NodeBuilder::new().signal_handling_mode(SignalHandlingMode::Disabled).config(&config);
+        Ok(node.create::<ipc::Service>()?)
+    }
+
+    /// Removes what nodes leave behind on purpose, for the next ones: a segment of shared memory.
+    fn clear(&self) -> std::io::Result<()> {
+        for entry in std::fs::read_dir("/dev/shm")? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(&self.prefix) {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// As `ring::publish`, of frames of this size.
 pub(super) fn publish(width: u32, height: u32) -> anyhow::Result<Size> {
     let folder = tempfile::tempdir()?;
-    let node = node(folder.path())?;
+    let place = Place::of(folder.path())?;
+    let size = publish_at(&place, width, height);
+    place.clear()?;
+    size
+}
+
+fn publish_at(place: &Place, width: u32, height: u32) -> anyhow::Result<Size> {
+    let node = place.node()?;
     let bytes = usize::try_from(width * height * 3 / 2)?;
     let service = node.service_builder(&"frames".try_into()?).publish_subscribe::<Bytes>();
     let service = service
@@ -78,12 +107,19 @@ pub(super) fn publish(width: u32, height: u32) -> anyhow::Result<Size> {
 /// As `wake::wake_by_ring`.
 pub(super) fn wake() -> anyhow::Result<Took> {
     let folder = tempfile::tempdir()?;
-    let node = node(folder.path())?;
+    let place = Place::of(folder.path())?;
+    let took = wake_at(&place);
+    place.clear()?;
+    took
+}
+
+fn wake_at(place: &Place) -> anyhow::Result<Took> {
+    let node = place.node()?;
     let service = node.service_builder(&"frames".try_into()?).publish_subscribe::<u64>().create()?;
     let publisher = service.publisher_builder().create()?;
     let event = node.service_builder(&"published".try_into()?).event().create()?;
     let notifier = event.notifier_builder().create()?;
-    sleeper("iceoryx2", folder.path(), || {
+    sleeper("iceoryx2", place.folder, || {
         for _ in 0..WAKINGS {
             std::thread::sleep(PAUSE);
             publisher.send_copy(MonotonicNs::now().0)?;
@@ -95,7 +131,7 @@ pub(super) fn wake() -> anyhow::Result<Took> {
 
 /// The second process.
 pub(super) fn sleep(at: &Path) -> anyhow::Result<()> {
-    let node = node(at)?;
+    let node = Place::of(at)?.node()?;
     let service = node.service_builder(&"frames".try_into()?).publish_subscribe::<u64>().open()?;
     let subscriber = service.subscriber_builder().create()?;
     let event = node.service_builder(&"published".try_into()?).event().open()?;
