@@ -59,6 +59,8 @@ pub(crate) struct Encoder {
     convert: Option<Converter>,
     /// The encoder counts frames instead of microseconds.
     counts: bool,
+    /// What each frame is to be quantised by, for the encoders that are told so: libav's quantiser, in its own unit.
+    quantiser: Option<i32>,
     taken: i64,
     /// The times of the frames that are inside, oldest first.
     inside: VecDeque<i64>,
@@ -125,11 +127,9 @@ impl EncoderSetup {
         if input == Pixel::YUVJ420P {
             video.set_color_range(color::Range::JPEG);
         }
-        if constant_quantiser {
-            // From CRF's 0..51 to the lower end of the MPEG quantiser's 2..31: 23 becomes 4, which looks about alike.
-            let quantiser = i32::from(self.quality.div_ceil(6)).clamp(2, 31);
-            video.set_global_quality(quantiser * ffmpeg::ffi::FF_QP2LAMBDA);
-        }
+        // From CRF's 0..51 to the lower end of the MPEG quantiser's 2..31: 23 becomes 4, which looks about alike.
+        let quantiser = i32::from(self.quality.div_ceil(6)).clamp(2, 31) * ffmpeg::ffi::FF_QP2LAMBDA;
+        let quantiser = constant_quantiser.then_some(quantiser);
         let inner = video.open_as_with(codec, self.options())?;
         let convert = if self.geometry.format_pixel() == input {
             None
@@ -140,7 +140,7 @@ impl EncoderSetup {
             Some(Converter { context, into: input })
         };
         let inside = VecDeque::new();
-        Ok(Encoder { inner, geometry: self.geometry, convert, counts, taken: 0, inside })
+        Ok(Encoder { inner, geometry: self.geometry, convert, counts, quantiser, taken: 0, inside })
     }
 
     fn options(&self) -> Dictionary<'static> {
@@ -177,6 +177,10 @@ impl Encoder {
             frame = converted;
         }
         frame.set_pts(Some(if self.counts { self.taken } else { pts_us }));
+        if let Some(quantiser) = self.quantiser {
+            // Each frame has to say it: what the encoder's context says is for others than the MPEG family.
+            raw::set_quality(&mut frame, quantiser);
+        }
         self.taken += 1;
         self.inside.push_back(pts_us);
         self.inner.send_frame(&frame)?;
@@ -269,6 +273,37 @@ mod tests {
                 assert_eq!(out, [Some(pts)], "{codec:?} {preset:?}");
             }
             encoder.finish(|_| panic!("{codec:?} {preset:?}: it held something back")).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_worse_quality_makes_smaller_files_of_every_codec() {
+        let geometry = Geometry::new(320, 192, PixelFormat::I420).unwrap();
+        // Of all frequencies, so that every step of the quantiser shows.
+        let noise: Vec<u8> =
+            (0..geometry.frame_bytes()).map(|n| (n * n / 7 % 251).to_le_bytes()[0]).collect();
+        for (codec, encoder, preset) in [
+            (Codec::H264, "libx264", Some("superfast")),
+            (Codec::Avc1, "libx264", Some("ultrafast")),
+            (Codec::Xvid, "mpeg4", None),
+            (Codec::Mp4v, "mpeg4", None),
+            (Codec::Mjpg, "mjpeg", None),
+        ] {
+            let size = |quality| {
+                let choice = EncoderChoice { codec, encoder: encoder.into(), preset: preset.map(Into::into) };
+                let fps = Fps::from_milli(60_000).unwrap();
+                let mut encoder = EncoderSetup { choice, geometry, fps, quality }.open().unwrap();
+                let mut bytes = 0;
+                encoder
+                    .encode(Gray(noise.clone()), 0, |packet| {
+                        bytes += packet.size();
+                        Ok(())
+                    })
+                    .unwrap();
+                bytes
+            };
+            let sizes = [12, 23, 36, 48].map(size);
+            assert!(sizes.windows(2).all(|pair| pair[0] > pair[1]), "{codec:?}: {sizes:?}");
         }
     }
 }

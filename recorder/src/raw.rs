@@ -72,6 +72,14 @@ pub(crate) fn frame_over<P: Pixels + 'static>(owner: P, geometry: &Geometry) -> 
     Some(frame)
 }
 
+/// Says by what a frame is to be quantised, in libav's unit of it.
+pub(crate) fn set_quality(frame: &mut Video, lambda: i32) {
+    // SAFETY: it only hands out the pointer that `frame` owns.
+    let raw = unsafe { frame.as_mut_ptr() };
+    // SAFETY: `frame` owns a valid AVFrame for as long as it lives, and it is borrowed here alone.
+    unsafe { (*raw).quality = lambda };
+}
+
 /// Called by libav when it is done with a frame's bytes.
 extern "C" fn give_back<P: Pixels>(owner: *mut c_void, _start: *mut u8) {
     // SAFETY: libav passes back what `av_buffer_create` was given: a `Box<P>` turned raw, and calls this once.

@@ -21,6 +21,10 @@ use serde::{Deserialize, Serialize};
 use super::machine::Machine;
 use crate::supervisor::{Answer, Supervisor};
 
+/// The version of [`Results`].
+pub const SCHEMA: u32 = 1;
+/// What `report` knows it by.
+pub const KIND: &str = "encode";
 const SIZE: (u32, u32) = (1280, 720);
 const FPS: u32 = 60;
 const PRESET: &str = "superfast";
@@ -33,6 +37,10 @@ const FOR_EVER: Duration = Duration::from_secs(10);
 /// What was measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// [`KIND`].
+    pub kind: String,
     /// On what.
     pub machine: Machine,
     /// Milliseconds of processor time a frame: the recorder's, then ffmpeg's, round by round.
@@ -72,7 +80,7 @@ pub fn measure(rounds: u32) -> anyhow::Result<Results> {
     let mut ratios: Vec<f64> = rounds.iter().map(|(ours, theirs)| ours / theirs).collect();
     ratios.sort_by(f64::total_cmp);
     let ratio = ratios.get(ratios.len() / 2).copied().unwrap_or(0.0);
-    Ok(Results { machine, rounds, ratio })
+    Ok(Results { schema: SCHEMA, kind: KIND.into(), machine, rounds, ratio })
 }
 
 /// The camera's frames, as they come.

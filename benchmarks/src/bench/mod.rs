@@ -7,13 +7,28 @@
 //! | [`run`] | `benchmark run`: so many cameras, for so long, with or without clips |
 //! | [`compare`] | `benchmark compare`: two runs side by side |
 //! | [`ring`] | `benchmark ring`: publishing, leasing, waking |
+//! | [`wake`] | of that, the waking |
 //! | [`encode`] | `benchmark encode`: a frame's processor time, beside ffmpeg's |
+//! | [`restart`] | `benchmark restart`: from the recorder's kill to the next encoded frame |
+//! | [`size`] | `benchmark size`: H264's files beside MJPG's, at equal likeness |
+//! | [`histogram`] | many figures, by how large they are |
+//! | [`report`] | `benchmark report`: results as a page, with pictures |
+//! | `iceoryx` | the ring's work by another's hands; with the feature `iceoryx2` alone |
+//! | [`round`] | figures as people write them |
 //! | [`raw_futex`] | what waking is measured against |
 
 pub mod compare;
 pub mod cost;
 pub mod encode;
+pub mod histogram;
+#[cfg(feature = "iceoryx2")]
+mod iceoryx;
 pub mod machine;
 pub mod raw_futex;
+pub mod report;
+pub mod restart;
 pub mod ring;
+pub mod round;
 pub mod run;
+pub mod size;
+pub mod wake;

@@ -3,15 +3,11 @@
 //! Publishing is claiming a slot, copying the frame into it, and announcing it. The copy alone, into the same memory at the
 //! same moment, is the limit; so both are taken from the same calls, and their ratio says what the ring adds.
 
-use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use proto::frame::{Before, Fps, Geometry, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::name::Name;
@@ -19,18 +15,16 @@ use proto::ring::{ReaderBit, Ring, RingSize, RingSpec, SegmentName};
 use proto::time::MonotonicNs;
 use serde::{Deserialize, Serialize};
 
-use super::raw_futex::Word;
+use super::wake::{wake_by_futex, wake_by_iceoryx2, wake_by_ring};
 
+/// The version of [`Results`].
+pub const SCHEMA: u32 = 1;
+/// What `report` knows it by.
+pub const KIND: &str = "ring";
 /// Frames of each size.
-const FRAMES: usize = 600;
+pub(super) const FRAMES: usize = 600;
 /// The first ones touch memory that nobody has touched before.
-const WARM_UP: usize = 100;
-/// Wakings of each kind.
-const WAKINGS: usize = 2000;
-/// Between one waking and the next, so that the sleeper sleeps.
-const PAUSE: Duration = Duration::from_millis(2);
-/// Whoever waits this long waits for ever.
-const FOR_EVER: Duration = Duration::from_secs(10);
+pub(super) const WARM_UP: usize = 100;
 
 /// Nanoseconds: half took no longer, and 99 of 100.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,7 +36,7 @@ pub struct Took {
 }
 
 impl Took {
-    fn of(mut all: Vec<u64>) -> Self {
+    pub(super) fn of(mut all: Vec<u64>) -> Self {
         all.sort_unstable();
         let at = |percent: usize| all.get(all.len() * percent / 100).copied().unwrap_or(0);
         Self { p50_ns: at(50), p99_ns: at(99) }
@@ -52,6 +46,10 @@ impl Took {
 /// What was measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// [`KIND`].
+    pub kind: String,
     /// On what.
     pub machine: super::machine::Machine,
     /// One for each size of frame.
@@ -60,6 +58,18 @@ pub struct Results {
     pub wake_ring: Took,
     /// The same with a bare word.
     pub wake_futex: Took,
+    /// The same work by the iceoryx2 crate, if it is built in.
+    #[serde(default)]
+    pub iceoryx2: Option<Theirs>,
+}
+
+/// What the same work costs in another's hands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Theirs {
+    /// One for each size of frame. A lease is a receipt.
+    pub sizes: Vec<Size>,
+    /// Waking a process that sleeps on the event, from just before the sending.
+    pub wake: Took,
 }
 
 /// One size of frame.
@@ -79,14 +89,14 @@ pub struct Size {
     pub lease: Took,
 }
 
-struct Scratch {
+pub(super) struct Scratch {
     name: SegmentName,
-    ring: Arc<Ring>,
-    _folder: tempfile::TempDir,
+    pub(super) ring: Arc<Ring>,
+    pub(super) folder: tempfile::TempDir,
 }
 
 impl Scratch {
-    fn new(width: u32, height: u32, slots: usize) -> anyhow::Result<Self> {
+    pub(super) fn new(width: u32, height: u32, slots: usize) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let name = segment(folder.path())?;
         let spec = RingSpec {
@@ -94,7 +104,7 @@ impl Scratch {
             fps: Fps::new(60.0).context("a rate")?,
             size: RingSize { pre_roll_slots: slots, reserve_slots: 0, lease_slots: 2 },
         };
-        Ok(Self { ring: Ring::create(&name, &spec)?, name, _folder: folder })
+        Ok(Self { ring: Ring::create(&name, &spec)?, name, folder })
     }
 }
 
@@ -104,7 +114,7 @@ impl Drop for Scratch {
     }
 }
 
-fn segment(folder: &Path) -> anyhow::Result<SegmentName> {
+pub(super) fn segment(folder: &Path) -> anyhow::Result<SegmentName> {
     Ok(RuntimeDir::create(folder)?.segment(&Name::new("ring")?))
 }
 
@@ -114,12 +124,28 @@ fn segment(folder: &Path) -> anyhow::Result<SegmentName> {
 /// When there is no memory for the rings, or no second process.
 pub fn measure() -> anyhow::Result<Results> {
     let machine = super::machine::Machine::here();
-    let sizes = [(1280, 720), (1920, 1080), (3840, 2160)];
-    let sizes = sizes.into_iter().map(|(w, h)| publish(w, h)).collect::<anyhow::Result<_>>()?;
-    Ok(Results { machine, sizes, wake_ring: wake_by_ring()?, wake_futex: wake_by_futex()? })
+    // One after the other, size by size, so that both have the machine as it is then.
+    let (mut sizes, mut theirs) = (Vec::new(), Vec::new());
+    for (width, height) in [(1280, 720), (1920, 1080), (3840, 2160)] {
+        sizes.push(publish(width, height)?);
+        theirs.extend(publish_by_iceoryx2(width, height)?);
+    }
+    let (wake_ring, wake_futex) = (wake_by_ring()?, wake_by_futex()?);
+    let iceoryx2 = wake_by_iceoryx2()?.map(|wake| Theirs { sizes: theirs, wake });
+    Ok(Results { schema: SCHEMA, kind: KIND.into(), machine, sizes, wake_ring, wake_futex, iceoryx2 })
 }
 
-fn nanos(since: Instant) -> u64 {
+#[cfg(feature = "iceoryx2")]
+fn publish_by_iceoryx2(width: u32, height: u32) -> anyhow::Result<Option<Size>> {
+    super::iceoryx::publish(width, height).map(Some)
+}
+
+#[cfg(not(feature = "iceoryx2"))]
+fn publish_by_iceoryx2(_: u32, _: u32) -> anyhow::Result<Option<Size>> {
+    Ok(None)
+}
+
+pub(super) fn nanos(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -130,7 +156,7 @@ fn publish(width: u32, height: u32) -> anyhow::Result<Size> {
     let bytes = scratch.ring.spec().geometry.frame_bytes();
     // Like a driver's buffers: some of them, in turn, none of them in the cache when its turn comes.
     let frames: Vec<Vec<u8>> = (0..8).map(|n| vec![n; bytes]).collect();
-    let (mut whole, mut copies, mut leases, mut ratios) = (vec![], vec![], vec![], vec![]);
+    let mut sizing = Sizing::default();
     for (n, frame) in frames.iter().cycle().take(FRAMES).enumerate() {
         let begun = Instant::now();
         let mut slot = writer.slot().context("no slot is free")?;
@@ -144,111 +170,45 @@ fn publish(width: u32, height: u32) -> anyhow::Result<Size> {
         drop(reader.lease(sequence));
         let leased = nanos(leasing);
         if n >= WARM_UP {
-            whole.push(all);
-            copies.push(copied);
-            leases.push(leased);
-            #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a millisecond")]
-            ratios.push(all as f64 / copied.max(1) as f64);
+            sizing.published(all, copied);
+            sizing.leased(leased);
         }
     }
-    ratios.sort_by(f64::total_cmp);
-    Ok(Size {
-        name: format!("{width}x{height} I420"),
-        bytes,
-        publish: Took::of(whole),
-        copy: Took::of(copies),
-        publish_over_copy: ratios.get(ratios.len() / 2).copied().unwrap_or(0.0),
-        lease: Took::of(leases),
-    })
+    Ok(sizing.size(width, height, bytes))
 }
 
-/// A second process of this program, which sleeps and says when it was woken.
-fn sleeper(what: &str, at: &Path, wake: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Took> {
-    let mut process = Command::new(std::env::current_exe()?)
-        .args(["sleeper", what])
-        .arg(at)
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("a second process")?;
-    let mut lines = BufReader::new(process.stdout.take().context("its output")?).lines();
-    ensure!(lines.next().transpose()?.as_deref() == Some("ready"), "the sleeper does not come up");
-    let woken = wake();
-    let taken: Vec<u64> = lines.map_while(Result::ok).filter_map(|line| line.parse().ok()).collect();
-    ensure!(process.wait()?.success(), "the sleeper failed");
-    woken.map(|()| Took::of(taken))
+/// What frames of one size took, one by one.
+#[derive(Default)]
+pub(super) struct Sizing {
+    whole: Vec<u64>,
+    copies: Vec<u64>,
+    leases: Vec<u64>,
+    ratios: Vec<f64>,
 }
 
-fn wake_by_ring() -> anyhow::Result<Took> {
-    // A frame of next to nothing: it is the waking that is measured.
-    let scratch = Scratch::new(64, 16, 8)?;
-    let mut writer = scratch.ring.writer()?;
-    sleeper("ring", scratch._folder.path(), || {
-        for n in 0..WAKINGS as u64 {
-            std::thread::sleep(PAUSE);
-            let slot = writer.slot().context("no slot is free")?;
-            slot.publish(n, MonotonicNs::now(), Before::Nothing);
-        }
-        Ok(())
-    })
-}
+impl Sizing {
+    pub(super) fn published(&mut self, all: u64, copied: u64) {
+        self.whole.push(all);
+        self.copies.push(copied);
+        #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a millisecond")]
+        self.ratios.push(all as f64 / copied.max(1) as f64);
+    }
 
-fn wake_by_futex() -> anyhow::Result<Took> {
-    let folder = tempfile::tempdir_in("/dev/shm")?;
-    let path = folder.path().join("word");
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
-    file.set_len(64)?;
-    let word = Word::map(&file)?;
-    sleeper("futex", &path, || {
-        for _ in 0..WAKINGS {
-            std::thread::sleep(PAUSE);
-            // The moment itself, as far as it fits: the other side has the rest.
-            let now = u32::try_from(MonotonicNs::now().0 & u64::from(u32::MAX)).unwrap_or(0);
-            word.value().store(now.max(1), Ordering::Release);
-            word.wake();
-        }
-        Ok(())
-    })
-}
+    pub(super) fn leased(&mut self, took: u64) {
+        self.leases.push(took);
+    }
 
-/// The second process.
-///
-/// # Errors
-/// When it can't find what it is to sleep on.
-pub fn sleep(what: &str, at: &Path) -> anyhow::Result<()> {
-    let mut taken = Vec::with_capacity(WAKINGS);
-    let mut out = std::io::stdout().lock();
-    if what == "ring" {
-        let ring = Ring::open(&segment(at)?)?;
-        let mut seen = ring.head();
-        writeln!(out, "ready")?;
-        out.flush()?;
-        while taken.len() < WAKINGS && ring.wait_newer(seen, FOR_EVER) {
-            let now = MonotonicNs::now();
-            seen = ring.head();
-            taken.extend(ring.newest().map(|newest| now.since(newest.t_capture).as_nanos()));
-        }
-    } else {
-        let word = Word::map(&OpenOptions::new().read(true).write(true).open(at)?)?;
-        let mut seen = word.value().load(Ordering::Acquire);
-        writeln!(out, "ready")?;
-        out.flush()?;
-        let begun = Instant::now();
-        while taken.len() < WAKINGS && begun.elapsed() < FOR_EVER * 2 {
-            word.sleep_while(seen, FOR_EVER);
-            let now = MonotonicNs::now().0;
-            let then = word.value().load(Ordering::Acquire);
-            if then != seen {
-                seen = then;
-                taken.push(u128::from(
-                    (now & u64::from(u32::MAX)).wrapping_sub(then.into()) & u64::from(u32::MAX),
-                ));
-            }
+    pub(super) fn size(mut self, width: u32, height: u32, bytes: usize) -> Size {
+        self.ratios.sort_by(f64::total_cmp);
+        Size {
+            name: format!("{width}x{height} I420"),
+            bytes,
+            publish: Took::of(self.whole),
+            copy: Took::of(self.copies),
+            publish_over_copy: self.ratios.get(self.ratios.len() / 2).copied().unwrap_or(0.0),
+            lease: Took::of(self.leases),
         }
     }
-    for ns in taken {
-        writeln!(out, "{ns}")?;
-    }
-    Ok(())
 }
 
 impl std::fmt::Display for Results {
@@ -257,20 +217,31 @@ impl std::fmt::Display for Results {
         let us = |took: &Took| format!("{:.1} / {:.1}", took.p50_ns as f64 / 1e3, took.p99_ns as f64 / 1e3);
         writeln!(f, "microseconds, p50 / p99; {} cores, load {}", self.machine.cores, self.machine.load)?;
         writeln!(f, "{:<18} {:>20} {:>20} {:>7} {:>14}", "", "publish", "copy alone", "ratio", "lease")?;
-        for size in &self.sizes {
-            writeln!(
-                f,
-                "{:<18} {:>20} {:>20} {:>7.3} {:>14}",
-                size.name,
-                us(&size.publish),
-                us(&size.copy),
-                size.publish_over_copy,
-                us(&size.lease)
-            )?;
+        for (n, size) in self.sizes.iter().enumerate() {
+            let theirs = self.iceoryx2.as_ref().and_then(|theirs| theirs.sizes.get(n));
+            for (name, size) in [(size.name.as_str(), Some(size)), ("  iceoryx2", theirs)] {
+                let Some(size) = size else { continue };
+                writeln!(
+                    f,
+                    "{name:<18} {:>20} {:>20} {:>7.3} {:>14}",
+                    us(&size.publish),
+                    us(&size.copy),
+                    size.publish_over_copy,
+                    us(&size.lease)
+                )?;
+            }
         }
         #[expect(clippy::cast_precision_loss, reason = "a ratio")]
-        let ratio = self.wake_ring.p50_ns as f64 / self.wake_futex.p50_ns.max(1) as f64;
-        writeln!(f, "{:<18} {:>20}", "wake, ring", us(&self.wake_ring))?;
-        writeln!(f, "{:<18} {:>20} {:>28.3}", "wake, bare futex", us(&self.wake_futex), ratio)
+        let over_futex = |took: &Took| took.p50_ns as f64 / self.wake_futex.p50_ns.max(1) as f64;
+        writeln!(f, "{:<18} {:>20}", "wake, bare futex", us(&self.wake_futex))?;
+        let ring = ("wake, ring", Some(&self.wake_ring));
+        for (name, took) in [ring, ("wake, iceoryx2", self.iceoryx2.as_ref().map(|theirs| &theirs.wake))] {
+            let Some(took) = took else { continue };
+            writeln!(f, "{name:<18} {:>20} {:>28.3}", us(took), over_futex(took))?;
+        }
+        if self.iceoryx2.is_none() {
+            writeln!(f, "iceoryx2 is not built in: cargo build --release -p benchmarks --features iceoryx2")?;
+        }
+        Ok(())
     }
 }

@@ -17,6 +17,8 @@ use crate::supervisor::{Answer, Supervisor};
 
 /// The version of [`Results`].
 pub const SCHEMA: u32 = 1;
+/// What `report` knows it by.
+pub const KIND: &str = "run";
 /// After a start processes find their size; so long nothing is measured.
 const SETTLE: Duration = Duration::from_secs(3);
 
@@ -42,6 +44,9 @@ pub struct Plan {
 pub struct Results {
     /// [`SCHEMA`].
     pub schema: u32,
+    /// [`KIND`].
+    #[serde(default)]
+    pub kind: String,
     /// What was asked for.
     pub plan: Plan,
     /// On what.
@@ -165,6 +170,7 @@ pub fn run(plan: &Plan) -> anyhow::Result<Results> {
     ];
     Ok(Results {
         schema: SCHEMA,
+        kind: KIND.into(),
         plan: plan.clone(),
         machine,
         cameras: cameras.collect(),

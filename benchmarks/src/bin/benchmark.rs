@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use benchmarks::bench::compare::Comparison;
 use benchmarks::bench::run::{self, Plan, Results};
-use benchmarks::bench::{encode, ring};
+use benchmarks::bench::{encode, report, restart, ring, size, wake};
 use clap::{Parser, Subcommand};
 
 /// Measures the real processes. Figures of one machine, at one time: compare only what was measured together.
@@ -57,6 +57,45 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
+    /// From killing the recorder to the next encoded frame, again and again
+    Restart {
+        /// So many times
+        #[arg(long, default_value_t = 100)]
+        kills: usize,
+        /// Where chance begins: the same seed kills after the same intervals
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Each camera's pixels
+        #[arg(long, default_value = "1280x720")]
+        size: String,
+        /// Frames a second
+        #[arg(long, default_value_t = 60)]
+        fps: u32,
+        /// Write the results to this file, as JSON
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+    /// How much larger MJPG's files are than H264's when both are equally like the film
+    Size {
+        /// A real film, of some seconds. All there are to be had were compressed before; the less, the better
+        #[arg(long)]
+        film: PathBuf,
+        /// Write the results to this file, as JSON
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+    /// Results as one page, with pictures; exit status 2 if a file is none
+    Report {
+        /// What --output wrote, of any of these commands
+        #[arg(required = true)]
+        results: Vec<PathBuf>,
+        /// Write the page to this file
+        #[arg(long)]
+        output: PathBuf,
+        /// Write the pictures into this folder too, each as a file
+        #[arg(long, value_name = "DIR")]
+        pictures: Option<PathBuf>,
+    },
     /// The second process of `ring`
     #[command(hide = true)]
     Sleeper {
@@ -75,11 +114,15 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match measure(Args::parse().command) {
+    let command = Args::parse().command;
+    // As with arguments that make no sense: what it was given can't be used.
+    let failed =
+        if matches!(command, Command::Report { .. }) { ExitCode::from(2) } else { ExitCode::FAILURE };
+    match measure(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("benchmark: {e:#}");
-            ExitCode::FAILURE
+            failed
         }
     }
 }
@@ -101,7 +144,20 @@ fn measure(command: Command) -> anyhow::Result<()> {
             print!("{results}");
             write(output.as_deref(), &results)?;
         }
-        Command::Sleeper { what, at } => ring::sleep(&what, &at)?,
+        Command::Restart { kills, seed, size, fps, output } => {
+            let results = restart::measure(&restart::Plan { kills, seed, size, fps })?;
+            print!("{results}");
+            write(output.as_deref(), &results)?;
+        }
+        Command::Size { film, output } => {
+            let results = size::measure(&film)?;
+            print!("{results}");
+            write(output.as_deref(), &results)?;
+        }
+        Command::Report { results, output, pictures } => {
+            print!("{}", report::write(&results, &output, pictures.as_deref())?);
+        }
+        Command::Sleeper { what, at } => wake::sleep(&what, &at)?,
         Command::Compare { first, second } => print!("{}", Comparison::of(&read(&first)?, &read(&second)?)),
     }
     Ok(())

@@ -12,6 +12,7 @@
 //! | [`blame`] | whose doing a missing frame was |
 //! | [`meter`] | memory, descriptors and threads over time |
 //! | [`figures`] | many numbers in a few |
+//! | [`run`] | a whole run, from the start of a Preroll to its end |
 //! | [`report`] | what was done, what was expected, what was found |
 
 pub mod blame;
@@ -21,5 +22,6 @@ pub mod figures;
 pub mod hand;
 pub mod meter;
 pub mod report;
+pub mod run;
 pub mod strike;
 pub mod triggers;

@@ -1,0 +1,93 @@
+//! Other recorders beside Preroll.
+
+use super::{Section, figure, maybe, median, pair, words};
+use crate::bench::cost::Level;
+use crate::bench::report::charts::{Strip, Strips};
+use crate::bench::report::picture::Picture;
+use crate::bench::report::read::{Peer, Peers};
+use crate::bench::report::table::{Best, Table};
+use crate::bench::round::short;
+
+pub(super) fn section(results: &Peers) -> Section {
+    let measured: Vec<&Peer> = results.peers.iter().filter(|peer| peer.not_measured.is_none()).collect();
+    let mut table = Table::new(&[
+        "",
+        "frames found",
+        "twice",
+        "longest hole in capture, ms",
+        "memory, MB, average / peak",
+        "CPU, % of a core, average / peak",
+        "CPU armed, %",
+        "file after, ms, p50 / p99",
+        "kB a frame",
+    ]);
+    table.best.push((1, Best::Most));
+    table.best.extend((3..=8).map(|column| (column, Best::Least)));
+    let level = |level: Option<Level>| {
+        let words = level.map_or("–".into(), |level| pair(level.average, level.peak));
+        (words, level.map(|level| level.average))
+    };
+    for peer in &measured {
+        let found = 100.0 * figure(peer.frames_found) / figure(peer.frames_expected).max(1.0);
+        let after = peer.file_after_ms.map_or("–".into(), |after| pair(after.p50, after.p99));
+        let kb = peer.bytes_a_frame.map(|bytes| bytes / 1e3);
+        table.row([
+            (peer.title.clone(), None),
+            (format!("{} of {} ({} %)", peer.frames_found, peer.frames_expected, short(found)), Some(found)),
+            (peer.duplicated.to_string(), None),
+            (maybe(peer.hole_worst_ms), peer.hole_worst_ms),
+            level(peer.memory_mb),
+            level(peer.cpu_percent),
+            (maybe(peer.armed_cpu_percent), peer.armed_cpu_percent),
+            (after, peer.file_after_ms.map(|after| after.p50)),
+            (maybe(kb), kb),
+        ]);
+    }
+    let mut killed = Table::new(&["kill -9 of its encoder", "frames found", "longest hole, ms", ""]);
+    for (peer, one) in measured.iter().filter_map(|peer| Some((peer, peer.killed.as_ref()?))) {
+        let found = one.frames_found.zip(one.frames_expected);
+        let found = found.map_or("–".into(), |(found, expected)| format!("{found} of {expected}"));
+        killed.row([
+            (peer.title.clone(), None),
+            (found, None),
+            (maybe(one.hole_ms), None),
+            (one.note.clone(), None),
+        ]);
+    }
+    let note = |peer: &Peer| match &peer.not_measured {
+        Some(why) => Some(format!("{} was not measured: {why}", peer.title)),
+        None if peer.what.is_empty() => None,
+        None => Some(format!("{}: {}", peer.title, peer.what)),
+    };
+    let rounds = measured.iter().map(|peer| peer.rounds).max().unwrap_or(0);
+    Section {
+        heading: "Beside what one would use instead".into(),
+        lead: format!(
+            "The same frames, {rounds} triggers for each, in one run. The best of each column is in bold, whoever it is."
+        ),
+        pictures: around_a_trigger(&measured).into_iter().collect(),
+        tables: vec![table, killed],
+        notes: results.peers.iter().filter_map(note).collect(),
+    }
+}
+
+fn around_a_trigger(peers: &[&Peer]) -> Option<Picture> {
+    let period = median(peers.iter().find(|peer| !peer.around.is_empty())?.around.iter().map(|i| i.1));
+    let strip = |peer: &&Peer| {
+        let longest = peer.around.iter().map(|i| i.1).fold(0.0, f64::max);
+        let says = match peer.around.is_empty() {
+            true => "no frame".to_owned(),
+            false => format!("longest {} ms", short(longest)),
+        };
+        Strip { label: peer.title.clone(), says, intervals: peer.around.clone() }
+    };
+    let about = format!(
+        "Each block is the time from one frame being taken from the camera to the next, as wide and as high as it is long. A \
+         frame is due every {} ms; later than one and a half of that is orange. The dashed line is the trigger. Each one's \
+         worst camera in its worst round.",
+        short(period)
+    );
+    let (x, y) = ("ms from the trigger", "ms between frames");
+    let words = words("peers-interval", "Capture around a trigger", &about, x, y);
+    Strips { words, strips: peers.iter().map(strip).collect(), period }.draw()
+}
