@@ -13,6 +13,9 @@ use crate::supervisor::Place;
 
 /// How often everyone is looked at. A peak that is shorter is averaged over this.
 const EVERY: Duration = Duration::from_millis(500);
+/// The pages of many rings take their time to be gone through, which holds up who maps them: no more than this part of
+/// the time is spent on it.
+const PART: u32 = 20;
 
 /// On the average, and at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -96,7 +99,7 @@ pub fn measure(place: &Place, over: &AtomicBool) -> Cost {
         if over.load(Ordering::Relaxed) {
             break;
         }
-        std::thread::sleep(EVERY);
+        std::thread::sleep(EVERY.max(now.elapsed() * PART));
     }
     Cost {
         memory_mb: Level::of(&memory),

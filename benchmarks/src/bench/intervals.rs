@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_worst_camera_says_how_long_and_all_say_how_often() {
-        let even = |n| look(100 * n, 16, &[(15, 99 * n)]);
+        let even = |n: u64| look(100 * n, 16, &[(15, 99 * n)]);
         let (before, after) = (look(0, 20, &[]), look(100, 90, &[(15, 98), (63, 1)]));
         let counted = Counted::between(&[even(1), before], &[even(9), after]);
         assert_eq!((counted.frames, counted.longest), (900, Duration::from_millis(90)));

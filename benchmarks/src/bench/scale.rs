@@ -26,6 +26,8 @@ pub struct Plan {
     pub fps: u32,
     /// So long frames are counted, with each number of cameras.
     pub seconds: f64,
+    /// So many cameras first.
+    pub least: u32,
     /// No more cameras than this.
     pub most: u32,
 }
@@ -86,7 +88,7 @@ fn of_size(
 ) -> anyhow::Result<Series> {
     let fps = plan.fps;
     let copy_bytes_per_s = [copies::at_full_speed(size, fps, 1)?, copies::at_full_speed(size, fps, cores)?];
-    let mut search = Search::up_to(plan.most);
+    let mut search = Search::between(plan.least, plan.most);
     let mut points: Vec<Point> = Vec::new();
     while let Some(count) = search.next() {
         let mut point = hold::hold(&Cameras::simulated(count, size, fps), plan.seconds)?;

@@ -68,6 +68,9 @@ enum Command {
         /// Frames are counted for so many seconds with each number of cameras
         #[arg(long, default_value_t = 10.0)]
         seconds: f64,
+        /// So many cameras first, then more; fewer only if these don't hold
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+        least: u32,
         /// No more cameras than this
         #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=256))]
         most: u32,
@@ -147,9 +150,9 @@ fn measure(command: Command) -> anyhow::Result<()> {
             print!("{results}");
             write(output.as_deref(), &results)?;
         }
-        Command::Scale { size: sizes, fps, seconds, most, output } => {
+        Command::Scale { size: sizes, fps, seconds, least, most, output } => {
             let results =
-                scale::measure(&scale::Plan { sizes, fps, seconds, most }, |said| println!("{said}"))?;
+                scale::measure(&scale::Plan { sizes, fps, seconds, least, most }, |said| println!("{said}"))?;
             write(output.as_deref(), &results)?;
         }
         Command::Memory { cameras, size, fps, pre_roll_ms, output } => {
