@@ -1,7 +1,8 @@
 //! Up a ladder until it breaks, then halfway between, again and again: the largest number that holds, in few tries. Pure.
 
-/// From here on the ladder's steps are even.
+/// From here on the ladder's steps are even, as far as a person wants to see the curve.
 const EVEN_STEP: u32 = 8;
+const CURVE: u32 = 64;
 
 /// A search for the largest number that holds.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +31,8 @@ impl Search {
             Some(failed) => self.held + (failed - self.held) / 2,
             None if self.held == 0 => self.least.min(self.most),
             None if self.held < EVEN_STEP => (self.held * 2).min(self.most),
-            None => (self.held + EVEN_STEP).min(self.most),
+            None if self.held < CURVE => (self.held + EVEN_STEP).min(self.most),
+            None => (self.held + 2 * EVEN_STEP).min(self.most),
         };
         (next > self.held).then_some(next)
     }
@@ -69,8 +71,8 @@ mod tests {
     #[test]
     fn the_limit_is_found_to_the_camera() {
         assert_eq!(search(1, 256, |n| n <= 37), (vec![1, 2, 4, 8, 16, 24, 32, 40, 40, 36, 38, 38, 37], 37));
-        for limit in 0..=60 {
-            assert_eq!(search(1, 60, |n| n <= limit).1, limit);
+        for limit in 0..=200 {
+            assert_eq!(search(1, 200, |n| n <= limit).1, limit);
         }
     }
 
