@@ -142,3 +142,46 @@ fn a_report_names_the_file_that_is_no_result() {
         assert!(!page.exists());
     }
 }
+
+#[test]
+fn scale_tries_as_many_cameras_as_it_may_and_counts_their_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scale.json");
+    let output = path.to_str().unwrap();
+    benchmark(&["scale", "--size", "320x192", "--most", "2", "--seconds", "1", "--output", output]);
+    let scale = json(&path);
+    assert_eq!(scale["kind"], "scale");
+    let series = scale["series"].as_array().unwrap();
+    assert_eq!((series.len(), &series[0]["size"]), (1, &Value::from("320x192")));
+    let points = series[0]["points"].as_array().unwrap();
+    let tried: Vec<_> = points.iter().map(|point| point["cameras"].as_u64().unwrap()).collect();
+    assert_eq!(tried.first(), Some(&1), "{scale:#}");
+    assert!(tried.iter().all(|cameras| (1..=2).contains(cameras)), "{scale:#}");
+    for point in points.iter().filter(|point| point["held"] == true) {
+        let frames = point["frames"].as_f64().unwrap() / point["cameras"].as_f64().unwrap();
+        assert!((45.0..90.0).contains(&frames), "60 a second, for a second: {point:#}");
+        assert!(point["dropped"] == 0 && point["memory_mb"].as_f64() > Some(5.0), "{point:#}");
+        assert!(point["interval_p99_ms"].as_f64() <= point["interval_max_ms"].as_f64(), "{point:#}");
+        assert!(point["copies_cpu_percent"].as_f64() > Some(0.0), "{point:#}");
+    }
+    let most = points.iter().filter(|p| p["held"] == true).map(|p| p["cameras"].as_u64().unwrap()).max();
+    assert_eq!(series[0]["held"].as_u64().unwrap(), most.unwrap_or(0), "{scale:#}");
+}
+
+#[test]
+fn a_longer_pre_roll_takes_more_memory_and_all_of_its_ring_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("memory.json");
+    let arguments =
+        ["memory", "--size", "640x360", "--pre-roll-ms", "500", "--pre-roll-ms", "1000", "--output"];
+    benchmark(&[&arguments[..], &[path.to_str().unwrap()]].concat());
+    let memory = json(&path);
+    let points = memory["points"].as_array().unwrap();
+    assert_eq!((&memory["kind"], points.len()), (&Value::from("memory"), 2));
+    let of = |point: usize, what: &str| points[point][what].as_f64().unwrap();
+    assert!(of(1, "rings_mb") > 1.4 * of(0, "rings_mb"), "{memory:#}");
+    for point in 0..2 {
+        // A page that was touched counts once, whoever has it mapped; and the processes are there too.
+        assert!(of(point, "memory_mb") > of(point, "rings_mb"), "{memory:#}");
+    }
+}

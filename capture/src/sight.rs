@@ -28,12 +28,12 @@ impl Sight {
         let bytes = &frame[first.offset_bytes..first.offset_bytes + first.stride_bytes * first.rows];
         // An odd step, so that samples lie in every column, in luma and in colour.
         let step = (bytes.len() / SAMPLES).max(1) | 1;
+        // Gathered before they are hashed: byte by byte the hash would cost several times as much.
+        let mut samples = [0; 2 * SAMPLES];
+        samples.iter_mut().zip(bytes.iter().step_by(step)).for_each(|(to, from)| *to = *from);
         let mut hasher = std::hash::DefaultHasher::new();
-        let mut brightest = 0;
-        for sample in bytes.iter().step_by(step) {
-            hasher.write_u8(*sample);
-            brightest = brightest.max(*sample);
-        }
+        hasher.write(&samples);
+        let brightest = samples.iter().copied().max().unwrap_or(0);
         Self { hash: hasher.finish(), dark: brightest <= DARK }
     }
 }

@@ -13,6 +13,9 @@ use crate::supervisor::Place;
 
 /// How often everyone is looked at. A peak that is shorter is averaged over this.
 const EVERY: Duration = Duration::from_millis(500);
+/// The pages of many rings take their time to be gone through, which holds up who maps them: no more than this part of
+/// the time is spent on it.
+const PART: u32 = 20;
 
 /// On the average, and at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -49,8 +52,8 @@ pub struct Cost {
 
 /// What one process had used up at one moment.
 #[derive(Clone, Copy, Debug, Default)]
-struct Used {
-    cpu: Duration,
+pub(super) struct Used {
+    pub(super) cpu: Duration,
     written_bytes: u64,
 }
 
@@ -96,7 +99,7 @@ pub fn measure(place: &Place, over: &AtomicBool) -> Cost {
         if over.load(Ordering::Relaxed) {
             break;
         }
-        std::thread::sleep(EVERY);
+        std::thread::sleep(EVERY.max(now.elapsed() * PART));
     }
     Cost {
         memory_mb: Level::of(&memory),
@@ -107,11 +110,18 @@ pub fn measure(place: &Place, over: &AtomicBool) -> Cost {
     }
 }
 
-fn everyone(place: &Place) -> Vec<(String, Pid)> {
+/// The supervisor and its children, by role.
+pub(super) fn everyone(place: &Place) -> Vec<(String, Pid)> {
     let supervisor = place.supervisor().map(|pid| ("supervisor".to_owned(), pid));
     let role = |id: String| id.split(' ').next().unwrap_or_default().to_owned();
     let children = place.children().into_iter().map(|(id, pid)| (role(id.to_string()), pid));
     supervisor.into_iter().chain(children).collect()
+}
+
+/// Megabytes (PSS) of all processes together, now.
+pub(super) fn memory_mb(place: &Place) -> f64 {
+    let mb = |(_, pid): &(String, Pid)| pss_mb(&format!("/proc/{}", pid.as_raw_nonzero()));
+    everyone(place).iter().filter_map(mb).sum()
 }
 
 fn pss_mb(proc: &str) -> Option<f64> {
@@ -121,7 +131,7 @@ fn pss_mb(proc: &str) -> Option<f64> {
 }
 
 /// Processor time in clock ticks, of threads that have ended too; and what was handed to disks.
-fn used_up(proc: &Path) -> Option<Used> {
+pub(super) fn used_up(proc: &Path) -> Option<Used> {
     let stat = std::fs::read_to_string(proc.join("stat")).ok()?;
     // Behind the name, which may hold anything.
     let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
@@ -133,6 +143,6 @@ fn used_up(proc: &Path) -> Option<Used> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for a person to read")]
-fn mega(bytes: u64) -> f64 {
+pub(super) fn mega(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }

@@ -15,20 +15,36 @@
 //! | [`report`] | `benchmark report`: results as a page, with pictures |
 //! | `iceoryx` | the ring's work by another's hands; with the feature `iceoryx2` alone |
 //! | [`round`] | figures as people write them |
+//! | [`scale`] | `benchmark scale`: how many cameras are held, what each costs, and what sets the limit |
+//! | [`hold`] | so many cameras armed for so long: one point of it |
+//! | [`search`] | which number of cameras is tried next |
+//! | [`copies`] | what frames cost at the very least |
+//! | [`intervals`] | what rings have counted between two looks |
+//! | [`kernel`] | what the whole machine does meanwhile |
+//! | [`memory`] | `benchmark memory`: what a longer pre-roll costs |
+//! | [`cameras`] | the cameras that something is measured with, as a config |
 //! | [`raw_futex`] | what waking is measured against |
 
+pub mod cameras;
 pub mod compare;
+pub mod copies;
 pub mod cost;
 pub mod encode;
 pub mod histogram;
+pub mod hold;
 #[cfg(feature = "iceoryx2")]
 mod iceoryx;
+pub mod intervals;
+pub mod kernel;
 pub mod machine;
+pub mod memory;
 pub mod raw_futex;
 pub mod report;
 pub mod restart;
 pub mod ring;
 pub mod round;
 pub mod run;
+pub mod scale;
+pub mod search;
 pub mod size;
 pub mod wake;

@@ -2,7 +2,7 @@
 //! measured the recorder Preroll began from, which measured capture alone; this one can record meanwhile.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use proto::clip::{MANIFEST, Manifest};
 use serde::{Deserialize, Serialize};
 
+use super::cameras::Cameras;
 use super::cost::{self, Cost};
 use super::machine::Machine;
 use crate::nemesis::figures::Spread;
@@ -135,7 +136,14 @@ impl Indicator {
 pub fn run(plan: &Plan) -> anyhow::Result<Results> {
     let machine = Machine::here();
     let folder = tempfile::tempdir()?;
-    let config = write_config(plan, folder.path())?;
+    let cameras = Cameras {
+        count: plan.cameras,
+        size: &plan.size,
+        fps: plan.fps,
+        backend: &plan.backend,
+        pre_roll: None,
+    };
+    let config = cameras.write_config(folder.path())?;
     let mut supervisor = Supervisor::start(&config)?;
     supervisor.wait_until_ready()?;
     std::thread::sleep(SETTLE);
@@ -178,26 +186,6 @@ pub fn run(plan: &Plan) -> anyhow::Result<Results> {
         clips,
         verdict,
     })
-}
-
-fn write_config(plan: &Plan, folder: &Path) -> anyhow::Result<PathBuf> {
-    let (width, height) = plan.size.split_once('x').context("--size takes pixels, as in 1280x720")?;
-    let mut text = format!("camera: {{ width: {width}, height: {height}, fps: {} }}\ncameras:\n", plan.fps);
-    for n in 1..=plan.cameras {
-        text += &match plan.backend.as_str() {
-            "sim" => format!("  - {{ name: cam{n}, backend: sim }}\n"),
-            film => {
-                let film = Path::new(film).canonicalize().with_context(|| film.to_owned())?;
-                let film = film.display();
-                format!("  - {{ name: cam{n}, backend: file, path: {film:?}, loop: true, scale: true }}\n")
-            }
-        };
-    }
-    let recordings = folder.join("recordings");
-    text += &format!("recording: {{ output_dir: {:?} }}\n", recordings.display().to_string());
-    let path = folder.join("benchmark.yaml");
-    std::fs::write(&path, text)?;
-    Ok(path)
 }
 
 /// Triggers, evenly spread, each waited for; and whatever is left of the time.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use benchmarks::bench::compare::Comparison;
 use benchmarks::bench::run::{self, Plan, Results};
-use benchmarks::bench::{encode, report, restart, ring, size, wake};
+use benchmarks::bench::{copies, encode, memory, report, restart, ring, scale, size, wake};
 use clap::{Parser, Subcommand};
 
 /// Measures the real processes. Figures of one machine, at one time: compare only what was measured together.
@@ -96,6 +96,55 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         pictures: Option<PathBuf>,
     },
+    /// How many cameras this machine holds armed without losing a frame, and what each costs
+    Scale {
+        /// Each camera's pixels; may be given again
+        #[arg(long, default_values = ["1280x720", "1920x1080", "3840x2160"])]
+        size: Vec<String>,
+        /// Frames a second
+        #[arg(long, default_value_t = 60)]
+        fps: u32,
+        /// Frames are counted for so many seconds with each number of cameras
+        #[arg(long, default_value_t = 10.0)]
+        seconds: f64,
+        /// So many cameras first, then more; fewer only if these don't hold
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+        least: u32,
+        /// No more cameras than this
+        #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=256))]
+        most: u32,
+        /// Write the results to this file, as JSON
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+    /// What a longer pre-roll costs in memory, beside what its rings should take
+    Memory {
+        /// How many cameras
+        #[arg(long, default_value_t = 2)]
+        cameras: u32,
+        /// Each camera's pixels
+        #[arg(long, default_value = "1280x720")]
+        size: String,
+        /// Frames a second
+        #[arg(long, default_value_t = 60)]
+        fps: u32,
+        /// Milliseconds of pre-roll; may be given again
+        #[arg(long, default_values_t = [500, 1000, 2000, 5000, 10_000])]
+        pre_roll_ms: Vec<u64>,
+        /// Write the results to this file, as JSON
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+    /// A process of `scale` that only copies
+    #[command(hide = true)]
+    Copier {
+        /// Each frame's pixels
+        size: String,
+        /// Frames a second
+        fps: u32,
+        /// For so many seconds
+        seconds: f64,
+    },
     /// The second process of `ring`
     #[command(hide = true)]
     Sleeper {
@@ -157,6 +206,17 @@ fn measure(command: Command) -> anyhow::Result<()> {
         Command::Report { results, output, pictures } => {
             print!("{}", report::write(&results, &output, pictures.as_deref())?);
         }
+        Command::Scale { size: sizes, fps, seconds, least, most, output } => {
+            let results =
+                scale::measure(&scale::Plan { sizes, fps, seconds, least, most }, |said| println!("{said}"))?;
+            write(output.as_deref(), &results)?;
+        }
+        Command::Memory { cameras, size, fps, pre_roll_ms, output } => {
+            let results = memory::measure(cameras, &size, fps, &pre_roll_ms)?;
+            print!("{results}");
+            write(output.as_deref(), &results)?;
+        }
+        Command::Copier { size, fps, seconds } => copies::copy(&size, fps, seconds)?,
         Command::Sleeper { what, at } => wake::sleep(&what, &at)?,
         Command::Compare { first, second } => print!("{}", Comparison::of(&read(&first)?, &read(&second)?)),
     }

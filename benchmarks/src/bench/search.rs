@@ -1,0 +1,102 @@
+//! Up a ladder until it breaks, then halfway between, again and again: the largest number that holds, in few tries. Pure.
+
+/// From here on the ladder's steps are even, as far as a person wants to see the curve.
+const EVEN_STEP: u32 = 8;
+const CURVE: u32 = 64;
+
+/// A search for the largest number that holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Search {
+    least: u32,
+    most: u32,
+    held: u32,
+    failed: Option<u32>,
+    failed_once: Option<u32>,
+}
+
+impl Search {
+    /// Among the numbers up to `most`, the first of which to try is `least`.
+    #[must_use]
+    pub fn between(least: u32, most: u32) -> Self {
+        Self { least, most, held: 0, failed: None, failed_once: None }
+    }
+
+    /// Which to try next; `None` when it is found. One that fails is tried once more before that counts.
+    #[must_use]
+    pub fn next(&self) -> Option<u32> {
+        if self.failed_once.is_some() {
+            return self.failed_once;
+        }
+        let next = match self.failed {
+            Some(failed) => self.held + (failed - self.held) / 2,
+            None if self.held == 0 => self.least.min(self.most),
+            None if self.held < EVEN_STEP => (self.held * 2).min(self.most),
+            None if self.held < CURVE => (self.held + EVEN_STEP).min(self.most),
+            None => (self.held + 2 * EVEN_STEP).min(self.most),
+        };
+        (next > self.held).then_some(next)
+    }
+
+    /// What came of the number that was to be tried.
+    pub fn tried(&mut self, number: u32, held: bool) {
+        if held {
+            (self.held, self.failed_once) = (number, None);
+        } else if self.failed_once.replace(number) == Some(number) {
+            (self.failed, self.failed_once) = (Some(number), None);
+        }
+    }
+
+    /// The largest that has held so far; 0 for none.
+    #[must_use]
+    pub fn held(&self) -> u32 {
+        self.held
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every number that is tried, and what is found.
+    fn search(least: u32, most: u32, holds: impl Fn(u32) -> bool) -> (Vec<u32>, u32) {
+        let (mut search, mut tried) = (Search::between(least, most), Vec::new());
+        while let Some(number) = search.next() {
+            assert!(tried.len() < 100, "{tried:?}");
+            tried.push(number);
+            search.tried(number, holds(number));
+        }
+        (tried, search.held())
+    }
+
+    #[test]
+    fn the_limit_is_found_to_the_camera() {
+        assert_eq!(search(1, 256, |n| n <= 37), (vec![1, 2, 4, 8, 16, 24, 32, 40, 40, 36, 38, 38, 37], 37));
+        for limit in 0..=200 {
+            assert_eq!(search(1, 200, |n| n <= limit).1, limit);
+        }
+    }
+
+    #[test]
+    fn no_more_are_tried_than_were_asked_for() {
+        assert_eq!(search(1, 2, |_| true), (vec![1, 2], 2));
+        assert_eq!(search(1, 20, |_| true), (vec![1, 2, 4, 8, 16, 20], 20));
+        assert_eq!(search(1, 0, |_| true), (vec![], 0));
+    }
+
+    #[test]
+    fn it_can_begin_where_one_likes_and_goes_down_from_there_too() {
+        assert_eq!(search(16, 16, |_| true), (vec![16], 16));
+        assert_eq!(search(16, 20, |n| n <= 3), (vec![16, 16, 8, 8, 4, 4, 2, 3], 3));
+    }
+
+    #[test]
+    fn one_bad_moment_is_no_limit() {
+        let (mut search, mut bad_moments) = (Search::between(1, 16), 0);
+        while let Some(number) = search.next() {
+            let bad = number == 8 && bad_moments == 0;
+            bad_moments += u32::from(bad);
+            search.tried(number, !bad);
+        }
+        assert_eq!((search.held(), bad_moments), (16, 1));
+    }
+}
