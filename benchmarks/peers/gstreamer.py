@@ -17,10 +17,6 @@ from gi.repository import Gst
 
 import peer
 
-ENCODER = (
-    "x264enc speed-preset=superfast pass=qual quantizer=23 bframes=0 key-int-max=60 threads=1 rc-lookahead=0 "
-    "sync-lookahead=0"
-)
 NEEDED = ("fdsrc", "y4mdec", "appsink", "appsrc", "x264enc", "h264parse", "matroskamux", "filesink")
 
 
@@ -45,8 +41,7 @@ class Camera:
         with self.recording:
             path = self.call.path(label, self.name, ".mkv")
             branch = Gst.parse_launch(
-                f"appsrc name=frames format=time max-bytes=0 ! {ENCODER} ! h264parse ! "
-                "matroskamux streamable=true min-cluster-duration=0 ! filesink name=file buffer-mode=unbuffered"
+                f"appsrc name=frames format=time max-bytes=0 ! {peer.X264} ! {peer.MATROSKA} name=file"
             )
             branch.get_by_name("file").set_property("location", path)
             frames = branch.get_by_name("frames")
@@ -82,7 +77,7 @@ def main():
     cameras = [Camera(name, fifo, call) for name, fifo in call.fifos.items()]
     for camera in cameras:
         camera.wait_for_a_frame()
-    peer.ready(os.getpid(), ENCODER)
+    peer.ready(os.getpid(), peer.X264)
     for label, t in peer.triggers():
         threading.Thread(target=record, args=(cameras, label, t)).start()
 

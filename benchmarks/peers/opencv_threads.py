@@ -1,15 +1,11 @@
 """A deque of frames and OpenCV, done as well as threads can: capturing waits neither for a file nor for an encoder.
 
 Each camera has a capture thread, which puts its frames into a deque and, while a clip is open, into its queue too. A clip
-has an encoder thread for each camera, which opens the file, writes the pre-roll and then what comes through the queue.
+has an encoder thread for each camera, which opens the file, writes the pre-roll and then what comes through the queue. The
+file is opened by way of GStreamer: with OpenCV's own way to libx264 nobody can choose its preset (it is medium).
 """
 
 import os
-
-# OpenCV asks nobody for the encoder's settings; this is the one way to give them.
-SETTINGS = "preset;superfast|crf;23|bf;0|threads;1"
-os.environ.setdefault("OPENCV_FFMPEG_WRITER_OPTIONS", SETTINGS)
-
 import queue
 import threading
 import time
@@ -49,7 +45,10 @@ class Camera:
             self.clips.append(frames)
         path = self.call.path(label, self.name, ".mkv")
         size = (self.call.width, self.call.height)
-        writer = cv2.VideoWriter(path, cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"H264"), self.call.fps, size)
+        pipeline = f"appsrc ! videoconvert ! video/x-raw,format=I420 ! {peer.X264} ! {peer.MATROSKA} location={path}"
+        writer = cv2.VideoWriter(pipeline, cv2.CAP_GSTREAMER, 0, self.call.fps, size)
+        if not writer.isOpened():
+            raise RuntimeError("OpenCV can't write by way of GStreamer")
         while pre_roll:
             writer.write(pre_roll.pop(0))
         while True:
@@ -80,7 +79,7 @@ def main():
         threading.Thread(target=camera.capture, daemon=True).start()
     for camera in cameras:
         camera.first.wait()
-    peer.ready(os.getpid(), "libx264 " + SETTINGS)
+    peer.ready(os.getpid(), peer.X264)
     for label, t in peer.triggers():
         threading.Thread(target=record, args=(cameras, label, t)).start()
 

@@ -16,6 +16,13 @@ import threading
 import time
 
 CAMERAS = ("left", "right")
+# libx264 as Preroll's recorder has it, in GStreamer's words. A bit rate is a cap here, and 2 Mbit/s unless it is said.
+X264 = (
+    "x264enc speed-preset=superfast pass=qual quantizer=23 bitrate=200000 bframes=0 key-int-max=60 threads=1 "
+    "rc-lookahead=0 sync-lookahead=0"
+)
+# A Matroska file that can be played to where it stops, whatever stopped it.
+MATROSKA = "h264parse ! matroskamux streamable=true min-cluster-duration=0 ! filesink buffer-mode=unbuffered"
 _lock = threading.Lock()
 
 

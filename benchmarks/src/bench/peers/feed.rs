@@ -181,7 +181,7 @@ fn wait(pipe: &File, what: PollFlags, at_most: Duration) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader, Read};
+    use std::io::{BufRead, BufReader};
 
     use super::*;
 

@@ -32,12 +32,15 @@ enum Cameras {
     Simulated([Watch; 2]),
 }
 
+/// What a trigger answers, and when.
+type Answered = (MonotonicNs, Vec<u8>);
+
 /// One that runs.
 pub struct Preroll {
     supervisor: Supervisor,
     cameras: Cameras,
     folder: PathBuf,
-    answers: Vec<(String, Receiver<(MonotonicNs, Vec<u8>)>)>,
+    answers: Vec<(String, Receiver<Answered>)>,
 }
 
 impl Preroll {

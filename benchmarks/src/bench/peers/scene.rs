@@ -46,7 +46,7 @@ impl Scene {
     pub fn draw(&self, number: u64, to: &mut Vec<u8>) {
         // Within the width, so the cast loses nothing.
         let turn = usize::try_from(number % self.width as u64).unwrap_or(0);
-        let left = turn * SCROLL % self.width & !1;
+        let left = (turn * SCROLL % self.width) & !1;
         let begin = to.len();
         for row in self.luma.chunks_exact(2 * self.width) {
             to.extend_from_slice(&row[left..left + self.width]);
