@@ -87,7 +87,7 @@ class Motion:
                         pre_capture=int(call.pre_s * call.fps),
                         post_capture=0,
                         # It makes CRF (100 - quality) * 51 / 100 of it.
-                        quality=55,
+                        quality=54,
                         output=os.path.abspath(call.output),
                         folder=folder,
                     )
@@ -105,9 +105,8 @@ class Motion:
             time.sleep(0.1)
 
     def tell(self, what):
-        for camera in ("1", "2"):
-            url = f"http://127.0.0.1:{self.port}/{camera}/action/{what}"
-            urllib.request.urlopen(url, timeout=1).read()
+        # 0: every camera.
+        urllib.request.urlopen(f"http://127.0.0.1:{self.port}/0/action/{what}", timeout=5).read()
 
     def done(self, camera):
         try:

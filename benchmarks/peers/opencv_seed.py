@@ -93,6 +93,7 @@ def main():
     peer.ready(os.getpid(), "the first that opens of H264, avc1, MJPG; OpenCV's settings")
     for label, t in peer.triggers():
         recorder.trigger(label, t)
+    os._exit(0)  # the capture threads are inside OpenCV and would be taken by surprise
 
 
 main()

@@ -82,6 +82,7 @@ def main():
     peer.ready(os.getpid(), peer.X264)
     for label, t in peer.triggers():
         threading.Thread(target=record, args=(cameras, label, t)).start()
+    os._exit(0)  # the capture threads are inside OpenCV and would be taken by surprise
 
 
 main()
