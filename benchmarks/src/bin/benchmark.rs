@@ -66,7 +66,7 @@ enum Command {
         /// Clips of each
         #[arg(long, default_value_t = 5)]
         rounds: u32,
-        /// Only these: preroll, preroll-sim, opencv-seed, opencv-threads, gstreamer, ffmpeg-segments, motion
+        /// Only these: preroll, preroll-bgr, preroll-sim, opencv-seed, opencv-threads, gstreamer, ffmpeg-segments, motion
         #[arg(long, value_delimiter = ',')]
         only: Vec<String>,
         /// Each camera's pixels

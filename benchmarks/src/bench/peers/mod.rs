@@ -103,18 +103,25 @@ struct Entry {
 }
 
 enum Kind {
-    OnFeeds,
+    OnFeeds { gstreamer: bool },
     Simulated,
     Script(&'static str),
 }
 
-const ENTRIES: [Entry; 7] = [
+const ENTRIES: [Entry; 8] = [
     Entry {
         name: "preroll",
         title: "Preroll",
-        what: "capture processes (OpenCV), rings in shared memory, a recorder process and one that waits",
+        what: "capture processes (a GStreamer pipeline in OpenCV), rings in shared memory, a recorder and a standby",
         killed: "the recorder; captures and rings live on, and the standby goes on with the next frame",
-        kind: Kind::OnFeeds,
+        kind: Kind::OnFeeds { gstreamer: true },
+    },
+    Entry {
+        name: "preroll-bgr",
+        title: "Preroll, by BGR",
+        what: "the same with OpenCV's own way of reading, which the deques have too: to BGR, and back for the encoder",
+        killed: "the recorder; captures and rings live on, and the standby goes on with the next frame",
+        kind: Kind::OnFeeds { gstreamer: false },
     },
     Entry {
         name: "preroll-sim",
@@ -227,7 +234,12 @@ fn measure_one(entry: &Entry, plan: &Plan, folder: &Path) -> anyhow::Result<Figu
     let place = folder.join(entry.name);
     std::fs::create_dir_all(&place)?;
     let contender: Box<dyn Contender> = match entry.kind {
-        Kind::OnFeeds => Box::new(Preroll::on_feeds(plan, &place)?),
+        Kind::OnFeeds { gstreamer } => {
+            if let Some(why) = script::missing(&folder.join("gstreamer.py")).filter(|_| gstreamer) {
+                bail!("{why}; benchmarks/peers/install installs what it needs");
+            }
+            Box::new(Preroll::on_feeds(plan, &place, gstreamer)?)
+        }
         Kind::Simulated => Box::new(Preroll::simulated(plan, &place)?),
         Kind::Script(name) => {
             let script = folder.join(name);

@@ -44,18 +44,22 @@ pub struct Preroll {
 }
 
 impl Preroll {
-    /// Starts it on two feeds.
+    /// Starts it on two feeds, which OpenCV reads as they are, or by way of GStreamer: that spares the way over BGR.
     ///
     /// # Errors
     /// When it doesn't get ready.
-    pub fn on_feeds(plan: &Plan, folder: &Path) -> anyhow::Result<Self> {
+    pub fn on_feeds(plan: &Plan, folder: &Path, gstreamer: bool) -> anyhow::Result<Self> {
         let (size, fps) = (plan.pixels()?, plan.fps()?);
         let feeds = [
             Feed::start(&folder.join(CAMERAS[0]), size, fps, 0)?,
             Feed::start(&folder.join(CAMERAS[1]), size, fps, 1)?,
         ];
-        let camera =
-            |feed: &Feed| format!("backend: opencv, source: {:?}", feed.path().display().to_string());
+        let block = size.0 * size.1 * 3 / 2;
+        let camera = |feed: &Feed| {
+            let path = feed.path().display();
+            let pipeline = format!("filesrc location={path} blocksize={block} ! y4mdec ! appsink sync=false");
+            format!("backend: opencv, source: {:?}", if gstreamer { pipeline } else { path.to_string() })
+        };
         let supervisor = start(plan, folder, feeds.each_ref().map(camera))?;
         Ok(Self {
             supervisor,
