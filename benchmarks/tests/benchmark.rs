@@ -185,3 +185,38 @@ fn a_longer_pre_roll_takes_more_memory_and_all_of_its_ring_is_there() {
         assert!(of(point, "memory_mb") > of(point, "rings_mb"), "{memory:#}");
     }
 }
+
+#[test]
+fn a_peer_and_preroll_are_put_through_the_same_and_found_out_by_their_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("peers.json");
+    let only = ["preroll-sim", "ffmpeg-segments"];
+    let small = ["--size", "320x192", "--fps", "30", "--rounds", "1", "--armed", "1"];
+    let rest = ["peers", "--only", &only.join(","), "--output", path.to_str().unwrap()];
+    benchmark(&[&rest[..], &small[..]].concat());
+    let results = json(&path);
+    assert_eq!(results["kind"], "peers");
+    for (peer, name) in results["peers"].as_array().unwrap().iter().zip(only) {
+        assert_eq!(peer["name"], name);
+        if let Some(why) = peer["not_measured"].as_str() {
+            assert!(why.contains("benchmarks/peers/install"), "{name}: {why}");
+            println!("skipped {name}: {why}");
+            continue;
+        }
+        // A second at 30 fps, less three frames at either end, of two cameras. How many of them a busy machine finds is
+        // not asked, only that the numbers in the pictures are.
+        let number = |of: &serde_json::Value, what: &str| of[what].as_u64().unwrap();
+        let expected = number(peer, "frames_expected");
+        assert!((46..=50).contains(&expected), "{peer:#}");
+        assert!((expected / 2..=expected).contains(&number(peer, "frames_found")), "{peer:#}");
+        assert_eq!((number(peer, "unfinished"), number(peer, "duplicated")), (0, 0), "{peer:#}");
+        let killed = &peer["killed"];
+        assert!(number(killed, "frames_found") > 0, "{peer:#}");
+        // Preroll's camera has nothing to do with its encoder; in ffmpeg they are one process.
+        let hole = killed["hole_ms"].as_f64().unwrap();
+        assert!(name == "preroll-sim" || hole > 100.0, "{peer:#}");
+        assert!(peer["memory_mb"]["average"].as_f64() > Some(5.0), "{peer:#}");
+        assert!(peer["armed_cpu_percent"].as_f64() > Some(0.0), "{peer:#}");
+        assert!(!peer["around"].as_array().unwrap().is_empty(), "{peer:#}");
+    }
+}

@@ -62,6 +62,30 @@ fn each_pixel_format_resembles_the_source() {
 }
 
 #[test]
+fn what_a_pipeline_gives_as_yuv_is_taken_as_it_is() {
+    for (format, name) in
+        [(PixelFormat::I420, "I420"), (PixelFormat::NV12, "NV12"), (PixelFormat::I420, "BGR")]
+    {
+        let caps = format!("video/x-raw,format={name},width=192,height=108,framerate=25/1");
+        let source = format!("videotestsrc pattern=red num-buffers=3 ! {caps} ! appsink");
+        let bench = bench(&source, false, (192, 108, format), 25.0);
+        let (got, error) = bench.play(open, 1);
+        if got.is_empty() {
+            println!("skipped: OpenCV has no GStreamer here, or that no videotestsrc: {error:?}");
+            return;
+        }
+        // BT.601: Y 81, Cb 90, Cr 240, give or take what BGR loses.
+        let frame = packed(&bench.camera.geometry, &got[0].bytes);
+        let (luma, colour) = frame.split_at(192 * 108);
+        let blue = colour[0];
+        let red = if name == "NV12" { colour[1] } else { colour[colour.len() / 2] };
+        for (value, expected) in [(luma[0], 81), (luma[luma.len() - 1], 81), (blue, 90), (red, 240)] {
+            assert!(value.abs_diff(expected) <= 2, "{name}: {value}, not {expected}");
+        }
+    }
+}
+
+#[test]
 fn another_size_is_refused_unless_it_may_be_scaled() {
     let Some((_folder, path)) = card(3) else { return };
     let error = bench(&path, false, (96, 54, PixelFormat::BGR24), 25.0).error(open);

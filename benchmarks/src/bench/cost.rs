@@ -1,5 +1,5 @@
 //! What a running Preroll costs, as the kernel counts it: looked at twice a second, all its processes together and by
-//! role.
+//! role. Or what any other processes cost, by the same way of counting.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -57,9 +57,15 @@ pub(super) struct Used {
     written_bytes: u64,
 }
 
-/// Looks at everyone until it is told to end.
+/// Looks at every process of a Preroll until it is told to end.
 #[must_use]
 pub fn measure(place: &Place, over: &AtomicBool) -> Cost {
+    watch(|| everyone(place), over)
+}
+
+/// Looks at some processes, each by its role, until it is told to end.
+#[must_use]
+pub fn watch(processes: impl Fn() -> Vec<(String, Pid)>, over: &AtomicBool) -> Cost {
     let (mut memory, mut cpu, mut disk, mut disk_mb) = (Vec::new(), Vec::new(), Vec::new(), 0.0);
     let mut roles: BTreeMap<String, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
     let mut before: BTreeMap<i32, Used> = BTreeMap::new();
@@ -70,7 +76,7 @@ pub fn measure(place: &Place, over: &AtomicBool) -> Cost {
         let (mut all_mb, mut all_cpu, mut all_disk) = (0.0, 0.0, 0.0);
         let mut used = BTreeMap::new();
         let mut of_role: BTreeMap<String, (f64, f64)> = BTreeMap::new();
-        for (role, pid) in everyone(place) {
+        for (role, pid) in processes() {
             let raw = pid.as_raw_nonzero().get();
             let proc = format!("/proc/{raw}");
             let (Some(mb), Some(now)) = (pss_mb(&proc), used_up(Path::new(&proc))) else { continue };
@@ -122,6 +128,35 @@ pub(super) fn everyone(place: &Place) -> Vec<(String, Pid)> {
 pub(super) fn memory_mb(place: &Place) -> f64 {
     let mb = |(_, pid): &(String, Pid)| pss_mb(&format!("/proc/{}", pid.as_raw_nonzero()));
     everyone(place).iter().filter_map(mb).sum()
+}
+
+/// A process and all that it has started, directly or not, and that still runs.
+#[must_use]
+pub fn descendants(root: Pid) -> Vec<Pid> {
+    let parents: Vec<(Pid, Pid)> = std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.ok()?.file_name().into_string().ok()?;
+            let stat = std::fs::read_to_string(format!("/proc/{name}/stat")).ok()?;
+            let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()?;
+            Some((Pid::from_raw(name.parse().ok()?)?, Pid::from_raw(parent)?))
+        })
+        .collect();
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    found
+}
+
+/// What some processes have used of a processor since they began.
+#[must_use]
+pub fn processor_time(processes: &[Pid]) -> Duration {
+    let used = |pid: &Pid| used_up(Path::new(&format!("/proc/{}", pid.as_raw_nonzero())));
+    processes.iter().filter_map(used).map(|used| used.cpu).sum()
 }
 
 fn pss_mb(proc: &str) -> Option<f64> {

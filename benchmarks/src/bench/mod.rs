@@ -23,6 +23,7 @@
 //! | [`kernel`] | what the whole machine does meanwhile |
 //! | [`memory`] | `benchmark memory`: what a longer pre-roll costs |
 //! | [`cameras`] | the cameras that something is measured with, as a config |
+//! | [`peers`] | `benchmark peers`: Preroll beside what a person would use instead |
 //! | [`raw_futex`] | what waking is measured against |
 
 pub mod cameras;
@@ -38,6 +39,7 @@ pub mod intervals;
 pub mod kernel;
 pub mod machine;
 pub mod memory;
+pub mod peers;
 pub mod raw_futex;
 pub mod report;
 pub mod restart;

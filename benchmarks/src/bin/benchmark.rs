@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use benchmarks::bench::compare::Comparison;
 use benchmarks::bench::run::{self, Plan, Results};
-use benchmarks::bench::{copies, encode, memory, report, restart, ring, scale, size, wake};
+use benchmarks::bench::{copies, encode, memory, peers, report, restart, ring, scale, size, wake};
 use clap::{Parser, Subcommand};
 
 /// Measures the real processes. Figures of one machine, at one time: compare only what was measured together.
@@ -80,6 +80,40 @@ enum Command {
         /// A real film, of some seconds. All there are to be had were compressed before; the less, the better
         #[arg(long)]
         film: PathBuf,
+        /// Write the results to this file, as JSON
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+    /// Preroll beside what a person would use instead, each on two cameras of the same kind
+    ///
+    /// Each records a few clips, is judged by the numbers in the pictures and by when frames were taken from the
+    /// cameras, and has its encoder killed in the middle of one more. benchmarks/peers/install installs what the
+    /// others need; those that are not there are left out.
+    Peers {
+        /// Clips of each
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+        /// Only these: preroll, preroll-bgr, preroll-sim, opencv-seed, opencv-threads, gstreamer, ffmpeg-segments, motion
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<String>,
+        /// Each camera's pixels
+        #[arg(long, default_value = "1280x720")]
+        size: String,
+        /// Frames a second
+        #[arg(long, default_value_t = 60)]
+        fps: u32,
+        /// Milliseconds before a trigger
+        #[arg(long, default_value_t = 500)]
+        pre_ms: u32,
+        /// Milliseconds after it
+        #[arg(long, default_value_t = 500)]
+        post_ms: u32,
+        /// Seconds between clips
+        #[arg(long, default_value_t = 3.0)]
+        armed: f64,
+        /// Leave clips and logs in this folder
+        #[arg(long)]
+        keep: Option<PathBuf>,
         /// Write the results to this file, as JSON
         #[arg(long)]
         output: Option<PathBuf>,
@@ -200,6 +234,12 @@ fn measure(command: Command) -> anyhow::Result<()> {
         }
         Command::Size { film, output } => {
             let results = size::measure(&film)?;
+            print!("{results}");
+            write(output.as_deref(), &results)?;
+        }
+        Command::Peers { rounds, only, size, fps, pre_ms, post_ms, armed, keep, output } => {
+            let plan = peers::Plan { size, fps, pre_ms, post_ms, rounds, armed_s: armed, only };
+            let results = peers::measure(&plan, keep.as_deref())?;
             print!("{results}");
             write(output.as_deref(), &results)?;
         }

@@ -35,6 +35,7 @@ pub(crate) struct CvCamera {
     source: String,
     geometry: Geometry,
     scale: bool,
+    kind: Kind,
     /// The last frame.
     picture: Mat,
     /// The frame that was read to see whether any can be, until it is delivered.
@@ -98,7 +99,8 @@ impl CvCamera {
         let source = config.source.clone();
         let kind = Kind::of(&source);
         let mut capture = open(&source, kind)?;
-        if kind != Kind::File {
+        // A pipeline says itself what it gives. Asked for anything, OpenCV takes it apart, and some don't come up again.
+        if matches!(kind, Kind::Device(_) | Kind::Live) {
             ask_for(&mut capture, camera);
         }
         let period = if kind == Kind::File { Some(file_period(&capture, &source, camera)?) } else { None };
@@ -107,6 +109,7 @@ impl CvCamera {
             source,
             geometry: camera.geometry,
             scale: config.scale,
+            kind,
             picture: Mat::default(),
             first: None,
             next: 0,
@@ -139,7 +142,7 @@ impl CvCamera {
         let side = |pixels: i32| u32::try_from(pixels).unwrap_or(0);
         let (width, height) = (side(self.picture.cols()), side(self.picture.rows()));
         let (w, h) = (self.geometry.width(), self.geometry.height());
-        if (width, height) == (w, h) {
+        if (width, height) == (w, h) || self.is_raw() {
             return Ok(());
         }
         if !self.scale {
@@ -151,6 +154,13 @@ impl CvCamera {
         }
         self.picture = pixels::scaled(&self.picture, &self.geometry).map_err(|e| lost(&self.source, &e))?;
         Ok(())
+    }
+}
+
+impl CvCamera {
+    /// The pipeline's own 4:2:0, which its author has chosen to be what the ring holds.
+    fn is_raw(&self) -> bool {
+        self.kind == Kind::Pipeline && pixels::is_raw(&self.picture, &self.geometry)
     }
 }
 
@@ -188,7 +198,8 @@ impl Source for CvCamera {
     }
 
     fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError> {
-        pixels::write(&self.picture, &self.geometry, frame).map_err(|e| {
+        let write = if self.is_raw() { pixels::copy } else { pixels::write };
+        write(&self.picture, &self.geometry, frame).map_err(|e| {
             SourceError::Config(format!(
                 "{}: its frames can't be converted to {}: {}",
                 self.source,

@@ -50,6 +50,30 @@ pub(super) fn write(picture: &Mat, to: &Geometry, bytes: &mut [u8]) -> opencv::R
     Ok(())
 }
 
+/// Whether a picture is a 4:2:0 frame as the geometry has it: OpenCV hands out what a pipeline gives as I420 or NV12 in one
+/// channel, half again as high. Which of the two it was it doesn't say.
+pub(super) fn is_raw(picture: &Mat, to: &Geometry) -> bool {
+    let (w, h) = (i64::from(to.width()), i64::from(to.height()));
+    matches!(to.format(), PixelFormat::I420 | PixelFormat::NV12)
+        && picture.typ() == core::CV_8UC1
+        && (i64::from(picture.cols()), 2 * i64::from(picture.rows())) == (w, 3 * h)
+}
+
+/// Copies such a picture into a frame.
+///
+/// # Errors
+/// OpenCV's word.
+pub(super) fn copy(picture: &Mat, to: &Geometry, bytes: &mut [u8]) -> opencv::Result<()> {
+    let picture = whole(picture)?;
+    let mut rest = picture.data_bytes()?;
+    for plane in to.planes().iter().filter(|plane| plane.rows > 0) {
+        let (ours, after) = rest.split_at(plane.row_bytes * plane.rows);
+        copy_rows(ours, plane, bytes);
+        rest = after;
+    }
+    Ok(())
+}
+
 /// The picture in another size.
 pub(super) fn scaled(picture: &Mat, to: &Geometry) -> opencv::Result<Mat> {
     let side = |pixels| i32::try_from(pixels).unwrap_or(i32::MAX);
@@ -176,6 +200,25 @@ mod tests {
             write(&picture, &to, &mut bytes).unwrap();
             assert_eq!(to.planes()[0].row(&bytes, 31)[62], white, "{format}");
         }
+    }
+
+    #[test]
+    fn a_raw_frame_is_copied_plane_by_plane() {
+        let numbers: Vec<u8> = (0..96).collect();
+        let picture = Mat::from_slice(&numbers).unwrap().reshape(1, 12).unwrap().try_clone().unwrap();
+        for format in [PixelFormat::I420, PixelFormat::NV12] {
+            let to = Geometry::new(8, 8, format).unwrap();
+            assert!(is_raw(&picture, &to));
+            let mut bytes = vec![0; to.frame_bytes()];
+            copy(&picture, &to, &mut bytes).unwrap();
+            let planes = to.planes();
+            assert_eq!(planes[0].row(&bytes, 7)[7], 63, "{format}");
+            assert_eq!(planes[1].row(&bytes, 0)[0], 64, "{format}");
+            let last = planes.iter().rfind(|plane| plane.rows > 0).unwrap();
+            assert_eq!(last.row(&bytes, last.rows - 1)[last.row_bytes - 1], 95, "{format}");
+        }
+        // Grey of that size is a picture like any other.
+        assert!(!is_raw(&picture, &Geometry::new(8, 12, PixelFormat::GRAY8).unwrap()));
     }
 
     #[test]
