@@ -266,7 +266,7 @@ impl fmt::Display for Results {
         writeln!(
             f,
             "At the SSIM that H264 has at {ASKED}, MJPG takes {:.1} times the bytes. The film had been compressed before, \
-             which takes from it what is hardest to compress.",
+             perhaps by H.264 itself: that takes from it what is hardest to compress, and may favour one of them.",
             self.ratio
         )
     }

@@ -88,7 +88,7 @@ impl Curves {
         let to_y = if self.from_least { end_y + (end_y - from_y) * 0.08 } else { round_end(end_y) };
         let y = Axis { from: from_y, to: to_y, log: false, begin: bottom, end: top };
         // Bold words are wider.
-        let longest = self.curves.iter().map(|curve| width_of(&curve.label, TEXT * 1.12)).fold(0.0, f64::max);
+        let longest = self.curves.iter().map(|curve| width_of(&curve.label, TEXT * 1.3)).fold(0.0, f64::max);
         let (begin, end) = (room_for(&y.ticks(5.0)), WIDTH - longest - 12.0);
         let x = if self.log_x {
             let begin_x = least(|p| p.0);

@@ -19,14 +19,14 @@ const LOOKS: &str = "\
 body{margin:0 auto;max-width:76rem;padding:1rem 1rem 3rem;background:var(--paper);color:var(--ink);\
 font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif}\
 h1{font-size:1.7rem;margin:.5rem 0 .25rem}h2{font-size:1.3rem;margin:0 0 .25rem}h3{font-size:1rem;margin:0 0 .2rem}\
-p{margin:.25rem 0 .75rem;max-width:48rem}.muted,figcaption p,.notes{color:var(--muted);font-size:.875rem}\
+p{margin:.25rem 0 .75rem;max-width:48rem}p.muted,figcaption p,.notes{color:var(--muted);font-size:.875rem}\
 section{border-top:1px solid var(--grid);padding:1.5rem 0 1rem}\
 .pictures{display:grid;gap:1.5rem 2.5rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,28rem),1fr));margin:1rem 0}\
 figure{margin:0;max-width:36rem}svg.picture{display:block;width:100%;height:auto}\
 .wide{overflow-x:auto;margin:.75rem 0}table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}\
 th,td{padding:.3rem .9rem .3rem 0;text-align:right;vertical-align:top;border-bottom:1px solid var(--grid)}\
 th{font-weight:600;color:var(--muted);vertical-align:bottom}td{white-space:nowrap}\
-th:first-child,td:first-child{text-align:left}td:last-child{white-space:normal}\
+th:first-child,td:first-child,.words{text-align:left}td.words{white-space:normal;min-width:14rem}\
 .notes{padding-left:1.1rem;max-width:60rem}\
 .made-up{background:#b3261e;color:#fff;padding:.4rem .7rem;border-radius:.3rem;display:inline-block;font-weight:600}";
 

@@ -47,17 +47,23 @@ impl Table {
 
     fn cells(&self, row: &[(String, Option<f64>)]) -> String {
         let cell = |(column, (words, value)): (usize, &(String, Option<f64>))| {
-            let words = escape(words);
-            match value.is_some_and(|value| self.is_best(column, value)) {
-                true => format!("<td><b>{words}</b></td>"),
-                false => format!("<td>{words}</td>"),
+            let mut words = escape(words);
+            if value.is_some_and(|value| self.is_best(column, value)) {
+                words = format!("<b>{words}</b>");
             }
+            // A column without a name has sentences.
+            let is_named = column == 0 || self.head.get(column).is_some_and(|head| !head.is_empty());
+            let class = if is_named { "" } else { " class=\"words\"" };
+            format!("<td{class}>{words}</td>")
         };
         row.iter().enumerate().map(cell).collect()
     }
 
     fn is_best(&self, column: usize, value: f64) -> bool {
         let values = || self.rows.iter().filter_map(|row| row.get(column)?.1);
+        if values().all(|other| (other - value).abs() < 1e-9) {
+            return false;
+        }
         let best = match self.best.iter().find(|(of, _)| *of == column) {
             Some((_, Best::Least)) => values().fold(f64::INFINITY, f64::min),
             Some((_, Best::Most)) => values().fold(f64::NEG_INFINITY, f64::max),
@@ -73,16 +79,17 @@ mod tests {
 
     #[test]
     fn the_best_of_a_column_is_bold_whoever_it_is() {
-        let mut table = Table::new(&["who", "hole", "frames"]);
-        table.best = vec![(1, Best::Least), (2, Best::Most)];
+        let mut table = Table::new(&["who", "hole", "frames", "twice"]);
+        table.best = vec![(1, Best::Least), (2, Best::Most), (3, Best::Most)];
         let cell = |value: f64| (value.to_string(), Some(value));
-        table.row([("a <b>".into(), None), cell(17.0), cell(80.0)]);
-        table.row([("c".into(), None), cell(400.0), cell(81.0)]);
+        table.row([("a <b>".into(), None), cell(17.0), cell(80.0), cell(5.0)]);
+        table.row([("c".into(), None), cell(400.0), cell(81.0), cell(5.0)]);
         let html = table.html();
         assert!(
             html.contains("<b>17</b>") && html.contains("<b>81</b>") && html.contains("a &lt;b&gt;"),
             "{html}"
         );
+        assert!(!html.contains("<b>5</b>"), "they are all alike: {html}");
         assert!(!html.contains("<b>400</b>") && !html.contains("<b>80</b>"), "{html}");
         assert_eq!(Table::new(&["alone"]).html(), "");
     }

@@ -60,7 +60,9 @@ pub(super) fn section(results: &Sizes) -> Section {
         pictures: curves.draw().into_iter().collect(),
         tables: vec![table],
         notes: vec![
-            "The film had been compressed before, which takes from it what is hardest to compress.".into(),
+            "The film had been compressed before, perhaps by H.264 itself: that takes from it what is hardest to compress, and \
+             may favour one of them."
+                .into(),
         ],
     }
 }
