@@ -55,8 +55,10 @@ pub fn hold(cameras: &Cameras<'_>, seconds: f64) -> anyhow::Result<Point> {
     let folder = tempfile::tempdir()?;
     let config = cameras.write_config(folder.path())?;
     let mut supervisor = Supervisor::start(&config)?;
-    // Its log says so. Its stats would have every process's memory looked through, again and again.
-    if let Err(e) = supervisor.wait_for("[INFO] ready: ") {
+    // Its log says so: its stats would have every process's memory looked through, again and again. Twice, since the codec
+    // probe of very many cameras takes all of the minute that it may.
+    let ready = "[INFO] ready: ";
+    if let Err(e) = supervisor.wait_for(ready).or_else(|_| supervisor.wait_for(ready)) {
         let text = format!("{e:#}");
         let why = text.lines().last().unwrap_or_default().to_owned();
         return Ok(Point { cameras: cameras.count, why: Some(why), ..Point::default() });
