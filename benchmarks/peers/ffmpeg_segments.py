@@ -39,8 +39,8 @@ class Camera:
             self.ffmpeg = subprocess.Popen(
                 ["ffmpeg", "-nostdin", "-loglevel", "error", "-f", "yuv4mpegpipe", "-probesize", "32"]
                 + ["-i", self.fifo, *SETTINGS, "-g", group, "-x264-params", "rc-lookahead=0:scenecut=0"]
-                + ["-flush_packets", "1", "-f", "segment", "-segment_time", str(SEGMENT_S)]
-                + ["-segment_format", "mpegts", "-segment_start_number", str(first)]
+                + ["-f", "segment", "-segment_time", str(SEGMENT_S), "-segment_start_number", str(first)]
+                + ["-segment_format", "mpegts", "-segment_format_options", "flush_packets=1"]
                 + [os.path.join(self.folder, "%08d.ts")]
             )
             self.started.set()
@@ -56,7 +56,9 @@ class Camera:
 
     def over(self):
         """Segments that are over, with the times at which they were."""
-        return [(name, os.stat(name).st_mtime) for name in self.segments()[:-1]]
+        found = [(name, os.stat(name)) for name in self.segments()[:-1]]
+        # An ffmpeg that was killed may have left an empty one.
+        return [(name, stat.st_mtime) for name, stat in found if stat.st_size > 0]
 
     def cut(self, label, t, files):
         begin, end = t - self.call.pre_s, t + self.call.post_s + LAG_S

@@ -1,8 +1,9 @@
 """Motion, which keeps pre_capture frames of each camera and is told by its web control when an event begins and ends.
 
-It opens a camera's FIFO as a file that it plays (netcam_url file://). Nothing in the picture starts an event. Its encoder's
-preset can't be chosen (ultrafast); its quality is the one that comes to CRF 23. Motion that ends is started again after
-100 ms, as systemd does.
+Its capture thread keeps the last frame, at which its main loop looks `framerate` times a second: some frames are missed. (At
+100 a second, the most it takes, more were missed when this was tried, and others were there twice.) It opens a camera's FIFO
+as a file that it plays (netcam_url file://). Nothing in the picture starts an event. Its encoder's preset can't be chosen
+(ultrafast); its quality is the one that comes to CRF 23. Motion that ends is started again after 100 ms, as systemd does.
 """
 
 import os
@@ -84,7 +85,7 @@ class Motion:
                         width=call.width,
                         height=call.height,
                         fps=int(call.fps),
-                        pre_capture=int(call.pre_s * call.fps),
+                        pre_capture=call.pre_frames,
                         post_capture=0,
                         # It makes CRF (100 - quality) * 51 / 100 of it.
                         quality=54,

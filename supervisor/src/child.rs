@@ -24,7 +24,9 @@ use crate::service;
 const OPENING_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Tells glibc to give an encoder's tens of megabytes back when it is closed, instead of keeping them for the next:
-/// a recorder that is only armed should cost what it uses. Other C libraries don't know these and pass them over.
+/// a recorder that is only armed should cost what it uses. Not for captures: what a library frees with each frame it asks
+/// for again with the next, and pages that come and go 60 times a second cost half of what such a capture costs. Other C
+/// libraries don't know these and pass them over.
 const FRUGAL_HEAP: [(&str, &str); 2] = [("MALLOC_MMAP_THRESHOLD_", "131072"), ("MALLOC_ARENA_MAX", "2")];
 
 /// By how much likelier a child is to be chosen when memory runs out, in thousandths of all memory: more than the
@@ -148,9 +150,11 @@ impl Child {
         for variable in service::VARIABLES {
             command.env_remove(variable);
         }
+        if !matches!(self.id, ChildId::Capture(_)) {
+            command.envs(FRUGAL_HEAP);
+        }
         command
             .args(&self.start.args)
-            .envs(FRUGAL_HEAP)
             .stdin(Stdio::null())
             // A group of its own: Ctrl-C at the terminal is the supervisor's to handle.
             .process_group(0);

@@ -141,7 +141,7 @@ const ENTRIES: [Entry; 8] = [
         name: "opencv-threads",
         title: "deque, OpenCV, threads",
         what: "Python: a deque for each camera, encoder threads with queues",
-        killed: "the one process, which captures too; pre-roll is gone, and the file was never ended",
+        killed: "the one process, which captures too; pre-roll is gone, and Matroska can be played to where it stops",
         kind: Kind::Script("opencv_threads.py"),
     },
     Entry {
@@ -162,7 +162,7 @@ const ENTRIES: [Entry; 8] = [
         name: "motion",
         title: "Motion",
         what: "one process; pre_capture and post_capture, an event by its web control",
-        killed: "the one process, which captures too",
+        killed: "the one process, which captures too; Matroska can be played as far as it was written out",
         kind: Kind::Script("motion.py"),
     },
 ];
