@@ -216,7 +216,8 @@ fn a_peer_and_preroll_are_put_through_the_same_and_found_out_by_their_pictures()
         let hole = killed["hole_ms"].as_f64().unwrap();
         assert!(name == "preroll-sim" || hole > 100.0, "{peer:#}");
         assert!(peer["memory_mb"]["average"].as_f64() > Some(5.0), "{peer:#}");
-        assert!(peer["armed_cpu_percent"].as_f64() > Some(0.0), "{peer:#}");
+        // Of the kernel's ticks, of which a small camera may take none in a second; a clip takes some.
+        assert!(peer["cpu_percent"]["peak"].as_f64() > Some(0.0), "{peer:#}");
         assert!(!peer["around"].as_array().unwrap().is_empty(), "{peer:#}");
     }
 }

@@ -40,6 +40,9 @@ const MARGIN: f64 = 2.0;
 /// Decoded brightness may differ from the original by this much on average (of 255). CRF 51 stays under it; a
 /// picture that is another one, or none, does not.
 const MAX_MEAN_ERROR: f64 = 24.0;
+/// So many cameras of a kind are tried at once by an encoder that runs on the processor, which they share evenly: what more of
+/// them would do follows. Eighty encoders of 720p would take five gigabytes and a minute to say no more.
+const A_FEW: usize = 8;
 /// Encoders that use hardware, best first. They are listed by libav wherever it was built, so all that counts is
 /// whether they work.
 const HARDWARE: [&str; 4] = ["h264_nvenc", "h264_qsv", "h264_v4l2m2m", "h264_vaapi"];
@@ -118,12 +121,13 @@ pub(crate) fn in_a_process_of_its_own(runtime_dir: &Path) -> anyhow::Result<Code
 
 /// Tries everything. `scratch` is a folder for its small files.
 pub(crate) fn probe(config: &Config, rings: &[Option<Arc<Ring>>], scratch: &Path) -> CodecVerdict {
-    let reels: Vec<Reel> = config
-        .cameras
-        .iter()
-        .zip(rings)
-        .map(|(camera, ring)| Reel { camera: camera.clone(), pictures: pictures(camera, ring.as_ref()) })
-        .collect();
+    let mut reels: Vec<Reel> = Vec::new();
+    for (camera, ring) in config.cameras.iter().zip(rings) {
+        let known = some_of_its_kind(&reels, camera).last().filter(|(n, _)| n + 1 == A_FEW);
+        let pictures =
+            known.map_or_else(|| pictures(camera, ring.as_ref()), |(_, reel)| reel.pictures.clone());
+        reels.push(Reel { camera: camera.clone(), pictures });
+    }
     let mut lab = Lab { reels, quality: config.recording.codec_quality, scratch, trials: Vec::new() };
     let preset = config.recording.preset.as_deref();
     let asked = config.recording.preferred_codec;
@@ -256,7 +260,7 @@ impl Lab<'_> {
         });
     }
 
-    /// The rate of the slowest camera while all of them encode at once; or why it doesn't work.
+    /// The rate of the slowest camera if all of them encode at once; or why it doesn't work.
     fn try_out(&self, choice: &EncoderChoice) -> Result<f64, String> {
         if ffmpeg::encoder::find_by_name(&choice.encoder).is_none() {
             return Err("not in this machine's libav".into());
@@ -264,11 +268,18 @@ impl Lab<'_> {
         if choice.encoder == "h264_vaapi" {
             return Err("needs frames in the device's own memory, which Preroll can't do yet".into());
         }
+        // Hardware may have room for so many and no more.
+        let tried: Vec<&Reel> = match HARDWARE.contains(&choice.encoder.as_str()) {
+            true => self.reels.iter().collect(),
+            false => a_few_of_each_kind(&self.reels),
+        };
+        let share = whole(tried.len()) / whole(self.reels.len().max(1));
         std::thread::scope(|scope| {
             let trials: Vec<_> =
-                self.reels.iter().map(|reel| scope.spawn(|| self.try_camera(choice, reel))).collect();
+                tried.into_iter().map(|reel| scope.spawn(|| self.try_camera(choice, reel))).collect();
             let rates = trials.into_iter().map(|t| t.join().unwrap_or_else(|_| Err("it panicked".into())));
-            rates.collect::<Result<Vec<f64>, String>>().map(|r| r.into_iter().fold(f64::INFINITY, f64::min))
+            let rates = rates.collect::<Result<Vec<f64>, String>>()?;
+            Ok(rates.into_iter().fold(f64::INFINITY, f64::min) * share)
         })
     }
 
@@ -280,6 +291,24 @@ impl Lab<'_> {
         let _ = std::fs::remove_dir_all(&workshop);
         result
     }
+}
+
+/// The first few reels of a camera's kind, counted.
+fn some_of_its_kind<'a>(reels: &'a [Reel], camera: &CameraConfig) -> impl Iterator<Item = (usize, &'a Reel)> {
+    let (geometry, fps) = (camera.geometry, camera.fps);
+    let alike = move |reel: &&Reel| reel.camera.geometry == geometry && reel.camera.fps == fps;
+    reels.iter().filter(alike).take(A_FEW).enumerate()
+}
+
+fn a_few_of_each_kind(reels: &[Reel]) -> Vec<&Reel> {
+    let is_one =
+        |reel: &&Reel| some_of_its_kind(reels, &reel.camera).any(|(_, few)| std::ptr::eq(few, *reel));
+    reels.iter().filter(is_one).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "cameras, and a dozen pictures")]
+fn whole(number: usize) -> f64 {
+    number as f64
 }
 
 /// A whole little clip: encoded into a part, joined into the real container, decoded and compared.
@@ -312,9 +341,7 @@ fn rehearse(choice: &EncoderChoice, reel: &Reel, quality: u8, workshop: &Path) -
     part.finish().map_err(|e| say("does not encode", &e))?;
     let file = join(workshop, &reel.camera, choice.codec).map_err(|e| say("can't be put in its file", &e))?;
     compare(&file, reel).map_err(|e| say("does not decode", &e))?;
-    #[expect(clippy::cast_precision_loss, reason = "a dozen pictures")]
-    let pictures = reel.pictures.len() as f64;
-    Ok(pictures / took.as_secs_f64().max(1e-6))
+    Ok(whole(reel.pictures.len()) / took.as_secs_f64().max(1e-6))
 }
 
 fn join(workshop: &Path, camera: &CameraConfig, codec: Codec) -> Result<std::path::PathBuf, String> {
@@ -426,4 +453,26 @@ fn noise(bytes: usize, n: usize) -> Vec<u8> {
         64 + u8::try_from(state >> 26).unwrap_or(0)
     };
     (0..bytes).map(next).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_cameras_a_few_of_each_kind_are_tried() {
+        let mut text = "camera: { backend: sim, width: 320, height: 192, fps: 60 }\ncameras:\n".to_owned();
+        for n in 0..20 {
+            text += &format!("  - {{ name: fast{n} }}\n  - {{ name: slow{n}, fps: 30 }}\n");
+        }
+        text += "  - { name: large, width: 640, height: 360 }\n";
+        let config = Config::parse(Path::new("many.yaml"), &text).unwrap();
+        let reel = |camera: &CameraConfig| Reel { camera: camera.clone(), pictures: Vec::new() };
+        let reels: Vec<Reel> = config.cameras.iter().map(reel).collect();
+        let tried: Vec<&str> =
+            a_few_of_each_kind(&reels).into_iter().map(|reel| reel.camera.name.as_str()).collect();
+        let of = |kind: &str| tried.iter().filter(|name| name.starts_with(kind)).count();
+        assert_eq!((of("fast"), of("slow"), of("large")), (A_FEW, A_FEW, 1), "{tried:?}");
+        assert_eq!(a_few_of_each_kind(&reels[..6]).len(), 6, "a few are all of them");
+    }
 }
