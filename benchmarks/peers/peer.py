@@ -16,9 +16,10 @@ import threading
 import time
 
 CAMERAS = ("left", "right")
+FPS = round(float(sys.argv[6])) if len(sys.argv) > 6 else 60
 # libx264 as Preroll's recorder has it, in GStreamer's words. A bit rate is a cap here, and 2 Mbit/s unless it is said.
 X264 = (
-    "x264enc speed-preset=superfast pass=qual quantizer=23 bitrate=200000 bframes=0 key-int-max=60 threads=1 "
+    f"x264enc speed-preset=superfast pass=qual quantizer=23 bitrate=200000 bframes=0 key-int-max={FPS} threads=1 "
     "rc-lookahead=0 sync-lookahead=0"
 )
 # A Matroska file that can be played to where it stops, whatever stopped it.

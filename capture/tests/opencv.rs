@@ -86,6 +86,25 @@ fn what_a_pipeline_gives_as_yuv_is_taken_as_it_is() {
 }
 
 #[test]
+fn yuv_of_another_size_is_never_taken_for_a_grey_picture() {
+    let caps = "video/x-raw,format=I420,width=192,height=108,framerate=25/1";
+    let source = format!("videotestsrc num-buffers=3 ! {caps} ! appsink");
+    for (scale, size) in [
+        (true, (96, 54, PixelFormat::I420)),
+        (false, (96, 54, PixelFormat::I420)),
+        (true, (192, 108, PixelFormat::BGR24)),
+    ] {
+        let (got, error) = bench(&source, scale, size, 25.0).play(open, 1);
+        let why = format!("{error:?}");
+        if why.contains("can't open") || why.contains("could not") {
+            println!("skipped: OpenCV has no GStreamer here, or that no videotestsrc: {why}");
+            return;
+        }
+        assert!(got.is_empty() && why.contains("I420 or NV12 frames of 192x108"), "{size:?}: {why}");
+    }
+}
+
+#[test]
 fn another_size_is_refused_unless_it_may_be_scaled() {
     let Some((_folder, path)) = card(3) else { return };
     let error = bench(&path, false, (96, 54, PixelFormat::BGR24), 25.0).error(open);

@@ -40,8 +40,8 @@ const MARGIN: f64 = 2.0;
 /// Decoded brightness may differ from the original by this much on average (of 255). CRF 51 stays under it; a
 /// picture that is another one, or none, does not.
 const MAX_MEAN_ERROR: f64 = 24.0;
-/// So many cameras of a kind are tried at once by an encoder that runs on the processor, which they share evenly: what more of
-/// them would do follows. Eighty encoders of 720p would take five gigabytes and a minute to say no more.
+/// So many cameras of a kind, or as many as there are cores, are tried at once by an encoder that runs on the processor, which
+/// they fill: what more of them would do follows. Eighty encoders of 720p would take five gigabytes and a minute to say no more.
 const A_FEW: usize = 8;
 /// Encoders that use hardware, best first. They are listed by libav wherever it was built, so all that counts is
 /// whether they work.
@@ -122,13 +122,14 @@ pub(crate) fn in_a_process_of_its_own(runtime_dir: &Path) -> anyhow::Result<Code
 /// Tries everything. `scratch` is a folder for its small files.
 pub(crate) fn probe(config: &Config, rings: &[Option<Arc<Ring>>], scratch: &Path) -> CodecVerdict {
     let mut reels: Vec<Reel> = Vec::new();
+    let few = A_FEW.max(std::thread::available_parallelism().map_or(1, usize::from));
     for (camera, ring) in config.cameras.iter().zip(rings) {
-        let known = some_of_its_kind(&reels, camera).last().filter(|(n, _)| n + 1 == A_FEW);
+        let known = some_of_its_kind(&reels, camera, few).last().filter(|(n, _)| n + 1 == few);
         let pictures =
             known.map_or_else(|| pictures(camera, ring.as_ref()), |(_, reel)| reel.pictures.clone());
         reels.push(Reel { camera: camera.clone(), pictures });
     }
-    let mut lab = Lab { reels, quality: config.recording.codec_quality, scratch, trials: Vec::new() };
+    let mut lab = Lab { reels, few, quality: config.recording.codec_quality, scratch, trials: Vec::new() };
     let preset = config.recording.preset.as_deref();
     let asked = config.recording.preferred_codec;
     let mut chain = Vec::new();
@@ -173,6 +174,8 @@ pub(crate) fn say(verdict: &CodecVerdict, config: &Config) {
 
 struct Lab<'a> {
     reels: Vec<Reel>,
+    /// See [`A_FEW`].
+    few: usize,
     quality: u8,
     scratch: &'a Path,
     trials: Vec<CodecTrial>,
@@ -271,9 +274,9 @@ impl Lab<'_> {
         // Hardware may have room for so many and no more.
         let tried: Vec<&Reel> = match HARDWARE.contains(&choice.encoder.as_str()) {
             true => self.reels.iter().collect(),
-            false => a_few_of_each_kind(&self.reels),
+            false => a_few_of_each_kind(&self.reels, self.few),
         };
-        let share = whole(tried.len()) / whole(self.reels.len().max(1));
+        let share = work(tried.iter().copied()) / work(&self.reels);
         std::thread::scope(|scope| {
             let trials: Vec<_> =
                 tried.into_iter().map(|reel| scope.spawn(|| self.try_camera(choice, reel))).collect();
@@ -294,19 +297,28 @@ impl Lab<'_> {
 }
 
 /// The first few reels of a camera's kind, counted.
-fn some_of_its_kind<'a>(reels: &'a [Reel], camera: &CameraConfig) -> impl Iterator<Item = (usize, &'a Reel)> {
+fn some_of_its_kind<'a>(
+    reels: &'a [Reel],
+    camera: &CameraConfig,
+    few: usize,
+) -> impl Iterator<Item = (usize, &'a Reel)> {
     let (geometry, fps) = (camera.geometry, camera.fps);
     let alike = move |reel: &&Reel| reel.camera.geometry == geometry && reel.camera.fps == fps;
-    reels.iter().filter(alike).take(A_FEW).enumerate()
+    reels.iter().filter(alike).take(few).enumerate()
 }
 
-fn a_few_of_each_kind(reels: &[Reel]) -> Vec<&Reel> {
+fn a_few_of_each_kind(reels: &[Reel], few: usize) -> Vec<&Reel> {
     let is_one =
-        |reel: &&Reel| some_of_its_kind(reels, &reel.camera).any(|(_, few)| std::ptr::eq(few, *reel));
+        |reel: &&Reel| some_of_its_kind(reels, &reel.camera, few).any(|(_, one)| std::ptr::eq(one, *reel));
     reels.iter().filter(is_one).collect()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "cameras, and a dozen pictures")]
+/// What a frame of each costs together, by its bytes.
+fn work<'a>(reels: impl IntoIterator<Item = &'a Reel>) -> f64 {
+    whole(reels.into_iter().map(|reel| reel.camera.geometry.frame_bytes()).sum::<usize>().max(1))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "the bytes of some frames, and a dozen pictures")]
 fn whole(number: usize) -> f64 {
     number as f64
 }
@@ -470,9 +482,12 @@ mod tests {
         let reel = |camera: &CameraConfig| Reel { camera: camera.clone(), pictures: Vec::new() };
         let reels: Vec<Reel> = config.cameras.iter().map(reel).collect();
         let tried: Vec<&str> =
-            a_few_of_each_kind(&reels).into_iter().map(|reel| reel.camera.name.as_str()).collect();
+            a_few_of_each_kind(&reels, 8).into_iter().map(|reel| reel.camera.name.as_str()).collect();
         let of = |kind: &str| tried.iter().filter(|name| name.starts_with(kind)).count();
-        assert_eq!((of("fast"), of("slow"), of("large")), (A_FEW, A_FEW, 1), "{tried:?}");
-        assert_eq!(a_few_of_each_kind(&reels[..6]).len(), 6, "a few are all of them");
+        assert_eq!((of("fast"), of("slow"), of("large")), (8, 8, 1), "{tried:?}");
+        assert_eq!(a_few_of_each_kind(&reels[..6], 8).len(), 6, "a few are all of them");
+        // 20 at 60 and 20 at 30 fps of 320x192, and one of 640x360: by bytes, not by heads.
+        let small = 320.0 * 192.0 * 1.5;
+        assert!((work(&reels) - (40.0 * small + 640.0 * 360.0 * 1.5)).abs() < 1.0);
     }
 }

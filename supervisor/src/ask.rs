@@ -164,7 +164,7 @@ pub(crate) fn trigger(dir: &Path, args: &TriggerArgs) -> Result<u8, Failure> {
         return Ok(exit::DONE);
     }
     let missing = |(name, c): (&Name, &CameraClip)| {
-        let frames = c.frames_expected - c.frames_written;
+        let frames = c.frames_expected.saturating_sub(c.frames_written);
         (frames > 0).then(|| format!("{name} misses {frames} of {}", c.frames_expected))
     };
     let mut why: Vec<String> = manifest.cameras.iter().filter_map(missing).collect();

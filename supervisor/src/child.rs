@@ -98,13 +98,13 @@ struct Progress {
     sign: Option<Sign>,
     /// Since when it is under suspicion, and how long its threads had waited for their turn by then.
     suspected: Option<(Instant, Option<Duration>)>,
-    /// It was stopped when it was last looked at.
-    stopped: bool,
+    /// It was stopped when it was last looked at, and its threads had had so many turns by then.
+    stopped: Option<u64>,
 }
 
 impl Progress {
     fn now(pid: Pid, count: Option<u64>) -> Self {
-        Self { count, at: Instant::now(), sign: hung::sign(pid), suspected: None, stopped: false }
+        Self { count, at: Instant::now(), sign: hung::sign(pid), suspected: None, stopped: None }
     }
 }
 
@@ -209,7 +209,7 @@ impl Child {
             since: Instant::now(),
             orders: None,
             warm: false,
-            progress: Progress { count: None, at: Instant::now(), sign, suspected: None, stopped: false },
+            progress: Progress { count: None, at: Instant::now(), sign, suspected: None, stopped: None },
             ending: None,
         });
         Ok(())
@@ -351,21 +351,23 @@ impl Running {
         }
     }
 
-    /// Is it stopped, now and when it was last looked at? One look might meet somebody who wakes a whole group of
-    /// processes, one after the other.
+    /// Is it stopped, now and when it was last looked at, and has it done nothing in between? One look might meet somebody
+    /// who wakes a whole group of processes one after the other, and two somebody who slows one down by stopping it again
+    /// and again.
     fn stands_still(&mut self, silent_for: Duration) -> bool {
         if silent_for < hung::GLANCE {
             return false;
         }
         let stopped = hung::sign(self.pid).is_some_and(|sign| sign.state == 'T');
-        std::mem::replace(&mut self.progress.stopped, stopped) && stopped
+        let turns = stopped.then(|| hung::turns(self.pid).unwrap_or(0));
+        std::mem::replace(&mut self.progress.stopped, turns) == turns && stopped
     }
 
     /// This machine (or this supervisor) stood still or was late: what others did meanwhile could not be heard.
     pub(crate) fn forgive(&mut self, pause: Duration) {
         // What lies ahead has not gone by without progress.
         self.progress.at = (self.progress.at + pause).min(Instant::now());
-        self.progress.stopped = false;
+        self.progress.stopped = None;
     }
 
     /// SIGKILL. Ends a stopped process too.

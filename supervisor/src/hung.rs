@@ -6,8 +6,8 @@ use rustix::process::Pid;
 
 /// No progress for this long is looked into. Heartbeats come four times a second.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(2500);
-/// And one that is silent for this long is looked at for having been stopped, which needs no patience: a stopped process does
-/// nothing until somebody wakes it.
+/// And one that has not been heard of for this long is looked at for having been stopped, which needs no patience: a stopped
+/// process does nothing until somebody wakes it.
 pub(crate) const GLANCE: Duration = Duration::from_millis(100);
 /// A process that has used this much processor time without progress is going in circles.
 const CIRCLES: Duration = Duration::from_secs(2);
@@ -70,9 +70,18 @@ pub(crate) fn judge(
 /// How long a process's threads have waited for their turn so far, all together: the second number of their
 /// `schedstat`, what a cgroup's quota held them up for included. `None` where the kernel doesn't count it.
 pub(crate) fn waited(pid: Pid) -> Option<Duration> {
+    schedstat(pid, 1).map(Duration::from_nanos)
+}
+
+/// How many turns a process's threads have had, all together: the third number.
+pub(crate) fn turns(pid: Pid) -> Option<u64> {
+    schedstat(pid, 2)
+}
+
+fn schedstat(pid: Pid, place: usize) -> Option<u64> {
     let threads = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).ok()?;
-    let waited = |text: String| text.split_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos);
-    threads.map(|t| waited(std::fs::read_to_string(t.ok()?.path().join("schedstat")).ok()?)).sum()
+    let number = |text: String| text.split_whitespace().nth(place)?.parse::<u64>().ok();
+    threads.map(|t| number(std::fs::read_to_string(t.ok()?.path().join("schedstat")).ok()?)).sum()
 }
 
 /// Looks at a process; `None` when it is gone.

@@ -14,7 +14,7 @@ use iceoryx2::node::{Node, NodeBuilder};
 use iceoryx2::prelude::{FileName, LogLevel, SemanticString as _, SignalHandlingMode, ipc, set_log_level};
 use proto::time::MonotonicNs;
 
-use super::ring::{FRAMES, Size, Sizing, Took, WARM_UP, nanos};
+use super::ring::{FRAMES, Size, Sizing, WARM_UP, nanos};
 use super::wake::{FOR_EVER, PAUSE, WAKINGS, sleeper};
 
 /// Frames that the subscriber may hold, and that one that comes later is given: as many as the ring's.
@@ -105,7 +105,7 @@ fn publish_at(place: &Place, width: u32, height: u32) -> anyhow::Result<Size> {
 }
 
 /// As `wake::wake_by_ring`.
-pub(super) fn wake() -> anyhow::Result<Took> {
+pub(super) fn wake() -> anyhow::Result<Vec<u64>> {
     let folder = tempfile::tempdir()?;
     let place = Place::of(folder.path())?;
     let took = wake_at(&place);
@@ -113,7 +113,7 @@ pub(super) fn wake() -> anyhow::Result<Took> {
     took
 }
 
-fn wake_at(place: &Place) -> anyhow::Result<Took> {
+fn wake_at(place: &Place) -> anyhow::Result<Vec<u64>> {
     let node = place.node()?;
     let service = node.service_builder(&"frames".try_into()?).publish_subscribe::<u64>().create()?;
     let publisher = service.publisher_builder().create()?;

@@ -23,6 +23,8 @@ pub struct Look {
 pub struct Counted {
     /// Frames in the rings.
     pub frames: u64,
+    /// Frames in the ring of the camera that has fewest.
+    pub fewest: u64,
     /// Frames that cameras made and rings did not get.
     pub dropped: u64,
     /// Captures that began anew.
@@ -53,7 +55,8 @@ impl Counted {
     /// Between two looks at the same rings.
     #[must_use]
     pub fn between(before: &[Look], after: &[Look]) -> Self {
-        let mut all = Self::default();
+        let frames = before.iter().zip(after).map(|(a, b)| b.frames.saturating_sub(a.frames));
+        let mut all = Self { fewest: frames.min().unwrap_or(0), ..Self::default() };
         let mut upper_ends: Vec<(Duration, u64)> = Vec::new();
         for (before, after) in before.iter().zip(after) {
             all.frames += after.frames.saturating_sub(before.frames);
@@ -113,7 +116,8 @@ mod tests {
         let even = |n: u64| look(100 * n, 16, &[(15, 99 * n)]);
         let (before, after) = (look(0, 20, &[]), look(100, 90, &[(15, 98), (63, 1)]));
         let counted = Counted::between(&[even(1), before], &[even(9), after]);
-        assert_eq!((counted.frames, counted.longest), (900, Duration::from_millis(90)));
+        assert_eq!((counted.frames, counted.fewest), (900, 100));
+        assert_eq!(counted.longest, Duration::from_millis(90));
         assert_eq!(counted.p99, Duration::from_millis(16));
     }
 

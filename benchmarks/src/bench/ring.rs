@@ -15,7 +15,7 @@ use proto::ring::{ReaderBit, Ring, RingSize, RingSpec, SegmentName};
 use proto::time::MonotonicNs;
 use serde::{Deserialize, Serialize};
 
-use super::wake::{wake_by_futex, wake_by_iceoryx2, wake_by_ring};
+use super::wake;
 
 /// The version of [`Results`].
 pub const SCHEMA: u32 = 1;
@@ -130,8 +130,9 @@ pub fn measure() -> anyhow::Result<Results> {
         sizes.push(publish(width, height)?);
         theirs.extend(publish_by_iceoryx2(width, height)?);
     }
-    let (wake_ring, wake_futex) = (wake_by_ring()?, wake_by_futex()?);
-    let iceoryx2 = wake_by_iceoryx2()?.map(|wake| Theirs { sizes: theirs, wake });
+    let wakings = wake::measure()?;
+    let iceoryx2 = wakings.iceoryx2.map(|wake| Theirs { sizes: theirs, wake });
+    let (wake_ring, wake_futex) = (wakings.ring, wakings.futex);
     Ok(Results { schema: SCHEMA, kind: KIND.into(), machine, sizes, wake_ring, wake_futex, iceoryx2 })
 }
 

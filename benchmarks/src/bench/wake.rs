@@ -16,19 +16,41 @@ use proto::time::MonotonicNs;
 use super::raw_futex::Word;
 use super::ring::{Scratch, Took, segment};
 
-/// Wakings of each kind.
-pub(super) const WAKINGS: usize = 2000;
+/// Wakings of a kind in one go.
+pub(super) const WAKINGS: usize = 250;
+/// So often each kind has its turn, so that all of them meet the same machine.
+const ROUNDS: usize = 8;
 /// Between one waking and the next, so that the sleeper sleeps.
 pub(super) const PAUSE: Duration = Duration::from_millis(2);
 /// Whoever waits this long waits for ever.
 pub(super) const FOR_EVER: Duration = Duration::from_secs(10);
 
-/// A second process of this program, which sleeps and says when it was woken.
+/// What waking took, by whom.
+pub(super) struct Wakings {
+    pub(super) ring: Took,
+    pub(super) futex: Took,
+    /// If it is built in.
+    pub(super) iceoryx2: Option<Took>,
+}
+
+/// Measures all of them, in turn.
+pub(super) fn measure() -> anyhow::Result<Wakings> {
+    let (mut ring, mut futex, mut iceoryx2) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        ring.extend(wake_by_ring()?);
+        futex.extend(wake_by_futex()?);
+        iceoryx2.extend(wake_by_iceoryx2()?);
+    }
+    let iceoryx2 = (!iceoryx2.is_empty()).then(|| Took::of(iceoryx2));
+    Ok(Wakings { ring: Took::of(ring), futex: Took::of(futex), iceoryx2 })
+}
+
+/// A second process of this program, which sleeps and says how many nanoseconds each waking took.
 pub(super) fn sleeper(
     what: &str,
     at: &Path,
     wake: impl FnOnce() -> anyhow::Result<()>,
-) -> anyhow::Result<Took> {
+) -> anyhow::Result<Vec<u64>> {
     let mut process = Command::new(std::env::current_exe()?)
         .args(["sleeper", what])
         .arg(at)
@@ -40,10 +62,10 @@ pub(super) fn sleeper(
     let woken = wake();
     let taken: Vec<u64> = lines.map_while(Result::ok).filter_map(|line| line.parse().ok()).collect();
     ensure!(process.wait()?.success(), "the sleeper failed");
-    woken.map(|()| Took::of(taken))
+    woken.map(|()| taken)
 }
 
-pub(super) fn wake_by_ring() -> anyhow::Result<Took> {
+fn wake_by_ring() -> anyhow::Result<Vec<u64>> {
     // A frame of next to nothing: it is the waking that is measured.
     let scratch = Scratch::new(64, 16, 8)?;
     let mut writer = scratch.ring.writer()?;
@@ -57,7 +79,7 @@ pub(super) fn wake_by_ring() -> anyhow::Result<Took> {
     })
 }
 
-pub(super) fn wake_by_futex() -> anyhow::Result<Took> {
+fn wake_by_futex() -> anyhow::Result<Vec<u64>> {
     let folder = tempfile::tempdir_in("/dev/shm")?;
     let path = folder.path().join("word");
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
@@ -120,13 +142,14 @@ pub fn sleep(what: &str, at: &Path) -> anyhow::Result<()> {
 }
 
 #[cfg(feature = "iceoryx2")]
-pub(super) fn wake_by_iceoryx2() -> anyhow::Result<Option<Took>> {
-    super::iceoryx::wake().map(Some)
+fn wake_by_iceoryx2() -> anyhow::Result<Vec<u64>> {
+    super::iceoryx::wake()
 }
 
 #[cfg(not(feature = "iceoryx2"))]
-pub(super) fn wake_by_iceoryx2() -> anyhow::Result<Option<Took>> {
-    Ok(None)
+#[expect(clippy::unnecessary_wraps, reason = "it can fail where it is built in")]
+fn wake_by_iceoryx2() -> anyhow::Result<Vec<u64>> {
+    Ok(Vec::new())
 }
 
 #[cfg(feature = "iceoryx2")]

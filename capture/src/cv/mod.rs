@@ -145,6 +145,14 @@ impl CvCamera {
         if (width, height) == (w, h) || self.is_raw() {
             return Ok(());
         }
+        if self.kind == Kind::Pipeline && pixels::is_raw_of_another_size(&self.picture, &self.geometry) {
+            return Err(SourceError::Config(format!(
+                "{} gives {width}x{height} in one channel, which is what I420 or NV12 frames of {width}x{} look like: write \
+                 that size, and pixel_format: I420 or NV12; or let the pipeline end in video/x-raw,format=BGR ! appsink",
+                self.source,
+                height / 3 * 2
+            )));
+        }
         if !self.scale {
             return Err(SourceError::Config(format!(
                 "{} gives frames of {width}x{height} and the camera's are {w}x{h}: write width: {width} and \

@@ -59,6 +59,13 @@ pub(super) fn is_raw(picture: &Mat, to: &Geometry) -> bool {
         && (i64::from(picture.cols()), 2 * i64::from(picture.rows())) == (w, 3 * h)
 }
 
+/// Whether a picture seems to be a 4:2:0 frame of another size or for another format than the geometry's: then its colours would
+/// be taken for brightness below the picture. Goes by the picture's shape, which has to be the geometry's and half again.
+pub(super) fn is_raw_of_another_size(picture: &Mat, to: &Geometry) -> bool {
+    let (w, h) = (i64::from(to.width()), i64::from(to.height()));
+    picture.typ() == core::CV_8UC1 && 2 * i64::from(picture.rows()) * w == 3 * i64::from(picture.cols()) * h
+}
+
 /// Copies such a picture into a frame.
 ///
 /// # Errors

@@ -29,21 +29,29 @@ impl House {
     }
 
     fn restart(&mut self, what: &str) -> Response {
-        let is_it = |c: &&mut Child| match &c.id {
+        let is_it = |c: &Child| match &c.id {
             ChildId::Recorder => what == "recorder",
             ChildId::Standby => false,
             ChildId::Capture(camera) => what == camera.as_str(),
         };
         let known: Vec<String> = self.config.cameras.iter().map(|c| c.name.to_string()).collect();
-        let Some(child) = self.children.iter_mut().find(is_it) else {
+        let Some(place) = self.children.iter().position(is_it) else {
             // Enough to recognise it by.
             let what: String = what.chars().take(80).collect();
             let message =
                 format!("{what:?} is neither recorder nor a camera; there are {}", known.join(", "));
             return refuse(exit::BAD_INPUT, message);
         };
+        let without_ring = self.rings.is_missing(place);
+        let child = &mut self.children[place];
         let id = child.id.clone();
-        let what = if child.running().is_some() { "restarting" } else { "starting" };
+        let what = match child.running() {
+            Some(_) => "restarting",
+            None if without_ring => {
+                "waits for its ring, which can't be made anew yet (supervisor status says why)"
+            }
+            None => "starting",
+        };
         child.begin_again("restarted by command");
         Response::Done(format!("{id}: {what}"))
     }

@@ -25,6 +25,9 @@ pub trait Contender {
     /// The process that all its others come from.
     fn root(&self) -> Pid;
 
+    /// Bytes that it keeps in files in memory, which no process has mapped.
+    fn files_in_memory(&self) -> u64;
+
     /// The process that encodes the first camera.
     fn encoder(&self) -> Option<Pid>;
 

@@ -133,7 +133,8 @@ const ENTRIES: [Entry; 8] = [
     Entry {
         name: "opencv-seed",
         title: "deque, OpenCV",
-        what: "Python: a deque for each camera, encoding in the capture callback under a lock",
+        what: "Python: a deque for each camera, encoding in the capture callback under a lock; the first codec that opens, H264 \
+               here (OpenCV takes x264's medium preset), where the recorder that Preroll began from came out at MJPG",
         killed: "the one process, which captures too; pre-roll is gone, and the file was never ended",
         kind: Kind::Script("opencv_seed.py"),
     },

@@ -38,6 +38,7 @@ type Answered = (MonotonicNs, Vec<u8>);
 /// One that runs.
 pub struct Preroll {
     supervisor: Supervisor,
+    root: Pid,
     cameras: Cameras,
     folder: PathBuf,
     answers: Vec<(String, Receiver<Answered>)>,
@@ -61,8 +62,10 @@ impl Preroll {
             format!("backend: opencv, source: {:?}", if gstreamer { pipeline } else { path.to_string() })
         };
         let supervisor = start(plan, folder, feeds.each_ref().map(camera))?;
+        let root = supervisor.pid().context("the supervisor has ended")?;
         Ok(Self {
             supervisor,
+            root,
             cameras: Cameras::Feeds(feeds),
             folder: folder.to_owned(),
             answers: Vec::new(),
@@ -79,7 +82,8 @@ impl Preroll {
         let watch = |camera| Ok::<_, anyhow::Error>(Watch::start(supervisor.place().ring(camera)?, fps));
         let watches = [watch(CAMERAS[0])?, watch(CAMERAS[1])?];
         let cameras = Cameras::Simulated(watches);
-        Ok(Self { supervisor, cameras, folder: folder.to_owned(), answers: Vec::new() })
+        let root = supervisor.pid().context("the supervisor has ended")?;
+        Ok(Self { supervisor, root, cameras, folder: folder.to_owned(), answers: Vec::new() })
     }
 }
 
@@ -104,8 +108,11 @@ fn start(plan: &Plan, folder: &Path, cameras: [String; 2]) -> anyhow::Result<Sup
 
 impl Contender for Preroll {
     fn root(&self) -> Pid {
-        // It is killed nowhere here.
-        self.supervisor.pid().unwrap_or(Pid::INIT)
+        self.root
+    }
+
+    fn files_in_memory(&self) -> u64 {
+        0
     }
 
     fn encoder(&self) -> Option<Pid> {

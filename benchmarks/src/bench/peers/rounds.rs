@@ -52,7 +52,7 @@ pub struct Figures {
     pub hole_worst_ms: f64,
     /// In the worst round, of the worst camera: milliseconds since the trigger, and since the frame before.
     pub around: Vec<(f64, f64)>,
-    /// Megabytes (PSS) of all its processes.
+    /// Megabytes (PSS) of all its processes, and of the files that it keeps in memory.
     pub memory_mb: Level,
     /// Percent of a core, of all its processes.
     pub cpu_percent: Level,
@@ -105,7 +105,11 @@ pub fn measure(mut contender: Box<dyn Contender>, plan: &Plan) -> anyhow::Result
         (cost.join(), clips)
     });
     let (rounds, armed_cpu_percent) = clips?;
-    let cost = cost.ok().context("the measuring thread panicked")?;
+    let mut cost = cost.ok().context("the measuring thread panicked")?;
+    #[expect(clippy::cast_precision_loss, reason = "megabytes")]
+    let files_mb = contender.files_in_memory() as f64 / 1e6;
+    cost.memory_mb.average += files_mb;
+    cost.memory_mb.peak += files_mb;
     let killed = kill(&mut *contender, plan)?;
     let (frames, codec) = (contender.frames(), contender.codec());
     contender.stop()?;

@@ -167,6 +167,10 @@ impl Contender for Script {
         Pid::from_child(&self.child)
     }
 
+    fn files_in_memory(&self) -> u64 {
+        below(self.memory.path()).iter().filter_map(|file| Some(file.metadata().ok()?.len())).sum()
+    }
+
     fn encoder(&self) -> Option<Pid> {
         self.encoder
     }

@@ -74,6 +74,9 @@ pub struct Peers {
 /// One recorder.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Peer {
+    /// What commands call it.
+    #[serde(default)]
+    pub name: String,
     /// What it is called.
     pub title: String,
     /// What it is.
@@ -84,6 +87,9 @@ pub struct Peer {
     pub rounds: u64,
     /// Why there are no figures, if there are none.
     pub not_measured: Option<String>,
+    /// Of their clips, never announced.
+    #[serde(default)]
+    pub unfinished: u64,
     /// Frames that should be in the clips.
     #[serde(default)]
     pub frames_expected: u64,
