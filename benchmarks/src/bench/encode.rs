@@ -1,5 +1,5 @@
-//! `benchmark encode`: what a frame costs the recorder, beside what it costs the `ffmpeg` command that is given the same
-//! frames and the same settings of libx264, one after the other, several times.
+//! `benchmark encode`: what a frame costs the recorder, beside what it costs the `ffmpeg` command: frames of the same camera,
+//! the same settings of libx264, the same pace; one after the other, several times.
 //!
 //! The recorder pays for more: it leases, writes a journal, ends a fragment after each frame, and joins the parts. `ffmpeg`
 //! reads the frames from a file in memory, which the recorder doesn't have to.
@@ -124,7 +124,8 @@ fn by_recorder(supervisor: &Supervisor) -> anyhow::Result<f64> {
 fn by_ffmpeg(raw: &Path, folder: &Path, frames: u32) -> anyhow::Result<f64> {
     let (width, height) = SIZE;
     let output = Command::new("ffmpeg")
-        .args(["-nostdin", "-hide_banner", "-benchmark", "-y", "-f", "rawvideo", "-pix_fmt", "yuv420p"])
+        // At the camera's pace, as the recorder works: a processor that rests between frames is slower with each.
+        .args(["-nostdin", "-hide_banner", "-benchmark", "-y", "-re", "-f", "rawvideo", "-pix_fmt", "yuv420p"])
         .args(["-s", &format!("{width}x{height}"), "-r", &FPS.to_string(), "-i"])
         .arg(raw)
         .args(["-c:v", "libx264", "-threads", "1", "-preset", PRESET, "-crf", &CRF.to_string(), "-bf", "0"])
