@@ -125,7 +125,8 @@ fn by_ffmpeg(raw: &Path, folder: &Path, frames: u32) -> anyhow::Result<f64> {
     let (width, height) = SIZE;
     let output = Command::new("ffmpeg")
         // At the camera's pace, as the recorder works: a processor that rests between frames is slower with each.
-        .args(["-nostdin", "-hide_banner", "-benchmark", "-y", "-re", "-f", "rawvideo", "-pix_fmt", "yuv420p"])
+        .args(["-nostdin", "-hide_banner", "-benchmark", "-y", "-re"])
+        .args(["-f", "rawvideo", "-pix_fmt", "yuv420p"])
         .args(["-s", &format!("{width}x{height}"), "-r", &FPS.to_string(), "-i"])
         .arg(raw)
         .args(["-c:v", "libx264", "-threads", "1", "-preset", PRESET, "-crf", &CRF.to_string(), "-bf", "0"])
