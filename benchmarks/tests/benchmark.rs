@@ -109,7 +109,9 @@ fn a_report_is_one_page_with_every_picture_and_nothing_from_elsewhere() {
     for words in [
         "1210 of 1210 (100 %)",
         ">3840x2160<",
-        "<b>12 / 30</b>",
+        // The best of those that missed no frame: 12 / 30 was sooner, and incomplete.
+        "<b>18 / 40</b>",
+        "<b>160 / 165</b>",
         "6.2 times",
         "made-up",
         "Motion was not measured: it is not installed",
