@@ -60,7 +60,7 @@ class Camera:
         # An ffmpeg that was killed may have left an empty one.
         return [(name, stat.st_mtime) for name, stat in found if stat.st_size > 0]
 
-    def cut(self, label, t, files):
+    def record(self, label, t, files):
         begin, end = t - self.call.pre_s, t + self.call.post_s + LAG_S
         while True:
             segments = self.over()
@@ -80,17 +80,6 @@ class Camera:
             check=True,
         )
         files[self.name] = path
-
-
-def cut(cameras, label):
-    t = time.time()  # as the files' times are
-    files = {}
-    threads = [threading.Thread(target=camera.cut, args=(label, t, files)) for camera in cameras]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    peer.finished(label, files)
 
 
 def remove_old(cameras):
@@ -116,7 +105,8 @@ def main():
         threading.Thread(target=remove_old, args=(cameras,), daemon=True).start()
         peer.ready(cameras[0].ffmpeg.pid, " ".join(SETTINGS))
         for label, _ in peer.triggers():
-            threading.Thread(target=cut, args=(cameras, label), daemon=True).start()
+            t = time.time()  # as the files' times are
+            threading.Thread(target=peer.record, args=(cameras, label, t), daemon=True).start()
         for camera in cameras:
             camera.ffmpeg.kill()
 

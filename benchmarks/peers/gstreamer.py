@@ -58,16 +58,6 @@ class Camera:
             files[self.name] = path
 
 
-def record(cameras, label, t):
-    files = {}
-    threads = [threading.Thread(target=camera.record, args=(label, t, files)) for camera in cameras]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    peer.finished(label, files)
-
-
 def main():
     Gst.init(None)
     for element in NEEDED:
@@ -79,7 +69,7 @@ def main():
         camera.wait_for_a_frame()
     peer.ready(os.getpid(), peer.X264)
     for label, t in peer.triggers():
-        threading.Thread(target=record, args=(cameras, label, t)).start()
+        threading.Thread(target=peer.record, args=(cameras, label, t)).start()
 
 
 main()

@@ -62,16 +62,6 @@ class Camera:
         files[self.name] = path
 
 
-def record(cameras, label, t):
-    files = {}
-    threads = [threading.Thread(target=camera.record, args=(label, t, files)) for camera in cameras]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    peer.finished(label, files)
-
-
 def main():
     call = peer.called()
     cameras = [Camera(name, fifo, call) for name, fifo in call.fifos.items()]
@@ -81,7 +71,7 @@ def main():
         camera.first.wait()
     peer.ready(os.getpid(), peer.X264)
     for label, t in peer.triggers():
-        threading.Thread(target=record, args=(cameras, label, t)).start()
+        threading.Thread(target=peer.record, args=(cameras, label, t)).start()
     os._exit(0)  # the capture threads are inside OpenCV and would be taken by surprise
 
 

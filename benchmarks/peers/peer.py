@@ -62,6 +62,17 @@ def finished(label, files):
     say(label=label, files={camera: [files[camera]] for camera in CAMERAS})
 
 
+def record(cameras, label, t):
+    """Each camera's part of a clip in a thread of its own, and the word that it is finished."""
+    files = {}
+    threads = [threading.Thread(target=camera.record, args=(label, t, files)) for camera in cameras]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    finished(label, files)
+
+
 def triggers():
     """Each trigger's label and time, until the standard input ends."""
     for line in sys.stdin:
