@@ -2,6 +2,7 @@
 //! about one copy of it: the scene is painted once, and scrolled.
 
 use proto::frame::{Geometry, PixelFormat, Plane};
+use proto::nontemporal;
 
 /// Pixels that the scene moves from one frame to the next. Even, so that subsampled colour moves with it.
 const SCROLL_PIXELS: usize = 4;
@@ -63,16 +64,20 @@ impl Picture {
             let left = shift * plane.row_bytes / width;
             // The last plane of a pixel group must not be cut in two.
             let left = left - left % self.group_bytes();
-            if plane.stride_bytes == plane.row_bytes {
-                // Rows follow each other without a gap, so all of them move at once. What leaves one at the left comes
-                // in at the right of the one above, which nobody sees, and two long copies cost less than many short.
-                let all = plane.offset_bytes..plane.offset_bytes + plane.stride_bytes * plane.rows;
-                scroll(&self.scene[all.clone()], &mut frame[all], left);
-                continue;
-            }
-            for row in 0..plane.rows {
-                scroll(plane.row(&self.scene, row), plane.row_mut(frame, row), left);
-            }
+            // Rows that follow each other without a gap are scrolled as one. What leaves one at the left comes in at the
+            // right of the one above, which nobody sees, and two long copies cost less than many short.
+            let all = plane.offset_bytes..plane.offset_bytes + plane.stride_bytes * plane.rows;
+            let (row, stride) = match plane.stride_bytes == plane.row_bytes {
+                true => (all.len(), all.len()),
+                false => (plane.row_bytes, plane.stride_bytes),
+            };
+            let lines = frame[all.clone()].chunks_exact_mut(stride.max(1));
+            let rows = self.scene[all].chunks_exact(stride.max(1));
+            nontemporal::copy_all(lines.zip(rows).flat_map(|(to, from)| {
+                let (gone, seen) = from[..row].split_at(left.min(row));
+                let (first, last) = to[..row].split_at_mut(seen.len());
+                [(first, seen), (last, gone)]
+            }));
         }
         for shape in 0..SHAPES {
             self.draw_shape(frame, turn + shape * 211, shape, width, height);
@@ -121,13 +126,6 @@ impl Picture {
             _ => 1,
         }
     }
-}
-
-/// Copies, with the first `left` bytes at the end.
-fn scroll(from: &[u8], to: &mut [u8], left: usize) {
-    let (head, tail) = from.split_at(left.min(from.len()));
-    to[..tail.len()].copy_from_slice(tail);
-    to[tail.len()..].copy_from_slice(head);
 }
 
 fn paint_all(frame: &mut [u8], plane: &Plane, group: &[u8]) {

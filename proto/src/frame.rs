@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::nontemporal;
 use crate::time::MonotonicNs;
 
 /// How a camera's pixels are laid out. The ring keeps the camera's own format: converting to BGR24 doubles the
@@ -100,6 +101,24 @@ pub struct Plane {
 }
 
 impl Plane {
+    /// Fills this plane of a frame from rows that are `stride_bytes` apart, past the caches ([`nontemporal`]).
+    ///
+    /// # Panics
+    /// When there are fewer rows than the plane has.
+    pub fn fill(&self, frame: &mut [u8], from: &[u8], stride_bytes: usize) {
+        if self.rows == 0 {
+            return;
+        }
+        let to = &mut frame[self.offset_bytes..][..self.stride_bytes * self.rows];
+        if self.stride_bytes == self.row_bytes && stride_bytes == self.row_bytes {
+            let all = to.len();
+            return nontemporal::copy(to, &from[..all]);
+        }
+        let rows = (0..self.rows).map(|row| &from[row * stride_bytes..][..self.row_bytes]);
+        let lines = to.chunks_exact_mut(self.stride_bytes).map(|line| &mut line[..self.row_bytes]);
+        nontemporal::copy_all(lines.zip(rows));
+    }
+
     /// Row `row` of this plane, out of a whole frame's bytes.
     #[must_use]
     pub fn row<'a>(&self, frame: &'a [u8], row: usize) -> &'a [u8] {

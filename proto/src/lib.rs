@@ -5,6 +5,7 @@
 //! [`sync`], so that model checkers build it in seconds (`--no-default-features`).
 
 pub mod frame;
+pub mod nontemporal;
 pub mod ring;
 pub mod sync;
 pub mod time;

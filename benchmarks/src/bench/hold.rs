@@ -35,6 +35,9 @@ pub struct Point {
     pub memory_mb: f64,
     /// Frames that came into the rings.
     pub frames: u64,
+    /// Of all of them together.
+    #[serde(default)]
+    pub bytes_per_s: f64,
     /// Frames that cameras made and rings did not get.
     pub dropped: u64,
     /// Milliseconds from one frame to the next: 99 of 100 are shorter.
@@ -45,6 +48,9 @@ pub struct Point {
     pub machine: Rates,
     /// Percent of a core for each camera, if its frames are only copied.
     pub copies_cpu_percent: Option<f64>,
+    /// The same if its frames have hardly a pixel: what is left is waking for each of them, and announcing it.
+    #[serde(default)]
+    pub wakeups_cpu_percent: Option<f64>,
 }
 
 /// Starts so many cameras, looks on, and stops them.
@@ -106,11 +112,13 @@ fn look_on(cameras: &Cameras<'_>, place: &Place, seconds: f64) -> anyhow::Result
         roles,
         memory_mb,
         frames: counted.frames,
+        bytes_per_s: counted.frames as f64 * first.geometry.frame_bytes() as f64 / passed.as_secs_f64(),
         dropped: counted.dropped,
         interval_p99_ms: counted.p99.as_secs_f64() * 1e3,
         interval_max_ms: counted.longest.as_secs_f64() * 1e3,
         machine,
         copies_cpu_percent: None,
+        wakeups_cpu_percent: None,
     })
 }
 

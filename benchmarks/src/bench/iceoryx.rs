@@ -82,7 +82,7 @@ fn publish_at(place: &Place, width: u32, height: u32) -> anyhow::Result<Size> {
     let notifier = event.notifier_builder().create()?;
     let frames: Vec<Vec<u8>> = (0..8).map(|n| vec![n; bytes]).collect();
     let mut sizing = Sizing::default();
-    for (n, frame) in frames.iter().cycle().take(FRAMES).enumerate() {
+    for (n, frame) in frames.iter().cycle().take(WARM_UP + FRAMES).enumerate() {
         let begun = Instant::now();
         let sample = publisher.loan_slice_uninit(bytes)?;
         let copying = Instant::now();
@@ -95,11 +95,17 @@ fn publish_at(place: &Place, width: u32, height: u32) -> anyhow::Result<Size> {
             sizing.published(all, copied);
         }
     }
-    loop {
-        let leasing = Instant::now();
-        let Some(sample) = subscriber.receive()? else { break };
-        drop(sample);
-        sizing.leased(nanos(leasing));
+    // What it holds unread is received; and sent again, until there are as many receipts as publications.
+    for frame in frames.iter().cycle().take(FRAMES / HELD) {
+        loop {
+            let leasing = Instant::now();
+            let Some(sample) = subscriber.receive()? else { break };
+            drop(sample);
+            sizing.leased(nanos(leasing));
+        }
+        for _ in 0..HELD {
+            publisher.loan_slice_uninit(bytes)?.write_from_slice(frame).send()?;
+        }
     }
     Ok(sizing.size(width, height, bytes))
 }

@@ -29,7 +29,9 @@ pub struct Counted {
     pub dropped: u64,
     /// Captures that began anew.
     pub restarts: u64,
-    /// 99 of 100 intervals were no longer, to a sixteenth of a frame period.
+    /// Half of the intervals were no longer, to a sixteenth of a frame period.
+    pub p50: Duration,
+    /// 99 of 100 were no longer.
     pub p99: Duration,
     /// None was longer; to a sixteenth of a frame period, if there was a longer one before.
     pub longest: Duration,
@@ -80,12 +82,15 @@ impl Counted {
         }
         upper_ends.sort_unstable();
         let total: u64 = upper_ends.iter().map(|(_, count)| count).sum();
-        let mut sum = 0;
-        let reached = upper_ends.iter().find(|(_, count)| {
-            sum += count;
-            *count > 0 && sum >= (total * 99).div_ceil(100)
-        });
-        all.p99 = reached.map_or(Duration::ZERO, |(end, _)| *end);
+        let reached = |percent: u64| {
+            let mut sum = 0;
+            let reached = upper_ends.iter().find(|(_, count)| {
+                sum += count;
+                *count > 0 && sum >= (total * percent).div_ceil(100)
+            });
+            reached.map_or(Duration::ZERO, |(end, _)| *end)
+        };
+        (all.p50, all.p99) = (reached(50), reached(99));
         all
     }
 }
@@ -108,7 +113,8 @@ mod tests {
         let after = look(210, 500, &[(15, 198), (17, 9), (20, 1), (63, 1)]);
         let counted = Counted::between(&[before], &[after]);
         assert_eq!(counted.frames, 200);
-        assert_eq!((counted.p99, counted.longest), (Duration::from_millis(18), Duration::from_millis(21)));
+        let ms = Duration::from_millis;
+        assert_eq!((counted.p50, counted.p99, counted.longest), (ms(16), ms(18), ms(21)));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! `benchmark ring`: what a frame costs in the ring, beside the least that it could cost.
 //!
-//! Publishing is claiming a slot, copying the frame into it, and announcing it. The copy alone, into the same memory at the
-//! same moment, is the limit; so both are taken from the same calls, and their ratio says what the ring adds.
+//! Publishing is claiming a slot, copying the frame into it past the caches, and announcing it. The copy alone, taken from the
+//! same calls, is the limit: their ratio says what the ring adds. Beside it, in turn, the same frame is copied into the same
+//! memory by `memcpy`, as anybody would.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use anyhow::Context;
 use proto::frame::{Before, Fps, Geometry, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::name::Name;
+use proto::nontemporal;
 use proto::ring::{ReaderBit, Ring, RingSize, RingSpec, SegmentName};
 use proto::time::MonotonicNs;
 use serde::{Deserialize, Serialize};
@@ -21,10 +23,13 @@ use super::wake;
 pub const SCHEMA: u32 = 1;
 /// What `report` knows it by.
 pub const KIND: &str = "ring";
-/// Frames of each size.
-pub(super) const FRAMES: usize = 600;
-/// The first ones touch memory that nobody has touched before.
+/// Frames of each size that are counted.
+pub(super) const FRAMES: usize = 500;
+/// As many again come first: they touch memory that nobody has touched before.
 pub(super) const WARM_UP: usize = 100;
+/// So many frames are copied one way, then as many the other: what `memcpy` leaves in the caches is written out while the
+/// next frames are copied, and has to be paid for by those of its own kind.
+const TURN: usize = 50;
 
 /// Nanoseconds: half took no longer, and 99 of 100.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -85,6 +90,12 @@ pub struct Size {
     pub copy: Took,
     /// The median of one over the other, call by call.
     pub publish_over_copy: f64,
+    /// `memcpy` of the same frames into the same memory, in turn with publishing, fifty frames each.
+    #[serde(default)]
+    pub memcpy: Option<Took>,
+    /// Publishing over that, the median of the turns.
+    #[serde(default)]
+    pub publish_over_memcpy: Option<f64>,
     /// Leasing a frame and giving it back.
     pub lease: Took,
 }
@@ -158,21 +169,43 @@ fn publish(width: u32, height: u32) -> anyhow::Result<Size> {
     // Like a driver's buffers: some of them, in turn, none of them in the cache when its turn comes.
     let frames: Vec<Vec<u8>> = (0..8).map(|n| vec![n; bytes]).collect();
     let mut sizing = Sizing::default();
-    for (n, frame) in frames.iter().cycle().take(FRAMES).enumerate() {
-        let begun = Instant::now();
-        let mut slot = writer.slot().context("no slot is free")?;
-        let to = slot.bytes_mut();
-        let copying = Instant::now();
-        to.copy_from_slice(frame);
-        let copied = nanos(copying);
-        let sequence = slot.publish(n as u64, MonotonicNs::now(), Before::Nothing);
-        let all = nanos(begun);
-        let leasing = Instant::now();
-        drop(reader.lease(sequence));
-        let leased = nanos(leasing);
-        if n >= WARM_UP {
-            sizing.published(all, copied);
-            sizing.leased(leased);
+    let mut numbered = frames.iter().cycle().zip(0..);
+    let turns = (WARM_UP + FRAMES) / TURN;
+    for turn in 0..turns {
+        let warm = turn >= WARM_UP / TURN;
+        let (mut published, mut copied_by_memcpy) = (0, 0);
+        for (frame, n) in numbered.by_ref().take(TURN) {
+            let begun = Instant::now();
+            let mut slot = writer.slot().context("no slot is free")?;
+            let to = slot.bytes_mut();
+            let copying = Instant::now();
+            nontemporal::copy(to, frame);
+            let copied = nanos(copying);
+            let sequence = slot.publish(n, MonotonicNs::now(), Before::Nothing);
+            let all = nanos(begun);
+            let leasing = Instant::now();
+            drop(reader.lease(sequence));
+            let leased = nanos(leasing);
+            published += all;
+            if warm {
+                sizing.published(all, copied);
+                sizing.leased(leased);
+            }
+        }
+        for (frame, n) in numbered.by_ref().take(TURN) {
+            let mut slot = writer.slot().context("no slot is free")?;
+            let to = slot.bytes_mut();
+            let copying = Instant::now();
+            to.copy_from_slice(frame);
+            let copied = nanos(copying);
+            slot.publish(n, MonotonicNs::now(), Before::Nothing);
+            copied_by_memcpy += copied;
+            if warm {
+                sizing.memcpys.push(copied);
+            }
+        }
+        if warm {
+            sizing.over_memcpy.push(over(published, copied_by_memcpy));
         }
     }
     Ok(sizing.size(width, height, bytes))
@@ -185,31 +218,43 @@ pub(super) struct Sizing {
     copies: Vec<u64>,
     leases: Vec<u64>,
     ratios: Vec<f64>,
+    memcpys: Vec<u64>,
+    over_memcpy: Vec<f64>,
 }
 
 impl Sizing {
     pub(super) fn published(&mut self, all: u64, copied: u64) {
         self.whole.push(all);
         self.copies.push(copied);
-        #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a millisecond")]
-        self.ratios.push(all as f64 / copied.max(1) as f64);
+        self.ratios.push(over(all, copied));
     }
 
     pub(super) fn leased(&mut self, took: u64) {
         self.leases.push(took);
     }
 
-    pub(super) fn size(mut self, width: u32, height: u32, bytes: usize) -> Size {
-        self.ratios.sort_by(f64::total_cmp);
+    pub(super) fn size(self, width: u32, height: u32, bytes: usize) -> Size {
         Size {
             name: format!("{width}x{height} I420"),
             bytes,
             publish: Took::of(self.whole),
             copy: Took::of(self.copies),
-            publish_over_copy: self.ratios.get(self.ratios.len() / 2).copied().unwrap_or(0.0),
+            publish_over_copy: median(self.ratios).unwrap_or(0.0),
+            memcpy: (!self.memcpys.is_empty()).then(|| Took::of(self.memcpys)),
+            publish_over_memcpy: median(self.over_memcpy),
             lease: Took::of(self.leases),
         }
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nanoseconds of a millisecond")]
+fn over(one: u64, other: u64) -> f64 {
+    one as f64 / other.max(1) as f64
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
 }
 
 impl std::fmt::Display for Results {
@@ -217,14 +262,20 @@ impl std::fmt::Display for Results {
         #[expect(clippy::cast_precision_loss, reason = "for a person to read")]
         let us = |took: &Took| format!("{:.1} / {:.1}", took.p50_ns as f64 / 1e3, took.p99_ns as f64 / 1e3);
         writeln!(f, "microseconds, p50 / p99; {} cores, load {}", self.machine.cores, self.machine.load)?;
-        writeln!(f, "{:<18} {:>20} {:>20} {:>7} {:>14}", "", "publish", "copy alone", "ratio", "lease")?;
+        writeln!(
+            f,
+            "{:<18} {:>18} {:>18} {:>7} {:>18} {:>7} {:>14}",
+            "", "publish", "its copy alone", "ratio", "memcpy", "ratio", "lease"
+        )?;
         for (n, size) in self.sizes.iter().enumerate() {
             let theirs = self.iceoryx2.as_ref().and_then(|theirs| theirs.sizes.get(n));
             for (name, size) in [(size.name.as_str(), Some(size)), ("  iceoryx2", theirs)] {
                 let Some(size) = size else { continue };
+                let memcpy = size.memcpy.as_ref().map_or("".into(), us);
+                let over_memcpy = size.publish_over_memcpy.map_or("".into(), |ratio| format!("{ratio:.3}"));
                 writeln!(
                     f,
-                    "{name:<18} {:>20} {:>20} {:>7.3} {:>14}",
+                    "{name:<18} {:>18} {:>18} {:>7.3} {memcpy:>18} {over_memcpy:>7} {:>14}",
                     us(&size.publish),
                     us(&size.copy),
                     size.publish_over_copy,
@@ -234,11 +285,11 @@ impl std::fmt::Display for Results {
         }
         #[expect(clippy::cast_precision_loss, reason = "a ratio")]
         let over_futex = |took: &Took| took.p50_ns as f64 / self.wake_futex.p50_ns.max(1) as f64;
-        writeln!(f, "{:<18} {:>20}", "wake, bare futex", us(&self.wake_futex))?;
+        writeln!(f, "{:<18} {:>18}", "wake, bare futex", us(&self.wake_futex))?;
         let ring = ("wake, ring", Some(&self.wake_ring));
         for (name, took) in [ring, ("wake, iceoryx2", self.iceoryx2.as_ref().map(|theirs| &theirs.wake))] {
             let Some(took) = took else { continue };
-            writeln!(f, "{name:<18} {:>20} {:>28.3}", us(took), over_futex(took))?;
+            writeln!(f, "{name:<18} {:>18} {:>26.3}", us(took), over_futex(took))?;
         }
         if self.iceoryx2.is_none() {
             writeln!(f, "iceoryx2 is not built in: cargo build --release -p benchmarks --features iceoryx2")?;

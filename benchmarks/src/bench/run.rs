@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cameras::Cameras;
 use super::cost::{self, Cost};
+use super::intervals::{Counted, Look};
 use super::machine::Machine;
 use crate::nemesis::figures::Spread;
 use crate::supervisor::{Answer, Supervisor};
@@ -71,12 +72,26 @@ pub struct Camera {
     pub frames: u64,
     /// Frames that it made and did not.
     pub dropped: u64,
-    /// Milliseconds between one frame and the next: half are shorter, to a sixteenth of a period.
+    /// Milliseconds between one frame and the next, in that time: half are shorter, to a sixteenth of a period.
     pub interval_p50_ms: f64,
     /// 99 of 100 are shorter.
     pub interval_p99_ms: f64,
     /// The longest.
     pub interval_max_ms: f64,
+}
+
+impl Camera {
+    fn between(name: String, before: &Look, after: &Look) -> Self {
+        let counted = Counted::between(std::slice::from_ref(before), std::slice::from_ref(after));
+        Self {
+            name,
+            frames: counted.frames,
+            dropped: counted.dropped,
+            interval_p50_ms: counted.p50.as_secs_f64() * 1e3,
+            interval_p99_ms: counted.p99.as_secs_f64() * 1e3,
+            interval_max_ms: counted.longest.as_secs_f64() * 1e3,
+        }
+    }
 }
 
 /// The clips.
@@ -147,9 +162,11 @@ pub fn run(plan: &Plan) -> anyhow::Result<Results> {
     let mut supervisor = Supervisor::start(&config)?;
     supervisor.wait_until_ready()?;
     std::thread::sleep(SETTLE);
-    let before = supervisor.stats()?;
-    let over = AtomicBool::new(false);
     let place = supervisor.place().clone();
+    let names: Vec<String> = (1..=plan.cameras).map(Cameras::name).collect();
+    let rings = names.iter().map(|name| place.ring(name)).collect::<anyhow::Result<Vec<_>>>()?;
+    let over = AtomicBool::new(false);
+    let before: Vec<Look> = rings.iter().map(|ring| Look::at(ring)).collect();
     let (cost, clips) = std::thread::scope(|scope| {
         let cost = scope.spawn(|| cost::measure(&place, &over));
         let clips = keep_asking(plan, &supervisor);
@@ -157,19 +174,13 @@ pub fn run(plan: &Plan) -> anyhow::Result<Results> {
         (cost.join(), clips)
     });
     let (Ok(cost), clips) = (cost, clips?) else { bail!("the measuring thread panicked") };
-    let after = supervisor.stats()?;
+    let after = rings.iter().map(|ring| Look::at(ring));
+    let cameras = names.into_iter().zip(before.iter().zip(after));
+    let cameras = cameras.map(|(name, (before, after))| Camera::between(name, before, &after)).collect();
     let leftover = supervisor.stop()?;
     if !leftover.is_empty() {
         bail!("{leftover}");
     }
-    let cameras = before.cameras.iter().zip(&after.cameras).map(|(before, after)| Camera {
-        name: after.name.clone(),
-        frames: after.captured_frames - before.captured_frames,
-        dropped: after.dropped_frames - before.dropped_frames,
-        interval_p50_ms: after.interval_ms.p50,
-        interval_p99_ms: after.interval_ms.p99,
-        interval_max_ms: after.interval_ms.max,
-    });
     let cores = u32::try_from(machine.cores.max(1)).map_or(1.0, f64::from);
     let verdict = vec![
         Indicator::new("memory, MB", cost.memory_mb.average, 200.0, 500.0),
@@ -181,7 +192,7 @@ pub fn run(plan: &Plan) -> anyhow::Result<Results> {
         kind: KIND.into(),
         plan: plan.clone(),
         machine,
-        cameras: cameras.collect(),
+        cameras,
         cost,
         clips,
         verdict,

@@ -14,6 +14,8 @@ use super::search::Search;
 
 /// The version of [`Results`].
 pub const SCHEMA: u32 = 1;
+/// A frame of this size costs only that there is one.
+const NO_PIXELS: &str = "16x16";
 /// With less than this of its time left a machine has none.
 const NOTHING_LEFT_PERCENT: f64 = 5.0;
 
@@ -96,6 +98,7 @@ fn of_size(
         ensure!(count > 1 || point.held || point.frames > 0, "not even one camera: {why}");
         if point.held {
             point.copies_cpu_percent = Some(copies::paced(count, size, fps, plan.seconds / 2.0)?);
+            point.wakeups_cpu_percent = Some(copies::paced(count, NO_PIXELS, fps, plan.seconds / 2.0)?);
         }
         search.tried(count, point.held);
         say(&point);
@@ -131,22 +134,27 @@ impl Series {
             _ => "not the processor",
         };
         let held = self.points.iter().rev().find(|p| p.held && p.cameras == self.held);
-        let copies = held.and_then(|p| Some((p.copies_cpu_percent?, p.cpu_percent / f64::from(p.cameras))));
-        let copies = copies.map_or(String::new(), |(copies, all)| {
+        let parts = held.and_then(|p| {
+            Some((p.cpu_percent / f64::from(p.cameras), p.copies_cpu_percent?, p.wakeups_cpu_percent?))
+        });
+        let parts = parts.map_or(String::new(), |(all, copies, wakeups)| {
             format!(
-                "; with {}, copies alone would take {copies:.2} % of a core of a camera's {all:.2}",
-                self.held
+                "; with {}, a camera takes {all:.2} % of a core, of which copying its frames {:.2} and waking for them \
+                 {wakeups:.2}",
+                self.held,
+                copies - wakeups
             )
         });
         format!(
             "{what}: with {} ({why}) the machine is {:.0} % in programs, {:.0} % in the kernel, {:.0} % stolen, {:.0} % \
-             idle{copies}; one core alone copies {:.1} GB/s, all together {:.1}; {:.0} switches and {:.0} page faults a \
-             second",
+             idle{parts}; {:.1} GB/s came into rings, where one core alone copies {:.1} and all together {:.1}; {:.0} \
+             switches and {:.0} page faults a second",
             failed.cameras,
             machine.user_percent,
             machine.system_percent,
             machine.stolen_percent,
             machine.idle_percent,
+            failed.bytes_per_s / 1e9,
             self.copy_bytes_per_s[0] / 1e9,
             self.copy_bytes_per_s[1] / 1e9,
             machine.switches_per_s,
@@ -162,18 +170,29 @@ impl fmt::Display for Heading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:>7} {:>8} {:>9} {:>9} {:>9} {:>10} {:>8} {:>8} {:>8}  ",
-            "cameras", "cpu %", "a camera", "copies", "idle %", "memory MB", "p99 ms", "max ms", "frames"
+            "{:>7} {:>8} {:>9} {:>9} {:>9} {:>9} {:>10} {:>8} {:>8} {:>8}  ",
+            "cameras",
+            "cpu %",
+            "a camera",
+            "copies",
+            "wakeups",
+            "idle %",
+            "memory MB",
+            "p99 ms",
+            "max ms",
+            "frames"
         )
     }
 }
 
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let copies = self.copies_cpu_percent.map_or("–".into(), |percent| format!("{percent:.2}"));
+        let percent =
+            |percent: Option<f64>| percent.map_or("–".into(), |percent: f64| format!("{percent:.2}"));
+        let (copies, wakeups) = (percent(self.copies_cpu_percent), percent(self.wakeups_cpu_percent));
         write!(
             f,
-            "{:>7} {:>8.1} {:>9.2} {copies:>9} {:>9.0} {:>10.0} {:>8.1} {:>8.1} {:>8}  {}",
+            "{:>7} {:>8.1} {:>9.2} {copies:>9} {wakeups:>9} {:>9.0} {:>10.0} {:>8.1} {:>8.1} {:>8}  {}",
             self.cameras,
             self.cpu_percent,
             self.cpu_percent / f64::from(self.cameras.max(1)),

@@ -33,7 +33,7 @@ const ASKED: u8 = 23;
 const MJPG: [u8; 7] = [51, 42, 36, 30, 24, 18, 12];
 /// What two cameras at 60 fps get on a machine of two cores.
 const PRESET: &str = "superfast";
-/// Of a longer film this is enough.
+/// All of it is recorded with each codec.
 const AT_MOST: Duration = Duration::from_secs(10);
 /// The codec probe's bit: the probe is over by then.
 const BIT: u8 = 1;
@@ -123,7 +123,7 @@ fn ratio(points: &[Point]) -> Option<f64> {
 
 struct Film {
     fps: f64,
-    /// As long as it is played.
+    /// From its beginning to its end.
     span: Duration,
 }
 
@@ -136,7 +136,15 @@ fn look_at(film: &Path) -> anyhow::Result<Film> {
     let micros = u64::try_from(input.duration()).ok().filter(|micros| *micros > 0);
     let span = Duration::from_micros(micros.context("it doesn't say how long it is")?);
     ensure!(span >= Duration::from_secs(2), "it is shorter than 2 s");
-    Ok(Film { fps, span: span.min(AT_MOST) })
+    // Played again and again, it is in each clip whole, wherever the clip begins.
+    ensure!(
+        span <= AT_MOST,
+        "it lasts {:.1} s, and at most {} can be recorded whole; cut it first, as with ffmpeg -t {}",
+        span.as_secs_f64(),
+        AT_MOST.as_secs(),
+        AT_MOST.as_secs()
+    );
+    Ok(Film { fps, span })
 }
 
 fn record(film: &Path, fps: f64, span: Duration, codec: &str, quality: u8) -> anyhow::Result<Point> {

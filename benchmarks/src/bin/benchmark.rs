@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use benchmarks::bench::compare::Comparison;
 use benchmarks::bench::run::{self, Plan, Results};
 use benchmarks::bench::{copies, encode, memory, peers, report, restart, ring, scale, size, wake};
@@ -231,6 +231,7 @@ fn measure(command: Command) -> anyhow::Result<()> {
             let results = restart::measure(&restart::Plan { kills, seed, size, fps })?;
             print!("{results}");
             write(output.as_deref(), &results)?;
+            ensure!(results.broken.is_empty(), "{} things should not have happened", results.broken.len());
         }
         Command::Size { film, output } => {
             let results = size::measure(&film)?;

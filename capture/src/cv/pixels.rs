@@ -13,14 +13,14 @@ use proto::frame::{Geometry, PixelFormat, Plane};
 pub(super) fn write(picture: &Mat, to: &Geometry, bytes: &mut [u8]) -> opencv::Result<()> {
     let planes = to.planes();
     match to.format() {
-        PixelFormat::BGR24 => copy_rows(whole(&bgr(picture)?)?.data_bytes()?, &planes[0], bytes),
-        PixelFormat::GRAY8 => copy_rows(whole(&grey(picture)?)?.data_bytes()?, &planes[0], bytes),
+        PixelFormat::BGR24 => fill(&planes[0], bytes, whole(&bgr(picture)?)?.data_bytes()?),
+        PixelFormat::GRAY8 => fill(&planes[0], bytes, whole(&grey(picture)?)?.data_bytes()?),
         format => {
             let i420 = i420(&bgr(picture)?)?;
             let (luma, chroma) = Chroma::split(i420.data_bytes()?, to);
             match format {
                 PixelFormat::NV12 => {
-                    copy_rows(luma, &planes[0], bytes);
+                    fill(&planes[0], bytes, luma);
                     for row in 0..planes[1].rows {
                         let (u, v) = chroma.row(row);
                         let pairs = planes[1].row_mut(bytes, row).chunks_exact_mut(2);
@@ -40,9 +40,9 @@ pub(super) fn write(picture: &Mat, to: &Geometry, bytes: &mut [u8]) -> opencv::R
                     }
                 }
                 _ => {
-                    copy_rows(luma, &planes[0], bytes);
-                    copy_rows(chroma.u, &planes[1], bytes);
-                    copy_rows(chroma.v, &planes[2], bytes);
+                    fill(&planes[0], bytes, luma);
+                    fill(&planes[1], bytes, chroma.u);
+                    fill(&planes[2], bytes, chroma.v);
                 }
             }
         }
@@ -75,7 +75,7 @@ pub(super) fn copy(picture: &Mat, to: &Geometry, bytes: &mut [u8]) -> opencv::Re
     let mut rest = picture.data_bytes()?;
     for plane in to.planes().iter().filter(|plane| plane.rows > 0) {
         let (ours, after) = rest.split_at(plane.row_bytes * plane.rows);
-        copy_rows(ours, plane, bytes);
+        fill(plane, bytes, ours);
         rest = after;
     }
     Ok(())
@@ -113,10 +113,8 @@ impl<'a> Chroma<'a> {
 }
 
 /// `from` is tightly packed.
-fn copy_rows(from: &[u8], to: &Plane, bytes: &mut [u8]) {
-    for (row, line) in from.chunks_exact(to.row_bytes).take(to.rows).enumerate() {
-        to.row_mut(bytes, row).copy_from_slice(line);
-    }
+fn fill(plane: &Plane, frame: &mut [u8], from: &[u8]) {
+    plane.fill(frame, from, plane.row_bytes);
 }
 
 /// The same pixels without gaps between rows.

@@ -79,10 +79,7 @@ fn has_rows_downward(picture: &frame::Video) -> bool {
 /// `picture` has the geometry's size and format.
 fn copy_rows(picture: &frame::Video, to: &Geometry, bytes: &mut [u8]) {
     for (at, plane) in to.planes().iter().enumerate().filter(|(_, p)| p.rows > 0) {
-        let (from, stride) = (picture.data(at), picture.stride(at));
-        for row in 0..plane.rows {
-            plane.row_mut(bytes, row).copy_from_slice(&from[row * stride..][..plane.row_bytes]);
-        }
+        plane.fill(bytes, picture.data(at), picture.stride(at));
     }
 }
 

@@ -43,15 +43,16 @@ impl Shared {
 }
 
 impl Feed {
-    /// Switches it on.
+    /// Switches it on. It sees what a simulated camera of the FIFO's name would.
     ///
     /// # Errors
-    /// When there can be no FIFO at `path`.
+    /// When there can be no FIFO at `path`, or no frames of that size.
     pub fn start(path: &Path, size: (u32, u32), fps: Fps, camera: u8) -> anyhow::Result<Self> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let scene = Scene::new(size, &name, camera)?;
         rustix::fs::mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR)
             .with_context(|| path.display().to_string())?;
         let shared = Arc::new(Shared { driver: Mutex::default(), over: AtomicBool::new(false) });
-        let scene = Scene::new(size.0 as usize, size.1 as usize, camera);
         let header = format!("YUV4MPEG2 W{} H{} F{}:1000 Ip A1:1 C420jpeg\n", size.0, size.1, fps.milli());
         let camera = Camera { path: path.to_owned(), header, scene, fps, shared: Arc::clone(&shared) };
         let thread = std::thread::spawn(move || camera.run());

@@ -28,6 +28,9 @@ const KILLED_PATIENCE: Duration = Duration::from_secs(5);
 const BEFORE: Duration = Duration::from_millis(250);
 /// … to so long after the clip is finished.
 const AFTER: Duration = Duration::from_millis(500);
+/// From the window's end to the end of the round, if the clip is there by then: costs are averaged over the same time,
+/// however soon a clip is finished.
+const AFTER_WINDOW: Duration = Duration::from_millis(1500);
 
 /// What was found out.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -142,7 +145,7 @@ fn clips(contender: &mut dyn Contender, plan: &Plan) -> anyhow::Result<(Vec<Roun
         let (label, trigger) = (format!("round-{n}"), MonotonicNs::now());
         contender.trigger(&label)?;
         let clip = contender.clip(&label, trigger + plan.post() + PATIENCE)?;
-        std::thread::sleep(AFTER);
+        (MonotonicNs::now() + AFTER).max(trigger + plan.post() + AFTER_WINDOW).sleep_until();
         let finished = clip.as_ref().map(|clip| clip.finished);
         let files = clip.map(|clip| clip.files.into_values().flatten().collect()).unwrap_or_default();
         rounds.push(Round { trigger, finished, over: MonotonicNs::now(), files });

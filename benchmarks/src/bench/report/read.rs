@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::super::cost::Level;
 use super::super::machine::Machine;
-use super::super::{encode, restart, ring, run};
+use super::super::{encode, peers, restart, ring, run};
 
 /// Every kind, in the order of the page.
 pub const KINDS: [&str; 8] = ["peers", "restart", "scale", "memory", "size", "run", "ring", "encode"];
@@ -67,6 +67,8 @@ impl Content {
 /// See [`Content::Peers`].
 #[derive(Clone, Debug, Deserialize)]
 pub struct Peers {
+    /// What was asked for.
+    pub plan: Option<peers::Plan>,
     /// The first is Preroll.
     pub peers: Vec<Peer>,
 }
@@ -99,6 +101,18 @@ pub struct Peer {
     /// Those that are there more than once.
     #[serde(default)]
     pub duplicated: u64,
+    /// Pictures that don't say which they are.
+    #[serde(default)]
+    pub unreadable: u64,
+    /// Files that can't be played, or not to their end.
+    #[serde(default)]
+    pub broken: Vec<String>,
+    /// What it encodes with, in its own words.
+    #[serde(default)]
+    pub codec: String,
+    /// Frames that cameras dropped around triggers, because nobody took them.
+    #[serde(default)]
+    pub camera_dropped: u64,
     /// The longest time in which no frame was taken from a camera.
     pub hole_worst_ms: Option<f64>,
     /// Moments relative to the trigger, and how long after the one before each frame was taken.

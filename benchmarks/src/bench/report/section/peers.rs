@@ -14,6 +14,7 @@ pub(super) fn section(results: &Peers) -> Section {
         "",
         "frames found",
         "twice",
+        "dropped by cameras",
         "longest hole in capture, ms",
         "memory, MB, average / peak",
         "CPU, % of a core, average / peak",
@@ -23,7 +24,7 @@ pub(super) fn section(results: &Peers) -> Section {
     ]);
     table.best.push((1, Best::Most));
     // Bytes a frame have no best: each encoder's likeness is its own.
-    table.best.extend((3..=7).map(|column| (column, Best::Least)));
+    table.best.extend((4..=8).map(|column| (column, Best::Least)));
     for peer in &measured {
         let found = 100.0 * figure(peer.frames_found) / figure(peer.frames_expected).max(1.0);
         let after = peer.file_after_ms.map_or("–".into(), |after| pair(after.p50, after.p99));
@@ -44,6 +45,7 @@ pub(super) fn section(results: &Peers) -> Section {
                 among_all(Some(found)),
             ),
             (peer.duplicated.to_string(), None),
+            (peer.camera_dropped.to_string(), None),
             (maybe(peer.hole_worst_ms), among_all(peer.hole_worst_ms)),
             level(peer.memory_mb),
             level(peer.cpu_percent),
@@ -63,25 +65,42 @@ pub(super) fn section(results: &Peers) -> Section {
             (one.note.clone(), None),
         ]);
     }
-    let note = |peer: &Peer| match (&peer.not_measured, peer.unfinished) {
-        (Some(why), _) => Some(format!("{} was not measured: {why}", peer.title)),
-        (None, 0) if peer.what.is_empty() => None,
-        (None, 0) => Some(format!("{}: {}", peer.title, peer.what)),
-        (None, never) => {
-            Some(format!("{}: {}. {never} of its clips were never finished", peer.title, peer.what))
-        }
-    };
     let rounds = measured.iter().map(|peer| peer.rounds).max().unwrap_or(0);
+    let cameras = results.plan.as_ref().map_or("Two cameras of the same kind".to_owned(), |plan| {
+        format!(
+            "Two cameras of {} at {} fps, {} ms before a trigger and {} ms after it,",
+            plan.size, plan.fps, plan.pre_ms, plan.post_ms
+        )
+    });
     Section {
         heading: "Beside what one would use instead".into(),
         lead: format!(
-            "Two cameras of the same kind for each, {rounds} triggers, one recorder after the other in one run. In bold is the best of \
+            "{cameras} for each, {rounds} triggers, one recorder after the other in one run. In bold is the best of \
              a column, whoever it is; cost and speed are compared among those that missed no frame."
         ),
         pictures: around_a_trigger(&measured).into_iter().collect(),
         tables: vec![table, killed],
-        notes: results.peers.iter().filter_map(note).collect(),
+        notes: results.peers.iter().map(note).collect(),
     }
+}
+
+/// What one of them is, and what else was seen of it.
+fn note(peer: &Peer) -> String {
+    if let Some(why) = &peer.not_measured {
+        return format!("{} was not measured: {why}", peer.title);
+    }
+    let codec = format!("encoded with {}", peer.codec);
+    let seen = [
+        (!peer.what.is_empty()).then(|| peer.what.clone()),
+        (!peer.codec.is_empty()).then_some(codec),
+        (peer.unfinished > 0).then(|| format!("{} of its clips were never finished", peer.unfinished)),
+        (peer.unreadable > 0)
+            .then(|| format!("{} of its pictures don't say which they are", peer.unreadable)),
+        peer.broken
+            .first()
+            .map(|first| format!("{} of its files have errors, as {first}", peer.broken.len())),
+    ];
+    format!("{}: {}.", peer.title, seen.into_iter().flatten().collect::<Vec<_>>().join("; "))
 }
 
 fn around_a_trigger(peers: &[&Peer]) -> Option<Picture> {

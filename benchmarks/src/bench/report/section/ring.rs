@@ -6,7 +6,15 @@ use crate::bench::ring::{Results, Took};
 
 pub(super) fn section(results: &Results) -> Section {
     let us = |took: &Took| pair(figure(took.p50_ns) / 1e3, figure(took.p99_ns) / 1e3);
-    let mut table = Table::new(&["µs, p50 / p99", "publish", "the copy in it", "ratio, median", "lease"]);
+    let mut table = Table::new(&[
+        "µs, p50 / p99",
+        "publish",
+        "the copy in it",
+        "ratio, median",
+        "memcpy",
+        "ratio, median",
+        "lease",
+    ]);
     let theirs = results.iceoryx2.as_ref();
     for (number, size) in results.sizes.iter().enumerate() {
         let other = theirs.and_then(|theirs| theirs.sizes.get(number)).map(|size| ("iceoryx2", size));
@@ -16,6 +24,8 @@ pub(super) fn section(results: &Results) -> Section {
                 (us(&size.publish), None),
                 (us(&size.copy), None),
                 (format!("{:.3}", size.publish_over_copy), None),
+                (size.memcpy.as_ref().map_or("–".into(), us), None),
+                (size.publish_over_memcpy.map_or("–".into(), |ratio| format!("{ratio:.3}")), None),
                 (us(&size.lease), None),
             ]);
         }
