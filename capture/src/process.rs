@@ -53,7 +53,7 @@ pub fn main(open: Open) -> ExitCode {
     let args = Args::parse();
     log::start(LogFormat::from_name(&args.log_format).unwrap_or_default());
     // An ordinary user may not; then it runs like everything else.
-    let _ = rustix::process::nice(NICE);
+    let _ = rustix::process::setpriority_process(None, NICE);
     match run(&args, open) {
         Ok(()) => ExitCode::from(exit::DONE),
         Err(e) => {

@@ -52,7 +52,10 @@ fn main() -> ExitCode {
     let args = Args::parse();
     log::start(LogFormat::from_name(&args.log_format).unwrap_or_default());
     // An ordinary user may not; then it runs like everything else. The probe gives way to the recorder that asks.
-    let _ = rustix::process::nice(if args.probe { -NICE } else { NICE });
+    let _ = match args.probe {
+        true => rustix::process::nice(-NICE).map(drop),
+        false => rustix::process::setpriority_process(None, NICE),
+    };
     ffmpeg_next::util::log::set_level(ffmpeg_next::util::log::Level::Quiet);
     let done =
         if args.probe { run::probe(&args.runtime_dir) } else { run::run(&args.runtime_dir, args.standby) };

@@ -52,6 +52,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
     let _lock = lock::take(&dir)?;
     limits::raise_descriptors();
+    limits::go_first();
     // A supervisor that was just ending may have cleared it away in between.
     let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
     let mut made = Made { config: &config, dir: &dir, session: None, rings: false, kept: false };

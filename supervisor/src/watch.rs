@@ -32,6 +32,8 @@ use crate::trigger::Desk;
 
 /// How often the loop looks around when nothing happens.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
+/// So many things that have happened are dealt with before anything that is due is started.
+const MOST_AT_ONCE: usize = 256;
 /// A look around that comes later than this has missed something: time in which this loop didn't get its turn, or the
 /// whole machine stood still, is nobody's fault.
 const LATE: Duration = Duration::from_millis(200);
@@ -77,14 +79,22 @@ impl House {
         let mut looked = Instant::now();
         loop {
             self.start_what_is_due();
-            match happening.recv_timeout(self.until_next_start().min(LOOK_AROUND)) {
-                Ok(Event::Signal) => return None,
-                Ok(Event::Request { request: Request::Stop, reply }) => return Some(reply),
-                Ok(event) => self.on(event),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return None,
+            // Nobody is judged while something that was said is not heard yet, unless that makes the look late.
+            let (mut wait, mut heard_all) = (self.until_next_start().min(LOOK_AROUND), false);
+            for _ in 0..MOST_AT_ONCE {
+                match happening.recv_timeout(wait) {
+                    Ok(Event::Signal) => return None,
+                    Ok(Event::Request { request: Request::Stop, reply }) => return Some(reply),
+                    Ok(event) => self.on(event),
+                    Err(RecvTimeoutError::Timeout) => {
+                        heard_all = true;
+                        break;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => return None,
+                }
+                wait = Duration::ZERO;
             }
-            if looked.elapsed() >= LOOK_AROUND {
+            if looked.elapsed() >= if heard_all { LOOK_AROUND } else { LATE } {
                 self.look_around(looked.elapsed());
                 looked = Instant::now();
             }
@@ -355,7 +365,7 @@ impl House {
                 ChildId::Capture(_) => child.camera != CameraState::Opening,
             };
             if let Some(running) = child.running_mut() {
-                if since_last > LATE {
+                if since_last >= LATE {
                     running.forgive(since_last);
                 }
                 if running.since.elapsed() >= restart::HEALTHY_LIFE {

@@ -67,6 +67,26 @@ fn f29_a_crowded_processor_kills_none() {
     assert_patient(&rig, || drop(crowd));
 }
 
+/// How far behind others each of a process's threads comes.
+fn niceness(pid: u32) -> Vec<i32> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let nice = |stat: String| stat.rsplit_once(") ")?.1.split(' ').nth(16)?.parse().ok();
+    // A thread may have ended since.
+    threads.filter_map(|t| nice(std::fs::read_to_string(t.ok()?.path().join("stat")).ok()?)).collect()
+}
+
+#[test]
+fn f29_who_hears_the_captures_comes_no_later_than_they_do() {
+    let rig = Rig::start(TWO_CAMERAS);
+    let supervisor = niceness(rig.supervisor_pid());
+    let [left, right, recorder] = rig.children()[..] else { unreachable!() };
+    for capture in [left, right] {
+        let captures = niceness(capture);
+        assert!(supervisor.iter().max() <= captures.iter().min(), "{supervisor:?} and {captures:?}");
+        assert!(captures.iter().max() <= niceness(recorder).iter().min(), "{captures:?}");
+    }
+}
+
 #[test]
 fn f28_the_supervisor_is_the_last_that_the_kernel_would_choose() {
     let rig = Rig::start(TWO_CAMERAS);
