@@ -101,6 +101,10 @@ fn of_size(
             point.wakeups_cpu_percent = Some(copies::paced(count, NO_PIXELS, fps, plan.seconds / 2.0)?);
         }
         search.tried(count, point.held);
+        if point.frames == 0 {
+            // It takes minutes not to come up, and is no matter of one bad moment.
+            search.tried(count, false);
+        }
         say(&point);
         points.push(point);
     }
