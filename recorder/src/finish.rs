@@ -269,10 +269,17 @@ fn manifest(set: &[Footage], cameras: BTreeMap<Name, CameraClip>) -> Option<Mani
             ));
         }
         if let [first, .., last] = &camera.made_by[..] {
-            notes.push(format!(
-                "camera {name}: the codec changed on the way, from {} to {}",
-                first.codec, last.codec
-            ));
+            let preset = |made_by: &FileMaker| made_by.preset.clone().unwrap_or_default();
+            notes.push(match first.codec == last.codec {
+                true => {
+                    let (from, to) = (preset(first), preset(last));
+                    format!("camera {name}: the encoder's preset changed on the way, from {from} to {to}")
+                }
+                false => {
+                    let (from, to) = (first.codec, last.codec);
+                    format!("camera {name}: the codec changed on the way, from {from} to {to}")
+                }
+            });
         }
     }
     Some(Manifest {

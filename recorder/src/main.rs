@@ -10,6 +10,7 @@ mod container;
 mod disk;
 mod encode;
 mod finish;
+mod haste;
 mod hold;
 mod journal;
 mod part;

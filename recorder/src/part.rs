@@ -131,7 +131,11 @@ impl OpenPart {
     /// the encoder keeps frames back.
     pub(crate) fn add<P: Pixels + 'static>(&mut self, pixels: P, row: &Row) -> Result<(), PartError> {
         let (choice, path) = (&self.choice, self.tape.path.display());
-        failpoint::pass("encoder.encode", format_args!("{} {} {path}", choice.codec, choice.encoder));
+        let preset = choice.preset.as_deref().unwrap_or_default();
+        failpoint::pass(
+            "encoder.encode",
+            format_args!("{} {} {preset} {path}", choice.codec, choice.encoder),
+        );
         let pts = pts_us(row.moment.t_capture, self.base_ns);
         self.tape.inside.push_back(*row);
         let mut failed = None;

@@ -71,6 +71,13 @@ pub(crate) fn reader_bit() -> ReaderBit {
     ReaderBit::new(1).unwrap_or(ReaderBit::RECORDER)
 }
 
+/// The same encoder at the next faster preset, if there is one.
+pub(crate) fn faster(than: &EncoderChoice) -> Option<EncoderChoice> {
+    let preset = than.preset.as_deref()?;
+    let place = PRESETS.iter().position(|p| *p == preset)?;
+    Some(EncoderChoice { preset: Some(PRESETS.get(place.checked_sub(1)?)?.to_string()), ..than.clone() })
+}
+
 /// What to go by until the probe has spoken: a trigger may come first.
 pub(crate) fn unprobed(config: &Config) -> CodecVerdict {
     let choice = |codec: Codec| {

@@ -211,6 +211,8 @@ impl Desk {
                 ring,
                 verdict: Arc::clone(verdict),
                 quality: config.recording.codec_quality,
+                may_hurry: config.recording.preset.is_none(),
+                reports: reports.clone(),
                 jobs,
                 finishing: footage.clone(),
                 pulse: Arc::clone(pulse),
@@ -371,6 +373,7 @@ impl Desk {
             reader: None,
             verdict: &get(&self.verdict),
             quality: 0,
+            may_hurry: false,
             warm: None,
         };
         let footage = crate::take::Take::begin(&folder, plan, camera, hold, studio).wrap();

@@ -16,9 +16,11 @@ use proto::time::MonotonicNs;
 use crate::account::{Evidence, Wanted};
 use crate::disk;
 use crate::encode::{EncoderSetup, WarmEncoder};
+use crate::haste::Haste;
 use crate::hold::Hold;
 use crate::journal::{PartHeader, PartReason, Row};
 use crate::part::{self, Abandoned, OpenPart, PartError};
+use crate::probe;
 
 /// How long after its window a clip waits for a camera that has fallen silent: long enough for a capture to be
 /// restarted, which then tells exactly how many frames were missed.
@@ -40,6 +42,9 @@ pub(crate) struct Take {
     quality: u8,
     /// Position in the verdict's chain.
     codec: usize,
+    /// No preset was asked for: one that is too slow may be changed for a faster one.
+    may_hurry: bool,
+    haste: Haste,
     /// What an earlier recorder left has been read.
     resumed: bool,
     part: Option<OpenPart>,
@@ -78,6 +83,8 @@ enum Files {
 pub(crate) enum Step {
     /// A frame was encoded.
     Encoded,
+    /// A frame was encoded, too slowly: from here on the take has a faster encoder.
+    Hurried { from: EncoderChoice, to: EncoderChoice },
     /// Frames were given up, or another encoder is to be tried: there may be more to do at once.
     Moved,
     /// The next frame isn't there yet.
@@ -119,6 +126,8 @@ pub(crate) struct Studio<'a> {
     pub(crate) reader: Option<&'a RingReader>,
     pub(crate) verdict: &'a CodecVerdict,
     pub(crate) quality: u8,
+    /// No preset was asked for.
+    pub(crate) may_hurry: bool,
     /// An encoder that is open already.
     pub(crate) warm: Option<WarmEncoder>,
 }
@@ -145,6 +154,8 @@ impl Take {
             verdict: studio.verdict.clone(),
             quality: studio.quality,
             codec: 0,
+            may_hurry: studio.may_hurry,
+            haste: Haste::default(),
             resumed: false,
             part: None,
             warm: studio.warm,
@@ -328,10 +339,36 @@ impl Take {
                 self.files = Files::Fine;
                 self.written.push(moment);
                 self.next += 1;
-                Step::Encoded
+                self.hurry(reader.ring()).unwrap_or(Step::Encoded)
             }
             Err(e) => self.recover(&e),
         }
+    }
+
+    /// Goes on with a faster encoder, in a file of its own, before the ring overtakes this take: a clip of two files is better
+    /// than one with frames missing.
+    fn hurry(&mut self, ring: &Ring) -> Option<Step> {
+        let (behind, spec) = ((ring.head() + 1).saturating_sub(self.next), ring.spec());
+        let slots = spec.size.slots() as u64;
+        let too_slow = self.haste.is_too_slow(behind, slots, disk::waited(), spec.fps.period());
+        let choice = self.verdict.chain.get(self.codec).filter(|_| too_slow && self.may_hurry)?;
+        let (from, to) = (choice.clone(), probe::faster(choice)?);
+        tracing::warn!(
+            "clip {}: camera {}: {} at preset {} is too slow just now ({behind} frames behind, of {slots} that the ring \
+             holds); going on at {}, in another file",
+            self.plan.clip_id,
+            self.camera.name,
+            from.encoder,
+            from.preset.as_deref().unwrap_or_default(),
+            to.preset.as_deref().unwrap_or_default()
+        );
+        if let Some(Err(e)) = self.part.as_mut().map(OpenPart::finish) {
+            return Some(self.recover(&e));
+        }
+        (self.part, self.warm, self.haste) = (None, None, Haste::default());
+        self.next_part_is = PartReason::CodecChange;
+        self.verdict.chain[self.codec] = to.clone();
+        Some(Step::Hurried { from, to })
     }
 
     /// Gives up the frames that the ring no longer holds, and goes on at `at_least`.

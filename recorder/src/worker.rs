@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use proto::clip::{Plan, PlannedCamera};
+use proto::clip::{EncoderChoice, Plan, PlannedCamera};
+use proto::messages::{RecorderReport, Reports};
 use proto::name::Name;
 use proto::ring::{ReaderBit, Ring, RingReader, SegmentName};
 use proto::time::MonotonicNs;
@@ -43,6 +44,9 @@ pub(crate) struct Worker {
     pub(crate) ring: Option<Arc<Ring>>,
     pub(crate) verdict: SharedVerdict,
     pub(crate) quality: u8,
+    /// No preset was asked for.
+    pub(crate) may_hurry: bool,
+    pub(crate) reports: Reports<RecorderReport>,
     pub(crate) jobs: Receiver<Job>,
     pub(crate) finishing: Sender<Finishing>,
     pub(crate) pulse: Arc<Pulse>,
@@ -82,6 +86,7 @@ impl Worker {
                         reader: reader.as_ref(),
                         verdict: &verdict,
                         quality: self.quality,
+                        may_hurry: self.may_hurry,
                         warm: warm.take(),
                     };
                     takes.push(Take::begin(&folder, plan, camera, hold, studio));
@@ -125,6 +130,22 @@ impl Worker {
         warm.filter(|w| *w.setup() == setup).or_else(|| WarmEncoder::open(setup))
     }
 
+    /// What was too slow for one clip is not tried with the next.
+    fn change_preset(&self, from: &EncoderChoice, to: EncoderChoice) {
+        let mut verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another camera may have been first.
+        let Some(choice) = verdict.chain.iter_mut().find(|choice| *choice == from) else { return };
+        let preset = to.preset.clone().unwrap_or_default();
+        *choice = to;
+        for trial in verdict.trials.iter_mut().filter(|trial| trial.choice == *from) {
+            trial.verdict = format!("was too slow in a clip: {preset} since");
+        }
+        // Before the probe has spoken nothing is known that others could go by.
+        if !verdict.trials.is_empty() {
+            self.reports.send(RecorderReport::Codecs(verdict.clone()));
+        }
+    }
+
     fn move_on(&self, takes: &mut Vec<Take>, reader: Option<&RingReader>) {
         takes.sort_by_key(Take::next);
         let head = reader.map_or(0, |r| r.ring().head());
@@ -136,6 +157,12 @@ impl Worker {
                 Step::Encoded => {
                     moved = true;
                     self.pulse.encoded();
+                    break;
+                }
+                Step::Hurried { from, to } => {
+                    moved = true;
+                    self.pulse.encoded();
+                    self.change_preset(&from, to);
                     break;
                 }
                 Step::Moved => {

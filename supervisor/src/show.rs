@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use proto::clip::CodecVerdict;
+use proto::clip::{CodecVerdict, EncoderChoice};
 use proto::stats::{CameraStats, ProcessStats, Stats};
 
 /// `supervisor status`.
@@ -92,7 +92,11 @@ pub(crate) fn codecs(verdict: &CodecVerdict) -> String {
         ]);
     }
     let mut text = table(&rows);
-    let chain: Vec<String> = verdict.chain.iter().map(|c| format!("{} ({})", c.codec, c.encoder)).collect();
+    let shown = |choice: &EncoderChoice| {
+        let preset = choice.preset.as_ref().map_or(String::new(), |preset| format!(", {preset}"));
+        format!("{} ({}{preset})", choice.codec, choice.encoder)
+    };
+    let chain: Vec<String> = verdict.chain.iter().map(shown).collect();
     let _ = writeln!(text, "\nin use: {}", chain.first().map_or("none yet", |c| c));
     if chain.len() > 1 {
         let _ = writeln!(text, "if it fails: {}", chain[1..].join(", then "));

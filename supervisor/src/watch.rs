@@ -198,7 +198,12 @@ impl House {
                 }
             }
             Report::Recorder(RecorderReport::Codecs(verdict)) => {
+                let first = |verdict: &CodecVerdict| verdict.chain.first().cloned();
+                let as_before = self.verdict.as_ref().map(first) == Some(first(&verdict));
                 self.verdict = Some(verdict);
+                if !as_before {
+                    self.cool_standby();
+                }
                 self.save();
                 self.write_session();
             }
@@ -208,6 +213,14 @@ impl House {
             Report::Recorder(RecorderReport::ClipLost { folder }) => {
                 self.desk.finish(&folder);
             }
+        }
+    }
+
+    /// What encoders it has open are no longer those that it would need.
+    fn cool_standby(&mut self) {
+        let standby = self.children.iter_mut().find(|child| child.id == ChildId::Standby);
+        if let Some(running) = standby.and_then(Child::running_mut) {
+            running.warm = false;
         }
     }
 

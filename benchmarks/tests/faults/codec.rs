@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::rig::{Rig, TWO_CAMERAS, clip_of, list, manifest, no_failpoints, process};
+use rustix::process::Signal;
+
+use crate::rig::{Rig, TWO_CAMERAS, clip_of, kill, list, manifest, no_failpoints, process};
 
 /// The codecs of a camera's files, in order.
 fn codecs(clip: &Value, camera: &str) -> Vec<Value> {
@@ -60,6 +62,44 @@ fn f13_one_crash_is_no_reason_to_give_a_codec_up() {
     assert_eq!(codecs(&manifest(&clip_of(&answer)), "left"), ["H264"]);
     rig.assert_complete();
     assert_eq!(rig.stats()["recorder"]["codec"], "H264");
+}
+
+#[test]
+fn f29_a_clip_whose_encoder_is_too_slow_goes_on_at_a_faster_preset_and_loses_no_frame() {
+    if no_failpoints() {
+        return;
+    }
+    let rig = Rig::start(&TWO_CAMERAS.replace("reserve_ms: 4000", "reserve_ms: 600"));
+    let preset = rig.stats()["recorder"]["preset"].as_str().unwrap().to_owned();
+    if preset == "ultrafast" {
+        println!("skipped: this machine has no time for more than ultrafast as it is");
+        return;
+    }
+    // As on a machine that has got busy since: 25 frames a second of the camera's 60.
+    rig.arm(&format!("encoder.encode:libx264 {preset} :/left=sleep(40)*9999"));
+    let answer = rig.command(&["trigger", "--wait", "--post-ms", "3000"]).code(0).json();
+    let manifest = manifest(&clip_of(&answer));
+    assert_eq!(manifest["complete"], true, "{manifest:#}");
+    let presets = |clip: &Value, camera: &str| -> Vec<Value> {
+        list(&clip["cameras"][camera], "made_by").iter().map(|maker| maker["preset"].clone()).collect()
+    };
+    let [first, second] = &presets(&manifest, "left")[..] else { panic!("{manifest:#}") };
+    assert!(*first == preset && second != first, "{manifest:#}");
+    assert_eq!(presets(&manifest, "right"), [preset.as_str()], "it was not too slow");
+    let faster = second.as_str().unwrap();
+    let says = format!("camera left: the encoder's preset changed on the way, from {preset} to {faster}");
+    assert!(list(&manifest, "notes").contains(&says.into()), "{manifest:#}");
+    rig.assert_complete();
+    // The next clip begins with it, whoever records it.
+    rig.await_stats("the supervisor to know", |stats| stats["recorder"]["preset"] == *second);
+    kill(rig.pid_of("recorder"), Signal::KILL);
+    let answer = rig.command(&["trigger", "--wait"]).code(0).json();
+    let next = crate::rig::manifest(&clip_of(&answer));
+    assert_eq!(presets(&next, "left"), [faster], "{next:#}");
+    assert_eq!(presets(&next, "right"), [faster], "{next:#}");
+    let codecs = rig.command(&["codecs"]).code(0).stdout;
+    assert!(codecs.contains("was too slow in a clip"), "{codecs}");
+    rig.assert_complete();
 }
 
 #[test]
