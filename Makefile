@@ -3,13 +3,14 @@
 
 CARGO ?= cargo
 
-.PHONY: help deps build demo faults nemesis kills test lint loom fuzz clean
+.PHONY: help deps build demo faults nemesis kills report test lint loom fuzz clean
 
 help:
 	@echo 'make demo    the main job, for real, in a minute: records a clip, kills the recorder in the middle'
 	@echo 'make faults  everything that is done to it, tried once, in a few minutes (part of make test)'
 	@echo 'make nemesis a random victim every few seconds, for half an hour: MINUTES=30 SEED=… VICTIMS=… OUTPUT=file.json'
 	@echo 'make kills   the recorder killed a hundred times: what it costs, in frames and time; KILLS=500 SEED=…'
+	@echo 'make report  the results in docs/benchmarks as pictures, and as one page in target/report.html'
 	@echo 'make build   release executables, in target/release'
 	@echo 'make test    all tests'
 	@echo 'make lint    formatting and clippy'
@@ -47,6 +48,10 @@ KILLS ?= 100
 kills: build
 	@target/release/nemesis --victims recorder-killed --blows $(KILLS) --every-ms 1300-2500 \
 		--trigger-every-ms 300-1500 --seed $(or $(SEED),1) $(if $(OUTPUT),--output $(OUTPUT))
+
+# What docs/benchmarks.md shows, drawn anew from the results beside it; and all of it as one page.
+report: build
+	@target/release/benchmark report docs/benchmarks/*.json --output target/report.html --pictures docs/benchmarks
 
 # The end-to-end tests run the executables, so those are built first.
 test: deps loom

@@ -270,7 +270,8 @@ fn manifest(set: &[Footage], cameras: BTreeMap<Name, CameraClip>) -> Option<Mani
         }
         if let [first, .., last] = &camera.made_by[..] {
             let preset = |made_by: &FileMaker| made_by.preset.clone().unwrap_or_default();
-            notes.push(match first.codec == last.codec {
+            let by_the_same = first.codec == last.codec && first.encoder == last.encoder;
+            notes.push(match by_the_same && first.preset != last.preset {
                 true => {
                     let (from, to) = (preset(first), preset(last));
                     format!("camera {name}: the encoder's preset changed on the way, from {from} to {to}")

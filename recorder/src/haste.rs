@@ -5,10 +5,12 @@
 
 use std::time::Duration;
 
+use proto::ring::RingSpec;
+
 /// Over so many frames it is seen whether a take catches up. A key frame, or another process's moment, is longer than one.
 const OVER: u32 = 4;
-/// With less than this part of the ring left before the oldest frame that is needed is written over, there is danger.
-const DANGER: u64 = 6;
+/// With less than half of the reserve left before the next frame is written over there is danger; but not with more than this.
+const AT_EASE: Duration = Duration::from_millis(250);
 
 /// What is known of a take's haste.
 #[derive(Debug, Default)]
@@ -24,15 +26,9 @@ struct Mark {
 }
 
 impl Haste {
-    /// After a frame was encoded: so many frames of the ring's `slots` are still to be encoded, and this thread has waited
-    /// so long for the disk so far. Says whether a faster encoder would be better.
-    pub(crate) fn is_too_slow(
-        &mut self,
-        behind: u64,
-        slots: u64,
-        waited: Duration,
-        period: Duration,
-    ) -> bool {
+    /// After a frame was encoded: so many of the frames in the ring are still to be encoded, and this thread has waited so
+    /// long for the disk so far. Says whether a faster encoder would be better.
+    pub(crate) fn is_too_slow(&mut self, behind: u64, ring: &RingSpec, waited: Duration) -> bool {
         let now = Mark { behind, waited };
         let from = *self.from.get_or_insert(now);
         self.frames += 1;
@@ -40,45 +36,67 @@ impl Haste {
             return false;
         }
         *self = Self { from: Some(now), frames: 1 };
-        let kept_by_the_disk = waited.saturating_sub(from.waited) > period;
-        let in_danger = slots.saturating_sub(behind) * DANGER <= slots;
-        !kept_by_the_disk && in_danger && behind >= from.behind
+        let kept_by_the_disk = waited.saturating_sub(from.waited) > ring.fps.period();
+        let room = (ring.size.slots() as u64).saturating_sub(behind);
+        let danger =
+            (ring.size.reserve_slots as u64 / 2).min(ring.fps.frames_in(proto::time::nanos(AT_EASE)));
+        !kept_by_the_disk && room <= danger && behind >= from.behind
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proto::frame::{Fps, Geometry, PixelFormat};
+    use proto::ring::RingSize;
+
     use super::*;
 
-    const PERIOD: Duration = Duration::from_millis(16);
+    /// 60 slots of 60 frames a second, 20 of them the reserve: danger begins with room for 10.
+    fn ring() -> RingSpec {
+        let geometry = Geometry::new(64, 64, PixelFormat::I420).unwrap();
+        let size = RingSize { pre_roll_slots: 38, reserve_slots: 20, lease_slots: 2 };
+        RingSpec { geometry, fps: Fps::new(60.0).unwrap(), size }
+    }
 
-    /// After which of these frames, each so far behind in a ring of 60, it is found too slow.
-    fn too_slow_after(behind: &[u64]) -> Option<usize> {
+    /// After which of these frames, each so far behind, it is found too slow.
+    fn too_slow_after(ring: &RingSpec, behind: &[u64]) -> Option<usize> {
         let mut haste = Haste::default();
-        behind.iter().position(|&behind| haste.is_too_slow(behind, 60, Duration::ZERO, PERIOD))
+        behind.iter().position(|&behind| haste.is_too_slow(behind, ring, Duration::ZERO))
     }
 
     #[test]
     fn one_that_catches_up_is_never_too_slow_however_far_behind_it_began() {
-        assert_eq!(too_slow_after(&[58, 58, 58, 57, 57, 57, 56, 56, 56, 56, 55, 55, 55]), None);
+        let catches_up = [58, 58, 58, 57, 57, 57, 56, 56, 56, 56, 55, 55, 55];
+        assert_eq!(too_slow_after(&ring(), &catches_up), None);
     }
 
     #[test]
     fn one_that_falls_behind_is_too_slow_when_the_ring_is_about_to_overtake_it() {
-        assert_eq!(too_slow_after(&[40, 41, 42, 43, 44, 45, 46, 47, 48]), None, "there is room");
-        assert_eq!(too_slow_after(&[40, 42, 44, 46, 48, 50, 52, 54, 56]), Some(8));
+        assert_eq!(too_slow_after(&ring(), &[40, 41, 42, 43, 44, 45, 46, 47, 48]), None, "there is room");
+        assert_eq!(too_slow_after(&ring(), &[40, 42, 44, 46, 48, 50, 52, 54, 56]), Some(8));
         assert_eq!(
-            too_slow_after(&[55, 55, 55, 55, 55]),
+            too_slow_after(&ring(), &[55, 55, 55, 55, 55]),
             Some(4),
-            "as fast as the camera is not enough here"
+            "as fast as the camera is too slow"
         );
+    }
+
+    #[test]
+    fn a_long_pre_roll_is_no_danger_and_a_long_reserve_is_ease() {
+        let size = RingSize { pre_roll_slots: 600, reserve_slots: 240, ..ring().size };
+        let ring = RingSpec { size, ..ring() };
+        // Ten seconds behind at its beginning, as it should be, with four seconds of room; then half a second.
+        assert_eq!(too_slow_after(&ring, &[600, 600, 600, 600, 600, 600]), None);
+        assert_eq!(too_slow_after(&ring, &[812, 812, 812, 812, 812, 812]), None);
+        assert_eq!(too_slow_after(&ring, &[828, 828, 828, 828, 828, 828]), Some(4));
     }
 
     #[test]
     fn a_disk_that_kept_it_is_not_the_encoder() {
         let mut haste = Haste::default();
-        let slow: Vec<u64> = [50, 52, 54, 56, 58].to_vec();
-        let waiting = |frame: usize| PERIOD * u32::try_from(frame).unwrap();
-        assert!(!slow.iter().enumerate().any(|(n, b)| haste.is_too_slow(*b, 60, waiting(n), PERIOD)));
+        let ring = ring();
+        let waiting = |frame: usize| ring.fps.period() * u32::try_from(frame).unwrap();
+        let slow = [50, 52, 54, 56, 58];
+        assert!(!slow.iter().enumerate().any(|(n, b)| haste.is_too_slow(*b, &ring, waiting(n))));
     }
 }

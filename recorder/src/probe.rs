@@ -71,11 +71,22 @@ pub(crate) fn reader_bit() -> ReaderBit {
     ReaderBit::new(1).unwrap_or(ReaderBit::RECORDER)
 }
 
-/// The same encoder at the next faster preset, if there is one.
-pub(crate) fn faster(than: &EncoderChoice) -> Option<EncoderChoice> {
-    let preset = than.preset.as_deref()?;
-    let place = PRESETS.iter().position(|p| *p == preset)?;
-    Some(EncoderChoice { preset: Some(PRESETS.get(place.checked_sub(1)?)?.to_string()), ..than.clone() })
+/// The same encoder at the fastest preset, if it is at another one now.
+pub(crate) fn fastest(choice: &EncoderChoice) -> Option<EncoderChoice> {
+    let [fastest, slower @ ..] = PRESETS;
+    let preset = choice.preset.as_deref()?;
+    slower.contains(&preset).then(|| EncoderChoice { preset: Some(fastest.to_owned()), ..choice.clone() })
+}
+
+/// What another knows; but where we have had to hurry since, what we have hurried to.
+pub(crate) fn merged(mut known: CodecVerdict, own: &CodecVerdict) -> CodecVerdict {
+    for choice in &mut known.chain {
+        let hurried = |fastest: &EncoderChoice| own.chain.contains(fastest) && !own.chain.contains(choice);
+        if let Some(hurried) = fastest(choice).filter(hurried) {
+            *choice = hurried;
+        }
+    }
+    known
 }
 
 /// What to go by until the probe has spoken: a trigger may come first.

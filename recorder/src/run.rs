@@ -73,8 +73,8 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
                     // It may be one step down the chain from ours.
                     Some(known) => {
                         probing = true;
-                        known_by_now.store(true, Ordering::Release);
-                        set(&verdict, known);
+                        let ours = known_by_now.swap(true, Ordering::AcqRel).then(|| get(&verdict));
+                        set(&verdict, ours.map_or(known.clone(), |ours| probe::merged(known, &ours)));
                         reports.send(RecorderReport::Codecs(get(&verdict)));
                     }
                     // Another supervisor has adopted us: it wants to know what we know, as soon as we do.

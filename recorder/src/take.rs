@@ -348,24 +348,24 @@ impl Take {
     /// Goes on with a faster encoder, in a file of its own, before the ring overtakes this take: a clip of two files is better
     /// than one with frames missing.
     fn hurry(&mut self, ring: &Ring) -> Option<Step> {
-        let (behind, spec) = ((ring.head() + 1).saturating_sub(self.next), ring.spec());
-        let slots = spec.size.slots() as u64;
-        let too_slow = self.haste.is_too_slow(behind, slots, disk::waited(), spec.fps.period());
+        let behind = (ring.head() + 1).saturating_sub(self.next);
+        let too_slow = self.haste.is_too_slow(behind, ring.spec(), disk::waited());
         let choice = self.verdict.chain.get(self.codec).filter(|_| too_slow && self.may_hurry)?;
-        let (from, to) = (choice.clone(), probe::faster(choice)?);
+        let (from, to) = (choice.clone(), probe::fastest(choice)?);
         tracing::warn!(
-            "clip {}: camera {}: {} at preset {} is too slow just now ({behind} frames behind, of {slots} that the ring \
+            "clip {}: camera {}: {} at preset {} is too slow just now ({behind} frames behind, of {} that the ring \
              holds); going on at {}, in another file",
             self.plan.clip_id,
             self.camera.name,
             from.encoder,
             from.preset.as_deref().unwrap_or_default(),
+            ring.spec().size.slots(),
             to.preset.as_deref().unwrap_or_default()
         );
         if let Some(Err(e)) = self.part.as_mut().map(OpenPart::finish) {
             return Some(self.recover(&e));
         }
-        (self.part, self.warm, self.haste) = (None, None, Haste::default());
+        (self.part, self.warm) = (None, None);
         self.next_part_is = PartReason::CodecChange;
         self.verdict.chain[self.codec] = to.clone();
         Some(Step::Hurried { from, to })
@@ -378,6 +378,7 @@ impl Take {
             self.given_up.push((sequence, cause));
         }
         self.next = to;
+        self.haste = Haste::default();
     }
 
     /// Frames were overwritten before they could be recorded: because the disk kept us, or because we were slow?
@@ -444,6 +445,8 @@ impl Take {
         let part = match self.part.take() {
             Some(part) => part,
             None => {
+                // What went before says nothing of this one.
+                self.haste = Haste::default();
                 let workshop = self.folder.join(WORKSHOP);
                 disk::ask(|| storage::no_link_to(&self.folder))
                     .map_err(|e| PartError::Disk { path: workshop.clone(), source: e.into() })?;

@@ -140,7 +140,7 @@ impl Worker {
         for trial in verdict.trials.iter_mut().filter(|trial| trial.choice == *from) {
             trial.verdict = format!("was too slow in a clip: {preset} since");
         }
-        // Before the probe has spoken nothing is known that others could go by.
+        // Nothing was tried, not yet or in vain: then every recorder begins with the same guess.
         if !verdict.trials.is_empty() {
             self.reports.send(RecorderReport::Codecs(verdict.clone()));
         }

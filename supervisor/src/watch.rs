@@ -32,8 +32,8 @@ use crate::trigger::Desk;
 
 /// How often the loop looks around when nothing happens.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
-/// So many things that have happened are dealt with before anything that is due is started.
-const MOST_AT_ONCE: usize = 256;
+/// All that was said comes before anybody is judged by it, but a look is not put off for longer than this.
+const HEARING: Duration = Duration::from_millis(150);
 /// A look around that comes later than this has missed something: time in which this loop didn't get its turn, or the
 /// whole machine stood still, is nobody's fault.
 const LATE: Duration = Duration::from_millis(200);
@@ -79,23 +79,21 @@ impl House {
         let mut looked = Instant::now();
         loop {
             self.start_what_is_due();
-            // Nobody is judged while something that was said is not heard yet, unless that makes the look late.
-            let (mut wait, mut heard_all) = (self.until_next_start().min(LOOK_AROUND), false);
-            for _ in 0..MOST_AT_ONCE {
-                match happening.recv_timeout(wait) {
-                    Ok(Event::Signal) => return None,
-                    Ok(Event::Request { request: Request::Stop, reply }) => return Some(reply),
-                    Ok(event) => self.on(event),
-                    Err(RecvTimeoutError::Timeout) => {
-                        heard_all = true;
-                        break;
-                    }
-                    Err(RecvTimeoutError::Disconnected) => return None,
+            let late = looked.elapsed() >= LOOK_AROUND;
+            let wait = if late { Duration::ZERO } else { self.until_next_start().min(LOOK_AROUND) };
+            let heard_all = match happening.recv_timeout(wait) {
+                Ok(Event::Signal) => return None,
+                Ok(Event::Request { request: Request::Stop, reply }) => return Some(reply),
+                Ok(event) => {
+                    self.on(event);
+                    false
                 }
-                wait = Duration::ZERO;
-            }
-            if looked.elapsed() >= if heard_all { LOOK_AROUND } else { LATE } {
-                self.look_around(looked.elapsed());
+                Err(RecvTimeoutError::Timeout) => true,
+                Err(RecvTimeoutError::Disconnected) => return None,
+            };
+            let since_last = looked.elapsed();
+            if since_last >= if heard_all { LOOK_AROUND } else { HEARING } {
+                self.look_around(since_last);
                 looked = Instant::now();
             }
         }
@@ -219,9 +217,13 @@ impl House {
     /// What encoders it has open are no longer those that it would need.
     fn cool_standby(&mut self) {
         let standby = self.children.iter_mut().find(|child| child.id == ChildId::Standby);
-        if let Some(running) = standby.and_then(Child::running_mut) {
-            running.warm = false;
+        let Some(running) = standby.and_then(Child::running_mut).filter(|running| running.warm) else {
+            return;
+        };
+        if let Some(orders) = &running.orders {
+            orders.to_recorder(RecorderOrder::Cool);
         }
+        running.warm = false;
     }
 
     /// While clips are being recorded the standby has the encoders open that it would need; before that they would only
@@ -378,7 +380,7 @@ impl House {
                 ChildId::Capture(_) => child.camera != CameraState::Opening,
             };
             if let Some(running) = child.running_mut() {
-                if since_last >= LATE {
+                if since_last > LATE {
                     running.forgive(since_last);
                 }
                 if running.since.elapsed() >= restart::HEALTHY_LIFE {

@@ -1,6 +1,6 @@
 //! What frames cost at the very least: each has to be written once, and what is in it comes from somewhere. So: processes
-//! that do nothing but copy a picture of their own into the next place of as much shared memory as a ring has, at the
-//! camera's pace; and how much of that a machine can do at all.
+//! that do nothing but copy a picture of their own into the next place of as much shared memory as a ring has, as captures
+//! do and at the camera's pace; and how much of that a machine can do at all.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -10,6 +10,7 @@ use anyhow::{Context, ensure};
 use proto::frame::{Before, Fps, Geometry, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::name::Name;
+use proto::nontemporal;
 use proto::ring::{Ring, RingSize, RingSpec, SegmentName};
 use proto::time::MonotonicNs;
 use rustix::time::ClockId;
@@ -126,7 +127,7 @@ impl Memory {
 
     fn copy(&mut self, number: u64) -> anyhow::Result<()> {
         let mut slot = self.writer.slot().context("no slot is free")?;
-        slot.bytes_mut().copy_from_slice(&self.picture);
+        nontemporal::copy(slot.bytes_mut(), &self.picture);
         slot.publish(number, MonotonicNs::now(), Before::Nothing);
         Ok(())
     }

@@ -95,7 +95,7 @@ fn publish_at(place: &Place, width: u32, height: u32) -> anyhow::Result<Size> {
             sizing.published(all, copied);
         }
     }
-    // What it holds unread is received; and sent again, until there are as many receipts as publications.
+    // What it holds unread is received; and sent again, until there are nearly as many receipts as publications.
     for frame in frames.iter().cycle().take(FRAMES / HELD) {
         loop {
             let leasing = Instant::now();

@@ -100,10 +100,10 @@ fn of_size(
             point.copies_cpu_percent = Some(copies::paced(count, size, fps, plan.seconds / 2.0)?);
             point.wakeups_cpu_percent = Some(copies::paced(count, NO_PIXELS, fps, plan.seconds / 2.0)?);
         }
-        search.tried(count, point.held);
-        if point.frames == 0 {
+        match point.frames {
             // It takes minutes not to come up, and is no matter of one bad moment.
-            search.tried(count, false);
+            0 => search.is_too_much(count),
+            _ => search.tried(count, point.held),
         }
         say(&point);
         points.push(point);

@@ -1,8 +1,11 @@
-//! Up a ladder until it breaks, then halfway between, again and again: the largest number that holds, in few tries. Pure.
+//! Up a ladder until it breaks, then halfway between, again and again: about the largest number that holds, in few tries,
+//! since a machine that is asked for more than it can takes minutes. Pure.
 
 /// From here on the ladder's steps are even, as far as a person wants to see the curve.
 const EVEN_STEP: u32 = 8;
 const CURVE: u32 = 64;
+/// It is found when no more than this part lies between what holds and what doesn't; or one.
+const NEARLY: u32 = 16;
 
 /// A search for the largest number that holds.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +31,7 @@ impl Search {
             return self.failed_once;
         }
         let next = match self.failed {
+            Some(failed) if failed - self.held <= self.held / NEARLY => return None,
             Some(failed) => self.held + (failed - self.held) / 2,
             None if self.held == 0 => self.least.min(self.most),
             None if self.held < EVEN_STEP => (self.held * 2).min(self.most),
@@ -44,6 +48,11 @@ impl Search {
         } else if self.failed_once.replace(number) == Some(number) {
             (self.failed, self.failed_once) = (Some(number), None);
         }
+    }
+
+    /// The number that was to be tried doesn't hold, for certain.
+    pub fn is_too_much(&mut self, number: u32) {
+        (self.failed, self.failed_once) = (Some(number), None);
     }
 
     /// The largest that has held so far; 0 for none.
@@ -69,10 +78,14 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_found_to_the_camera() {
-        assert_eq!(search(1, 256, |n| n <= 37), (vec![1, 2, 4, 8, 16, 24, 32, 40, 40, 36, 38, 38, 37], 37));
-        for limit in 0..=200 {
+    fn the_limit_is_found_to_the_camera_if_it_is_small_and_nearly_if_it_is_large() {
+        assert_eq!(search(1, 256, |n| n <= 27), (vec![1, 2, 4, 8, 16, 24, 32, 32, 28, 28, 26, 27], 27));
+        for limit in 0..=31 {
             assert_eq!(search(1, 200, |n| n <= limit).1, limit);
+        }
+        for limit in 32..=200 {
+            let found = search(1, 200, |n| n <= limit).1;
+            assert!(found <= limit && limit - found <= limit / NEARLY, "{found} of {limit}");
         }
     }
 
@@ -87,6 +100,20 @@ mod tests {
     fn it_can_begin_where_one_likes_and_goes_down_from_there_too() {
         assert_eq!(search(16, 16, |_| true), (vec![16], 16));
         assert_eq!(search(16, 20, |n| n <= 3), (vec![16, 16, 8, 8, 4, 4, 2, 3], 3));
+    }
+
+    #[test]
+    fn what_is_too_much_for_certain_is_not_tried_again_even_after_a_bad_moment() {
+        let (mut search, mut tried) = (Search::between(16, 24), Vec::new());
+        while let Some(number) = search.next() {
+            assert!(tried.len() < 100, "{tried:?}");
+            tried.push(number);
+            match tried.iter().filter(|n| **n == number).count() {
+                1 => search.tried(number, number < 18),
+                _ => search.is_too_much(number),
+            }
+        }
+        assert_eq!((search.held(), tried), (17, vec![16, 24, 24, 20, 20, 18, 18, 17]));
     }
 
     #[test]
