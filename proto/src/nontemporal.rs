@@ -1,4 +1,4 @@
-//! Copying past the caches, by non-temporal stores. A frame that comes into a ring is read seconds later, or never: it
+//! Copying past the caches, by non-temporal stores. A frame that comes into a ring is read after its pre-roll, or never: it
 //! would only push out of the caches what an encoder has there. And an ordinary store into a line that isn't in a cache
 //! first reads it from memory, to overwrite all of it; without that, copying into a ring takes half the time or less
 //! (`docs/decisions/nontemporal.md`).

@@ -508,4 +508,25 @@ mod tests {
         let small = 320.0 * 192.0 * 1.5;
         assert!((work(&reels) - (40.0 * small + 640.0 * 360.0 * 1.5)).abs() < 1.0);
     }
+
+    #[test]
+    fn what_was_too_slow_is_not_taken_back_by_somebody_who_has_not_heard_of_it() {
+        let choice = |codec, encoder: &str, preset: Option<&str>| EncoderChoice {
+            codec,
+            encoder: encoder.into(),
+            preset: preset.map(Into::into),
+        };
+        let chain = |preset| {
+            let chain =
+                vec![choice(Codec::H264, "libx264", Some(preset)), choice(Codec::Mjpg, "mjpeg", None)];
+            CodecVerdict { chain, ..CodecVerdict::default() }
+        };
+        assert_eq!(merged(chain("medium"), &chain("ultrafast")), chain("ultrafast"));
+        assert_eq!(merged(chain("medium"), &chain("medium")), chain("medium"));
+        // Somebody else has hurried, or has given H264 up.
+        assert_eq!(merged(chain("ultrafast"), &chain("medium")), chain("ultrafast"));
+        let mut mjpg_alone = chain("medium");
+        mjpg_alone.chain.remove(0);
+        assert_eq!(merged(mjpg_alone.clone(), &chain("ultrafast")), mjpg_alone);
+    }
 }

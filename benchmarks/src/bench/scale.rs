@@ -66,58 +66,60 @@ pub struct Series {
     pub points: Vec<Point>,
 }
 
-/// Measures all of it, and says each point as it comes.
+/// Measures all of it, says each point as it comes, and has what is known by then kept: it takes its time, and who ends it
+/// early has the rest.
 ///
 /// # Errors
-/// When not even one camera runs here.
-pub fn measure(plan: &Plan, mut say: impl FnMut(&dyn fmt::Display)) -> anyhow::Result<Results> {
+/// When not even one camera runs here, or what is known can't be kept.
+pub fn measure(
+    plan: &Plan,
+    mut say: impl FnMut(&dyn fmt::Display),
+    keep: impl Fn(&Results) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let machine = Machine::here();
-    let mut series = Vec::new();
+    let cores = machine.cores;
+    let series = Vec::new();
+    let mut results = Results { schema: SCHEMA, kind: "scale".into(), plan: plan.clone(), machine, series };
     for size in &plan.sizes {
         say(&format_args!("{size} at {} fps\n{}", plan.fps, Heading));
-        let one = of_size(size, plan, machine.cores, &mut say)?;
-        say(&format_args!("held: {}; {}\n", one.held, one.bound));
-        series.push(one);
+        let fps = plan.fps;
+        let copy_bytes_per_s =
+            [copies::at_full_speed(size, fps, 1)?, copies::at_full_speed(size, fps, cores)?];
+        let (size, bound) = (size.clone(), String::new());
+        let mut series = Series { size, fps, held: 0, bound, copy_bytes_per_s, points: Vec::new() };
+        let mut search = Search::between(plan.least, plan.most);
+        while let Some(count) = search.next() {
+            let point = try_out(count, &series, plan)?;
+            match point.frames {
+                // It takes minutes not to come up, and is no matter of one bad moment.
+                0 => search.is_too_much(count),
+                _ => search.tried(count, point.held),
+            }
+            say(&point);
+            series.points.push(point);
+            series.held = search.held();
+            series.bound = series.bound();
+            let mut by_now = results.clone();
+            by_now.series.push(series.clone());
+            keep(&by_now)?;
+        }
+        say(&format_args!("held: {}; {}\n", series.held, series.bound));
+        results.series.push(series);
     }
-    Ok(Results { schema: SCHEMA, kind: "scale".into(), plan: plan.clone(), machine, series })
+    Ok(())
 }
 
-fn of_size(
-    size: &str,
-    plan: &Plan,
-    cores: usize,
-    say: &mut impl FnMut(&dyn fmt::Display),
-) -> anyhow::Result<Series> {
-    let fps = plan.fps;
-    let copy_bytes_per_s = [copies::at_full_speed(size, fps, 1)?, copies::at_full_speed(size, fps, cores)?];
-    let mut search = Search::between(plan.least, plan.most);
-    let mut points: Vec<Point> = Vec::new();
-    while let Some(count) = search.next() {
-        let mut point = hold::hold(&Cameras::simulated(count, size, fps), plan.seconds)?;
-        let why = point.why.as_deref().unwrap_or_default();
-        ensure!(count > 1 || point.held || point.frames > 0, "not even one camera: {why}");
-        if point.held {
-            point.copies_cpu_percent = Some(copies::paced(count, size, fps, plan.seconds / 2.0)?);
-            point.wakeups_cpu_percent = Some(copies::paced(count, NO_PIXELS, fps, plan.seconds / 2.0)?);
-        }
-        match point.frames {
-            // It takes minutes not to come up, and is no matter of one bad moment.
-            0 => search.is_too_much(count),
-            _ => search.tried(count, point.held),
-        }
-        say(&point);
-        points.push(point);
+fn try_out(count: u32, series: &Series, plan: &Plan) -> anyhow::Result<Point> {
+    let Series { size, fps, .. } = series;
+    let mut point = hold::hold(&Cameras::simulated(count, size, *fps), plan.seconds)?;
+    let why = point.why.as_deref().unwrap_or_default();
+    ensure!(count > 1 || point.held || point.frames > 0, "not even one camera: {why}");
+    if point.held {
+        let seconds = plan.seconds / 2.0;
+        point.copies_cpu_percent = Some(copies::paced(count, size, *fps, seconds)?);
+        point.wakeups_cpu_percent = Some(copies::paced(count, NO_PIXELS, *fps, seconds)?);
     }
-    let mut series = Series {
-        size: size.into(),
-        fps,
-        held: search.held(),
-        bound: String::new(),
-        copy_bytes_per_s,
-        points,
-    };
-    series.bound = series.bound();
-    Ok(series)
+    Ok(point)
 }
 
 impl Series {

@@ -248,9 +248,8 @@ fn measure(command: Command) -> anyhow::Result<()> {
             print!("{}", report::write(&results, &output, pictures.as_deref())?);
         }
         Command::Scale { size: sizes, fps, seconds, least, most, output } => {
-            let results =
-                scale::measure(&scale::Plan { sizes, fps, seconds, least, most }, |said| println!("{said}"))?;
-            write(output.as_deref(), &results)?;
+            let plan = scale::Plan { sizes, fps, seconds, least, most };
+            scale::measure(&plan, |said| println!("{said}"), |by_now| write(output.as_deref(), by_now))?;
         }
         Command::Memory { cameras, size, fps, pre_roll_ms, output } => {
             let results = memory::measure(cameras, &size, fps, &pre_roll_ms)?;
