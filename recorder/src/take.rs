@@ -365,7 +365,7 @@ impl Take {
         if let Some(Err(e)) = self.part.as_mut().map(OpenPart::finish) {
             return Some(self.recover(&e));
         }
-        (self.part, self.warm) = (None, None);
+        self.part = None;
         self.next_part_is = PartReason::CodecChange;
         self.verdict.chain[self.codec] = to.clone();
         Some(Step::Hurried { from, to })

@@ -35,7 +35,7 @@ pub struct Point {
     pub memory_mb: f64,
     /// Frames that came into the rings.
     pub frames: u64,
-    /// Of all of them together.
+    /// Bytes of frames that came into the rings, all of them together.
     #[serde(default)]
     pub bytes_per_s: f64,
     /// Frames that cameras made and rings did not get.
