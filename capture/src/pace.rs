@@ -1,6 +1,6 @@
 //! When frames are due: absolute deadlines on the camera's own clock, so that no delay adds up.
 
-use proto::frame::{Before, Fps};
+use proto::frame::{Fps, LossBefore};
 use proto::time::MonotonicNs;
 
 /// How many frames a camera's driver keeps for a process that comes late. A process that is later than this has
@@ -23,7 +23,7 @@ pub struct Due {
     /// When it is exposed.
     pub at: MonotonicNs,
     /// Why numbers were passed over.
-    pub before: Before,
+    pub before: LossBefore,
     /// How many were, just now.
     pub lost: u64,
 }
@@ -46,7 +46,7 @@ impl Pace {
         Due {
             source_sequence,
             at: self.due(source_sequence),
-            before: if lost > 0 { Before::CameraDrop } else { Before::Nothing },
+            before: if lost > 0 { LossBefore::CameraDrop } else { LossBefore::Nothing },
             lost,
         }
     }
@@ -93,7 +93,7 @@ mod tests {
     fn a_process_that_is_too_late_has_lost_frames_and_knows_how_many() {
         let mut pace = Pace::opened(ZERO, fps(), ZERO);
         let due = pace.next(MonotonicNs(ZERO.0 + fps().due_ns(20)));
-        assert_eq!((due.source_sequence, due.lost, due.before), (13, 13, Before::CameraDrop));
+        assert_eq!((due.source_sequence, due.lost, due.before), (13, 13, LossBefore::CameraDrop));
         assert_eq!(pace.next(due.at).lost, 0);
     }
 

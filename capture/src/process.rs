@@ -10,10 +10,11 @@ use std::time::Duration;
 use clap::Parser;
 use proto::config::{Backend, Config};
 use proto::exit;
-use proto::frame::{Before, Plane};
+use proto::frame::{LossBefore, Plane};
 use proto::instance::{ChildId, RuntimeDir};
+use proto::link::{self, Link, Reports};
 use proto::log::{self, LogFormat};
-use proto::messages::{self, BEAT, CameraState, CaptureOrder, CaptureReport, Link, Reports};
+use proto::messages::{BEAT, CameraState, CaptureOrder, CaptureReport};
 use proto::name::Name;
 use proto::ring::{Ring, RingWriter};
 use proto::time::MonotonicNs;
@@ -92,7 +93,7 @@ fn run(args: &Args, open: Open) -> anyhow::Result<()> {
         stop: AtomicBool::new(false),
         camera: Mutex::new(CameraState::Opening),
     });
-    let link = messages::link(&dir.rendezvous(&ChildId::Capture(camera.name.clone())))?;
+    let link = link::start(&dir.rendezvous(&ChildId::Capture(camera.name.clone())))?;
     let reports = link.reports.clone();
     stand_beside(link, &watch)?;
     let ring = Ring::open(&dir.segment(&camera.name))?;
@@ -203,8 +204,11 @@ fn capture(
                     }
                 }
                 last_frame = MonotonicNs::now();
-                let before =
-                    if ring_was_full && before == Before::Nothing { Before::RingFull } else { before };
+                let before = if ring_was_full && before == LossBefore::Nothing {
+                    LossBefore::RingFull
+                } else {
+                    before
+                };
                 counters.dropped_by_camera.fetch_add(lost, Ordering::Relaxed);
                 match writer.slot() {
                     Some(mut slot) => {

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 
 use proto::config::{Backend, Episode, SimFaults};
-use proto::frame::{Before, Fps, Geometry};
+use proto::frame::{Fps, Geometry, LossBefore};
 use proto::time::MonotonicNs;
 use std::time::Duration;
 
@@ -149,11 +149,11 @@ impl Source for Sim {
         self.clock.can_deliver(&self.faults, &self.geometry)?;
         let mut due = self.pace.next(MonotonicNs::now());
         if was_stalled {
-            due.before = Before::CameraStall;
+            due.before = LossBefore::CameraStall;
         }
         self.made += 1;
         if self.faults.drop_every.is_some_and(|n| self.made.is_multiple_of(n)) {
-            due = Due { before: Before::CameraDrop, ..self.pace.next(MonotonicNs::now()) };
+            due = Due { before: LossBefore::CameraDrop, ..self.pace.next(MonotonicNs::now()) };
         }
         let mut arrives = due.at;
         if self.faults.jitter_ms > 0 {

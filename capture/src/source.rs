@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proto::config::CameraConfig;
-use proto::frame::Before;
+use proto::frame::LossBefore;
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
 
@@ -36,7 +36,7 @@ pub enum Arrival {
         /// When it was captured, as close to exposure as this source can say.
         t_capture: MonotonicNs,
         /// Why numbers are missing before it, if they are.
-        before: Before,
+        before: LossBefore,
     },
     /// None yet.
     Silence,

@@ -15,7 +15,7 @@ use bench::{Bench, Got, bunny, ffmpeg, make, make_sized, numbers, packed, psnr, 
 use capture::source::{Site, Source, SourceError};
 use file::VideoFile;
 use proto::config::Backend;
-use proto::frame::{Before, PixelFormat};
+use proto::frame::{LossBefore, PixelFormat};
 use proto::time::MonotonicNs;
 
 const CARD: (u32, u32, PixelFormat) = (192, 108, PixelFormat::I420);
@@ -54,7 +54,7 @@ fn a_real_video_arrives_whole_at_its_own_pace() {
     assert!(error.is_none(), "{error:?}");
     assert_eq!(numbers(&got), (0..132).collect::<Vec<_>>());
     assert_eq!(times_ms(&got), (0..132).map(|n| n * 40).collect::<Vec<_>>());
-    assert!(got.iter().all(|g| g.before == Before::Nothing));
+    assert!(got.iter().all(|g| g.before == LossBefore::Nothing));
     assert_pictures(&pictures(&path), &bench, &got);
     assert_eq!(bench.play(open, 1).0.len(), 0, "what has ended stays ended");
 }
@@ -138,7 +138,7 @@ fn a_capture_that_was_away_comes_back_where_the_film_is_by_then() {
             let (got, error) = bench.play(open, 4);
             assert!(error.is_none(), "{name}: {error:?}");
             assert!(got[0].number > 2 * 260 + 130, "{name}: {:?}", numbers(&got));
-            assert_eq!(got[0].before, Before::Nothing);
+            assert_eq!(got[0].before, LossBefore::Nothing);
             for g in &got {
                 assert_eq!(g.t.0, origin.0 + g.number * 40_000_000, "{name}: {:?}", numbers(&got));
             }
@@ -180,7 +180,7 @@ fn a_capture_that_is_held_up_delivers_everything_unless_it_is_too_late() {
         }
         let jump = got[3].number - got[2].number - 1;
         assert_eq!(jump > 0, lost, "{:?}", numbers(&got));
-        assert_eq!(got[3].before == Before::CameraDrop, lost);
+        assert_eq!(got[3].before == LossBefore::CameraDrop, lost);
         for g in &got {
             assert_eq!(g.t.0 - got[0].t.0, g.number * 40_000_000);
         }
@@ -376,7 +376,7 @@ fn a_tail_that_cant_be_decoded_is_lost_or_passed_over() {
     let (got, error) = Bench::file(&path, true, true, CARD, 25.0).play(open, 33);
     assert!(error.is_none(), "{error:?}");
     assert_eq!(numbers(&got), (0..15).chain(20..35).chain(40..43).collect::<Vec<_>>());
-    assert_eq!(got[15].before, Before::CameraDrop);
+    assert_eq!(got[15].before, LossBefore::CameraDrop);
     assert_eq!(times_ms(&got)[15], 800);
 }
 

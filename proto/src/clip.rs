@@ -1,12 +1,12 @@
 //! What is on disk of a clip set: the plan it begins with, the manifest that ends it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::Codec;
 use crate::frame::{Fps, Geometry};
 use crate::name::Name;
 use crate::time::{MonotonicNs, WallAnchor};
@@ -16,7 +16,7 @@ pub const SCHEMA: u32 = 1;
 /// A finished clip set's manifest, in its folder.
 pub const MANIFEST: &str = "manifest.json";
 /// Where a clip set is kept while it is unfinished, in its folder. Gone once the manifest is there.
-pub const WORKSHOP: &str = ".partial";
+pub const PARTIAL_DIR: &str = ".partial";
 /// The plan, in the workshop.
 pub const PLAN: &str = "plan.json";
 /// The first line of `<camera>_timestamps.csv`.
@@ -25,21 +25,22 @@ pub const CSV_HEADER: &str = "camera_id,frame_index,t_capture_monotonic_ns";
 /// A clip set's plan, in its folder.
 #[must_use]
 pub fn plan_path(clip_folder: &Path) -> PathBuf {
-    clip_folder.join(WORKSHOP).join(PLAN)
+    clip_folder.join(PARTIAL_DIR).join(PLAN)
 }
 
-/// The clip folders in a session that have a plan, or are finished and still have an empty workshop, in order of their
+/// The clip folders in a run folder that have a plan, or are finished and still have an empty workshop, in order of their
 /// names.
 ///
 /// # Errors
-/// When the session's folder can't be read.
-pub fn unfinished_clips(session: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut found: Vec<PathBuf> = std::fs::read_dir(session)?
+/// When the run folder's folder can't be read.
+pub fn unfinished_clips(run_folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found: Vec<PathBuf> = std::fs::read_dir(run_folder)?
         // Not through symbolic links: what they lead to is somebody else's.
         .filter_map(|entry| entry.ok().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())))
         .map(|entry| entry.path())
         .filter(|folder| {
-            plan_path(folder).is_file() || (folder.join(WORKSHOP).is_dir() && folder.join(MANIFEST).is_file())
+            plan_path(folder).is_file()
+                || (folder.join(PARTIAL_DIR).is_dir() && folder.join(MANIFEST).is_file())
         })
         .collect();
     found.sort();
@@ -79,6 +80,9 @@ pub struct Plan {
     pub clip_id: String,
     /// What the person called it.
     pub label: Option<Name>,
+    /// The machine that recorded it; none in a plan of a version that knew no rigs.
+    #[serde(default)]
+    pub rig: Option<Name>,
     /// The boot that the times belong to: a monotonic clock means nothing in another.
     pub boot_id: String,
     /// Where wall time stood.
@@ -133,6 +137,9 @@ pub struct Manifest {
     pub clip_id: String,
     /// What the person called it.
     pub label: Option<Name>,
+    /// The machine that recorded it; null in a clip that was planned by a version that knew no rigs.
+    #[serde(default)]
+    pub rig: Option<Name>,
     /// Every frame that the window should hold is in its file.
     pub complete: bool,
     /// The set was closed before its window was over, because Preroll was stopped.
@@ -287,98 +294,4 @@ pub enum InterruptionCause {
     CodecChange,
     /// The file could not be written for a while.
     Disk,
-}
-
-/// A link of the codec chain. The names are those of the recorder Preroll began from: FourCCs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Codec {
-    /// H.264 by the best encoder that works here.
-    H264,
-    /// H.264 by software alone, with the safest settings.
-    #[serde(rename = "avc1")]
-    Avc1,
-    /// MPEG-4 part 2 in AVI.
-    #[serde(rename = "XVID")]
-    Xvid,
-    /// MPEG-4 part 2 in MP4.
-    #[serde(rename = "MP4V")]
-    Mp4v,
-    /// Motion JPEG in AVI: large, and always works.
-    #[serde(rename = "MJPG")]
-    Mjpg,
-}
-
-impl Codec {
-    /// Every codec that can be asked for by name.
-    pub const ALL: [Self; 5] = [Self::H264, Self::Avc1, Self::Xvid, Self::Mp4v, Self::Mjpg];
-    /// What `auto` tries, in order.
-    pub const CHAIN: [Self; 3] = [Self::H264, Self::Avc1, Self::Mjpg];
-
-    /// The name used in configs, logs and manifests.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::H264 => "H264",
-            Self::Avc1 => "avc1",
-            Self::Xvid => "XVID",
-            Self::Mp4v => "MP4V",
-            Self::Mjpg => "MJPG",
-        }
-    }
-
-    /// The codec of this name, upper or lower case.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|c| c.name().eq_ignore_ascii_case(name))
-    }
-
-    /// The file name's ending, with its dot.
-    #[must_use]
-    pub fn extension(self) -> &'static str {
-        match self {
-            Self::H264 | Self::Avc1 | Self::Mp4v => ".mp4",
-            Self::Xvid | Self::Mjpg => ".avi",
-        }
-    }
-}
-
-impl fmt::Display for Codec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// One way to encode.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EncoderChoice {
-    /// The link of the chain.
-    pub codec: Codec,
-    /// libav's name for the encoder.
-    pub encoder: String,
-    /// Its preset, where it has one.
-    pub preset: Option<String>,
-}
-
-/// One thing that was tried.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CodecTrial {
-    /// What was tried.
-    pub choice: EncoderChoice,
-    /// Encoded and decoded back in the real container, with the cameras' own pictures.
-    pub works: bool,
-    /// Frames a second, of the slowest camera while all encode at once; 0 if it doesn't work.
-    pub frames_per_second: f64,
-    /// Why it was not chosen, or that it was.
-    pub verdict: String,
-}
-
-/// What probing found out: the chain to go down, best first, and everything that was tried.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct CodecVerdict {
-    /// What works, in the order of preference. The first is used; a recorder that keeps crashing steps down.
-    pub chain: Vec<EncoderChoice>,
-    /// Everything that was tried.
-    pub trials: Vec<CodecTrial>,
-    /// What was taken off the chain since, because recorders kept crashing in it.
-    pub given_up: Vec<EncoderChoice>,
 }

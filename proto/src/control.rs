@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::clip::CodecVerdict;
+use crate::codec::EncoderLadder;
 use crate::stats::Stats;
 use crate::time::MonotonicNs;
 
@@ -80,7 +80,7 @@ pub enum Response {
     /// Stats.
     Stats(Box<Stats>),
     /// The probe's table.
-    Codecs(CodecVerdict),
+    Codecs(EncoderLadder),
     /// Done; a sentence for the person.
     Done(String),
     /// Not done, and why.

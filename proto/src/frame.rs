@@ -304,7 +304,7 @@ impl fmt::Display for Fps {
 /// Why frames are missing just before a frame, as the capture knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "host", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
-pub enum Before {
+pub enum LossBefore {
     /// None are, or the camera said nothing of it.
     #[default]
     Nothing,
@@ -316,7 +316,7 @@ pub enum Before {
     RingFull,
 }
 
-impl Before {
+impl LossBefore {
     const ALL: [Self; 4] = [Self::Nothing, Self::CameraDrop, Self::CameraStall, Self::RingFull];
 
     /// The number kept in the ring.
@@ -335,7 +335,7 @@ impl Before {
 /// Which frame, when: all that is known of a frame besides its pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "host", derive(serde::Serialize, serde::Deserialize))]
-pub struct Moment {
+pub struct FrameInfo {
     /// The ring's number for it: from 1, one more for each frame published, across restarts of the capture.
     pub sequence: u64,
     /// The camera's own number for it. A hole is a frame that was never published.
@@ -345,7 +345,7 @@ pub struct Moment {
     /// Which life of the capture process wrote it, from 1.
     pub epoch: u32,
     /// Why frames are missing just before it, if they are.
-    pub before: Before,
+    pub before: LossBefore,
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ pub mod time;
 #[cfg(feature = "host")]
 pub mod clip;
 #[cfg(feature = "host")]
+pub mod codec;
+#[cfg(feature = "host")]
 pub mod config;
 #[cfg(feature = "host")]
 pub mod control;
@@ -22,6 +24,8 @@ pub mod durable;
 pub mod failpoint;
 #[cfg(feature = "host")]
 pub mod instance;
+#[cfg(feature = "host")]
+pub mod link;
 #[cfg(feature = "host")]
 pub mod log;
 #[cfg(feature = "host")]

@@ -1,4 +1,4 @@
-//! Names that become file names: of cameras, labels, sessions.
+//! Names that become file names: of cameras, labels, runs and rigs.
 
 use std::fmt;
 
@@ -23,6 +23,25 @@ pub struct BadName {
 impl Name {
     /// The longest name, in bytes.
     pub const MAX_BYTES: usize = 64;
+    /// The name that run folders begin with when the config names no other.
+    #[must_use]
+    pub fn default_run() -> Self {
+        Self("run".to_owned())
+    }
+
+    /// The name of this host, with `_` for each character that a name can't have; `rig` where the host has none.
+    #[must_use]
+    pub fn of_host() -> Self {
+        Self::from_host(&rustix::system::uname().nodename().to_string_lossy())
+    }
+
+    fn from_host(host: &str) -> Self {
+        let allowed =
+            |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
+        let text: String =
+            host.trim_start_matches(['.', '-']).chars().map(allowed).take(Self::MAX_BYTES).collect();
+        Self::new(&text).unwrap_or(Self("rig".to_owned()))
+    }
 
     /// Checks a name.
     ///
@@ -91,5 +110,15 @@ mod tests {
         for bad in ["", ".", "..", "../x", "a/b", "-rf", ".hidden", "a b", "a\n", "a\0", "é", &long] {
             assert!(Name::new(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn any_host_has_a_name() {
+        let cases =
+            [("pi-left.local", "pi-left.local"), ("-a b", "a_b"), ("", "rig"), ("..", "rig"), ("é", "_")];
+        for (host, name) in cases {
+            assert_eq!(Name::from_host(host).as_str(), name, "{host:?}");
+        }
+        assert_eq!(Name::from_host(&"x".repeat(99)).as_str().len(), Name::MAX_BYTES);
     }
 }

@@ -18,7 +18,11 @@ pub struct Stats {
     pub uptime_s: f64,
     /// The config in use.
     pub config: String,
+    /// The name of this machine with its cameras.
+    pub rig: String,
     /// Where clips of this run go.
+    pub run_folder: String,
+    /// The same, under the name it had before: for scripts that know no other.
     pub session_folder: String,
     /// One a camera, in the config's order.
     pub cameras: Vec<CameraStats>,

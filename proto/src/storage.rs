@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::StatVfsMountFlags;
 
-use crate::clip::{MANIFEST, WORKSHOP, plan_path};
+use crate::clip::{MANIFEST, PARTIAL_DIR, plan_path};
 
 /// Why nothing can be recorded in a folder, for a person.
 #[derive(Debug, thiserror::Error)]
@@ -68,14 +68,14 @@ impl From<Unfit> for io::Error {
     }
 }
 
-/// Can clips be recorded in this session's folder, which lies in the output folder?
+/// Can clips be recorded in this run folder, which lies in the output folder?
 ///
 /// # Errors
 /// Why not.
-pub fn fit(session: &Path, floor: u64) -> Result<(), Unfit> {
-    session.parent().map_or(Ok(()), no_link)?;
-    no_link(session)?;
-    has_room(session, floor, 0)
+pub fn fit(run_folder: &Path, floor: u64) -> Result<(), Unfit> {
+    run_folder.parent().map_or(Ok(()), no_link)?;
+    no_link(run_folder)?;
+    has_room(run_folder, floor, 0)
 }
 
 /// Is there room for so much more in a folder, and may it be written?
@@ -118,17 +118,17 @@ pub fn no_link(folder: &Path) -> Result<(), Unfit> {
     }
 }
 
-/// Refuses a clip folder that is reached through a symbolic link: its workshop, the folder itself, its session's and
+/// Refuses a clip folder that is reached through a symbolic link: its workshop, the folder itself, its run folder and
 /// the output folder have to be folders. What lies above those is the system's business.
 ///
 /// # Errors
 /// [`Unfit::Link`], or that one can't be looked at.
 pub fn no_link_to(clip: &Path) -> Result<(), Unfit> {
-    no_link(&clip.join(WORKSHOP))?;
+    no_link(&clip.join(PARTIAL_DIR))?;
     clip.ancestors().take(3).try_for_each(no_link)
 }
 
-/// Has somebody removed an unfinished clip? Only if its session's folder is there without it: a recordings folder
+/// Has somebody removed an unfinished clip? Only if its run folder is there without it: a recordings folder
 /// that is unmounted or renamed for a while, or has a symbolic link in its place, brings its clips back with it.
 #[must_use]
 pub fn is_removed(clip: &Path) -> bool {
@@ -191,21 +191,21 @@ mod tests {
             let told = says(no_link(&path));
             assert!(told.contains("there") && told.contains("symbolic link"), "{told}");
         }
-        no_link_to(&there.join("session/clip")).unwrap();
-        assert!(no_link_to(&link.join("session/clip")).is_err());
-        assert!(fit(&link.join("session"), 0).is_err());
-        no_link_to(&link.join("recordings/session/clip")).unwrap();
+        no_link_to(&there.join("run/clip")).unwrap();
+        assert!(no_link_to(&link.join("run/clip")).is_err());
+        assert!(fit(&link.join("run"), 0).is_err());
+        no_link_to(&link.join("recordings/run/clip")).unwrap();
     }
 
     #[test]
     fn a_clip_is_removed_only_if_its_session_is_there() {
         let folder = tempfile::tempdir().unwrap();
-        let session = folder.path().join("session");
-        let clip = session.join("clip-0001");
-        assert!(!is_removed(&clip), "its session is away");
-        std::fs::create_dir(&session).unwrap();
+        let run_folder = folder.path().join("run");
+        let clip = run_folder.join("clip-0001");
+        assert!(!is_removed(&clip), "its run folder is away");
+        std::fs::create_dir(&run_folder).unwrap();
         assert!(is_removed(&clip));
-        std::fs::create_dir_all(clip.join(WORKSHOP)).unwrap();
+        std::fs::create_dir_all(clip.join(PARTIAL_DIR)).unwrap();
         std::fs::write(plan_path(&clip), "").unwrap();
         assert!(!is_removed(&clip));
         std::fs::remove_file(plan_path(&clip)).unwrap();

@@ -179,7 +179,7 @@ fn a_ledger_entry_is_read_whole_or_not_at_all() {
             let ring = Arc::clone(&ring);
             move || {
                 for sequence in [1, 3] {
-                    let moment = ring.protocol().moment(sequence);
+                    let moment = ring.protocol().frame_info(sequence);
                     assert!(moment.is_none_or(|m| m == moment_of(sequence, 1)), "torn: {moment:?}");
                 }
             }

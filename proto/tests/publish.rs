@@ -7,7 +7,7 @@ mod scratch;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use proto::frame::Before;
+use proto::frame::LossBefore;
 use proto::nontemporal;
 use proto::ring::ReaderBit;
 use proto::time::MonotonicNs;
@@ -55,7 +55,7 @@ fn a_frame_is_published_and_leased_without_an_allocation() {
         for number in 0..100 {
             let mut slot = writer.slot().unwrap();
             nontemporal::copy(slot.bytes_mut(), &frame);
-            let sequence = slot.publish(number, MonotonicNs::now(), Before::Nothing);
+            let sequence = slot.publish(number, MonotonicNs::now(), LossBefore::Nothing);
             assert_eq!(reader.lease(sequence).unwrap().bytes(), frame);
         }
     });

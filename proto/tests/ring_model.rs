@@ -11,7 +11,7 @@ mod scratch;
 use std::collections::VecDeque;
 
 use proptest::prelude::*;
-use proto::frame::{Before, Moment};
+use proto::frame::{FrameInfo, LossBefore};
 use proto::ring::{Lease, Miss, ReaderBit, Ring, RingError, RingWriter};
 use proto::time::MonotonicNs;
 use scratch::{ScratchRing, draw, is_whole};
@@ -68,7 +68,7 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Clone, Debug, Default)]
 struct ModelSlot {
     number: usize,
-    frame: Option<Moment>,
+    frame: Option<FrameInfo>,
     leased_by: [bool; READERS as usize],
 }
 
@@ -78,7 +78,7 @@ struct Model {
     circle: VecDeque<ModelSlot>,
     /// Where the newest frame was put; before the first, the slot before the first.
     newest: usize,
-    published: Vec<Moment>,
+    published: Vec<FrameInfo>,
     epoch: u32,
     dropped: u64,
 }
@@ -98,7 +98,7 @@ impl Model {
         Some(slot)
     }
 
-    fn publish(&mut self, moment: Moment) {
+    fn publish(&mut self, moment: FrameInfo) {
         match self.claim() {
             Some(slot) => {
                 slot.frame = Some(moment);
@@ -127,7 +127,7 @@ impl Model {
         self.circle.iter_mut().find(|slot| slot.frame.is_some_and(|m| m.sequence == sequence))
     }
 
-    fn lease(&mut self, sequence: u64, reader: u8) -> Result<Moment, Miss> {
+    fn lease(&mut self, sequence: u64, reader: u8) -> Result<FrameInfo, Miss> {
         if sequence > self.published.len() as u64 {
             return Err(Miss::NotYet);
         }
@@ -173,12 +173,12 @@ impl Pair {
 
     fn publish(&mut self, before: u8) {
         let sequence = self.model.published.len() as u64 + 1;
-        let moment = Moment {
+        let moment = FrameInfo {
             sequence,
             source_sequence: sequence * 7 + self.model.dropped,
             t_capture: MonotonicNs(self.now_ns),
             epoch: self.model.epoch,
-            before: Before::from_code(before),
+            before: LossBefore::from_code(before),
         };
         if let Some(mut slot) = self.writer().slot() {
             draw(slot.bytes_mut(), sequence, moment.epoch);
@@ -211,7 +211,7 @@ impl Pair {
                 let sequence = (self.ring().head() + 1).saturating_sub(back).max(1);
                 let lease = self.scratch.ring().reader(bit(reader)).lease(sequence);
                 assert_eq!(
-                    lease.as_ref().map(|l| *l.moment()).map_err(|m| *m),
+                    lease.as_ref().map(|l| *l.frame_info()).map_err(|m| *m),
                     self.model.lease(sequence, reader)
                 );
                 self.leases.extend(lease.ok().map(|lease| (reader, lease)));
@@ -219,7 +219,7 @@ impl Pair {
             Step::Release { which } => {
                 if let Some(which) = which.checked_rem(self.leases.len()) {
                     let (reader, lease) = self.leases.swap_remove(which);
-                    let slot = self.model.slot_of(lease.moment().sequence).unwrap();
+                    let slot = self.model.slot_of(lease.frame_info().sequence).unwrap();
                     slot.leased_by[usize::from(reader)] = false;
                 }
             }
@@ -268,18 +268,21 @@ impl Pair {
         assert!(matches!(ring.writer(), Err(RingError::Segment(_))), "two writers");
         for (_, lease) in &self.leases {
             assert!(
-                is_whole(lease.bytes(), lease.moment().sequence, lease.moment().epoch),
+                is_whole(lease.bytes(), lease.frame_info().sequence, lease.frame_info().epoch),
                 "changed while leased"
             );
         }
         let auditor = ring.reader(bit(AUDITOR));
         for sequence in 0..=head + 1 {
             let expected = self.model.published.iter().find(|m| m.sequence == sequence).copied();
-            assert_eq!(ring.moment(sequence), expected);
+            assert_eq!(ring.frame_info(sequence), expected);
             match (auditor.lease(sequence), self.model.slot_of(sequence)) {
                 (Ok(lease), Some(_)) => {
-                    assert_eq!(Some(*lease.moment()), expected);
-                    assert!(is_whole(lease.bytes(), sequence, lease.moment().epoch), "not frame {sequence}");
+                    assert_eq!(Some(*lease.frame_info()), expected);
+                    assert!(
+                        is_whole(lease.bytes(), sequence, lease.frame_info().epoch),
+                        "not frame {sequence}"
+                    );
                 }
                 (Err(Miss::NotYet), None) => assert_eq!(sequence, head + 1),
                 (Err(Miss::Overrun), None) => assert!(sequence <= head),
@@ -340,7 +343,7 @@ fn the_ledger_remembers_thousands_of_frames_whose_pixels_are_gone() {
     let oldest = ring.head() - remembered + 1;
     for moment in &pair.model.published {
         let known = (moment.sequence >= oldest).then_some(*moment);
-        assert_eq!(ring.moment(moment.sequence), known);
+        assert_eq!(ring.frame_info(moment.sequence), known);
         assert_eq!(ring.first_at_or_after(moment.t_capture).unwrap().sequence, moment.sequence.max(oldest));
     }
     assert_eq!(ring.first_at_or_after(MonotonicNs(pair.now_ns + 1)), None);

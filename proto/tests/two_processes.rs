@@ -23,7 +23,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use proto::frame::Before;
+use proto::frame::LossBefore;
 use proto::ring::state::State;
 use proto::ring::{Lease, Miss, ReaderBit, Ring};
 use proto::time::MonotonicNs;
@@ -135,7 +135,7 @@ fn write_for_ever(ring: &Arc<Ring>) {
         if let Some(mut slot) = writer.slot() {
             draw(slot.bytes_mut(), sequence, epoch);
             let published =
-                slot.publish(source_sequence(sequence, epoch), MonotonicNs::now(), Before::Nothing);
+                slot.publish(source_sequence(sequence, epoch), MonotonicNs::now(), LossBefore::Nothing);
             assert_eq!(published, sequence);
         }
     }
@@ -151,7 +151,7 @@ fn read_for_ever(ring: &Arc<Ring>, bit: ReaderBit) {
         match reader.lease(next) {
             Ok(lease) => {
                 assert_is_whole(&lease);
-                let moment = lease.moment();
+                let moment = lease.frame_info();
                 println!("saw {} {}", moment.sequence, moment.epoch);
                 held.push_back(lease);
                 next += 1;
@@ -171,7 +171,7 @@ fn read_for_ever(ring: &Arc<Ring>, bit: ReaderBit) {
 }
 
 fn assert_is_whole(lease: &Lease) {
-    let moment = lease.moment();
+    let moment = lease.frame_info();
     assert_eq!(moment.source_sequence, source_sequence(moment.sequence, moment.epoch), "torn header");
     assert!(is_whole(lease.bytes(), moment.sequence, moment.epoch), "torn frame {}", moment.sequence);
 }
@@ -193,7 +193,7 @@ fn assert_newest_are_whole(ring: &Arc<Ring>, head: u64, frames: usize) {
 
 fn assert_history_is_one(ring: &Ring, seen: &BTreeMap<u64, u32>) {
     let mut last = None;
-    for moment in (1..=ring.head()).filter_map(|sequence| ring.moment(sequence)) {
+    for moment in (1..=ring.head()).filter_map(|sequence| ring.frame_info(sequence)) {
         if let Some(epoch) = seen.get(&moment.sequence) {
             assert_eq!(*epoch, moment.epoch, "frame {} changed after it was seen", moment.sequence);
         }
@@ -213,7 +213,7 @@ fn assert_every_slot_is_free(ring: &Arc<Ring>) {
         let (sequence, epoch) = (ring.head() + 1, writer.epoch());
         let mut slot = writer.slot().expect("nobody is left to hold it");
         draw(slot.bytes_mut(), sequence, epoch);
-        slot.publish(source_sequence(sequence, epoch), MonotonicNs::now(), Before::Nothing);
+        slot.publish(source_sequence(sequence, epoch), MonotonicNs::now(), LossBefore::Nothing);
     }
     assert_newest_are_whole(ring, ring.head(), SLOTS);
 }

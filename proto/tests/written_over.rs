@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use proto::frame::Before;
+use proto::frame::LossBefore;
 use proto::ring::segment::Loss;
 use proto::ring::{Broken, Miss, ReaderBit, Ring, RingError, lost_pages};
 use proto::time::MonotonicNs;
@@ -55,7 +55,7 @@ fn ask_everything(ring: &Arc<Ring>, bit: ReaderBit) {
     let reader = ring.reader(bit);
     let head = ring.head();
     for sequence in [0, 1, head.saturating_sub(3), head.saturating_sub(1), head, head + 1, u64::MAX] {
-        let _ = ring.moment(sequence);
+        let _ = ring.frame_info(sequence);
         match reader.lease(sequence) {
             Ok(lease) => assert_eq!(lease.bytes().len(), ring.spec().geometry.frame_bytes()),
             Err(Miss::NotYet | Miss::Overrun | Miss::AlreadyLeased) => {}
@@ -75,7 +75,7 @@ fn write_one(ring: &Arc<Ring>) {
         let source_sequence = ring.head();
         if let Some(mut slot) = writer.slot() {
             slot.bytes_mut().fill(7);
-            slot.publish(source_sequence, MonotonicNs::now(), Before::Nothing);
+            slot.publish(source_sequence, MonotonicNs::now(), LossBefore::Nothing);
         }
     }
 }

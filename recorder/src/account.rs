@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proto::clip::{Gap, GapCause, Window};
-use proto::frame::{Before, Moment};
+use proto::frame::{FrameInfo, LossBefore};
 use proto::time::{MonotonicNs, nanos};
 
 const NANOSECOND: Duration = Duration::from_nanos(1);
@@ -11,7 +11,7 @@ const NANOSECOND: Duration = Duration::from_nanos(1);
 /// A frame that was published in the window, and what became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    pub(crate) moment: Moment,
+    pub(crate) moment: FrameInfo,
     /// `None`: it is in the file. Otherwise why not.
     pub(crate) lost: Option<GapCause>,
 }
@@ -22,11 +22,11 @@ pub(crate) struct Evidence {
     /// What was recorded.
     pub(crate) window: Window,
     /// The frame before the window's first.
-    pub(crate) previous: Option<Moment>,
+    pub(crate) previous: Option<FrameInfo>,
     /// Every frame published in the window, in order.
     pub(crate) wanted: Vec<Wanted>,
     /// The frame after the window's last.
-    pub(crate) following: Option<Moment>,
+    pub(crate) following: Option<FrameInfo>,
     /// From frame to frame, nominally.
     pub(crate) period: Duration,
     /// Why no frame followed, where none did; `None` if none is missed (a file that has ended).
@@ -78,7 +78,7 @@ impl Evidence {
 
     /// The camera's numbers between two neighbouring frames, as far as they fall into the window. The camera's
     /// clock is taken to run evenly between the two.
-    fn never_published(&self, a: &Moment, b: &Moment) -> u64 {
+    fn never_published(&self, a: &FrameInfo, b: &FrameInfo) -> u64 {
         let steps = b.source_sequence.saturating_sub(a.source_sequence);
         if steps <= 1 {
             return 0;
@@ -99,7 +99,7 @@ impl Evidence {
     /// The frames that were due in the window before the first one that anything is known of, counted by stepping back
     /// from it. Before a camera's very first frame it came up late; before any other the frames were there, and even
     /// the ring's ledger has forgotten them.
-    fn add_unknown_before(&self, first: &Moment, gaps: &mut Gaps) {
+    fn add_unknown_before(&self, first: &FrameInfo, gaps: &mut Gaps) {
         let period_ns = nanos(self.period).max(1);
         let since_start = nanos(first.t_capture - self.window.start_ns) / period_ns;
         // Those due after the window's end are not missed in it.
@@ -111,7 +111,7 @@ impl Evidence {
     }
 
     /// Frames that a silent camera should have made from its last one (or the window's start) to the end.
-    fn silent_frames(&self, last: Option<Moment>) -> u64 {
+    fn silent_frames(&self, last: Option<FrameInfo>) -> u64 {
         let period_ns = nanos(self.period).max(1);
         let Some(last) = last.map(|m| m.t_capture) else { return nanos(self.window.span()) / period_ns };
         let until = |t: MonotonicNs| nanos(t - last) / period_ns;
@@ -132,12 +132,12 @@ fn partition(mut low: u64, mut high: u64, yes: impl Fn(u64) -> bool) -> u64 {
 }
 
 /// Why the camera's numbers jump between two frames.
-fn cause(a: &Moment, b: &Moment) -> GapCause {
+fn cause(a: &FrameInfo, b: &FrameInfo) -> GapCause {
     match b.before {
         _ if a.epoch != b.epoch => GapCause::CaptureRestart,
-        Before::RingFull => GapCause::RingFull,
-        Before::CameraStall => GapCause::CameraStall,
-        Before::CameraDrop | Before::Nothing => GapCause::CameraDrop,
+        LossBefore::RingFull => GapCause::RingFull,
+        LossBefore::CameraStall => GapCause::CameraStall,
+        LossBefore::CameraDrop | LossBefore::Nothing => GapCause::CameraDrop,
     }
 }
 
@@ -178,17 +178,17 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     /// Frame `n` of a camera that makes one every 10 ms, as the ring numbers it too.
-    fn frame(n: u64) -> Moment {
-        Moment {
+    fn frame(n: u64) -> FrameInfo {
+        FrameInfo {
             sequence: n,
             source_sequence: n,
             t_capture: MonotonicNs(n * 10 * MS),
             epoch: 1,
-            before: Before::Nothing,
+            before: LossBefore::Nothing,
         }
     }
 
-    fn here(moment: Moment) -> Wanted {
+    fn here(moment: FrameInfo) -> Wanted {
         Wanted { moment, lost: None }
     }
 
@@ -224,9 +224,9 @@ mod tests {
         // Frames 12 and 13 were never published, and after two that were, 16 neither. The ring's numbers have no hole,
         // so the second gap is behind the number at which the first would end, were it one of published frames.
         let wanted: Vec<_> = [(10, 10), (11, 11), (14, 12), (15, 13), (17, 14), (18, 15), (19, 16), (20, 17)]
-            .map(|(n, sequence)| here(Moment { sequence, ..frame(n) }))
+            .map(|(n, sequence)| here(FrameInfo { sequence, ..frame(n) }))
             .to_vec();
-        let following = Some(Moment { sequence: 18, ..frame(21) });
+        let following = Some(FrameInfo { sequence: 18, ..frame(21) });
         let account = Evidence { following, ..evidence(wanted) }.account();
         let gap = |after_sequence, missing| Gap { after_sequence, missing, cause: GapCause::CameraDrop };
         assert_eq!(account, Account { expected: 11, written: 8, gaps: vec![gap(11, 2), gap(13, 1)] });
@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn a_killed_capture_costs_what_its_camera_made_meanwhile() {
         // Frames 13 to 17 were never published; the ring's numbers go on without a hole.
-        let after = |n: u64| Moment { sequence: n - 5, epoch: 2, ..frame(n) };
+        let after = |n: u64| FrameInfo { sequence: n - 5, epoch: 2, ..frame(n) };
         let wanted = (10..=12).map(frame).chain((18..=20).map(after)).map(here).collect();
         let account = Evidence { following: Some(after(21)), ..evidence(wanted) }.account();
         let gap = Gap { after_sequence: 12, missing: 5, cause: GapCause::CaptureRestart };
@@ -266,7 +266,7 @@ mod tests {
         // Its last frame at 50 ms: due in the window would have been those of 100 to 200 ms, both included.
         let silent = Evidence { previous: Some(frame(5)), following: None, ..evidence(vec![]) };
         assert_eq!(silent.account().expected, 11);
-        let later = Moment { t_capture: MonotonicNs(55 * MS), ..frame(5) };
+        let later = FrameInfo { t_capture: MonotonicNs(55 * MS), ..frame(5) };
         assert_eq!(Evidence { previous: Some(later), ..silent }.account().expected, 10);
     }
 
@@ -274,7 +274,12 @@ mod tests {
     fn what_a_broken_ring_says_is_counted_without_a_panic() {
         let odd = [0, 1, u64::MAX / 2, u64::MAX - 1, u64::MAX];
         let moments = odd.into_iter().flat_map(|n| {
-            odd.map(|t| Moment { sequence: n, source_sequence: n ^ t, t_capture: MonotonicNs(t), ..frame(1) })
+            odd.map(|t| FrameInfo {
+                sequence: n,
+                source_sequence: n ^ t,
+                t_capture: MonotonicNs(t),
+                ..frame(1)
+            })
         });
         let wanted: Vec<Wanted> =
             moments.map(|moment| Wanted { moment, lost: Some(GapCause::RingOverrun) }).collect();
@@ -287,14 +292,14 @@ mod tests {
     #[test]
     fn a_camera_that_comes_up_late_is_missed_until_then() {
         // Its first frame ever at 150 ms; the window begins at 100.
-        let late = |n: u64| Moment { sequence: n - 14, ..frame(n) };
+        let late = |n: u64| FrameInfo { sequence: n - 14, ..frame(n) };
         let wanted = (15..=20).map(|n| here(late(n))).collect();
         let account = Evidence { previous: None, following: Some(late(21)), ..evidence(wanted) }.account();
         let gap = Gap { after_sequence: 0, missing: 5, cause: GapCause::CameraStall };
         assert_eq!(account, Account { expected: 11, written: 6, gaps: vec![gap] });
         let later = Evidence {
             previous: None,
-            following: Some(Moment { sequence: 1, ..frame(30) }),
+            following: Some(FrameInfo { sequence: 1, ..frame(30) }),
             ..evidence(vec![])
         };
         assert_eq!(
@@ -309,7 +314,7 @@ mod tests {
         let gap =
             |after_sequence, missing| vec![Gap { after_sequence, missing, cause: GapCause::RingOverrun }];
         // It begins behind the window, right behind it, between two frames' times.
-        for first in [frame(5000), frame(21), Moment { t_capture: MonotonicNs(205 * MS), ..frame(21) }] {
+        for first in [frame(5000), frame(21), FrameInfo { t_capture: MonotonicNs(205 * MS), ..frame(21) }] {
             let forgotten = Evidence { previous: None, following: Some(first), ..evidence(vec![]) };
             let account = forgotten.account();
             let inside = if first.t_capture.0 == 205 * MS { 10 } else { 11 };

@@ -12,7 +12,7 @@ use ffmpeg_next::codec;
 use ffmpeg_next::format::{self, context::StreamIo};
 use ffmpeg_next::{Dictionary, Packet, Rational};
 
-use proto::clip::Codec;
+use proto::codec::Codec;
 use proto::durable;
 
 use crate::disk;
@@ -243,7 +243,7 @@ impl VideoWriter {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use proto::clip::EncoderChoice;
+    use proto::codec::EncoderChoice;
     use proto::frame::{Fps, Geometry, PixelFormat};
 
     use super::*;

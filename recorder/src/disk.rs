@@ -79,7 +79,7 @@ pub(crate) struct Disk {
 #[derive(Default)]
 struct Found {
     /// This run's, once it is known.
-    session: Option<PathBuf>,
+    run_folder: Option<PathBuf>,
     low: bool,
     trouble: Option<String>,
 }
@@ -101,14 +101,14 @@ impl Disk {
     }
 
     /// Where this run's clips go.
-    pub(crate) fn use_session(&self, session: &Path) {
-        lock(&self.found).session = Some(session.to_owned());
+    pub(crate) fn use_run_folder(&self, run_folder: &Path) {
+        lock(&self.found).run_folder = Some(run_folder.to_owned());
     }
 
     fn look(&self) {
-        let session = lock(&self.found).session.clone();
-        let fit = ask(|| match &session {
-            Some(session) => storage::fit(session, self.floor),
+        let run_folder = lock(&self.found).run_folder.clone();
+        let fit = ask(|| match &run_folder {
+            Some(run_folder) => storage::fit(run_folder, self.floor),
             None => storage::has_room(&self.output, self.floor, 0),
         });
         let mut found = lock(&self.found);

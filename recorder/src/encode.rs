@@ -10,7 +10,7 @@ use ffmpeg_next::software::scaling;
 use ffmpeg_next::util::color;
 use ffmpeg_next::{Dictionary, Packet, Rational};
 
-use proto::clip::{Codec, EncoderChoice};
+use proto::codec::{Codec, EncoderChoice};
 use proto::frame::{Fps, Geometry, PixelFormat};
 
 use crate::raw::{self, Pixels};

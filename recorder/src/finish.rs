@@ -11,13 +11,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use proto::clip::{
-    CSV_HEADER, CameraClip, EncoderChoice, FileMaker, GapCause, Interruption, InterruptionCause, MANIFEST,
-    Manifest, PLAN, SCHEMA, WORKSHOP, Window,
+    CSV_HEADER, CameraClip, FileMaker, GapCause, Interruption, InterruptionCause, MANIFEST, Manifest,
+    PARTIAL_DIR, PLAN, SCHEMA, Window,
 };
+use proto::codec::EncoderChoice;
 use proto::durable;
 use proto::failpoint;
-use proto::frame::Moment;
-use proto::messages::{RecorderReport, Reports};
+use proto::frame::FrameInfo;
+use proto::link::Reports;
+use proto::messages::RecorderReport;
 use proto::name::Name;
 use proto::storage;
 use proto::time::{MonotonicNs, UtcTime, nanos};
@@ -176,7 +178,7 @@ pub(crate) fn already_finished(folder: &Path) -> io::Result<Option<Manifest>> {
         Err(e) => return Err(e),
     };
     let Ok(manifest) = serde_json::from_slice(&text) else { return Ok(None) };
-    if folder.join(WORKSHOP).try_exists()? {
+    if folder.join(PARTIAL_DIR).try_exists()? {
         // Whoever wrote it may have been killed before its name was on the disk, or have been told that it can't be
         // flushed, and the kernel would call a second flush a success: it is written anew. Until then the workshop has
         // to stay.
@@ -187,7 +189,7 @@ pub(crate) fn already_finished(folder: &Path) -> io::Result<Option<Manifest>> {
 }
 
 fn clear_workshop(folder: &Path) {
-    let workshop = folder.join(WORKSHOP);
+    let workshop = folder.join(PARTIAL_DIR);
     // The plan goes last: as long as it is there, somebody comes back to clear up the rest.
     if let Err(e) = empty(&workshop)
         && e.kind() != io::ErrorKind::NotFound
@@ -216,13 +218,13 @@ fn empty(workshop: &Path) -> io::Result<()> {
 
 fn publish(folder: &Path, set: &[Footage], pulse: &Arc<Pulse>, disk: &Disk) -> io::Result<Manifest> {
     disk::ask(|| storage::no_link_to(folder))?;
-    let ready = folder.join(WORKSHOP).join(READY);
+    let ready = folder.join(PARTIAL_DIR).join(READY);
     disk::ask(|| match std::fs::remove_dir_all(&ready) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
         _ => std::fs::create_dir(&ready),
     })?;
     // For a moment there are the parts and what is made of them.
-    disk.has_room_for(folder, disk::ask(|| part::bytes(&folder.join(WORKSHOP)))?)?;
+    disk.has_room_for(folder, disk::ask(|| part::bytes(&folder.join(PARTIAL_DIR)))?)?;
     failpoint::pass("join.begun", folder.display());
     // Side by side: most of the time goes into waiting for the disk, and it serves them together.
     let cameras: BTreeMap<Name, CameraClip> = std::thread::scope(|scope| {
@@ -287,6 +289,7 @@ fn manifest(set: &[Footage], cameras: BTreeMap<Name, CameraClip>) -> Option<Mani
         schema: SCHEMA,
         clip_id: plan.clip_id.clone(),
         label: plan.label.clone(),
+        rig: plan.rig.clone(),
         complete: !ended_early && cameras.values().all(|c| c.gaps.is_empty()),
         ended_early,
         trigger_ns: plan.trigger_ns,
@@ -308,7 +311,7 @@ struct Joined {
 
 fn join_camera(footage: &Footage, folder: &Path, ready: &Path, pulse: &Arc<Pulse>) -> io::Result<CameraClip> {
     let camera = &footage.camera;
-    let parts = disk::ask(|| part::read_all(&folder.join(WORKSHOP), &camera.name))?;
+    let parts = disk::ask(|| part::read_all(&folder.join(PARTIAL_DIR), &camera.name))?;
     let joined = join(&parts, footage, ready, pulse)?;
     let csv = format!("{}_timestamps.csv", camera.name);
     let mut text = format!("{CSV_HEADER}\n");
@@ -348,7 +351,7 @@ fn join_camera(footage: &Footage, folder: &Path, ready: &Path, pulse: &Arc<Pulse
 /// The evidence, corrected by what is really in the files: a frame that was thought to be written and isn't, is
 /// missing; one that another recorder wrote, is there.
 fn agree(evidence: &Evidence, rows: &[Row]) -> Evidence {
-    let mut there: BTreeMap<u64, Moment> = rows.iter().map(|r| (r.moment.sequence, r.moment)).collect();
+    let mut there: BTreeMap<u64, FrameInfo> = rows.iter().map(|r| (r.moment.sequence, r.moment)).collect();
     let mut wanted: Vec<Wanted> = evidence
         .wanted
         .iter()

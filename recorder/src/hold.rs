@@ -14,21 +14,29 @@ use crate::disk;
 /// How often something is tried again for which there was no descriptor.
 const TRY_AGAIN: Duration = Duration::from_millis(250);
 
-/// A clip is one recorder's at a time, whichever instance it belongs to: whoever holds its plan's lock, which the
-/// kernel drops with its holder.
+/// A clip is one recorder's at a time, whichever instance it belongs to: the one that has locked its folder, which
+/// nothing ever replaces. The kernel drops the lock with its holder.
 pub(crate) struct Hold {
+    _folder: File,
+    /// Locked too, since a recorder of an older version asks for this lock and no other.
     _plan: File,
 }
 
 impl Hold {
     /// `None` while somebody else holds it.
     pub(crate) fn take(folder: &Path) -> io::Result<Option<Self>> {
-        let plan = patiently(folder, || File::open(plan_path(folder)))?;
-        match rustix::fs::flock(&plan, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self { _plan: plan })),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(e) => Err(e.into()),
-        }
+        let Some(locked) = lock(folder, folder)? else { return Ok(None) };
+        let plan = lock(folder, &plan_path(folder))?;
+        Ok(plan.map(|plan| Self { _folder: locked, _plan: plan }))
+    }
+}
+
+fn lock(folder: &Path, path: &Path) -> io::Result<Option<File>> {
+    let file = patiently(folder, || File::open(path))?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        Err(e) => Err(e.into()),
     }
 }
 

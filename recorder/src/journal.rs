@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use proto::clip::EncoderChoice;
+use proto::codec::EncoderChoice;
 use proto::durable;
-use proto::frame::{Before, Moment};
+use proto::frame::{FrameInfo, LossBefore};
 use proto::time::MonotonicNs;
 
 use crate::disk;
@@ -34,7 +34,7 @@ pub(crate) struct PartHeader {
     /// The first frame that the clip should hold. Kept here because a long clip outlasts the ring's memory of it.
     pub(crate) first_sequence: u64,
     /// The frame before that one.
-    pub(crate) previous: Option<Moment>,
+    pub(crate) previous: Option<FrameInfo>,
 }
 
 /// Why a part was begun.
@@ -55,7 +55,7 @@ pub(crate) enum PartReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     /// The frame.
-    pub(crate) moment: Moment,
+    pub(crate) moment: FrameInfo,
     /// When it was encoded.
     pub(crate) encoded: MonotonicNs,
 }
@@ -111,7 +111,7 @@ impl Journal {
 
     /// Adds a frame, in one write.
     pub(crate) fn add(&mut self, row: &Row, before: Seal) -> io::Result<()> {
-        let Moment { sequence, source_sequence, t_capture, epoch, before: why } = row.moment;
+        let FrameInfo { sequence, source_sequence, t_capture, epoch, before: why } = row.moment;
         let (t, w, e) = (t_capture.0, why.code(), row.encoded.0);
         let Seal { offset, sum } = before;
         let line = format!("{sequence},{source_sequence},{t},{epoch},{w},{e},{offset},{sum}\n");
@@ -162,12 +162,12 @@ fn parse(line: &str) -> Option<(Option<Row>, Seal)> {
 fn row(line: &str) -> Option<Row> {
     let mut fields = line.split(',').map(str::parse::<u64>);
     let mut field = || fields.next()?.ok();
-    let moment = Moment {
+    let moment = FrameInfo {
         sequence: field()?,
         source_sequence: field()?,
         t_capture: MonotonicNs(field()?),
         epoch: u32::try_from(field()?).ok()?,
-        before: Before::from_code(u8::try_from(field()?).ok()?),
+        before: LossBefore::from_code(u8::try_from(field()?).ok()?),
     };
     Some(Row { moment, encoded: MonotonicNs(field()?) })
 }
@@ -193,7 +193,7 @@ impl Sum {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::clip::Codec;
+    use proto::codec::Codec;
 
     #[test]
     fn a_journal_cut_anywhere_reads_back_to_its_last_whole_line() {
@@ -210,12 +210,12 @@ mod tests {
         let mut journal = Journal::create(&path, &header).unwrap();
         let rows: Vec<Row> = (1..5)
             .map(|n| Row {
-                moment: Moment {
+                moment: FrameInfo {
                     sequence: n,
                     source_sequence: n + 10,
                     t_capture: MonotonicNs(n * 1000),
                     epoch: 1,
-                    before: Before::Nothing,
+                    before: LossBefore::Nothing,
                 },
                 encoded: MonotonicNs(n * 1000 + 1),
             })

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::{Packet, codec};
 
-use proto::clip::EncoderChoice;
+use proto::codec::EncoderChoice;
 use proto::failpoint;
-use proto::frame::{Fps, Geometry, Moment};
+use proto::frame::{Fps, FrameInfo, Geometry};
 use proto::name::Name;
 use proto::time::{MonotonicNs, nanos};
 
@@ -36,7 +36,7 @@ pub(crate) enum PartError {
 /// What became of the frames of a part that was given up.
 pub(crate) struct Abandoned {
     /// The last one in its file.
-    pub(crate) last: Option<Moment>,
+    pub(crate) last: Option<FrameInfo>,
     /// The first that was added and is not.
     pub(crate) inside: Option<u64>,
 }
@@ -57,7 +57,7 @@ struct Tape {
     period_us: i64,
     inside: VecDeque<Row>,
     /// The last frame whose packet is in the file.
-    last: Option<Moment>,
+    last: Option<FrameInfo>,
 }
 
 fn video_path(workshop: &Path, camera: &Name, number: u32) -> PathBuf {

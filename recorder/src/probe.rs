@@ -16,9 +16,9 @@ use ffmpeg_next as ffmpeg;
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::{codec, frame, media};
 
-use proto::clip::{Codec, CodecTrial, CodecVerdict, EncoderChoice};
+use proto::codec::{Codec, CodecTrial, EncoderChoice, EncoderLadder};
 use proto::config::{CameraConfig, Config};
-use proto::frame::{Before, Geometry, Moment};
+use proto::frame::{FrameInfo, Geometry, LossBefore};
 use proto::ring::{ReaderBit, Ring};
 use proto::time::MonotonicNs;
 
@@ -64,7 +64,7 @@ impl Pixels for Picture {
 }
 
 /// What the workers go by; the probe's verdict replaces what was assumed before it.
-pub(crate) type SharedVerdict = Arc<Mutex<CodecVerdict>>;
+pub(crate) type SharedLadder = Arc<Mutex<EncoderLadder>>;
 
 /// The reader bit of the probe: the recorder may be recording at the same time.
 pub(crate) fn reader_bit() -> ReaderBit {
@@ -79,7 +79,7 @@ pub(crate) fn fastest(choice: &EncoderChoice) -> Option<EncoderChoice> {
 }
 
 /// What another knows; but where we have had to hurry since, what we have hurried to.
-pub(crate) fn merged(mut known: CodecVerdict, own: &CodecVerdict) -> CodecVerdict {
+pub(crate) fn merged(mut known: EncoderLadder, own: &EncoderLadder) -> EncoderLadder {
     for choice in &mut known.chain {
         let hurried = |fastest: &EncoderChoice| own.chain.contains(fastest) && !own.chain.contains(choice);
         if let Some(hurried) = fastest(choice).filter(hurried) {
@@ -90,7 +90,7 @@ pub(crate) fn merged(mut known: CodecVerdict, own: &CodecVerdict) -> CodecVerdic
 }
 
 /// What to go by until the probe has spoken: a trigger may come first.
-pub(crate) fn unprobed(config: &Config) -> CodecVerdict {
+pub(crate) fn unprobed(config: &Config) -> EncoderLadder {
     let choice = |codec: Codec| {
         let (encoder, preset) = match codec {
             Codec::H264 => ("libx264", Some(config.recording.preset.as_deref().unwrap_or("superfast"))),
@@ -105,11 +105,11 @@ pub(crate) fn unprobed(config: &Config) -> CodecVerdict {
         Some(Codec::Mjpg) => vec![last_resort()],
         Some(codec) => vec![choice(codec), last_resort()],
     };
-    CodecVerdict { chain, ..CodecVerdict::default() }
+    EncoderLadder { chain, ..EncoderLadder::default() }
 }
 
 /// Has everything tried by a process of its own.
-pub(crate) fn in_a_process_of_its_own(runtime_dir: &Path) -> anyhow::Result<CodecVerdict> {
+pub(crate) fn in_a_process_of_its_own(runtime_dir: &Path) -> anyhow::Result<EncoderLadder> {
     let own = std::env::current_exe().context("my own executable")?;
     let mut child = Command::new(own)
         .args(["--probe".as_ref(), "--runtime-dir".as_ref(), runtime_dir.as_os_str()])
@@ -138,7 +138,7 @@ pub(crate) fn in_a_process_of_its_own(runtime_dir: &Path) -> anyhow::Result<Code
 }
 
 /// Tries everything. `scratch` is a folder for its small files.
-pub(crate) fn probe(config: &Config, rings: &[Option<Arc<Ring>>], scratch: &Path) -> CodecVerdict {
+pub(crate) fn probe(config: &Config, rings: &[Option<Arc<Ring>>], scratch: &Path) -> EncoderLadder {
     let mut reels: Vec<Reel> = Vec::new();
     let few = A_FEW.max(std::thread::available_parallelism().map_or(1, usize::from));
     for (camera, ring) in config.cameras.iter().zip(rings) {
@@ -166,11 +166,11 @@ pub(crate) fn probe(config: &Config, rings: &[Option<Arc<Ring>>], scratch: &Path
     }
     // What was asked for by name comes first, whatever its place in the list.
     chain.sort_by_key(|choice| Some(choice.codec) != asked);
-    CodecVerdict { chain, trials: lab.trials, given_up: Vec::new() }
+    EncoderLadder { chain, trials: lab.trials, given_up: Vec::new() }
 }
 
 /// The two lines that the recorder Preroll began from wrote too, and the rate.
-pub(crate) fn say(verdict: &CodecVerdict, config: &Config) {
+pub(crate) fn say(verdict: &EncoderLadder, config: &Config) {
     let asked = config.recording.preferred_codec;
     let chosen = verdict.chain.first().cloned().unwrap_or_else(last_resort);
     if chosen.codec == Codec::Mjpg && asked != Some(Codec::Mjpg) {
@@ -357,12 +357,12 @@ fn rehearse(choice: &EncoderChoice, reel: &Reel, quality: u8, workshop: &Path) -
         OpenPart::begin(workshop, name, 1, &setup, header, None).map_err(|e| say("does not open", &e))?;
     let start = Instant::now();
     for (n, picture) in (0_u64..).zip(&reel.pictures) {
-        let moment = Moment {
+        let moment = FrameInfo {
             sequence: n + 1,
             source_sequence: n,
             t_capture: MonotonicNs(fps.due_ns(n)),
             epoch: 1,
-            before: Before::Nothing,
+            before: LossBefore::Nothing,
         };
         let row = Row { moment, encoded: MonotonicNs(0) };
         part.add(Picture(Arc::clone(picture)), &row).map_err(|e| say("does not encode", &e))?;
@@ -519,7 +519,7 @@ mod tests {
         let chain = |preset| {
             let chain =
                 vec![choice(Codec::H264, "libx264", Some(preset)), choice(Codec::Mjpg, "mjpeg", None)];
-            CodecVerdict { chain, ..CodecVerdict::default() }
+            EncoderLadder { chain, ..EncoderLadder::default() }
         };
         assert_eq!(merged(chain("medium"), &chain("ultrafast")), chain("ultrafast"));
         assert_eq!(merged(chain("medium"), &chain("medium")), chain("medium"));

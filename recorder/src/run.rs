@@ -10,11 +10,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
-use proto::clip::{CodecVerdict, MANIFEST, Plan, plan_path, unfinished_clips};
+use proto::clip::{MANIFEST, Plan, plan_path, unfinished_clips};
+use proto::codec::EncoderLadder;
 use proto::config::{CameraConfig, Config};
 use proto::failpoint;
 use proto::instance::{ChildId, RuntimeDir};
-use proto::messages::{self, BEAT, Link, RecorderOrder, RecorderReport, Reports};
+use proto::link::{self, Link, Reports};
+use proto::messages::{BEAT, RecorderOrder, RecorderReport};
 use proto::name::Name;
 use proto::ring::Ring;
 use proto::storage;
@@ -23,7 +25,7 @@ use proto::time::MonotonicNs;
 use crate::disk::{self, Disk};
 use crate::finish::{self, Finishing};
 use crate::hold::{self, Hold};
-use crate::probe::{self, SharedVerdict};
+use crate::probe::{self, SharedLadder};
 use crate::pulse::Pulse;
 use crate::worker::{Job, Worker};
 
@@ -48,11 +50,11 @@ pub(crate) fn probe(runtime_dir: &Path) -> anyhow::Result<()> {
 pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
     let dir = RuntimeDir::open(runtime_dir)?;
     let id = if standby { ChildId::Standby } else { ChildId::Recorder };
-    let Link { orders, reports } = messages::link(&dir.rendezvous(&id))?;
+    let Link { orders, reports } = link::start(&dir.rendezvous(&id))?;
     let pulse = Arc::new(Pulse::default());
     beat(&reports, &pulse)?;
     let config = Config::load_checked(&dir.config_path()).context("the instance's config")?;
-    let verdict: SharedVerdict = Arc::new(Mutex::new(probe::unprobed(&config)));
+    let verdict: SharedLadder = Arc::new(Mutex::new(probe::unprobed(&config)));
     let disk = Disk::watch(&config.recording)?;
     pulse.show_disk(&disk);
     let mut desk = Desk::open(&config, &dir, &verdict, &reports, &pulse, &disk)?;
@@ -68,7 +70,7 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
             Err(RecvTimeoutError::Disconnected) => break,
         };
         match order {
-            RecorderOrder::Arm { verdict: known, sessions } => {
+            RecorderOrder::Arm { verdict: known, run_folders } => {
                 match known {
                     // It may be one step down the chain from ours.
                     Some(known) => {
@@ -88,11 +90,11 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
                         start_probe(&dir, &config, &verdict, &known_by_now, &reports)?;
                     }
                 }
-                if let Some(session) = sessions.first() {
-                    disk.use_session(session);
+                if let Some(run_folder) = run_folders.first() {
+                    disk.use_run_folder(run_folder);
                 }
-                for session in sessions {
-                    desk.take_on_all(&session);
+                for run_folder in run_folders {
+                    desk.take_on_all(&run_folder);
                 }
                 desk.show_waiting();
                 // What no clip has taken is not needed.
@@ -116,11 +118,11 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn set(verdict: &SharedVerdict, known: CodecVerdict) {
+fn set(verdict: &SharedLadder, known: EncoderLadder) {
     *verdict.lock().unwrap_or_else(PoisonError::into_inner) = known;
 }
 
-fn get(verdict: &SharedVerdict) -> CodecVerdict {
+fn get(verdict: &SharedLadder) -> EncoderLadder {
     verdict.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
@@ -137,7 +139,7 @@ fn open_rings(config: &Config, dir: &RuntimeDir) -> Vec<Option<Arc<Ring>>> {
 fn start_probe(
     dir: &RuntimeDir,
     config: &Config,
-    verdict: &SharedVerdict,
+    verdict: &SharedLadder,
     known_by_now: &Arc<AtomicBool>,
     reports: &Reports<RecorderReport>,
 ) -> std::io::Result<()> {
@@ -176,7 +178,7 @@ fn beat(reports: &Reports<RecorderReport>, pulse: &Arc<Pulse>) -> std::io::Resul
 
 /// Where plans come in and are handed out.
 struct Desk {
-    verdict: SharedVerdict,
+    verdict: SharedLadder,
     workers: HashMap<Name, (Sender<Job>, JoinHandle<()>)>,
     finisher: (Sender<Finishing>, JoinHandle<()>),
     taken_on: HashSet<PathBuf>,
@@ -191,7 +193,7 @@ impl Desk {
     fn open(
         config: &Config,
         dir: &RuntimeDir,
-        verdict: &SharedVerdict,
+        verdict: &SharedLadder,
         reports: &Reports<RecorderReport>,
         pulse: &Arc<Pulse>,
         disk: &Arc<Disk>,
@@ -245,8 +247,8 @@ impl Desk {
 
     /// Looks again for what couldn't be read.
     fn try_again(&mut self) {
-        for session in self.unlisted.keys().cloned().collect::<Vec<_>>() {
-            self.take_on_all(&session);
+        for run_folder in self.unlisted.keys().cloned().collect::<Vec<_>>() {
+            self.take_on_all(&run_folder);
         }
         for folder in self.waiting.keys().cloned().collect::<Vec<_>>() {
             self.take_on(&folder);
@@ -254,18 +256,18 @@ impl Desk {
         self.show_waiting();
     }
 
-    /// Takes on whatever is unfinished in a session.
-    fn take_on_all(&mut self, session: &Path) {
-        match disk::ask(|| unfinished_clips(session)) {
+    /// Takes on whatever is unfinished in a run folder.
+    fn take_on_all(&mut self, run_folder: &Path) {
+        match disk::ask(|| unfinished_clips(run_folder)) {
             Ok(folders) => {
-                self.unlisted.remove(session);
+                self.unlisted.remove(run_folder);
                 folders.iter().for_each(|folder| self.take_on(folder));
             }
             Err(e) => {
-                let why = format!("can't look for unfinished clips in {}: {e}", session.display());
-                if self.unlisted.get(session) != Some(&why) {
+                let why = format!("can't look for unfinished clips in {}: {e}", run_folder.display());
+                if self.unlisted.get(run_folder) != Some(&why) {
                     tracing::error!("{why}; trying again until it works");
-                    self.unlisted.insert(session.to_owned(), why);
+                    self.unlisted.insert(run_folder.to_owned(), why);
                 }
             }
         }
@@ -293,11 +295,11 @@ impl Desk {
         }
     }
 
-    /// Shows a person why a clip has to wait. That a session is gone says nothing of any clip: it may have been removed
+    /// Shows a person why a clip has to wait. That a run folder is gone says nothing of any clip: it may have been removed
     /// with all of them, and is only looked for.
     fn show_waiting(&self) {
-        let gone = |session: &&PathBuf| disk::ask(|| matches!(session.try_exists(), Ok(false)));
-        let unlisted = self.unlisted.iter().find(|(session, _)| !gone(session));
+        let gone = |run_folder: &&PathBuf| disk::ask(|| matches!(run_folder.try_exists(), Ok(false)));
+        let unlisted = self.unlisted.iter().find(|(run_folder, _)| !gone(run_folder));
         let why = self.waiting.values().next().or(unlisted.map(|(_, why)| why));
         self.pulse.set_intake_trouble(
             why.map(|why| format!("{why}. It is tried again until it works; nothing has to be restarted")),

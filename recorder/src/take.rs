@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::clip::{CodecVerdict, EncoderChoice, GapCause, Plan, PlannedCamera, WORKSHOP, Window};
+use proto::clip::{GapCause, PARTIAL_DIR, Plan, PlannedCamera, Window};
+use proto::codec::{EncoderChoice, EncoderLadder};
 use proto::failpoint;
-use proto::frame::Moment;
+use proto::frame::FrameInfo;
 use proto::ring::segment::Loss;
 use proto::ring::{Broken, Miss, Ring, RingReader};
 use proto::storage;
@@ -38,7 +39,7 @@ pub(crate) struct Take {
     ended_early: bool,
     /// `None`: the frames' ring is gone, and what is on disk is all there will be.
     reader: Option<RingReader>,
-    verdict: CodecVerdict,
+    verdict: EncoderLadder,
     quality: u8,
     /// Position in the verdict's chain.
     codec: usize,
@@ -55,7 +56,7 @@ pub(crate) struct Take {
     first: Option<First>,
     /// The sequence to go on with.
     next: u64,
-    written: Vec<Moment>,
+    written: Vec<FrameInfo>,
     /// Frames that were given up, and why.
     given_up: Vec<(u64, GapCause)>,
     files: Files,
@@ -66,7 +67,7 @@ pub(crate) struct Take {
 #[derive(Clone, Copy)]
 struct First {
     sequence: u64,
-    previous: Option<Moment>,
+    previous: Option<FrameInfo>,
 }
 
 /// Can the files be written?
@@ -107,7 +108,7 @@ pub(crate) struct Footage {
 }
 
 /// Where on the chain to begin: where the part before was, so that the two can be joined.
-fn begin_chain_at(verdict: &mut CodecVerdict, before: &EncoderChoice) -> usize {
+fn begin_chain_at(verdict: &mut EncoderLadder, before: &EncoderChoice) -> usize {
     match verdict.chain.iter().position(|choice| choice == before) {
         Some(at) => at,
         // Recorders kept crashing in it, at whatever preset.
@@ -124,7 +125,7 @@ fn begin_chain_at(verdict: &mut CodecVerdict, before: &EncoderChoice) -> usize {
 pub(crate) struct Studio<'a> {
     pub(crate) ring: Option<&'a Arc<Ring>>,
     pub(crate) reader: Option<&'a RingReader>,
-    pub(crate) verdict: &'a CodecVerdict,
+    pub(crate) verdict: &'a EncoderLadder,
     pub(crate) quality: u8,
     /// No preset was asked for.
     pub(crate) may_hurry: bool,
@@ -172,7 +173,7 @@ impl Take {
     /// Reads how far an earlier recorder got. Before that nothing can be recorded: frames that are on disk already
     /// would be encoded again, in a part that can't be joined to theirs.
     fn resume(&mut self) -> std::io::Result<()> {
-        let parts = disk::ask(|| part::read_all(&self.folder.join(WORKSHOP), &self.camera.name))?;
+        let parts = disk::ask(|| part::read_all(&self.folder.join(PARTIAL_DIR), &self.camera.name))?;
         self.resumed = true;
         let Some(first) = parts.first() else { return Ok(()) };
         self.first = Some(First { sequence: first.header.first_sequence, previous: first.header.previous });
@@ -201,7 +202,7 @@ impl Take {
         match self.resume() {
             Ok(()) => true,
             Err(e) => {
-                self.pause(now, format!("can't read {}: {e}", self.folder.join(WORKSHOP).display()));
+                self.pause(now, format!("can't read {}: {e}", self.folder.join(PARTIAL_DIR).display()));
                 false
             }
         }
@@ -266,13 +267,13 @@ impl Take {
             let Some(first) = ring.first_at_or_after(self.window.start_ns) else {
                 return if is_unnamed { self.over(now) } else { self.wait_or_end(ring, now) };
             };
-            let previous = ring.moment(first.sequence - 1);
+            let previous = ring.frame_info(first.sequence - 1);
             self.first = Some(First { sequence: first.sequence, previous });
         }
         if let Some(first) = self.first {
             self.next = self.next.max(first.sequence);
         }
-        match ring.moment(self.next) {
+        match ring.frame_info(self.next) {
             Some(moment) if moment.t_capture > self.window.end_ns => self.over(now),
             None if self.next > ring.head() && is_unnamed => self.over(now),
             None if self.next > ring.head() => {
@@ -327,7 +328,7 @@ impl Take {
                 return Step::Moved;
             }
         };
-        let moment = *lease.moment();
+        let moment = *lease.frame_info();
         let result = self
             .open_part(&moment)
             .and_then(|part| part.add(lease, &Row { moment, encoded: MonotonicNs::now() }));
@@ -440,14 +441,14 @@ impl Take {
         }
     }
 
-    fn open_part(&mut self, moment: &Moment) -> Result<&mut OpenPart, PartError> {
+    fn open_part(&mut self, moment: &FrameInfo) -> Result<&mut OpenPart, PartError> {
         let choice = self.verdict.chain.get(self.codec).cloned().unwrap_or_else(crate::encode::last_resort);
         let part = match self.part.take() {
             Some(part) => part,
             None => {
                 // What went before says nothing of this one.
                 self.haste = Haste::default();
-                let workshop = self.folder.join(WORKSHOP);
+                let workshop = self.folder.join(PARTIAL_DIR);
                 disk::ask(|| storage::no_link_to(&self.folder))
                     .map_err(|e| PartError::Disk { path: workshop.clone(), source: e.into() })?;
                 let first = self.first.unwrap_or(First { sequence: moment.sequence, previous: None });
@@ -513,7 +514,7 @@ impl Take {
             let why =
                 given_up.next_if(|(s, _)| *s == sequence).map_or(GapCause::RingOverrun, |(_, why)| *why);
             let lost = if here.is_some() { None } else { Some(why) };
-            let remembered = here.copied().or_else(|| ring.moment(sequence));
+            let remembered = here.copied().or_else(|| ring.frame_info(sequence));
             if remembered.is_none() && wanted.is_empty() && self.first.is_none_or(|f| f.previous.is_none()) {
                 // Nothing to guess from: it is counted by the time up to the first that is remembered.
                 continue;
@@ -522,7 +523,7 @@ impl Take {
             wanted.push(Wanted { moment, lost });
         }
         let previous =
-            self.first.and_then(|f| f.previous).or_else(|| ring.moment(end - 1).filter(|_| start == end));
+            self.first.and_then(|f| f.previous).or_else(|| ring.frame_info(end - 1).filter(|_| start == end));
         Some(Evidence {
             window: self.window,
             previous,
@@ -534,9 +535,9 @@ impl Take {
     }
 
     /// A frame that even the ledger has forgotten: one after the one before it.
-    fn guess(&self, sequence: u64, before: Option<&Wanted>) -> Moment {
+    fn guess(&self, sequence: u64, before: Option<&Wanted>) -> FrameInfo {
         let before = before.map(|w| w.moment).or(self.first.and_then(|f| f.previous)).unwrap_or_default();
-        Moment {
+        FrameInfo {
             sequence,
             source_sequence: before.source_sequence.saturating_add(1),
             t_capture: before.t_capture + self.camera.fps.period(),

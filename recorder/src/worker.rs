@@ -6,8 +6,10 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use proto::clip::{EncoderChoice, Plan, PlannedCamera};
-use proto::messages::{RecorderReport, Reports};
+use proto::clip::{Plan, PlannedCamera};
+use proto::codec::EncoderChoice;
+use proto::link::Reports;
+use proto::messages::RecorderReport;
 use proto::name::Name;
 use proto::ring::{ReaderBit, Ring, RingReader, SegmentName};
 use proto::time::MonotonicNs;
@@ -16,7 +18,7 @@ use crate::disk::Disk;
 use crate::encode::{EncoderSetup, WarmEncoder};
 use crate::finish::Finishing;
 use crate::hold::Hold;
-use crate::probe::SharedVerdict;
+use crate::probe::SharedLadder;
 use crate::pulse::Pulse;
 use crate::take::{Step, Studio, Take};
 
@@ -42,7 +44,7 @@ pub(crate) struct Worker {
     pub(crate) camera: Name,
     pub(crate) segment: SegmentName,
     pub(crate) ring: Option<Arc<Ring>>,
-    pub(crate) verdict: SharedVerdict,
+    pub(crate) verdict: SharedLadder,
     pub(crate) quality: u8,
     /// No preset was asked for.
     pub(crate) may_hurry: bool,

@@ -296,7 +296,7 @@ fn trigger(stream: &UnixStream, request: &TriggerRequest, counter: &Counter) -> 
         Ok(Planning::Synced(_)) | Err(RecvTimeoutError::Timeout) => {
             let why = format!(
                 "disk stalled: {} has not answered for {} s; if it does, what the rings hold by then is recorded",
-                counter.desk.session().display(),
+                counter.desk.run_folder().display(),
                 DISK_PATIENCE.as_secs()
             );
             return say(stream, &refuse(&why));

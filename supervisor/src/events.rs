@@ -8,9 +8,8 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
 
 use proto::control::{Request, Response};
 use proto::instance::ChildId;
-use proto::messages::{
-    self, CaptureOrder, CaptureReport, Connection, OrderSender, RecorderOrder, RecorderReport,
-};
+use proto::link::{self, Connection, OrderSender};
+use proto::messages::{self, CaptureOrder, CaptureReport, RecorderOrder, RecorderReport};
 use rustix::process::{Pid, WaitId, WaitIdOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -105,7 +104,7 @@ fn serve<O, R>(
     R: Serialize + DeserializeOwned + Send + 'static,
 {
     loop {
-        let connection: Connection<O, R> = match messages::meet(rendezvous) {
+        let connection: Connection<O, R> = match link::meet(rendezvous) {
             Ok(connection) => connection,
             Err(e) => {
                 tracing::error!("{child}: no channel can be made: {e}");

@@ -28,7 +28,7 @@ impl Reach {
         let period = spec.fps.period();
         let span = period.saturating_mul(u32::try_from(kept.saturating_sub(1)).unwrap_or(u32::MAX));
         // A camera that has never delivered takes nothing from the others: all it misses is declared.
-        let first_ever = ring.moment(1).map(|m| m.t_capture);
+        let first_ever = ring.frame_info(1).map(|m| m.t_capture);
         Self { oldest: now.before(span.saturating_sub(ENCODER_START.min(span / 4))), first_ever }
     }
 }

@@ -17,8 +17,9 @@ mod meter;
 mod plan;
 mod restart;
 mod rings;
+mod run_file;
 mod service;
-mod session;
+
 mod show;
 mod start;
 mod state;

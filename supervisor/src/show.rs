@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use proto::clip::{CodecVerdict, EncoderChoice};
+use proto::codec::{EncoderChoice, EncoderLadder};
 use proto::stats::{CameraStats, ProcessStats, Stats};
 
 /// `supervisor status`.
@@ -25,7 +25,7 @@ fn write_status(to: &mut String, stats: &Stats) -> std::fmt::Result {
         mb(totals.memory_bytes),
         totals.cpu_percent,
         totals.written_bytes_per_s / 1e6,
-        stats.session_folder
+        stats.run_folder
     )?;
     let mut cameras = vec![row(["camera", "state", "fps", "captured", "dropped", "reach", "ring"])];
     cameras.extend(stats.cameras.iter().map(camera_row));
@@ -79,7 +79,7 @@ fn process_row(process: &ProcessStats) -> Vec<String> {
 }
 
 /// `supervisor codecs`.
-pub(crate) fn codecs(verdict: &CodecVerdict) -> String {
+pub(crate) fn codecs(verdict: &EncoderLadder) -> String {
     let mut rows = vec![row(["codec", "encoder", "preset", "works", "frames/s", "verdict"])];
     for trial in &verdict.trials {
         rows.push(vec![

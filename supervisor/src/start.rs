@@ -15,8 +15,8 @@ use proto::config::{Config, Key};
 use proto::control::Response;
 use proto::exit;
 use proto::instance::{ChildId, RuntimeDir};
+use proto::link;
 use proto::log::LogFormat;
-use proto::messages;
 use proto::ring::lost_pages;
 use proto::storage;
 use proto::time::{UtcTime, WallAnchor};
@@ -28,13 +28,13 @@ use crate::events::{self, Event};
 use crate::killed::MemoryWatch;
 use crate::meter::Meter;
 use crate::rings::Rings;
+use crate::run_file::{Clips, RunFileWriter};
 use crate::service::Service;
-use crate::session::{Clips, Scribe};
 use crate::state::{self, Saved};
 use crate::survey::FrameRates;
 use crate::trigger::Desk;
 use crate::watch::House;
-use crate::{Failure, control, cost, executable, limits, lock, plan, rings, session};
+use crate::{Failure, control, cost, executable, limits, lock, plan, rings, run_file};
 
 /// How long the answer to `stop` may take to be on its way.
 const LAST_WORD: Duration = Duration::from_millis(20);
@@ -55,11 +55,11 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     limits::go_first();
     // A supervisor that was just ending may have cleared it away in between.
     let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
-    let mut made = Made { config: &config, dir: &dir, session: None, rings: false, kept: false };
+    let mut made = Made { config: &config, dir: &dir, run_folder: None, rings: false, kept: false };
     let (events, happening) = channel();
     // From here on a signal ends the start in order too.
     watch_signals(events.clone())?;
-    messages::keep_sockets_in(&dir.ipc_dir()).map_err(|_| Failure::failed("start was called twice"))?;
+    link::keep_sockets_in(&dir.ipc_dir()).map_err(|_| Failure::failed("start was called twice"))?;
     clear_sockets(&dir);
 
     // Whoever cuts a ring short must not end the one who looks after all of them.
@@ -81,14 +81,14 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     if !adopting {
         cost::fits(&config).or_else(|e| if rings_exist(&config, &dir) { Ok(0) } else { Err(e) })?;
     }
-    let session = match &left {
+    let run_folder = match &left {
         // Also when it is away just now, with its disk: another would be made on the wrong one.
-        Some(left) if adopting => left.session.clone(),
+        Some(left) if adopting => left.run_folder.clone(),
         _ => new_session(&config)?,
     };
-    made.session = (!adopting).then(|| session.clone());
-    for session in left.iter().map(|left| &left.session) {
-        plan::clear_unplanned(session);
+    made.run_folder = (!adopting).then(|| run_folder.clone());
+    for run_folder in left.iter().map(|left| &left.run_folder) {
+        plan::clear_unplanned(run_folder);
     }
     let (rings, new) = rings::open(&config, &dir, same_config && left.is_some())?;
     made.rings = !adopting;
@@ -104,16 +104,16 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         .save_checked(&dir.config_path())
         .map_err(|e| Failure::failed(format!("can't write {}: {e}", dir.config_path().display())))?;
 
-    let sessions = sessions(&config, &session, left.as_ref());
-    let open: HashSet<PathBuf> = unfinished_clips(&session).unwrap_or_default().into_iter().collect();
-    if sessions.len() > 1 || (!open.is_empty() && !adopting) {
+    let run_folders = run_folders(&config, &run_folder, left.as_ref());
+    let open: HashSet<PathBuf> = unfinished_clips(&run_folder).unwrap_or_default().into_iter().collect();
+    if run_folders.len() > 1 || (!open.is_empty() && !adopting) {
         tracing::info!(
             "earlier runs left clips unfinished; the recorder goes on with those that nobody else works on"
         );
     }
-    let clips = Clips::on_disk(&session, &open);
+    let clips = Clips::on_disk(&run_folder, &open);
     let shared = Arc::new(config.clone());
-    let desk = Arc::new(Desk::new(Arc::clone(&shared), rings.clone(), session.clone(), open));
+    let desk = Arc::new(Desk::new(Arc::clone(&shared), rings.clone(), run_folder.clone(), open));
     desk.watch_folders(events.clone()).map_err(|e| Failure::failed(format!("can't start a thread: {e}")))?;
     let (closing, over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let commands = Arc::new(AtomicUsize::new(0));
@@ -144,7 +144,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     made.kept = true;
     let mut house = House {
         clips,
-        scribe: Scribe::start(&session, &shared)
+        run_file: RunFileWriter::start(&run_folder, &shared)
             .map_err(|e| Failure::failed(format!("can't start a thread: {e}")))?,
         config: shared,
         dir: dir.clone(),
@@ -154,7 +154,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         closing,
         over,
         events,
-        sessions,
+        run_folders,
         started: Instant::now(),
         verdict: left.filter(|_| same_config).and_then(|left| left.verdict),
         meter: Meter::new(),
@@ -165,11 +165,11 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         ring_broke: None,
         keep_rings: false,
     };
-    house.write_session();
-    if let Err(e) = storage::fit(&session, house.config.recording.min_free_bytes) {
+    house.write_run_file();
+    if let Err(e) = storage::fit(&run_folder, house.config.recording.min_free_bytes) {
         tracing::warn!("{e}; until then nothing is recorded");
     }
-    tracing::info!("clips go to {}; record one with: supervisor trigger", session.display());
+    tracing::info!("clips go to {}; record one with: supervisor trigger", run_folder.display());
     let asked_by = house.run(&happening);
     house.close(&happening);
     clean_up(&house);
@@ -196,7 +196,7 @@ fn wait_for_answers(commands: &AtomicUsize, others: usize) {
 struct Made<'a> {
     config: &'a Config,
     dir: &'a RuntimeDir,
-    session: Option<PathBuf>,
+    run_folder: Option<PathBuf>,
     rings: bool,
     kept: bool,
 }
@@ -209,8 +209,8 @@ impl Drop for Made<'_> {
         if self.rings {
             rings::remove(self.config, self.dir);
         }
-        if let Some(session) = &self.session {
-            session::remove_if_empty(session);
+        if let Some(run_folder) = &self.run_folder {
+            run_file::remove_if_empty(run_folder);
         }
         // A run that was to be adopted still needs the rest.
         if state::load(self.dir).is_none() {
@@ -303,7 +303,7 @@ fn rings_exist(config: &Config, dir: &RuntimeDir) -> bool {
     config.cameras.iter().all(|c| proto::ring::Ring::open(&dir.segment(&c.name)).is_ok())
 }
 
-/// Makes this run's folder: `<session>_<UTC date-time>`, with a number behind it if there is one of that name.
+/// Makes this run's folder: `<run_name>_<UTC date-time>`, with a number behind it if there is one of that name.
 fn new_session(config: &Config) -> Result<PathBuf, Failure> {
     let recording = &config.recording;
     let no = |path: &Path, e: &std::io::Error| {
@@ -322,7 +322,7 @@ fn new_session(config: &Config) -> Result<PathBuf, Failure> {
     let output = cost::output_dir(config)?;
     std::fs::create_dir_all(&output).map_err(|e| no(&output, &e))?;
     let utc = UtcTime::from_unix_ns(WallAnchor::now().unix_ns).compact();
-    let name = format!("{}_{utc}", recording.session);
+    let name = format!("{}_{utc}", recording.run_name);
     for number in 1.. {
         let folder = output.join(if number == 1 { name.clone() } else { format!("{name}-{number}") });
         // What a camera saw is for its owner: nobody else reads it unless they open the folder to others.
@@ -335,7 +335,7 @@ fn new_session(config: &Config) -> Result<PathBuf, Failure> {
             Err(e) => return Err(no(&folder, &e)),
         }
     }
-    Err(Failure::failed("no name is left for a session folder"))
+    Err(Failure::failed("no name is left for a run folder"))
 }
 
 /// Is such an error the same at every try?
@@ -345,18 +345,19 @@ fn is_a_mistake(kind: ErrorKind) -> bool {
         || kind == ErrorKind::ReadOnlyFilesystem
 }
 
-/// Every session with unfinished clips, this run's first.
-fn sessions(config: &Config, session: &Path, left: Option<&Saved>) -> Vec<PathBuf> {
-    let mut sessions = vec![session.to_owned()];
+/// Every run folder with unfinished clips, this run's first.
+fn run_folders(config: &Config, run_folder: &Path, left: Option<&Saved>) -> Vec<PathBuf> {
+    let mut run_folders = vec![run_folder.to_owned()];
     let output = std::path::absolute(&config.recording.output_dir).unwrap_or_default();
     let entries = std::fs::read_dir(output).into_iter().flatten().filter_map(Result::ok);
     // Not through symbolic links: what they lead to is somebody else's.
     let others = entries.filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path());
-    let unfinished = |s: &PathBuf| s != session && unfinished_clips(s).is_ok_and(|clips| !clips.is_empty());
+    let unfinished =
+        |s: &PathBuf| s != run_folder && unfinished_clips(s).is_ok_and(|clips| !clips.is_empty());
     // The last run's may lie elsewhere: its config may have been another.
-    sessions.extend(others.chain(left.map(|l| l.session.clone())).filter(unfinished));
-    sessions.dedup();
-    sessions
+    run_folders.extend(others.chain(left.map(|l| l.run_folder.clone())).filter(unfinished));
+    run_folders.dedup();
+    run_folders
 }
 
 /// Leaves nothing but the clips.
@@ -366,7 +367,7 @@ fn clean_up(house: &House) {
     } else {
         rings::remove(&house.config, &house.dir);
     }
-    house.scribe.end(house.verdict.as_ref());
+    house.run_file.end(house.verdict.as_ref());
     clear(&house.dir);
 }
 

@@ -1,9 +1,9 @@
-//! What the next supervisor has to know of this one: the session, and who the children are. Rewritten with every
+//! What the next supervisor has to know of this one: the run folder, and who the children are. Rewritten with every
 //! change, read once at start.
 
 use std::path::PathBuf;
 
-use proto::clip::CodecVerdict;
+use proto::codec::EncoderLadder;
 use proto::durable;
 use proto::instance::{ChildId, RuntimeDir, boot_id};
 use rustix::process::Pid;
@@ -17,11 +17,12 @@ pub(crate) struct Saved {
     /// Pids and rings mean nothing after a reboot.
     pub(crate) boot_id: String,
     /// Where clips go.
-    pub(crate) session: PathBuf,
+    #[serde(alias = "session")]
+    pub(crate) run_folder: PathBuf,
     /// Who runs.
     pub(crate) children: Vec<SavedChild>,
     /// Which codecs work. When everything was killed, frames are ageing: it isn't the time to probe again.
-    pub(crate) verdict: Option<CodecVerdict>,
+    pub(crate) verdict: Option<EncoderLadder>,
 }
 
 /// One process. A pid alone may be somebody else's by now; with its start time it can't be.

@@ -192,7 +192,7 @@ pub(crate) fn process_stats(
 }
 
 /// The recorder, from its last beat.
-pub(crate) fn recorder(child: &Child, verdict: Option<&proto::clip::CodecVerdict>) -> RecorderStats {
+pub(crate) fn recorder(child: &Child, verdict: Option<&proto::codec::EncoderLadder>) -> RecorderStats {
     let choice = verdict.and_then(|v| v.chain.first());
     RecorderStats {
         codec: choice.map_or(String::new(), |c| c.codec.name().to_owned()),

@@ -29,7 +29,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 pub(crate) struct Desk {
     config: Arc<Config>,
     rings: Rings,
-    session: PathBuf,
+    run_folder: PathBuf,
     last_number: AtomicU32,
     open: Mutex<Open>,
     finished: Condvar,
@@ -93,12 +93,17 @@ pub(crate) enum Outcome {
 }
 
 impl Desk {
-    pub(crate) fn new(config: Arc<Config>, rings: Rings, session: PathBuf, open: HashSet<PathBuf>) -> Self {
-        let last_number = AtomicU32::new(plan::last_number(&session));
+    pub(crate) fn new(
+        config: Arc<Config>,
+        rings: Rings,
+        run_folder: PathBuf,
+        open: HashSet<PathBuf>,
+    ) -> Self {
+        let last_number = AtomicU32::new(plan::last_number(&run_folder));
         Self {
             config,
             rings,
-            session,
+            run_folder,
             last_number,
             open: Mutex::new(Open { clips: open, ..Open::default() }),
             finished: Condvar::new(),
@@ -106,8 +111,8 @@ impl Desk {
     }
 
     /// Where this run's clips go.
-    pub(crate) fn session(&self) -> &Path {
-        &self.session
+    pub(crate) fn run_folder(&self) -> &Path {
+        &self.run_folder
     }
 
     /// How many clips are not finished.
@@ -231,6 +236,7 @@ impl Desk {
             schema: SCHEMA,
             clip_id: clip_id.to_owned(),
             label: label.clone(),
+            rig: Some(self.config.rig.clone()),
             boot_id: proto::instance::boot_id(),
             wall: WallAnchor::now(),
             trigger_ns: request.at,
@@ -239,15 +245,15 @@ impl Desk {
             notes: granted.notes.clone(),
             cameras: chosen.iter().map(|(camera, ring)| planned(camera, ring)).collect(),
         };
-        let fit = storage::fit(&self.session, recording.min_free_bytes);
+        let fit = storage::fit(&self.run_folder, recording.min_free_bytes);
         let left = fit
             .map_err(Into::into)
-            .and_then(|()| plan::leave(&self.session, &self.last_number, label.as_ref(), text));
+            .and_then(|()| plan::leave(&self.run_folder, &self.last_number, label.as_ref(), text));
         let (clip_id, folder) = left.map_err(|e| Refused {
             exit_code: exit::FAILED,
             message: format!(
                 "nothing was recorded: the clip's plan can't be written in {}: {e}",
-                self.session.display()
+                self.run_folder.display()
             ),
         })?;
         if !place.fill(folder.clone()) {

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use proto::clip::CodecVerdict;
+use proto::codec::EncoderLadder;
 use proto::config::Config;
 use proto::control::{Refused, Request, Response};
 use proto::instance::{ChildId, RuntimeDir};
@@ -24,8 +24,8 @@ use crate::meter::Meter;
 use crate::restart;
 use crate::restart::Ending;
 use crate::rings::{self, Look, Rings};
+use crate::run_file::{Clips, RunFileWriter};
 use crate::service::Service;
-use crate::session::{Clips, Scribe};
 use crate::state::{self, Saved, SavedChild};
 use crate::survey::FrameRates;
 use crate::trigger::Desk;
@@ -56,11 +56,11 @@ pub(crate) struct House {
     pub(crate) over: Arc<AtomicBool>,
     pub(crate) events: Sender<Event>,
     /// Session folders that may hold unfinished clips, this run's first.
-    pub(crate) sessions: Vec<PathBuf>,
+    pub(crate) run_folders: Vec<PathBuf>,
     pub(crate) started: Instant,
-    pub(crate) verdict: Option<CodecVerdict>,
+    pub(crate) verdict: Option<EncoderLadder>,
     pub(crate) clips: Clips,
-    pub(crate) scribe: Scribe,
+    pub(crate) run_file: RunFileWriter,
     pub(crate) meter: Meter,
     pub(crate) rates: FrameRates,
     pub(crate) ready_said: bool,
@@ -160,7 +160,8 @@ impl House {
 
     /// Tells the recorder what is known of codecs, and where clips may be waiting.
     fn arm(&self) {
-        let order = RecorderOrder::Arm { verdict: self.verdict.clone(), sessions: self.sessions.clone() };
+        let order =
+            RecorderOrder::Arm { verdict: self.verdict.clone(), run_folders: self.run_folders.clone() };
         if let Some(orders) = self.recorder().running().and_then(|r| r.orders.as_ref()) {
             orders.to_recorder(order);
         }
@@ -196,14 +197,14 @@ impl House {
                 }
             }
             Report::Recorder(RecorderReport::Codecs(verdict)) => {
-                let first = |verdict: &CodecVerdict| verdict.chain.first().cloned();
+                let first = |verdict: &EncoderLadder| verdict.chain.first().cloned();
                 let as_before = self.verdict.as_ref().map(first) == Some(first(&verdict));
                 self.verdict = Some(verdict);
                 if !as_before {
                     self.cool_standby();
                 }
                 self.save();
-                self.write_session();
+                self.write_run_file();
             }
             Report::Recorder(RecorderReport::ClipDone { folder, complete, finished_after_ms }) => {
                 self.on_finished(&folder, complete, Some(finished_after_ms));
@@ -263,14 +264,14 @@ impl House {
     }
 
     fn on_finished(&mut self, folder: &Path, complete: bool, after_ms: Option<u64>) {
-        if self.desk.finish(folder) && folder.starts_with(self.desk.session()) {
+        if self.desk.finish(folder) && folder.starts_with(self.desk.run_folder()) {
             self.clips.last_finish_ms = after_ms.or(self.clips.last_finish_ms);
             if complete {
                 self.clips.completed += 1
             } else {
                 self.clips.incomplete += 1
             }
-            self.write_session();
+            self.write_run_file();
         }
     }
 
@@ -287,7 +288,7 @@ impl House {
             end.how = "signal 9 (killed: out of memory?)".into();
         }
         let stuck = child.was_stuck_in_an_encoder();
-        // Those of earlier sessions too.
+        // Those of earlier run folders too.
         let recorded = child.beat.clips_open > 0;
         let ending = child.ended(&end);
         if child.id == ChildId::Recorder {
@@ -322,7 +323,7 @@ impl House {
         );
         verdict.given_up.push(given_up);
         self.children[self.config.cameras.len()].start_afresh();
-        self.write_session();
+        self.write_run_file();
     }
 
     fn start_what_is_due(&mut self) {
@@ -450,14 +451,18 @@ impl House {
             Some(SavedChild { id: c.id.clone(), pid, start_ticks: running.start_ticks })
         };
         let children = self.children.iter().filter_map(saved).collect();
-        let session = self.desk.session().to_owned();
-        let saved =
-            Saved { boot_id: proto::instance::boot_id(), session, children, verdict: self.verdict.clone() };
+        let run_folder = self.desk.run_folder().to_owned();
+        let saved = Saved {
+            boot_id: proto::instance::boot_id(),
+            run_folder,
+            children,
+            verdict: self.verdict.clone(),
+        };
         state::save(&self.dir, &saved);
     }
 
-    pub(crate) fn write_session(&self) {
-        self.scribe.write(self.verdict.as_ref(), self.clips);
+    pub(crate) fn write_run_file(&self) {
+        self.run_file.write(self.verdict.as_ref(), self.clips);
     }
 }
 

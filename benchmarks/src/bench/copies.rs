@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use proto::frame::{Before, Fps, Geometry, PixelFormat};
+use proto::frame::{Fps, Geometry, LossBefore, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::name::Name;
 use proto::nontemporal;
@@ -128,7 +128,7 @@ impl Memory {
     fn copy(&mut self, number: u64) -> anyhow::Result<()> {
         let mut slot = self.writer.slot().context("no slot is free")?;
         nontemporal::copy(slot.bytes_mut(), &self.picture);
-        slot.publish(number, MonotonicNs::now(), Before::Nothing);
+        slot.publish(number, MonotonicNs::now(), LossBefore::Nothing);
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use proto::frame::{Before, Fps, Geometry, PixelFormat};
+use proto::frame::{Fps, Geometry, LossBefore, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::name::Name;
 use proto::nontemporal;
@@ -181,7 +181,7 @@ fn publish(width: u32, height: u32) -> anyhow::Result<Size> {
             let copying = Instant::now();
             nontemporal::copy(to, frame);
             let copied = nanos(copying);
-            let sequence = slot.publish(n, MonotonicNs::now(), Before::Nothing);
+            let sequence = slot.publish(n, MonotonicNs::now(), LossBefore::Nothing);
             let all = nanos(begun);
             let leasing = Instant::now();
             drop(reader.lease(sequence));
@@ -198,7 +198,7 @@ fn publish(width: u32, height: u32) -> anyhow::Result<Size> {
             let copying = Instant::now();
             to.copy_from_slice(frame);
             let copied = nanos(copying);
-            slot.publish(n, MonotonicNs::now(), Before::Nothing);
+            slot.publish(n, MonotonicNs::now(), LossBefore::Nothing);
             copied_by_memcpy += copied;
             if warm {
                 sizing.memcpys.push(copied);

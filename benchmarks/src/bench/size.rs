@@ -205,7 +205,7 @@ fn save_frames(ring: &Arc<Ring>, to: &Path, over: &AtomicBool) -> anyhow::Result
         }
         let Ok(lease) = reader.lease(next) else { bail!("a frame was gone before it was saved") };
         file.write_all(lease.bytes())?;
-        times.push(lease.moment().t_capture.0);
+        times.push(lease.frame_info().t_capture.0);
         next += 1;
     }
     Ok(times)

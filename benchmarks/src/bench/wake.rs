@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use proto::frame::Before;
+use proto::frame::LossBefore;
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
 
@@ -75,7 +75,7 @@ fn wake_by_ring() -> anyhow::Result<Vec<u64>> {
             let mut slot = writer.slot().context("no slot is free")?;
             // As a capture does; else the slot's memory would be touched for the first time by what is measured.
             slot.bytes_mut().fill(0);
-            slot.publish(n, MonotonicNs::now(), Before::Nothing);
+            slot.publish(n, MonotonicNs::now(), LossBefore::Nothing);
         }
         Ok(())
     })

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use proto::clip::{Plan, WORKSHOP, plan_path};
+use proto::clip::{PARTIAL_DIR, Plan, plan_path};
 use proto::instance::ChildId;
 use proto::time::MonotonicNs;
 use rustix::process::{Pid, Signal};
@@ -189,7 +189,7 @@ impl Scene {
         let mut waits = true;
         while waits && !open.is_empty() && Instant::now() < until {
             // What was finished between two looks can't be told any more.
-            waits = open.iter().any(|clip| clip.folder.join(WORKSHOP).exists());
+            waits = open.iter().any(|clip| clip.folder.join(PARTIAL_DIR).exists());
             for clip in &open {
                 for camera in &self.cameras {
                     if let Some(at) = clip.encoded_anew(camera.as_str()) {
@@ -227,7 +227,7 @@ impl OpenClip {
         let new =
             journals(&self.folder).filter(|name| name.starts_with(&begins) && !self.journals.contains(name));
         let first = |name: String| {
-            let text = std::fs::read_to_string(self.folder.join(WORKSHOP).join(name)).ok()?;
+            let text = std::fs::read_to_string(self.folder.join(PARTIAL_DIR).join(name)).ok()?;
             // The last line may be half written.
             let line = text.rsplit_once('\n')?.0.lines().nth(1)?;
             line.split(',').nth(ENCODED)?.parse().ok()
@@ -344,7 +344,7 @@ fn kill_all(place: &Place) -> anyhow::Result<()> {
 
 /// The names of a clip's journals.
 fn journals(clip: &Path) -> impl Iterator<Item = String> {
-    let files = std::fs::read_dir(clip.join(WORKSHOP)).into_iter().flatten().filter_map(Result::ok);
+    let files = std::fs::read_dir(clip.join(PARTIAL_DIR)).into_iter().flatten().filter_map(Result::ok);
     let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
     names.filter(|name| name.ends_with(".journal"))
 }

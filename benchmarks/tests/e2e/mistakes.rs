@@ -58,7 +58,8 @@ fn a_mistake_in_a_config_is_shown_where_it_is() {
         ("codec_quality: ¦high", "0 to 51"),
         ("preferred_codec: ¦H265", "auto, H264, avc1, XVID, MP4V, MJPG"),
         ("pre_roll_ms: ¦half", "milliseconds"),
-        ("session: ¦../x", "A-Z"),
+        ("run_name: ¦../x", "A-Z"),
+        ("session: ¦game", "run_name"),
         ("min_free_bytes: ¦64M", "it takes bytes"),
         ("min_free_bytes: ¦-1", "it takes bytes"),
     ] {

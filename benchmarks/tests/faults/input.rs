@@ -217,7 +217,7 @@ const FAULT_KEYS: &[(&str, &[&str])] = &[
 
 const RECORDING_KEYS: &[(&str, &[&str], &[&str])] = &[
     ("output_dir", PATH, &["/proc/recordings", "$DIR/rig.yaml/recordings"]),
-    ("session", &["[a]", "{ a: b }", "\"\"", "../x", "\"a\\0b\"", "-rf", "\"a\\nb\""], &[]),
+    ("run_name", &["[a]", "{ a: b }", "\"\"", "../x", "\"a\\0b\"", "-rf", "\"a\\nb\""], &[]),
     ("pre_roll_ms", WHOLE, &["86400001"]),
     ("post_roll_ms", WHOLE, &["86400001"]),
     ("reserve_ms", WHOLE, &["86400001"]),

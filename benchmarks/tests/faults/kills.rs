@@ -135,7 +135,7 @@ fn f04_a_killed_capture_loses_what_its_camera_made_meanwhile_and_says_so() {
 fn f05_a_killed_supervisor_is_missed_by_nobody_and_the_next_adopts_its_children() {
     let mut rig = Rig::start(TWO_CAMERAS);
     let children = rig.children();
-    let session = rig.stats()["session_folder"].clone();
+    let session = rig.stats()["run_folder"].clone();
     let clip = clip_of(&rig.command(&["trigger", "--post-ms", "2000"]).code(0).json());
     rig.await_frames(&clip, "left", 10);
     rig.kill_supervisor();
@@ -146,7 +146,7 @@ fn f05_a_killed_supervisor_is_missed_by_nobody_and_the_next_adopts_its_children(
     rig.launch(&[]);
     rig.await_ready();
     assert_eq!(rig.children(), children, "the same processes");
-    assert_eq!(rig.stats()["session_folder"], session);
+    assert_eq!(rig.stats()["run_folder"], session);
     assert_eq!(rig.await_manifest(&clip)["complete"], true);
     let answer = rig.command(&["trigger", "--wait"]).code(0).json();
     assert_eq!(answer["clip_id"], "clip-0002");

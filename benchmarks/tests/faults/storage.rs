@@ -405,7 +405,7 @@ fn f22_an_output_folder_that_is_a_link_is_refused() {
 #[test]
 fn f22_nothing_is_recorded_through_a_link_that_took_a_folders_place() {
     let rig = Rig::start(TWO_CAMERAS);
-    let session = PathBuf::from(rig.stats()["session_folder"].as_str().unwrap());
+    let session = PathBuf::from(rig.stats()["run_folder"].as_str().unwrap());
     let (aside, elsewhere) = (rig.path("aside"), rig.path("elsewhere"));
     std::fs::create_dir(&elsewhere).unwrap();
     // Each of them in the middle of a clip, then put back.
@@ -468,7 +468,7 @@ fn f22_a_recorder_that_starts_while_the_folder_is_away_goes_on_when_it_is_back()
 #[test]
 fn f22_a_recordings_folder_that_was_removed_is_missed_until_it_is_made_again() {
     let rig = Rig::start(TWO_CAMERAS);
-    let session = PathBuf::from(rig.stats()["session_folder"].as_str().unwrap());
+    let session = PathBuf::from(rig.stats()["run_folder"].as_str().unwrap());
     std::fs::remove_dir_all(rig.recordings()).unwrap();
     await_trouble(&rig, &["is gone", "put the folder back"]);
     rig.command(&["trigger"]).refusal(1, &["nothing was recorded", "is gone"]);

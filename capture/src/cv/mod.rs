@@ -17,7 +17,7 @@ use opencv::core::Mat;
 use opencv::prelude::*;
 use opencv::videoio::{self, VideoCapture};
 use proto::config::{Backend, CameraConfig};
-use proto::frame::{Before, Fps, Geometry};
+use proto::frame::{Fps, Geometry, LossBefore};
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
 
@@ -202,7 +202,7 @@ impl Source for CvCamera {
         };
         let source_sequence = self.next;
         self.next += 1;
-        Ok(Arrival::Frame { source_sequence, t_capture, before: Before::Nothing })
+        Ok(Arrival::Frame { source_sequence, t_capture, before: LossBefore::Nothing })
     }
 
     fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError> {

@@ -14,7 +14,7 @@ mod raw;
 use std::time::Duration;
 
 use proto::config::{Backend, CameraConfig};
-use proto::frame::{Before, Geometry};
+use proto::frame::{Geometry, LossBefore};
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
 
@@ -281,7 +281,7 @@ impl Source for VideoFile {
             None => MonotonicNs::now(),
         };
         let skipped = self.expected.is_some_and(|expected| number > expected);
-        let before = if skipped { Before::CameraDrop } else { Before::Nothing };
+        let before = if skipped { LossBefore::CameraDrop } else { LossBefore::Nothing };
         self.pending = None;
         self.next = number + 1;
         self.expected = Some(number + 1);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use capture::source::{Arrival, Site, Source, SourceError};
 use proto::config::{Backend, CameraConfig, FileConfig};
-use proto::frame::{Before, Fps, Geometry, PixelFormat};
+use proto::frame::{Fps, Geometry, LossBefore, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::ring::{Ring, RingSize, RingSpec, RingWriter};
 use proto::time::MonotonicNs;
@@ -19,7 +19,7 @@ pub(crate) type Open = fn(&Site) -> Result<Box<dyn Source>, SourceError>;
 pub(crate) struct Got {
     pub(crate) number: u64,
     pub(crate) t: MonotonicNs,
-    pub(crate) before: Before,
+    pub(crate) before: LossBefore,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -69,7 +69,7 @@ impl Bench {
     /// As an earlier life of the capture would have left the ring.
     pub(crate) fn pretend_published(&self, source_sequence: u64, t_capture: MonotonicNs) {
         let mut writer = self.ring.writer().unwrap();
-        writer.slot().unwrap().publish(source_sequence, t_capture, Before::Nothing);
+        writer.slot().unwrap().publish(source_sequence, t_capture, LossBefore::Nothing);
     }
 
     /// Opens the camera and takes up to `most` frames.

@@ -10,7 +10,7 @@ use super::{
     Backend, CameraConfig, Config, Episode, FileConfig, Key, Mistake, OpencvConfig, RecordingConfig,
     SimConfig, SimFaults,
 };
-use crate::clip::Codec;
+use crate::codec::Codec;
 use crate::frame::{Fps, Geometry, PixelFormat};
 use crate::name::Name;
 use crate::ring::RingSize;
@@ -94,7 +94,11 @@ impl Checker<'_> {
             }
             cameras.push(camera);
         }
-        Ok(Config { source: self.path.to_owned(), cameras, recording })
+        let rig = match &raw.rig {
+            Some(typed) => self.name(typed, "rig")?,
+            None => Name::of_host(),
+        };
+        Ok(Config { source: self.path.to_owned(), rig, cameras, recording })
     }
 
     fn camera(
@@ -372,15 +376,19 @@ impl Checker<'_> {
         if let Some(max) = raw.max_open_clips.as_ref().filter(|m| !(1..=64).contains(&m.value)) {
             return self.wrong(max.referenced, "max_open_clips: must be 1 to 64");
         }
-        let session = match &raw.session {
-            Some(typed) => self.name(typed, "session")?,
-            None => Name::new("session")
-                .map_err(|e| Mistake::at(self.path, self.text, Location::UNKNOWN, e.to_string()))?,
+        if let Some(typed) = &raw.session {
+            let message =
+                "session: this key is called run_name now: it is the name that run folders begin with";
+            return self.wrong(typed.referenced, message);
+        }
+        let run_name = match &raw.run_name {
+            Some(typed) => self.name(typed, "run_name")?,
+            None => Name::default_run(),
         };
         let output_dir = raw.output_dir.as_ref().map(|typed| self.path(typed, "output_dir")).transpose()?;
         Ok(RecordingConfig {
             output_dir: output_dir.unwrap_or_else(|| "recordings".into()),
-            session,
+            run_name,
             pre_roll_ms: self.span_ms(&raw.pre_roll_ms, "pre_roll_ms", 500)?,
             post_roll_ms: self.span_ms(&raw.post_roll_ms, "post_roll_ms", 500)?,
             reserve_ms: self.span_ms(&raw.reserve_ms, "reserve_ms", 250)?,

@@ -12,7 +12,8 @@ use serde_saphyr::Location;
 
 pub use mistake::Mistake;
 
-use crate::clip::{CaptureTime, Codec};
+use crate::clip::CaptureTime;
+use crate::codec::Codec;
 use crate::frame::{Fps, Geometry};
 use crate::name::Name;
 use crate::ring::{RingSize, RingSpec};
@@ -22,6 +23,8 @@ use crate::ring::{RingSize, RingSpec};
 pub struct Config {
     /// The file it was read from.
     pub source: PathBuf,
+    /// The name of this machine with its cameras, for the people who read the clips.
+    pub rig: Name,
     /// Every camera, in the file's order.
     pub cameras: Vec<CameraConfig>,
     /// What is recorded, and how.
@@ -137,10 +140,10 @@ pub enum Key<'a> {
 /// What is recorded, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordingConfig {
-    /// Where session folders are made.
+    /// Where run folders are made.
     pub output_dir: PathBuf,
-    /// What session folders' names begin with.
-    pub session: Name,
+    /// The name that run folders begin with.
+    pub run_name: Name,
     /// Before the trigger.
     pub pre_roll_ms: u64,
     /// After the trigger.

@@ -11,6 +11,7 @@ pub(super) type Typed<T> = Option<Spanned<T>>;
 pub(super) struct RawConfig {
     #[serde(default)]
     pub(super) camera: RawCamera,
+    pub(super) rig: Typed<String>,
     pub(super) cameras: Spanned<Vec<Spanned<RawCamera>>>,
     #[serde(default)]
     pub(super) recording: RawRecording,
@@ -72,7 +73,9 @@ pub(super) struct RawFaults {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRecording {
     pub(super) output_dir: Typed<String>,
-    pub(super) session: Typed<String>,
+    pub(super) run_name: Typed<String>,
+    /// The name of `run_name` before 0.2: refused, with the new one.
+    pub(super) session: Typed<serde::de::IgnoredAny>,
     pub(super) pre_roll_ms: Typed<u64>,
     pub(super) post_roll_ms: Typed<u64>,
     pub(super) reserve_ms: Typed<u64>,

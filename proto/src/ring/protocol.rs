@@ -24,7 +24,7 @@
 use super::order::SyncPoint::{Entry, Head, Mark, Publish, Return};
 use super::order::{acquire, acquire_fence, release, release_fence};
 use super::state::{MAX_SEQUENCE, ReaderBit, State};
-use crate::frame::{Before, Moment};
+use crate::frame::{FrameInfo, LossBefore};
 use crate::sync::Ordering::{self, Relaxed};
 use crate::sync::{AtomicU32, AtomicU64};
 use crate::time::MonotonicNs;
@@ -45,7 +45,7 @@ pub struct LedgerEntry {
     slot: AtomicU64,
     t_capture_ns: AtomicU64,
     source_sequence: AtomicU64,
-    /// Epoch in the low 32 bits, [`Before`] in the 8 above.
+    /// Epoch in the low 32 bits, [`LossBefore`] in the 8 above.
     epoch_and_before: AtomicU64,
 }
 
@@ -159,7 +159,7 @@ impl Protocol<'_> {
     }
 
     /// Makes the frame in a claimed slot visible. The caller wakes the readers. For the one writer only.
-    pub fn publish(&self, slot: usize, moment: &Moment) {
+    pub fn publish(&self, slot: usize, moment: &FrameInfo) {
         self.note(slot, moment);
         self.states[slot].word.store(State::holding(moment.sequence).word(), release(Publish));
         self.advance(moment.sequence);
@@ -178,7 +178,7 @@ impl Protocol<'_> {
         self.heads.wake.fetch_add(1, Ordering::Release);
     }
 
-    fn note(&self, slot: usize, moment: &Moment) {
+    fn note(&self, slot: usize, moment: &FrameInfo) {
         let entry = self.entry(moment.sequence);
         // Tag to zero first, fields in between, tag to the sequence last.
         entry.tag.store(0, Relaxed);
@@ -201,7 +201,7 @@ impl Protocol<'_> {
         &self.ledger[index]
     }
 
-    fn recall(&self, sequence: u64) -> Option<(usize, Moment)> {
+    fn recall(&self, sequence: u64) -> Option<(usize, FrameInfo)> {
         if sequence == 0 {
             return None;
         }
@@ -221,24 +221,24 @@ impl Protocol<'_> {
             clippy::cast_possible_truncation,
             reason = "the low 32 and the next 8 bits are what is wanted"
         )]
-        let (epoch, before) = (packed as u32, Before::from_code((packed >> 32) as u8));
+        let (epoch, before) = (packed as u32, LossBefore::from_code((packed >> 32) as u8));
         let slot = usize::try_from(slot).ok().filter(|s| *s < self.states.len())?;
-        Some((slot, Moment { sequence, source_sequence, t_capture, epoch, before }))
+        Some((slot, FrameInfo { sequence, source_sequence, t_capture, epoch, before }))
     }
 
     /// What the ledger remembers of a published frame, its pixels there or not. `None` once the ledger too has
     /// moved on, or before it was published.
     #[must_use]
-    pub fn moment(&self, sequence: u64) -> Option<Moment> {
+    pub fn frame_info(&self, sequence: u64) -> Option<FrameInfo> {
         if sequence > self.head() { None } else { self.recall(sequence).map(|(_, moment)| moment) }
     }
 
     /// The first published frame captured at `at` or later, as far back as the ledger remembers. Capture times
     /// never go back within a ring.
     #[must_use]
-    pub fn first_at_or_after(&self, at: MonotonicNs) -> Option<Moment> {
+    pub fn first_at_or_after(&self, at: MonotonicNs) -> Option<FrameInfo> {
         let head = self.head();
-        let is_late_enough = |sequence| self.moment(sequence).filter(|m| m.t_capture >= at);
+        let is_late_enough = |sequence| self.frame_info(sequence).filter(|m| m.t_capture >= at);
         let (mut low, mut high) = (head.saturating_sub(self.ledger.len() as u64 - 1).max(1), head + 1);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -339,7 +339,7 @@ impl Protocol<'_> {
                 state.word.store(State::EMPTY.word(), release(Publish));
             }
         }
-        let whole = |(slot, _): (usize, Moment)| self.state(slot).sequence() == next;
+        let whole = |(slot, _): (usize, FrameInfo)| self.state(slot).sequence() == next;
         if self.recall(next).is_some_and(whole) {
             self.heads.head.store(next, release(Head));
         }
@@ -372,8 +372,8 @@ mod tests {
         }
     }
 
-    fn moment(sequence: u64, epoch: u32) -> Moment {
-        Moment { sequence, t_capture: MonotonicNs(sequence * 10), epoch, ..Moment::default() }
+    fn moment(sequence: u64, epoch: u32) -> FrameInfo {
+        FrameInfo { sequence, t_capture: MonotonicNs(sequence * 10), epoch, ..FrameInfo::default() }
     }
 
     fn write(ring: Protocol<'_>, at: &mut WriterPosition, epoch: u32) {
@@ -416,7 +416,7 @@ mod tests {
                     (whole, whole + 1),
                     "{frames_before} frames, {steps} steps"
                 );
-                assert_eq!(ring.moment(whole), (whole > 0).then(|| moment(whole, 1)));
+                assert_eq!(ring.frame_info(whole), (whole > 0).then(|| moment(whole, 1)));
                 assert!(ring.states.iter().all(|s| !State::from_word(s.word.load(Relaxed)).is_writing()));
                 // The next frame goes where it died, so that not one of the others is lost.
                 write(ring, &mut at, 2);

@@ -16,7 +16,7 @@ use super::layout::{
 use super::protocol::{Miss, Protocol, WriterPosition};
 use super::segment::{self, Loss, Segment, SegmentError, SegmentName};
 use super::state::ReaderBit;
-use crate::frame::{Before, Moment};
+use crate::frame::{FrameInfo, LossBefore};
 use crate::sync::Ordering::{Acquire, Relaxed};
 use crate::time::{MonotonicNs, nanos};
 
@@ -211,26 +211,26 @@ impl Ring {
 
     /// What is remembered of a frame, its pixels there or not.
     #[must_use]
-    pub fn moment(&self, sequence: u64) -> Option<Moment> {
-        self.protocol().moment(sequence)
+    pub fn frame_info(&self, sequence: u64) -> Option<FrameInfo> {
+        self.protocol().frame_info(sequence)
     }
 
     /// The newest frame's moment.
     #[must_use]
-    pub fn newest(&self) -> Option<Moment> {
-        self.moment(self.head())
+    pub fn newest(&self) -> Option<FrameInfo> {
+        self.frame_info(self.head())
     }
 
     /// The oldest frame whose pixels should still be there. The writer may take it at any time.
     #[must_use]
-    pub fn oldest(&self) -> Option<Moment> {
+    pub fn oldest(&self) -> Option<FrameInfo> {
         let first = (self.head() + 1).saturating_sub(self.spec().size.slots() as u64 - 1).max(1);
-        self.moment(first)
+        self.frame_info(first)
     }
 
     /// The first published frame captured at `at` or later, as far back as the ledger remembers.
     #[must_use]
-    pub fn first_at_or_after(&self, at: MonotonicNs) -> Option<Moment> {
+    pub fn first_at_or_after(&self, at: MonotonicNs) -> Option<FrameInfo> {
         self.protocol().first_at_or_after(at)
     }
 
@@ -403,9 +403,9 @@ impl WriteSlot<'_> {
     }
 
     /// Makes the frame visible and wakes the readers. Returns its sequence.
-    pub fn publish(mut self, source_sequence: u64, t_capture: MonotonicNs, before: Before) -> u64 {
+    pub fn publish(mut self, source_sequence: u64, t_capture: MonotonicNs, before: LossBefore) -> u64 {
         let sequence = self.writer.next.sequence;
-        let moment = Moment { sequence, source_sequence, t_capture, epoch: self.writer.epoch, before };
+        let moment = FrameInfo { sequence, source_sequence, t_capture, epoch: self.writer.epoch, before };
         let header = SlotHeader {
             sequence,
             source_sequence,
@@ -457,20 +457,20 @@ impl RingReader {
         let slot = self.ring.protocol().lease(sequence, self.bit)?;
         // From here on the lease gives the slot back, whatever happens.
         let mut lease =
-            Lease { ring: Arc::clone(&self.ring), slot, bit: self.bit, moment: Moment::default() };
+            Lease { ring: Arc::clone(&self.ring), slot, bit: self.bit, moment: FrameInfo::default() };
         let at = self.ring.slot(slot).cast::<SlotHeader>();
         // SAFETY: aligned and inside the mapping (see WriteSlot::publish); leased, so nobody writes it, and all
         // of it was written before the state that the lease's Acquire saw. Any bytes are a valid SlotHeader.
         let header = unsafe { at.read() };
-        lease.moment = Moment {
+        lease.moment = FrameInfo {
             sequence,
             source_sequence: header.source_sequence,
             t_capture: MonotonicNs(header.t_capture_ns),
             epoch: header.epoch,
-            before: Before::from_code(u8::try_from(header.before).unwrap_or(0)),
+            before: LossBefore::from_code(u8::try_from(header.before).unwrap_or(0)),
         };
         // The writer says it twice. Where the two differ, something else has written over the frame.
-        let is_as_noted = self.ring.moment(sequence).is_none_or(|noted| noted == lease.moment);
+        let is_as_noted = self.ring.frame_info(sequence).is_none_or(|noted| noted == lease.moment);
         if header.sequence == sequence && is_as_noted { Ok(lease) } else { Err(Miss::Overrun) }
     }
 }
@@ -481,13 +481,13 @@ pub struct Lease {
     ring: Arc<Ring>,
     slot: usize,
     bit: ReaderBit,
-    moment: Moment,
+    moment: FrameInfo,
 }
 
 impl Lease {
     /// Which frame, when.
     #[must_use]
-    pub fn moment(&self) -> &Moment {
+    pub fn frame_info(&self) -> &FrameInfo {
         &self.moment
     }
 
@@ -569,7 +569,7 @@ mod tests {
             // A writer's last frame, and its death on the way to waking anyone.
             let mut at = ring.protocol().take_over();
             let slot = ring.protocol().claim(&mut at).unwrap();
-            ring.protocol().publish(slot, &Moment { sequence: 1, ..Moment::default() });
+            ring.protocol().publish(slot, &FrameInfo { sequence: 1, ..FrameInfo::default() });
             // What every writer does when it has the lock.
             ring.take_over();
             let (is_newer, after) = waiting.join().unwrap();

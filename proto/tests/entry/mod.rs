@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use proto::config::Config;
 use proto::control::{self, Arriving, Message, Request, Response};
-use proto::frame::{Before, Fps, Geometry, PixelFormat};
+use proto::frame::{Fps, Geometry, LossBefore, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::name::Name;
 use proto::ring::{ReaderBit, Ring, RingSize, RingSpec, SegmentName};
@@ -130,7 +130,7 @@ impl Damaged {
         for n in 1..=6 {
             let mut slot = writer.slot().unwrap();
             slot.bytes_mut().fill(7);
-            slot.publish(n, MonotonicNs(n * 1000), Before::default());
+            slot.publish(n, MonotonicNs(n * 1000), LossBefore::default());
         }
         let pristine = std::fs::read(name.path()).unwrap();
         Self { _dir: dir, name, pristine }
@@ -174,7 +174,7 @@ fn look(ring: &Ring) {
     let head = ring.head();
     let _ = (ring.newest(), ring.oldest(), ring.has_ended(), ring.epoch(), ring.id(), ring.created());
     for sequence in [0, 1, head.saturating_sub(3), head, head.saturating_add(1), u64::MAX] {
-        if let Some(moment) = ring.moment(sequence) {
+        if let Some(moment) = ring.frame_info(sequence) {
             assert_eq!(moment.sequence, sequence);
         }
     }
@@ -194,7 +194,7 @@ fn read(ring: &Arc<Ring>) {
         if let Ok(lease) = reader.lease(sequence) {
             assert_eq!(lease.bytes().len(), ring.spec().geometry.frame_bytes());
             std::hint::black_box(lease.bytes().iter().fold(0_u8, |sum, byte| sum ^ byte));
-            assert_eq!(lease.moment().sequence, sequence);
+            assert_eq!(lease.frame_info().sequence, sequence);
         }
     }
 }
@@ -206,7 +206,7 @@ fn write(ring: &Arc<Ring>) {
         let Some(mut slot) = writer.slot() else { continue };
         slot.bytes_mut().fill(9);
         if n % 2 == 0 {
-            slot.publish(n, MonotonicNs(10_000 + n), Before::default());
+            slot.publish(n, MonotonicNs(10_000 + n), LossBefore::default());
         }
     }
     writer.end();
@@ -278,7 +278,7 @@ pub(crate) mod seeds {
             ("two-lines", "cameras:\n  - { name: left, backend: sim }\n"),
             (
                 "defaults",
-                "camera: { fps: 59.94, width: 640, height: 480, pixel_format: NV12 }\ncameras:\n  - { name: a, backend: sim, speed: 2, faults: { drop_every: 100, stall_after_frames: 5, stall_ms: 9 } }\n  - { name: b, backend: file, path: x.mp4, loop: true, scale: false }\n  - { name: c, backend: opencv, source: 0 }\nrecording:\n  output_dir: out\n  session: game\n  pre_roll_ms: 500\n  preferred_codec: MJPG\n  codec_quality: 20\n  preset: fast\n  max_open_clips: 8\n",
+                "camera: { fps: 59.94, width: 640, height: 480, pixel_format: NV12 }\ncameras:\n  - { name: a, backend: sim, speed: 2, faults: { drop_every: 100, stall_after_frames: 5, stall_ms: 9 } }\n  - { name: b, backend: file, path: x.mp4, loop: true, scale: false }\n  - { name: c, backend: opencv, source: 0 }\nrecording:\n  output_dir: out\n  run_name: game\n  pre_roll_ms: 500\n  preferred_codec: MJPG\n  codec_quality: 20\n  preset: fast\n  max_open_clips: 8\n",
             ),
             (
                 "anchors",
@@ -288,7 +288,7 @@ pub(crate) mod seeds {
             ("twice", "cameras: [{ name: left, name: right, backend: sim }]\n"),
             (
                 "block",
-                "cameras:\n- name: |\n    left\n  backend: >-\n    sim\nrecording:\n  session: 'a''b'\n",
+                "cameras:\n- name: |\n    left\n  backend: >-\n    sim\nrecording:\n  run_name: 'a''b'\n",
             ),
         ] {
             all.push((format!("config/{name}"), text.as_bytes().to_vec()));

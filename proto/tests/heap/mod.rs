@@ -7,7 +7,7 @@
 
 #[cfg(loom)]
 use loom::cell::UnsafeCell;
-use proto::frame::{Before, Moment};
+use proto::frame::{FrameInfo, LossBefore};
 use proto::ring::protocol::{Heads, LedgerEntry, Protocol, SlotState, WriterPosition};
 use proto::ring::{Miss, ReaderBit};
 use proto::time::MonotonicNs;
@@ -57,11 +57,11 @@ impl HeapRing {
     }
 
     /// Leases a frame, checks every pixel of it and what the ledger says, and gives it back.
-    pub(crate) fn read_frame(&self, sequence: u64, reader: ReaderBit) -> Result<Moment, Miss> {
+    pub(crate) fn read_frame(&self, sequence: u64, reader: ReaderBit) -> Result<FrameInfo, Miss> {
         let (slot, moment) = self.look_and_die(sequence, reader)?;
         // A lease keeps the pixels; the ledger goes on.
         assert!(
-            self.protocol().moment(sequence).is_none_or(|noted| noted == moment),
+            self.protocol().frame_info(sequence).is_none_or(|noted| noted == moment),
             "not noted as {moment:?}"
         );
         self.protocol().release(slot, reader);
@@ -69,7 +69,7 @@ impl HeapRing {
     }
 
     /// Leases a frame, checks every pixel of it, and never gives it back.
-    pub(crate) fn look_and_die(&self, sequence: u64, reader: ReaderBit) -> Result<(usize, Moment), Miss> {
+    pub(crate) fn look_and_die(&self, sequence: u64, reader: ReaderBit) -> Result<(usize, FrameInfo), Miss> {
         let slot = self.protocol().lease(sequence, reader)?;
         let pixels = self.pixels[slot].with(|pixels| {
             // SAFETY: leased, so nobody writes; loom checks just this.
@@ -80,7 +80,7 @@ impl HeapRing {
         Ok((slot, moment))
     }
 
-    fn draw(&self, slot: usize, moment: &Moment) {
+    fn draw(&self, slot: usize, moment: &FrameInfo) {
         self.pixels[slot].with_mut(|pixels| {
             // SAFETY: claimed, so nobody else looks; loom checks just this.
             unsafe { *pixels = pixels_of(moment) }
@@ -89,18 +89,18 @@ impl HeapRing {
 }
 
 /// Every pixel tells sequence and epoch.
-fn pixels_of(moment: &Moment) -> [u64; PIXELS] {
+fn pixels_of(moment: &FrameInfo) -> [u64; PIXELS] {
     [(moment.sequence << 32) | u64::from(moment.epoch); PIXELS]
 }
 
 /// Every field tells the sequence.
-pub(crate) fn moment_of(sequence: u64, epoch: u32) -> Moment {
-    Moment {
+pub(crate) fn moment_of(sequence: u64, epoch: u32) -> FrameInfo {
+    FrameInfo {
         sequence,
         source_sequence: sequence * 100,
         t_capture: MonotonicNs(sequence * 10),
         epoch,
-        before: Before::from_code(u8::try_from(sequence % 4).expect("below four")),
+        before: LossBefore::from_code(u8::try_from(sequence % 4).expect("below four")),
     }
 }
 

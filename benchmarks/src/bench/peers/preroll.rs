@@ -192,7 +192,7 @@ impl Watch {
                 }
                 let (now, head) = (MonotonicNs::now(), ring.head());
                 let mut frames = into.lock().unwrap_or_else(PoisonError::into_inner);
-                for moment in (last + 1..=head).filter_map(|sequence| ring.moment(sequence)) {
+                for moment in (last + 1..=head).filter_map(|sequence| ring.frame_info(sequence)) {
                     add(&mut frames, moment.source_sequence, moment.t_capture, now, fps);
                 }
                 last = head;

@@ -1,4 +1,4 @@
-//! `session.json`: what ran, beside the clips it made. Rewritten when something in it changes; nothing depends on it.
+//! `run.json`: what ran, beside the clips it made. Rewritten when something in it changes; nothing depends on it.
 //! A thread of its own writes it, so that nobody else in the supervisor ever waits for the disk that clips go to.
 
 use std::collections::HashSet;
@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use proto::clip::{CodecVerdict, EncoderChoice, MANIFEST, Manifest};
+use proto::clip::{MANIFEST, Manifest};
+use proto::codec::{EncoderChoice, EncoderLadder};
 use proto::config::Config;
 use proto::durable;
 use proto::time::{UtcTime, WallAnchor};
@@ -18,11 +19,11 @@ use crate::plan;
 /// The version of the document.
 const SCHEMA: u32 = 1;
 /// Its name.
-const FILE: &str = "session.json";
+const FILE: &str = "run.json";
 /// How long the last version may take to be written: the whole end may take five seconds.
 const LAST_LINE: Duration = Duration::from_millis(500);
 
-/// Clip sets of this session by outcome.
+/// Clip sets of this run by outcome.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Clips {
     pub(crate) completed: u64,
@@ -32,9 +33,9 @@ pub(crate) struct Clips {
 
 impl Clips {
     /// Counted by their manifests, but for those that somebody is still to tell of.
-    pub(crate) fn on_disk(session: &Path, open: &HashSet<PathBuf>) -> Self {
+    pub(crate) fn on_disk(run_folder: &Path, open: &HashSet<PathBuf>) -> Self {
         let mut clips = Self::default();
-        for entry in std::fs::read_dir(session).into_iter().flatten().filter_map(Result::ok) {
+        for entry in std::fs::read_dir(run_folder).into_iter().flatten().filter_map(Result::ok) {
             if open.contains(&entry.path()) {
                 continue;
             }
@@ -48,7 +49,7 @@ impl Clips {
 }
 
 #[derive(Serialize)]
-struct Session<'a> {
+struct RunFile<'a> {
     schema: u32,
     preroll_version: &'static str,
     /// Both clocks at the time of writing.
@@ -70,17 +71,17 @@ struct Page {
 }
 
 /// The thread that writes.
-pub(crate) struct Scribe {
+pub(crate) struct RunFileWriter {
     pages: Sender<Page>,
     done: Receiver<()>,
 }
 
-impl Scribe {
+impl RunFileWriter {
     pub(crate) fn start(folder: &Path, config: &Arc<Config>) -> std::io::Result<Self> {
         let (pages, queue) = channel();
         let (ended, done) = channel();
         let (folder, config) = (folder.to_owned(), Arc::clone(config));
-        std::thread::Builder::new().name("session".into()).spawn(move || {
+        std::thread::Builder::new().name("run file".into()).spawn(move || {
             run(&folder, &config, &queue);
             // Nobody waits for it any more if it took too long.
             let _ = ended.send(());
@@ -89,19 +90,19 @@ impl Scribe {
     }
 
     /// Has it written, sooner or later; only the newest version counts.
-    pub(crate) fn write(&self, verdict: Option<&CodecVerdict>, clips: Clips) {
+    pub(crate) fn write(&self, verdict: Option<&EncoderLadder>, clips: Clips) {
         self.send(verdict, Some(clips));
     }
 
     /// Has the last version written, or the folder removed if no clip was made, and waits for that for a moment.
-    pub(crate) fn end(&self, verdict: Option<&CodecVerdict>) {
+    pub(crate) fn end(&self, verdict: Option<&EncoderLadder>) {
         self.send(verdict, None);
         if self.done.recv_timeout(LAST_LINE).is_err() {
             tracing::warn!("the disk does not answer: {FILE} stays as it was; the clips do not need it");
         }
     }
 
-    fn send(&self, verdict: Option<&CodecVerdict>, clips: Option<Clips>) {
+    fn send(&self, verdict: Option<&EncoderLadder>, clips: Option<Clips>) {
         let encoder = verdict.and_then(|v| v.chain.first().cloned());
         // The thread ends after the last page.
         let _ = self.pages.send(Page { encoder, clips });
@@ -129,7 +130,7 @@ fn run(folder: &Path, config: &Config, queue: &Receiver<Page>) {
 
 fn write(folder: &Path, config: &Config, encoder: Option<&EncoderChoice>, clips: Clips, ended: bool) {
     let written = WallAnchor::now();
-    let session = Session {
+    let run = RunFile {
         schema: SCHEMA,
         preroll_version: env!("CARGO_PKG_VERSION"),
         written,
@@ -143,7 +144,7 @@ fn write(folder: &Path, config: &Config, encoder: Option<&EncoderChoice>, clips:
     let path: PathBuf = folder.join(FILE);
     let done = proto::storage::no_link(folder)
         .map_err(Into::into)
-        .and_then(|()| Ok(serde_json::to_vec_pretty(&session)?))
+        .and_then(|()| Ok(serde_json::to_vec_pretty(&run)?))
         .and_then(|text| durable::replace(&path, &text));
     if let Err(e) = done {
         tracing::warn!("can't write {}: {e}; the clips do not need it", path.display());
