@@ -18,7 +18,8 @@ use rustix::process::Pid;
 use serde::Serialize;
 
 use crate::cli::TriggerArgs;
-use crate::{Failure, hung, lock, plan, show};
+use crate::failure::Failure;
+use crate::{hung, lock, plan, show};
 
 /// How long `stop` waits for the supervisor to be gone: it promises five seconds.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
@@ -149,7 +150,7 @@ pub(crate) fn trigger(dir: &Path, args: &TriggerArgs) -> Result<u8, Failure> {
             return Err(Failure::failed(format!(
                 "clip {} is not finished yet; {promise} ({})",
                 accepted.clip_id,
-                lost(&line.dir, &e).message
+                lost(&line.dir, &e)
             )));
         }
     };

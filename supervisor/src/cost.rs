@@ -10,7 +10,8 @@ use proto::ring::segment;
 use proto::storage;
 use serde::Deserialize;
 
-use crate::{Failure, executable};
+use crate::failure::Failure;
+use crate::programs::executable;
 
 /// What has to stay free beside the rings: the processes themselves, and everything else on a small machine.
 const MEMORY_FOR_THE_REST: u64 = 128 << 20;

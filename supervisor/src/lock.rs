@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::fs::FlockOperation;
 use rustix::process::{Pid, PidfdFlags};
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// The instance's lock, held until this value is dropped.
 pub(crate) struct Lock {

@@ -13,7 +13,7 @@ use proto::ring::segment::SegmentError;
 use proto::ring::{ReaderBit, Ring, RingError, RingSpec, SegmentName};
 use proto::time::MonotonicNs;
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// The rings in use, one a camera, in the config's order. Clones are the same rings.
 #[derive(Clone)]

@@ -25,8 +25,10 @@ use signal_hook::iterator::Signals;
 
 use crate::child::{Child, Recipe};
 use crate::events::{self, Event};
+use crate::failure::Failure;
 use crate::killed::MemoryWatch;
 use crate::meter::Meter;
+use crate::programs::executable;
 use crate::rings::Rings;
 use crate::run_file::{Clips, RunFileWriter};
 use crate::service::Service;
@@ -34,7 +36,7 @@ use crate::state::{self, Saved};
 use crate::survey::FrameRates;
 use crate::trigger::Desk;
 use crate::watch::House;
-use crate::{Failure, control, cost, executable, limits, lock, plan, rings, run_file};
+use crate::{control, cost, limits, lock, plan, rings, run_file};
 
 /// How long the answer to `stop` may take to be on its way.
 const LAST_WORD: Duration = Duration::from_millis(20);

@@ -1,0 +1,45 @@
+//! Why a command was not done: its exit code and the sentence that a person reads.
+
+use std::fmt::Display;
+
+use proto::exit;
+
+/// A command that was not done. The text says what was attempted, what happened and what to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// An argument or the config can't be followed. Nothing was done.
+    #[error("{0}")]
+    BadInput(String),
+    /// The attempt failed.
+    #[error("{0}")]
+    Failed(String),
+    /// The failure has an exit code of its own.
+    #[error("{message}")]
+    WithCode { code: u8, message: String },
+}
+
+impl Failure {
+    /// See [`Failure::BadInput`].
+    pub(crate) fn bad_input(message: impl Display) -> Self {
+        Self::BadInput(message.to_string())
+    }
+
+    /// See [`Failure::Failed`].
+    pub(crate) fn failed(message: impl Display) -> Self {
+        Self::Failed(message.to_string())
+    }
+
+    /// See [`Failure::WithCode`].
+    pub(crate) fn with_code(code: u8, message: impl Display) -> Self {
+        Self::WithCode { code, message: message.to_string() }
+    }
+
+    /// The code that the program ends with.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::BadInput(_) => exit::BAD_INPUT,
+            Self::Failed(_) => exit::FAILED,
+            Self::WithCode { code, .. } => *code,
+        }
+    }
+}
