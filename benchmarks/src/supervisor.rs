@@ -11,6 +11,7 @@ use proto::instance::{ChildId, RuntimeDir};
 use proto::name::Name;
 use proto::ring::Ring;
 use proto::stats::Stats;
+use proto::status::{InstanceState, ProcessRole};
 use proto::time::MonotonicNs;
 use rustix::process::{Pid, Signal};
 
@@ -32,7 +33,7 @@ pub struct Answer {
 /// The recorder's process, if there is one.
 #[must_use]
 pub fn recorder_pid(stats: &Stats) -> Option<Pid> {
-    let recorder = stats.processes.iter().find(|p| p.role == "recorder")?;
+    let recorder = stats.processes.iter().find(|p| p.role == ProcessRole::Recorder)?;
     Pid::from_raw(i32::try_from(recorder.pid?).ok()?)
 }
 
@@ -242,7 +243,9 @@ impl Supervisor {
     /// # Errors
     /// When it never does.
     pub fn wait_until_ready(&mut self) -> anyhow::Result<()> {
-        self.wait("it is not ready", |this| Ok(this.stats().is_ok_and(|stats| stats.state == "ready")))
+        self.wait("it is not ready", |this| {
+            Ok(this.stats().is_ok_and(|stats| stats.state == InstanceState::Ready))
+        })
     }
 
     /// Waits until it is so.

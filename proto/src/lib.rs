@@ -35,6 +35,8 @@ pub mod name;
 #[cfg(feature = "host")]
 pub mod stats;
 #[cfg(feature = "host")]
+pub mod status;
+#[cfg(feature = "host")]
 pub mod storage;
 
 /// Exit codes of every Preroll executable. A parent acts on them, so they are part of the interface.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::status::{CameraStatus, HealthStatus, InstanceState, ProcessRole, ProcessState};
+
 /// The version of [`Stats`].
 pub const SCHEMA: u32 = 1;
 
@@ -10,8 +12,8 @@ pub const SCHEMA: u32 = 1;
 pub struct Stats {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// "starting", "ready", "degraded" or "stopping".
-    pub state: String,
+    /// How the whole instance stands.
+    pub state: InstanceState,
     /// The verdict, with reasons.
     pub health: Health,
     /// How long this supervisor has been running.
@@ -37,8 +39,8 @@ pub struct Stats {
 /// Is it well?
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Health {
-    /// "good", "fair" or "attention".
-    pub status: String,
+    /// The verdict in one word.
+    pub status: HealthStatus,
     /// Why it is not good; empty when it is.
     pub reasons: Vec<String>,
 }
@@ -48,8 +50,8 @@ pub struct Health {
 pub struct CameraStats {
     /// Its name.
     pub name: String,
-    /// "starting", "live", "frozen", "silent", "ended", "failed" or "restarting".
-    pub state: String,
+    /// How it stands.
+    pub state: CameraStatus,
     /// What is wrong, if something is.
     pub reason: Option<String>,
     /// Frames a second over the last second.
@@ -73,7 +75,7 @@ pub struct CameraStats {
 /// Lost frames by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Dropped {
-    /// The camera or its driver lost them.
+    /// Holes in the camera's own numbers: lost by the camera or its driver, or made while no capture ran.
     pub by_camera: u64,
     /// Every slot was leased.
     pub ring_full: u64,
@@ -141,14 +143,14 @@ pub struct RecorderStats {
 /// One process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProcessStats {
-    /// "supervisor", "capture", "recorder" or "standby" (the recorder that waits to take over).
-    pub role: String,
+    /// What it does.
+    pub role: ProcessRole,
     /// A capture's camera.
     pub camera: Option<String>,
     /// Its process id; null while there is none.
     pub pid: Option<u32>,
-    /// "starting", "running", "warm" (a standby with its encoders open), "waiting" (to be restarted), "ended" or "stopping".
-    pub state: String,
+    /// How it stands.
+    pub state: ProcessState,
     /// How often it was restarted.
     pub restarts: u64,
     /// How its last life ended.

@@ -1,6 +1,7 @@
 //! The health verdict: the indicators of the recorder that Preroll began from, over all processes together. Pure.
 
 use proto::stats::{Health, Totals};
+use proto::status::HealthStatus;
 
 const MEMORY_GOOD_BYTES: u64 = 200_000_000;
 const MEMORY_ATTENTION_BYTES: u64 = 500_000_000;
@@ -53,11 +54,11 @@ pub(crate) fn verdict(totals: &Totals, cores: f64, troubles: &[String]) -> Healt
         format!("disk: {:.1} MB/s written (good is under 10; over 20, is H.264 not working?)", disk / 1e6),
     );
     let status = match grade {
-        Grade::Good => "good",
-        Grade::Fair => "fair",
-        Grade::Attention => "attention",
+        Grade::Good => HealthStatus::Good,
+        Grade::Fair => HealthStatus::Fair,
+        Grade::Attention => HealthStatus::Attention,
     };
-    Health { status: status.into(), reasons }
+    Health { status, reasons }
 }
 
 fn grade_of(value: f64, good: f64, attention: f64) -> Grade {
@@ -81,13 +82,13 @@ mod tests {
     #[test]
     fn the_indicators_are_the_seeds() {
         let status = |t, troubles: &[String]| verdict(&t, 2.0, troubles).status;
-        assert_eq!(status(totals(199, 79.0, 9.9), &[]), "good");
-        assert_eq!(status(totals(201, 0.0, 0.0), &[]), "fair");
-        assert_eq!(status(totals(501, 0.0, 0.0), &[]), "attention");
-        assert_eq!(status(totals(1, 81.0, 0.0), &[]), "fair");
-        assert_eq!(status(totals(1, 141.0, 0.0), &[]), "attention");
-        assert_eq!(status(totals(1, 0.0, 21.0), &[]), "attention");
-        assert_eq!(status(totals(1, 0.0, 0.0), &["camera left: silent".into()]), "attention");
+        assert_eq!(status(totals(199, 79.0, 9.9), &[]), HealthStatus::Good);
+        assert_eq!(status(totals(201, 0.0, 0.0), &[]), HealthStatus::Fair);
+        assert_eq!(status(totals(501, 0.0, 0.0), &[]), HealthStatus::Attention);
+        assert_eq!(status(totals(1, 81.0, 0.0), &[]), HealthStatus::Fair);
+        assert_eq!(status(totals(1, 141.0, 0.0), &[]), HealthStatus::Attention);
+        assert_eq!(status(totals(1, 0.0, 21.0), &[]), HealthStatus::Attention);
+        assert_eq!(status(totals(1, 0.0, 0.0), &["camera left: silent".into()]), HealthStatus::Attention);
     }
 
     #[test]

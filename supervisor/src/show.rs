@@ -55,7 +55,7 @@ fn write_status(to: &mut String, stats: &Stats) -> std::fmt::Result {
 fn camera_row(camera: &CameraStats) -> Vec<String> {
     vec![
         camera.name.clone(),
-        camera.state.clone(),
+        camera.state.to_string(),
         format!("{:.1}", camera.fps),
         camera.captured_frames.to_string(),
         camera.dropped_frames.to_string(),
@@ -69,7 +69,7 @@ fn process_row(process: &ProcessStats) -> Vec<String> {
     vec![
         format!("{}{camera}", process.role),
         process.pid.map_or("-".to_owned(), |pid| pid.to_string()),
-        process.state.clone(),
+        process.state.to_string(),
         span(process.uptime_s),
         format!("{:.1}", process.cpu_percent),
         format!("{:.1}", mb(process.pss_bytes)),

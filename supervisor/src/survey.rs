@@ -9,6 +9,7 @@ use proto::messages::CameraState;
 use proto::ring::Ring;
 use proto::ring::layout::INTERVAL_BUCKETS;
 use proto::stats::{CameraStats, Dropped, IntervalStats, ProcessStats, RecorderStats, RingStats};
+use proto::status::{CameraStatus, ProcessRole, ProcessState};
 use proto::sync::{AtomicU64, Ordering};
 use proto::time::{MonotonicNs, nanos};
 
@@ -60,7 +61,7 @@ pub(crate) fn camera(camera: &CameraConfig, held: &Held, child: &Child, rates: &
     let (state, reason) = camera_state(child);
     CameraStats {
         name: camera.name.to_string(),
-        state: state.to_owned(),
+        state,
         reason,
         fps: rates.of(camera),
         nominal_fps: camera.fps.as_f64(),
@@ -74,18 +75,20 @@ pub(crate) fn camera(camera: &CameraConfig, held: &Held, child: &Child, rates: &
 }
 
 /// A word for a camera, and what is wrong with it.
-pub(crate) fn camera_state(child: &Child) -> (&'static str, Option<String>) {
+pub(crate) fn camera_state(child: &Child) -> (CameraStatus, Option<String>) {
     match (&child.life, &child.camera) {
-        (Life::Ended, _) | (Life::Running(_), CameraState::Ended) => ("ended", None),
-        (_, CameraState::Failed(why)) => ("failed", Some(why.clone())),
-        (Life::Waiting { .. }, _) => ("restarting", child.last_exit.clone()),
-        (Life::Running(_), CameraState::Opening) => ("starting", None),
-        (Life::Running(_), CameraState::Live) => ("live", None),
+        (Life::Ended, _) | (Life::Running(_), CameraState::Ended) => (CameraStatus::Ended, None),
+        (_, CameraState::Failed(why)) => (CameraStatus::Failed, Some(why.clone())),
+        (Life::Waiting { .. }, _) => (CameraStatus::Restarting, child.last_exit.clone()),
+        (Life::Running(_), CameraState::Opening) => (CameraStatus::Starting, None),
+        (Life::Running(_), CameraState::Live) => (CameraStatus::Live, None),
         (Life::Running(_), CameraState::Frozen { black }) => {
             let what = if *black { "the same black picture" } else { "the same picture" };
-            ("frozen", Some(format!("{what} again and again")))
+            (CameraStatus::Frozen, Some(format!("{what} again and again")))
         }
-        (Life::Running(_), CameraState::Silent) => ("silent", Some("no frames from the camera".into())),
+        (Life::Running(_), CameraState::Silent) => {
+            (CameraStatus::Silent, Some("no frames from the camera".into()))
+        }
     }
 }
 
@@ -144,18 +147,18 @@ fn intervals(ring: &Ring) -> IntervalStats {
 /// A child process.
 pub(crate) fn process(child: &Child, meter: &Meter) -> ProcessStats {
     let (role, camera) = match &child.id {
-        ChildId::Capture(camera) => ("capture", Some(camera.to_string())),
-        ChildId::Recorder => ("recorder", None),
-        ChildId::Standby => ("standby", None),
+        ChildId::Capture(camera) => (ProcessRole::Capture, Some(camera.to_string())),
+        ChildId::Recorder => (ProcessRole::Recorder, None),
+        ChildId::Standby => (ProcessRole::Standby, None),
     };
     let pid = child.running().and_then(|r| u32::try_from(r.pid.as_raw_nonzero().get()).ok());
     let is_standby = child.id == ChildId::Standby;
     let state = match &child.life {
-        Life::Running(running) if running.warm && is_standby => "warm",
-        Life::Running(running) if running.orders.is_some() => "running",
-        Life::Running(_) => "starting",
-        Life::Waiting { .. } => "waiting",
-        Life::Ended => "ended",
+        Life::Running(running) if running.warm && is_standby => ProcessState::Warm,
+        Life::Running(running) if running.orders.is_some() => ProcessState::Running,
+        Life::Running(_) => ProcessState::Starting,
+        Life::Waiting { .. } => ProcessState::Waiting,
+        Life::Ended => ProcessState::Ended,
     };
     let uptime_s = child.running().map_or(0.0, |r| r.since.elapsed().as_secs_f64());
     let mut stats = process_stats(role, pid, state, uptime_s, meter);
@@ -167,18 +170,18 @@ pub(crate) fn process(child: &Child, meter: &Meter) -> ProcessStats {
 
 /// Any process.
 pub(crate) fn process_stats(
-    role: &str,
+    role: ProcessRole,
     pid: Option<u32>,
-    state: &str,
+    state: ProcessState,
     uptime_s: f64,
     meter: &Meter,
 ) -> ProcessStats {
     let reading = pid.map(|pid| meter.read(pid)).unwrap_or_default();
     ProcessStats {
-        role: role.into(),
+        role,
         camera: None,
         pid,
-        state: state.into(),
+        state,
         restarts: 0,
         last_exit: None,
         uptime_s,

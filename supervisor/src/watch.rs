@@ -14,6 +14,7 @@ use proto::config::Config;
 use proto::control::{Refused, Request, Response};
 use proto::instance::{ChildId, RuntimeDir};
 use proto::messages::{CameraState, CaptureReport, RecorderOrder, RecorderReport};
+use proto::status::InstanceState;
 use rustix::process::Pid;
 use signal_hook::consts::SIGKILL;
 
@@ -390,7 +391,7 @@ impl House {
             }
             child.end_if_hung(now, opened);
         }
-        if !self.ready_said && self.state() == "ready" {
+        if !self.ready_said && self.state() == InstanceState::Ready {
             self.ready_said = true;
             tracing::info!(
                 "ready: {} cameras, armed for {} ms before and {} ms after a trigger",
@@ -414,7 +415,7 @@ impl House {
             Some(trouble) => format!("{state}: {trouble}"),
             None => format!("{state}: {} cameras{clips}", self.config.cameras.len()),
         };
-        service.tell(now, state != "starting", status);
+        service.tell(now, state != InstanceState::Starting, status);
         self.service = Some(service);
     }
 

@@ -7,6 +7,7 @@ use proto::control::{Request, Response};
 use proto::exit;
 use proto::instance::ChildId;
 use proto::stats::{SCHEMA, Stats, Totals};
+use proto::status::{CameraStatus, InstanceState, ProcessRole, ProcessState};
 
 use super::{House, refuse};
 use crate::child::Child;
@@ -56,31 +57,36 @@ impl House {
         Response::Done(format!("{id}: {what}"))
     }
 
-    /// "starting" until everything has come up once; then "ready" or "degraded"; "stopping" at the end.
-    pub(super) fn state(&self) -> &'static str {
+    /// Starting until everything has come up once; then ready or degraded; stopping at the end.
+    pub(super) fn state(&self) -> InstanceState {
         if self.closing.load(Ordering::Relaxed) {
-            return "stopping";
+            return InstanceState::Stopping;
         }
-        let coming_up = |c: &Child| {
-            c.last_exit.is_none() && matches!(survey::camera_state(c).0, "starting" | "restarting")
-        };
+        let coming_up = |c: &Child| c.last_exit.is_none() && survey::camera_state(c).0.is_coming_up();
         let captures = &self.children[..self.config.cameras.len()];
         let recorder_up = self.recorder().running().is_some_and(|r| r.orders.is_some());
         if captures.iter().any(coming_up) || (self.verdict.is_none() && self.recorder().last_exit.is_none()) {
-            return "starting";
+            return InstanceState::Starting;
         }
-        let well = |c: &Child| matches!(survey::camera_state(c).0, "live" | "ended");
+        let well = |c: &Child| survey::camera_state(c).0.is_well();
         let untroubled = self.recorder().beat.trouble.is_none() && self.verdict.is_some();
-        if captures.iter().all(well) && recorder_up && untroubled { "ready" } else { "degraded" }
+        if captures.iter().all(well) && recorder_up && untroubled {
+            InstanceState::Ready
+        } else {
+            InstanceState::Degraded
+        }
     }
 
     pub(super) fn troubles(&self) -> Vec<String> {
         let mut troubles = Vec::new();
         for child in &self.children[..self.config.cameras.len()] {
             let (state, reason) = survey::camera_state(child);
-            if matches!(state, "failed" | "silent" | "frozen")
-                || (state == "restarting" && child.record.keeps_ending())
-            {
+            let is_trouble = match state {
+                CameraStatus::Failed | CameraStatus::Silent | CameraStatus::Frozen => true,
+                CameraStatus::Restarting => child.record.keeps_ending(),
+                CameraStatus::Starting | CameraStatus::Live | CameraStatus::Ended => false,
+            };
+            if is_trouble {
                 troubles.push(format!("{}: {state}: {}", child.id, reason.unwrap_or_default()));
             }
         }
@@ -117,9 +123,9 @@ impl House {
             cameras.map(|((camera, held), child)| survey::camera(camera, held, child, &self.rates)).collect();
         drop(held);
         let mut processes = vec![survey::process_stats(
-            "supervisor",
+            ProcessRole::Supervisor,
             Some(std::process::id()),
-            if self.closing.load(Ordering::Relaxed) { "stopping" } else { "running" },
+            if self.closing.load(Ordering::Relaxed) { ProcessState::Stopping } else { ProcessState::Running },
             self.started.elapsed().as_secs_f64(),
             &self.meter,
         )];
@@ -139,7 +145,7 @@ impl House {
         recorder.last_finish_ms = self.clips.last_finish_ms;
         Stats {
             schema: SCHEMA,
-            state: self.state().into(),
+            state: self.state(),
             health: health::verdict(&totals, cores, &self.troubles()),
             uptime_s: self.started.elapsed().as_secs_f64(),
             config: self.config.source.display().to_string(),
