@@ -38,6 +38,8 @@ pub mod stats;
 pub mod status;
 #[cfg(feature = "host")]
 pub mod storage;
+#[cfg(feature = "host")]
+pub mod wire;
 
 /// Exit codes of every Preroll executable. A parent acts on them, so they are part of the interface.
 pub mod exit {

@@ -7,11 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use proto::clip::{CameraClip, Gap, Manifest};
-use proto::control::{self, Accepted, FRAME_DEADLINE, FrameError, Request, Response, TriggerRequest};
+use proto::control::{Accepted, Request, Response, TriggerRequest};
 use proto::exit;
 use proto::instance::RuntimeDir;
 use proto::name::Name;
 use proto::time::{MonotonicNs, WallAnchor, parse_rfc3339};
+use proto::wire::{self, FRAME_DEADLINE, FrameError};
 use rustix::net::sockopt::Timeout;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::Pid;
@@ -52,8 +53,8 @@ impl Line {
     }
 
     fn ask(&mut self, request: &Request) -> Result<Response, Failure> {
-        control::write(&mut self.stream, request).map_err(|e| lost(&self.dir, &e))?;
-        match control::read(&mut self.stream, Some(FRAME_DEADLINE * 2)).map_err(|e| lost(&self.dir, &e))? {
+        wire::write(&mut self.stream, request).map_err(|e| lost(&self.dir, &e))?;
+        match wire::read(&mut self.stream, Some(FRAME_DEADLINE * 2)).map_err(|e| lost(&self.dir, &e))? {
             Response::Refused(refused) => Err(Failure::with_code(refused.exit_code, refused.message)),
             response => Ok(response),
         }
@@ -137,7 +138,7 @@ pub(crate) fn trigger(dir: &Path, args: &TriggerArgs) -> Result<u8, Failure> {
         return Ok(exit::DONE);
     }
     // However long the post-roll is. The supervisor's end ends this too.
-    let manifest = match control::read(&mut line.stream, None) {
+    let manifest = match wire::read(&mut line.stream, None) {
         Ok(Response::Finished) => plan::manifest(Path::new(&accepted.path)),
         Ok(Response::Refused(refused)) => {
             print(&answer(&accepted, None))?;

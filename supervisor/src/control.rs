@@ -16,12 +16,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use proto::control::{
-    self, Accepted, Arriving, FRAME_DEADLINE, FrameError, Refused, Request, Response, TriggerRequest,
-};
+use proto::control::{Accepted, Refused, Request, Response, TriggerRequest};
 use proto::exit;
 use proto::failpoint;
 use proto::time::MonotonicNs;
+use proto::wire::{self, Arriving, FRAME_DEADLINE, FrameError};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::events::Event;
@@ -260,9 +259,9 @@ fn is_ours(stream: &UnixStream) -> bool {
 }
 
 fn say(mut stream: &UnixStream, response: &Response) -> Result<(), FrameError> {
-    match control::write(&mut stream, response) {
+    match wire::write(&mut stream, response) {
         Err(e @ FrameError::TooLarge { .. }) => {
-            control::write(&mut stream, &refuse(&format!("the answer can't be given: {e}")))
+            wire::write(&mut stream, &refuse(&format!("the answer can't be given: {e}")))
         }
         other => other,
     }

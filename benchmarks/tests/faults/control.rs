@@ -9,8 +9,9 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use proto::control::{self, Arriving, FRAME_DEADLINE, FrameError, Request, Response, TriggerRequest};
+use proto::control::{Request, Response, TriggerRequest};
 use proto::time::MonotonicNs;
+use proto::wire::{self, Arriving, FRAME_DEADLINE, FrameError};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 use crate::rig::{Dice, Rig, TWO_CAMERAS, kill, process, program};
@@ -26,8 +27,8 @@ pub(crate) fn connect(rig: &Rig) -> UnixStream {
 /// Asks without the command line, and so without what it checks itself.
 pub(crate) fn ask(rig: &Rig, request: &Request) -> Result<Response, FrameError> {
     let mut stream = connect(rig);
-    control::write(&mut stream, request)?;
-    control::read(&mut stream, Some(PATIENCE))
+    wire::write(&mut stream, request)?;
+    wire::read(&mut stream, Some(PATIENCE))
 }
 
 pub(crate) fn trigger(label: Option<&str>) -> TriggerRequest {
@@ -59,7 +60,7 @@ fn count(pid: u32, what: &str) -> usize {
 #[test]
 fn f07_a_request_cut_off_after_any_byte_has_no_effect_and_the_whole_one_has_all_of_it() {
     let rig = Rig::start(TWO_CAMERAS);
-    let whole = control::encode(&Request::Trigger(trigger(Some("whole")))).unwrap();
+    let whole = wire::encode(&Request::Trigger(trigger(Some("whole")))).unwrap();
     for n in 0..whole.len() {
         let mut stream = connect(&rig);
         stream.write_all(&whole[..n]).unwrap();
@@ -69,7 +70,7 @@ fn f07_a_request_cut_off_after_any_byte_has_no_effect_and_the_whole_one_has_all_
             // Still there, and silent.
             _ => {
                 stream.shutdown(Shutdown::Write).unwrap();
-                let refused: Result<Response, FrameError> = control::read(&mut stream, Some(PATIENCE));
+                let refused: Result<Response, FrameError> = wire::read(&mut stream, Some(PATIENCE));
                 assert!(matches!(refused, Err(FrameError::Closed)), "{n}: {refused:?}");
             }
         }
@@ -87,19 +88,19 @@ fn f07_a_request_cut_off_after_any_byte_has_no_effect_and_the_whole_one_has_all_
 #[test]
 fn f07_a_slow_request_is_served_and_keeps_nobody_waiting() {
     let rig = Rig::start(TWO_CAMERAS);
-    let whole = control::encode(&Request::Trigger(trigger(Some("slow")))).unwrap();
+    let whole = wire::encode(&Request::Trigger(trigger(Some("slow")))).unwrap();
     let mut slow = connect(&rig);
     for byte in whole {
         slow.write_all(&[byte]).unwrap();
         assert!(matches!(ask(&rig, &Request::Stats), Ok(Response::Stats(_))));
     }
-    let answer: Response = control::read(&mut slow, Some(PATIENCE)).unwrap();
+    let answer: Response = wire::read(&mut slow, Some(PATIENCE)).unwrap();
     let Response::Accepted(accepted) = answer else { panic!("{answer:?}") };
     rig.await_manifest(&PathBuf::from(accepted.path));
     // One that never comes to its end is sent away, and told so.
     let mut stuck = connect(&rig);
     stuck.write_all(&[9]).unwrap();
-    let answer: Response = control::read(&mut stuck, Some(FRAME_DEADLINE * 4)).unwrap();
+    let answer: Response = wire::read(&mut stuck, Some(FRAME_DEADLINE * 4)).unwrap();
     assert!(matches!(&answer, Response::Refused(r) if r.message.contains("longer than")), "{answer:?}");
     rig.assert_complete();
 }
@@ -139,13 +140,13 @@ fn f38_of_a_thousand_triggers_at_once_each_is_answered_and_each_accepted_one_has
             let (mut stream, known) = (connect(&rig), n % 10 != 9);
             let mut request = trigger(Some(&format!("t{n}")));
             request.cameras = if known { Vec::new() } else { vec!["middle".to_owned()] };
-            control::write(&mut stream, &Request::Trigger(request)).unwrap();
+            wire::write(&mut stream, &Request::Trigger(request)).unwrap();
             (known, stream)
         })
         .collect();
     let mut accepted = HashSet::new();
     for (known, mut stream) in asked {
-        match control::read::<Response>(&mut stream, Some(PATIENCE)).unwrap() {
+        match wire::read::<Response>(&mut stream, Some(PATIENCE)).unwrap() {
             Response::Accepted(clip) if known => assert!(accepted.insert(PathBuf::from(clip.path))),
             Response::Refused(why) if known => {
                 assert!(why.exit_code == 1 && why.message.contains("max_open_clips"), "{why:?}");
@@ -172,7 +173,7 @@ fn f40_a_thousand_idle_connections_that_keep_coming_lock_nobody_out() {
     let rig = Rig::start(TWO_CAMERAS);
     let supervisor = rig.supervisor_pid();
     let before = ["fd", "task"].map(|what| count(supervisor, what));
-    let half = control::encode(&Request::Trigger(trigger(Some("half")))).unwrap();
+    let half = wire::encode(&Request::Trigger(trigger(Some("half")))).unwrap();
     let idle = || {
         let mut stream = connect(&rig);
         // Of some, half a request. The door may have closed already.
@@ -184,7 +185,7 @@ fn f40_a_thousand_idle_connections_that_keep_coming_lock_nobody_out() {
         (0..1100).map(|n| if n % 2 == 0 { connect(&rig) } else { idle() }).collect(),
     );
     // The first had to make room, before its own time was over.
-    let first: Response = control::read(&mut others[0], Some(PATIENCE)).unwrap();
+    let first: Response = wire::read(&mut others[0], Some(PATIENCE)).unwrap();
     assert!(matches!(&first, Response::Refused(r) if r.message.contains("too many others")), "{first:?}");
     let slowest = std::thread::scope(|scope| {
         let come_again = scope.spawn(|| {
@@ -232,7 +233,7 @@ fn f40_nonsense_is_refused_and_disturbs_nobody() {
                 let body: Vec<u8> = (0..n).map(|_| byte()).collect();
                 [&u32::try_from(n).unwrap().to_le_bytes(), &body[..]].concat()
             }
-            _ => control::encode(&Request::Trigger(trigger(Some("mutant")))).unwrap(),
+            _ => wire::encode(&Request::Trigger(trigger(Some("mutant")))).unwrap(),
         };
         if n % 4 == 3 {
             let at = n % bytes.len();
@@ -255,7 +256,7 @@ fn f40_nonsense_is_refused_and_disturbs_nobody() {
         let mut stream = connect(&rig);
         // It may be refused before it is all said.
         let _ = stream.write_all(&bytes).and_then(|()| stream.shutdown(Shutdown::Write));
-        match control::read::<Response>(&mut stream, Some(PATIENCE)) {
+        match wire::read::<Response>(&mut stream, Some(PATIENCE)) {
             Ok(Response::Refused(why)) => {
                 assert!(why.message.contains("can't be understood") && why.message.len() < 1000, "{why:?}");
             }

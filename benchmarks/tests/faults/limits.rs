@@ -7,11 +7,12 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use proto::control::{self, Request, Response};
+use proto::control::{Request, Response};
 use proto::instance::RuntimeDir;
 use proto::name::Name;
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
+use proto::wire;
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
 use crate::control::{ask, connect, trigger};
@@ -301,7 +302,7 @@ fn f43_another_user_is_kept_out() {
     as_nobody(|| {
         let mut stream = UnixStream::connect(&socket).unwrap();
         // It may be closed before that.
-        let _ = stream.write_all(&control::encode(&Request::Stop).unwrap());
+        let _ = stream.write_all(&wire::encode(&Request::Stop).unwrap());
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         assert!(answer.is_empty(), "{answer:?}");

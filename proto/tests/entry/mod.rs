@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::config::Config;
-use proto::control::{self, Arriving, Message, Request, Response};
+use proto::control::{Request, Response};
 use proto::frame::{Fps, Geometry, LossBefore, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::name::Name;
 use proto::ring::{ReaderBit, Ring, RingSize, RingSpec, SegmentName};
 use proto::time::MonotonicNs;
+use proto::wire::{self, Arriving, Message};
 use tempfile::TempDir;
 
 /// The control socket: the first byte says in what pieces the others arrive.
@@ -50,10 +51,10 @@ fn arrive<T: Message>(bytes: &[u8], step: usize) -> Option<T> {
         match arriving.take(piece) {
             Ok(None) => {}
             Ok(Some(message)) => {
-                let again = control::encode(&message).expect("what came in is not over the limit");
+                let again = wire::encode(&message).expect("what came in is not over the limit");
                 assert!(again.len() <= bytes.len() - rest.len(), "it is encoded in as few bytes as can be");
                 let same: T = arrive_whole(&again).expect("it is understood again");
-                assert_eq!(control::encode(&same).unwrap(), again);
+                assert_eq!(wire::encode(&same).unwrap(), again);
                 return Some(message);
             }
             Err(e) => {
@@ -256,22 +257,22 @@ pub(crate) mod seeds {
                 "stats",
                 Response::Stats(Box::new(Stats {
                     cameras: vec![CameraStats { name: "left".into(), fps: 59.94, ..CameraStats::default() }],
-                    processes: vec![ProcessStats { pid: Some(4242), ..ProcessStats::default() }],
+                    processes: vec![ProcessStats {
+                        pid: Some(4242),
+                        ..ProcessStats::default()
+                    }],
                     ..Stats::default()
                 })),
             ),
         ];
         let mut all = Vec::new();
         for (name, request) in requests {
-            all.push((
-                format!("control/request-{name}"),
-                [&[2], &*control::encode(&request).unwrap()].concat(),
-            ));
+            all.push((format!("control/request-{name}"), [&[2], &*wire::encode(&request).unwrap()].concat()));
         }
         for (name, response) in responses {
             all.push((
                 format!("control/response-{name}"),
-                [&[255], &*control::encode(&response).unwrap()].concat(),
+                [&[255], &*wire::encode(&response).unwrap()].concat(),
             ));
         }
         for (name, text) in [

@@ -1,0 +1,223 @@
+//! How a message of the control socket travels: four bytes of length, little-endian, then the message in bincode.
+//! Both have a cap, and a whole frame has a deadline. What the messages say is in [`crate::control`]. No other
+//! module uses `bincode`.
+
+use std::io::{self, Read, Write};
+use std::marker::PhantomData;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The largest message of any kind.
+pub const MAX_BYTES: usize = 256 * 1024;
+/// The size of the length that a frame begins with.
+const LENGTH_BYTES: usize = 4;
+
+/// How long the other side may take for one whole frame. A command line on the same machine needs milliseconds.
+pub const FRAME_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A type that can be sent in a frame.
+pub trait Message: Serialize + DeserializeOwned {
+    /// The largest message of this type that either side accepts; at most [`MAX_BYTES`].
+    const MAX_BYTES: usize;
+}
+
+/// Why a frame could not be sent or received.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The other side closed the connection before the frame was whole.
+    #[error("the connection was closed")]
+    Closed,
+    /// The message is over its type's cap.
+    #[error("a message of {bytes} bytes is over the limit of {at_most}")]
+    TooLarge {
+        /// The size that the frame's length claims, or that the message to be sent has.
+        bytes: usize,
+        /// The cap.
+        at_most: usize,
+    },
+    /// The frame was not whole when the deadline came.
+    #[error("the other side took longer than {} s", FRAME_DEADLINE.as_secs())]
+    TooSlow,
+    /// The bytes are no message of the expected type.
+    #[error("the message can't be read: {0}; do both sides have the same version?")]
+    Malformed(String),
+    /// The system refused to read or write.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+fn codec() -> impl bincode::config::Config {
+    bincode::config::standard().with_limit::<MAX_BYTES>()
+}
+
+fn decode<T: Message>(bytes: &[u8]) -> Result<T, FrameError> {
+    // It may quote the message, of which a beginning is enough.
+    let malformed =
+        |e: &dyn std::fmt::Display| FrameError::Malformed(e.to_string().chars().take(200).collect());
+    let (message, used) = bincode::serde::decode_from_slice(bytes, codec()).map_err(|e| malformed(&e))?;
+    if used == bytes.len() { Ok(message) } else { Err(malformed(&"bytes left over")) }
+}
+
+/// A message as a frame: four bytes of length, little-endian, then the message.
+///
+/// # Errors
+/// When it is over the cap.
+pub fn encode<T: Message>(message: &T) -> Result<Vec<u8>, FrameError> {
+    let body = bincode::serde::encode_to_vec(message, bincode::config::standard())
+        .map_err(|e| FrameError::Malformed(e.to_string()))?;
+    let length = u32::try_from(body.len()).ok().filter(|_| body.len() <= T::MAX_BYTES);
+    let length = length.ok_or(FrameError::TooLarge { bytes: body.len(), at_most: T::MAX_BYTES })?;
+    let mut frame = length.to_le_bytes().to_vec();
+    frame.extend(body);
+    Ok(frame)
+}
+
+/// One frame as it arrives, in pieces of any size. It takes no more memory than has arrived, whatever length the
+/// frame claims.
+#[derive(Debug)]
+pub struct Arriving<T> {
+    bytes: Vec<u8>,
+    message: PhantomData<T>,
+}
+
+impl<T> Default for Arriving<T> {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), message: PhantomData }
+    }
+}
+
+impl<T: Message> Arriving<T> {
+    /// How many bytes are still to come, as far as is known: of the length, then of the message. Never 0 before
+    /// the message is whole, and never more than belongs to it.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        self.length()
+            .map_or(LENGTH_BYTES, |length| length.saturating_add(LENGTH_BYTES))
+            .saturating_sub(self.bytes.len())
+    }
+
+    /// Takes in what has arrived, of which there may be no more than is [`missing`](Self::missing). The message,
+    /// once it is whole.
+    ///
+    /// # Errors
+    /// [`FrameError::TooLarge`], [`FrameError::Malformed`].
+    pub fn take(&mut self, piece: &[u8]) -> Result<Option<T>, FrameError> {
+        self.bytes.extend_from_slice(piece);
+        let Some(length) = self.length() else { return Ok(None) };
+        if length > T::MAX_BYTES {
+            return Err(FrameError::TooLarge { bytes: length, at_most: T::MAX_BYTES });
+        }
+        match self.bytes[LENGTH_BYTES..].len() {
+            arrived if arrived < length => Ok(None),
+            _ => decode(&self.bytes[LENGTH_BYTES..]).map(Some),
+        }
+    }
+
+    fn length(&self) -> Option<usize> {
+        self.bytes.first_chunk().map(|length: &[u8; LENGTH_BYTES]| u32::from_le_bytes(*length) as usize)
+    }
+
+    /// Reads once, no more than belongs to this frame. The message, once it is whole; `None` also when the read was
+    /// interrupted, took too long or would have blocked.
+    ///
+    /// # Errors
+    /// [`FrameError`].
+    pub fn read(&mut self, from: &mut impl Read) -> Result<Option<T>, FrameError> {
+        let mut buffer = [0; 4096];
+        let room = self.missing().min(buffer.len());
+        match from.read(&mut buffer[..room]) {
+            Ok(0) => Err(FrameError::Closed),
+            Ok(n) => self.take(&buffer[..n]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(None),
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+}
+
+/// Reads one message. The whole frame has to arrive within `within`; `None` waits for ever.
+///
+/// # Errors
+/// [`FrameError`].
+pub fn read<T: Message>(from: &mut UnixStream, within: Option<Duration>) -> Result<T, FrameError> {
+    let deadline = within.map(|w| Instant::now() + w);
+    let mut arriving = Arriving::default();
+    loop {
+        let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|l| l.is_zero()) {
+            return Err(FrameError::TooSlow);
+        }
+        from.set_read_timeout(left)?;
+        if let Some(message) = arriving.read(from)? {
+            return Ok(message);
+        }
+    }
+}
+
+/// Sends one message.
+///
+/// # Errors
+/// [`FrameError`].
+pub fn write<T: Message>(to: &mut impl Write, message: &T) -> Result<(), FrameError> {
+    Ok(to.write_all(&encode(message)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::Request;
+
+    #[test]
+    fn a_request_comes_out_as_it_went_in() {
+        let request = Request::Restart("recorder".into());
+        let (mut a, mut b) = UnixStream::pair().unwrap();
+        write(&mut a, &request).unwrap();
+        assert_eq!(read::<Request>(&mut b, Some(FRAME_DEADLINE)).unwrap(), request);
+    }
+
+    #[test]
+    fn half_a_request_is_no_request_for_every_length() {
+        let whole = encode(&Request::Restart("left".into())).unwrap();
+        for n in 0..whole.len() {
+            let (mut a, mut b) = UnixStream::pair().unwrap();
+            a.write_all(&whole[..n]).unwrap();
+            drop(a);
+            assert!(matches!(read::<Request>(&mut b, Some(FRAME_DEADLINE)), Err(FrameError::Closed)), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_frame_over_the_cap_is_refused_before_it_is_read() {
+        let (mut a, mut b) = UnixStream::pair().unwrap();
+        a.write_all(&u32::MAX.to_le_bytes()).unwrap();
+        assert!(matches!(read::<Request>(&mut b, Some(FRAME_DEADLINE)), Err(FrameError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_length_inside_the_message_cannot_make_us_allocate() {
+        // A Restart whose text claims to be 2^60 bytes long.
+        let mut body = vec![3, 253];
+        body.extend((1_u64 << 60).to_le_bytes());
+        assert!(matches!(decode::<Request>(&body), Err(FrameError::Malformed(_))));
+    }
+
+    #[test]
+    fn a_frame_that_comes_in_pieces_takes_none_of_what_follows() {
+        let first = Request::Restart("left".into());
+        let mut bytes = encode(&first).unwrap();
+        bytes.extend(encode(&Request::Stop).unwrap());
+        let (mut at, mut arriving) = (0, Arriving::<Request>::default());
+        let whole = loop {
+            let piece = arriving.missing().min(3);
+            at += piece;
+            if let Some(request) = arriving.take(&bytes[at - piece..at]).unwrap() {
+                break request;
+            }
+        };
+        assert_eq!(whole, first);
+        assert_eq!(bytes[at..], encode(&Request::Stop).unwrap());
+    }
+}
