@@ -34,7 +34,7 @@ pub struct Answer {
 #[must_use]
 pub fn recorder_pid(stats: &Stats) -> Option<Pid> {
     let recorder = stats.processes.iter().find(|p| p.role == ProcessRole::Recorder)?;
-    Pid::from_raw(i32::try_from(recorder.pid?).ok()?)
+    recorder.pid.map(proto::process::Pid::for_rustix)
 }
 
 /// Where an instance lives, for whoever asks it things or looks at its processes.

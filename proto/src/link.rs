@@ -24,6 +24,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::durable;
+use crate::process::Pid;
 
 /// How long a child waits before it looks for a supervisor again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -38,7 +39,7 @@ const QUEUED_REPORTS: usize = 64;
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "O: Serialize + DeserializeOwned, R: Serialize + DeserializeOwned")]
 struct Greeting<O, R> {
-    pid: u32,
+    pid: Pid,
     orders: IpcSender<O>,
     reports: IpcReceiver<R>,
 }
@@ -49,7 +50,7 @@ pub type OrderSender<O> = IpcSender<O>;
 /// A child that has come to its rendezvous.
 pub struct Connection<O: Serialize, R> {
     /// Who it says it is. Believe it only if it is the pid that was spawned or adopted.
-    pub pid: u32,
+    pub pid: Pid,
     /// To it.
     pub orders: OrderSender<O>,
     reports: IpcReceiver<R>,
@@ -202,7 +203,7 @@ where
     let supervisor = IpcSender::<Greeting<O, R>>::connect(name.to_owned()).ok()?;
     let (orders_to_us, orders) = ipc::channel::<O>().ok()?;
     let (ours, reports) = ipc::channel::<R>().ok()?;
-    supervisor.send(Greeting { pid: std::process::id(), orders: orders_to_us, reports }).ok()?;
+    supervisor.send(Greeting { pid: Pid::this(), orders: orders_to_us, reports }).ok()?;
     *upward.lock().unwrap_or_else(PoisonError::into_inner) = Some(ours);
     Some(orders)
 }

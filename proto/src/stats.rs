@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::process::Pid;
 use crate::status::{CameraStatus, HealthStatus, InstanceState, ProcessRole, ProcessState};
 
 /// The version of [`Stats`].
@@ -148,7 +149,7 @@ pub struct ProcessStats {
     /// A capture's camera.
     pub camera: Option<String>,
     /// Its process id; null while there is none.
-    pub pid: Option<u32>,
+    pub pid: Option<Pid>,
     /// How it stands.
     pub state: ProcessState,
     /// How often it was restarted.

@@ -11,11 +11,11 @@ use proto::control::{Accepted, Request, Response, TriggerRequest};
 use proto::exit;
 use proto::instance::RuntimeDir;
 use proto::name::Name;
+use proto::process::Pid;
 use proto::time::{MonotonicNs, WallAnchor, parse_rfc3339};
 use proto::wire::{self, FRAME_DEADLINE, FrameError};
 use rustix::net::sockopt::Timeout;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-use rustix::process::Pid;
 use serde::Serialize;
 
 use crate::cli::TriggerArgs;
@@ -72,7 +72,7 @@ fn connect(socket: &Path) -> rustix::io::Result<UnixStream> {
 fn lost(dir: &RuntimeDir, e: &FrameError) -> Failure {
     let stopped = |pid: &Pid| hung::sign(*pid).is_some_and(|sign| matches!(sign.state, 'T' | 't'));
     let holder = matches!(e, FrameError::TooSlow).then(|| lock::holder(dir)).flatten();
-    match holder.filter(stopped).map(Pid::as_raw_nonzero) {
+    match holder.filter(stopped) {
         Some(pid) => Failure::failed(format!(
             "the supervisor (pid {pid}) is stopped, so it answers nobody; wake it with: kill -CONT {pid}. Frames \
              are captured and open clips recorded meanwhile"
@@ -261,10 +261,7 @@ pub(crate) fn stop(dir: &Path) -> Result<u8, Failure> {
     if let Some(pid) = holder
         && !lock::wait_for_end(pid, STOP_PATIENCE)
     {
-        return Err(Failure::failed(format!(
-            "the supervisor (pid {}) has not ended; see its log",
-            pid.as_raw_nonzero()
-        )));
+        return Err(Failure::failed(format!("the supervisor (pid {pid}) has not ended; see its log")));
     }
     say("stopped\n").map(|()| exit::DONE)
 }

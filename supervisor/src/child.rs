@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use proto::instance::ChildId;
 use proto::messages::{CameraState, RecorderBeat};
+use proto::process::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{PidfdFlags, Signal};
 
 use crate::events::{self, End, Event, Orders};
 use crate::hung::{self, Opinion, Sign};
@@ -160,12 +161,10 @@ impl Child {
             .process_group(0);
         let started = limits::room_for_a_child().and_then(|()| command.spawn());
         if let Ok(process) = &started {
-            self.volunteer(process.id());
+            self.volunteer(Pid::of(process));
         }
         let attached = started.and_then(|mut process| {
-            let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
-            let pid = pid.ok_or_else(|| std::io::Error::other("a pid out of range"));
-            pid.and_then(|pid| self.attach(pid, events)).inspect_err(|_| {
+            self.attach(Pid::of(&process), events).inspect_err(|_| {
                 // One that can't be watched must not run on unseen beside its successor.
                 let _ = process.kill();
                 let _ = process.wait();
@@ -184,7 +183,7 @@ impl Child {
 
     /// When memory runs out, a child goes before the supervisor, and the recorder, which loses nothing within the
     /// reserve, before a capture. Relative to what the supervisor was started with; to go earlier is always permitted.
-    fn volunteer(&self, pid: u32) {
+    fn volunteer(&self, pid: Pid) {
         let own = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
         let more = match self.id {
             ChildId::Capture(_) => CAPTURE_OOM,
@@ -192,12 +191,12 @@ impl Child {
         };
         let score = own.trim().parse::<i32>().unwrap_or(0).saturating_add(more).min(MOST_OOM);
         // Where this can't be said the kernel chooses by size alone.
-        let _ = std::fs::write(format!("/proc/{pid}/oom_score_adj"), score.to_string());
+        let _ = std::fs::write(pid.proc("oom_score_adj"), score.to_string());
     }
 
     /// Takes on a process that runs: one just started, or one that another supervisor has left.
     pub(crate) fn attach(&mut self, pid: Pid, events: &Sender<Event>) -> std::io::Result<()> {
-        let pidfd = Arc::new(rustix::process::pidfd_open(pid, PidfdFlags::empty())?);
+        let pidfd = Arc::new(rustix::process::pidfd_open(pid.for_rustix(), PidfdFlags::empty())?);
         events::watch_end(self.id.clone(), pid, Arc::clone(&pidfd), events.clone())?;
         let sign = hung::sign(pid);
         self.camera = CameraState::Opening;
@@ -307,7 +306,7 @@ impl Child {
         }
         let silent_for = now.saturating_duration_since(running.progress.at);
         if running.stands_still(silent_for) {
-            tracing::error!("{id} (pid {}) was stopped; replacing it", running.pid.as_raw_nonzero());
+            tracing::error!("{id} (pid {}) was stopped; replacing it", running.pid);
             running.kill(STOPPED);
             return;
         }

@@ -10,7 +10,8 @@ use proto::control::{Request, Response};
 use proto::instance::ChildId;
 use proto::link::{self, Connection, OrderSender};
 use proto::messages::{self, CaptureOrder, CaptureReport, RecorderOrder, RecorderReport};
-use rustix::process::{Pid, WaitId, WaitIdOptions};
+use proto::process::Pid;
+use rustix::process::{WaitId, WaitIdOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -19,9 +20,9 @@ pub(crate) enum Event {
     /// SIGTERM, SIGINT or SIGHUP.
     Signal,
     /// A child has come to its rendezvous.
-    Connected { pid: u32, orders: Orders },
+    Connected { pid: Pid, orders: Orders },
     /// A child says something.
-    Report { pid: u32, report: Report },
+    Report { pid: Pid, report: Report },
     /// A process has ended.
     Exited { pid: Pid, end: End },
     /// A command asks something that only the loop can answer.

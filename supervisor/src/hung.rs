@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rustix::process::Pid;
+use proto::process::Pid;
 
 /// No progress for this long is looked into. Heartbeats come four times a second.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(2500);
@@ -79,21 +79,21 @@ pub(crate) fn turns(pid: Pid) -> Option<u64> {
 }
 
 fn schedstat(pid: Pid, place: usize) -> Option<u64> {
-    let threads = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).ok()?;
+    let threads = std::fs::read_dir(pid.proc("task")).ok()?;
     let number = |text: String| text.split_whitespace().nth(place)?.parse::<u64>().ok();
     threads.map(|t| number(std::fs::read_to_string(t.ok()?.path().join("schedstat")).ok()?)).sum()
 }
 
 /// Looks at a process; `None` when it is gone.
 pub(crate) fn sign(pid: Pid) -> Option<Sign> {
-    let text = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    let text = std::fs::read_to_string(pid.proc("stat")).ok()?;
     parse(&text, rustix::param::clock_ticks_per_second())
 }
 
 /// Looks at a process and at each of its threads: the first of them may be asleep while another waits for its turn.
 pub(crate) fn close_look(pid: Pid) -> Option<Sign> {
     let sign = sign(pid)?;
-    let threads = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).ok()?;
+    let threads = std::fs::read_dir(pid.proc("task")).ok()?;
     let state = |text: String| text.rsplit_once(')')?.1.trim_start().chars().next();
     let states = threads.filter_map(|t| state(std::fs::read_to_string(t.ok()?.path().join("stat")).ok()?));
     Some(Sign { state: excuse(sign.state, states), ..sign })
@@ -159,12 +159,12 @@ mod tests {
 
     #[test]
     fn the_kernel_counts_how_long_this_process_waited() {
-        let before = waited(rustix::process::getpid());
+        let before = waited(Pid::this());
         if before.is_none() {
             println!("skipped: this kernel has no schedstat");
             return;
         }
-        assert!(waited(rustix::process::getpid()) >= before);
+        assert!(waited(Pid::this()) >= before);
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_close_look_sees_what_the_threads_do() {
-        let running = close_look(rustix::process::getpid()).unwrap();
+        let running = close_look(Pid::this()).unwrap();
         assert_eq!(running.state, 'R', "this thread runs, whatever the first one does");
     }
 

@@ -6,9 +6,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::time::{Duration, Instant};
 
 use proto::instance::RuntimeDir;
+use proto::process::Pid;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::FlockOperation;
-use rustix::process::{Pid, PidfdFlags};
+use rustix::process::PidfdFlags;
 
 use crate::failure::Failure;
 
@@ -35,7 +36,7 @@ pub(crate) fn take(dir: &RuntimeDir) -> Result<Lock, Failure> {
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
-                let who = holder(dir).map_or(String::new(), |pid| format!(" (pid {})", pid.as_raw_nonzero()));
+                let who = holder(dir).map_or(String::new(), |pid| format!(" (pid {pid})"));
                 return Err(Failure::bad_input(format!(
                     "a supervisor is running in {} already{who}; stop it with: supervisor stop, or name another \
                      directory with --runtime-dir",
@@ -49,7 +50,7 @@ pub(crate) fn take(dir: &RuntimeDir) -> Result<Lock, Failure> {
         if !matches!((ours, there), (Ok(a), Ok(b)) if a.ino() == b.ino()) {
             continue;
         }
-        let pid = std::process::id().to_string();
+        let pid = Pid::this().to_string();
         file.set_len(0)
             .and_then(|()| file.seek(SeekFrom::Start(0)))
             .and_then(|_| file.write_all(pid.as_bytes()))
@@ -67,13 +68,13 @@ pub(crate) fn holder(dir: &RuntimeDir) -> Option<Pid> {
     }
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;
-    text.trim().parse().ok().and_then(Pid::from_raw)
+    text.parse().ok()
 }
 
 /// Waits for a process to end. False if it still runs after `at_most`.
 pub(crate) fn wait_for_end(pid: Pid, at_most: Duration) -> bool {
     // One that can't be opened is gone.
-    let Ok(pidfd) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { return true };
+    let Ok(pidfd) = rustix::process::pidfd_open(pid.for_rustix(), PidfdFlags::empty()) else { return true };
     let until = Instant::now() + at_most;
     loop {
         let left = until.saturating_duration_since(Instant::now());

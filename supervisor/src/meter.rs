@@ -1,10 +1,10 @@
 //! What the processes cost: processor time, memory, bytes written.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+use proto::process::Pid;
+use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// Processor time is taken over this long.
 const EVERY: Duration = Duration::from_secs(1);
@@ -28,11 +28,11 @@ pub(crate) struct Meter {
     /// `None` where sysinfo can't read this system; then there are no rates.
     system: Option<System>,
     last: Instant,
-    cpu: HashMap<u32, f64>,
-    written: HashMap<u32, u64>,
+    cpu: HashMap<Pid, f64>,
+    written: HashMap<Pid, u64>,
     last_writes: Instant,
-    written_then: HashMap<u32, u64>,
-    write_rates: HashMap<u32, f64>,
+    written_then: HashMap<Pid, u64>,
+    write_rates: HashMap<Pid, f64>,
 }
 
 impl Meter {
@@ -50,7 +50,7 @@ impl Meter {
     }
 
     /// Measures, if it is time to.
-    pub(crate) fn measure(&mut self, pids: &[u32]) {
+    pub(crate) fn measure(&mut self, pids: &[Pid]) {
         let passed = self.last.elapsed();
         if passed < EVERY {
             return;
@@ -59,13 +59,14 @@ impl Meter {
         let what = ProcessRefreshKind::nothing().with_cpu().with_disk_usage().without_tasks();
         let Some(system) = &mut self.system else { return };
         // sysinfo forgets a process that has ended only when it is asked for it once more.
-        let mut them: Vec<Pid> = system.processes().keys().copied().collect();
-        them.extend(pids.iter().map(|p| Pid::from_u32(*p)));
+        let mut them: Vec<sysinfo::Pid> = system.processes().keys().copied().collect();
+        them.extend(pids.iter().map(|p| sysinfo::Pid::from_u32(p.as_u32())));
         // Once each: between a look and the next at the same moment nobody has used the processor.
         them.sort_unstable();
         them.dedup();
         system.refresh_processes_specifics(ProcessesToUpdate::Some(&them), true, what);
-        let known = |pid: &u32| system.process(Pid::from_u32(*pid)).map(|process| (*pid, process));
+        let known =
+            |pid: &Pid| system.process(sysinfo::Pid::from_u32(pid.as_u32())).map(|process| (*pid, process));
         self.cpu = pids.iter().filter_map(known).map(|(pid, p)| (pid, f64::from(p.cpu_usage()))).collect();
         self.written =
             pids.iter().filter_map(known).map(|(pid, p)| (pid, p.disk_usage().total_written_bytes)).collect();
@@ -73,7 +74,7 @@ impl Meter {
         if passed >= WRITES_EVERY {
             self.last_writes = Instant::now();
             let then = std::mem::replace(&mut self.written_then, self.written.clone());
-            let rate = |(pid, total): (&u32, &u64)| {
+            let rate = |(pid, total): (&Pid, &u64)| {
                 #[expect(clippy::cast_precision_loss, reason = "bytes of ten seconds")]
                 let since = total.saturating_sub(then.get(pid).copied().unwrap_or(0)) as f64;
                 (*pid, since / passed.as_secs_f64())
@@ -83,17 +84,16 @@ impl Meter {
     }
 
     /// What a process hands to disks, in bytes a second.
-    pub(crate) fn read_rate(&self, pid: u32) -> f64 {
+    pub(crate) fn read_rate(&self, pid: Pid) -> f64 {
         self.write_rates.get(&pid).copied().unwrap_or(0.0)
     }
 
     /// A process as it stands now; memory and descriptors are read at this moment.
-    pub(crate) fn read(&self, pid: u32) -> Reading {
+    pub(crate) fn read(&self, pid: Pid) -> Reading {
         let cpu_percent = self.cpu.get(&pid).copied().unwrap_or(0.0);
         let memory = rollup(pid);
-        let proc = PathBuf::from(format!("/proc/{pid}"));
         let count =
-            |what: &str| std::fs::read_dir(proc.join(what)).map_or(0, |entries| entries.count() as u64);
+            |what: &str| std::fs::read_dir(pid.proc(what)).map_or(0, |entries| entries.count() as u64);
         Reading {
             cpu_percent,
             rss_bytes: memory.0,
@@ -107,8 +107,8 @@ impl Meter {
 
 /// RSS and PSS in bytes. PSS divides each shared page among those that share it, so sums of it count a ring once;
 /// sums of RSS count it once a reader. sysinfo knows only RSS.
-fn rollup(pid: u32) -> (u64, u64) {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+fn rollup(pid: Pid) -> (u64, u64) {
+    let text = std::fs::read_to_string(pid.proc("smaps_rollup")).unwrap_or_default();
     let kib = |key: &str| {
         let line = text.lines().find(|line| line.starts_with(key))?;
         line.split_whitespace().nth(1)?.parse::<u64>().ok()

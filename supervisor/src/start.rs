@@ -280,8 +280,8 @@ fn evict(left: &Saved) {
 
 fn end(child: &state::SavedChild, why: &str) {
     if let Some(pid) = child.alive() {
-        tracing::info!("{} (pid {}) {why}; ending it", child.id, pid.as_raw_nonzero());
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        tracing::info!("{} (pid {pid}) {why}; ending it", child.id);
+        let _ = rustix::process::kill_process(pid.for_rustix(), rustix::process::Signal::KILL);
         let _ = lock::wait_for_end(pid, EVICTION);
     }
 }
@@ -290,7 +290,7 @@ fn adopt(child: &mut Child, adoptable: &[state::SavedChild], rings: &Rings, even
     let Some(left) = adoptable.iter().find(|a| a.id == child.id) else { return };
     let Some(pid) = left.alive() else { return };
     match child.attach(pid, events) {
-        Ok(()) => tracing::info!("{} runs already (pid {}); adopted", child.id, pid.as_raw_nonzero()),
+        Ok(()) => tracing::info!("{} runs already (pid {pid}); adopted", child.id),
         Err(e) => {
             // It must not run on unseen beside its successor.
             end(left, &format!("can't be adopted ({e})"));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use proto::codec::EncoderLadder;
 use proto::durable;
 use proto::instance::{ChildId, RuntimeDir, boot_id};
-use rustix::process::Pid;
+use proto::process::Pid;
 use serde::{Deserialize, Serialize};
 
 use crate::hung;
@@ -29,16 +29,15 @@ pub(crate) struct Saved {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SavedChild {
     pub(crate) id: ChildId,
-    pub(crate) pid: i32,
+    pub(crate) pid: Pid,
     pub(crate) start_ticks: u64,
 }
 
 impl SavedChild {
     /// The process, if it is still the same one.
     pub(crate) fn alive(&self) -> Option<Pid> {
-        let pid = Pid::from_raw(self.pid)?;
-        let sign = hung::sign(pid)?;
-        (sign.start_ticks == self.start_ticks && !matches!(sign.state, 'Z' | 'X')).then_some(pid)
+        let sign = hung::sign(self.pid)?;
+        (sign.start_ticks == self.start_ticks && !matches!(sign.state, 'Z' | 'X')).then_some(self.pid)
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use proto::config::{CameraConfig, Config};
 use proto::instance::ChildId;
 use proto::messages::CameraState;
+use proto::process::Pid;
 use proto::ring::Ring;
 use proto::ring::layout::INTERVAL_BUCKETS;
 use proto::stats::{CameraStats, Dropped, IntervalStats, ProcessStats, RecorderStats, RingStats};
@@ -151,7 +152,7 @@ pub(crate) fn process(child: &Child, meter: &Meter) -> ProcessStats {
         ChildId::Recorder => (ProcessRole::Recorder, None),
         ChildId::Standby => (ProcessRole::Standby, None),
     };
-    let pid = child.running().and_then(|r| u32::try_from(r.pid.as_raw_nonzero().get()).ok());
+    let pid = child.running().map(|r| r.pid);
     let is_standby = child.id == ChildId::Standby;
     let state = match &child.life {
         Life::Running(running) if running.warm && is_standby => ProcessState::Warm,
@@ -171,7 +172,7 @@ pub(crate) fn process(child: &Child, meter: &Meter) -> ProcessStats {
 /// Any process.
 pub(crate) fn process_stats(
     role: ProcessRole,
-    pid: Option<u32>,
+    pid: Option<Pid>,
     state: ProcessState,
     uptime_s: f64,
     meter: &Meter,

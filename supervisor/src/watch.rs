@@ -14,8 +14,8 @@ use proto::config::Config;
 use proto::control::{Refused, Request, Response};
 use proto::instance::{ChildId, RuntimeDir};
 use proto::messages::{CameraState, CaptureReport, RecorderOrder, RecorderReport};
+use proto::process::Pid;
 use proto::status::InstanceState;
-use rustix::process::Pid;
 use signal_hook::consts::SIGKILL;
 
 use crate::child::{Child, Life};
@@ -134,12 +134,11 @@ impl House {
 
     /// The child whose process this is. By pid alone: a standby goes on speaking from its own rendezvous after it
     /// has become the recorder.
-    fn speaker(&mut self, pid: u32) -> Option<&mut Child> {
-        let pid = i32::try_from(pid).ok()?;
-        self.children.iter_mut().find(|c| c.running().is_some_and(|r| r.pid.as_raw_nonzero().get() == pid))
+    fn speaker(&mut self, pid: Pid) -> Option<&mut Child> {
+        self.children.iter_mut().find(|c| c.running().is_some_and(|r| r.pid == pid))
     }
 
-    fn on_connected(&mut self, pid: u32, orders: Orders) {
+    fn on_connected(&mut self, pid: Pid, orders: Orders) {
         let Some(child) = self.speaker(pid) else {
             // Nobody that we have started or adopted: a left-over of a supervisor that was killed at its start.
             orders.stop();
@@ -168,7 +167,7 @@ impl House {
         }
     }
 
-    fn on_report(&mut self, pid: u32, report: Report) {
+    fn on_report(&mut self, pid: Pid, report: Report) {
         let probed = self.verdict.is_some();
         let Some(child) = self.speaker(pid) else { return self.on_last_word(pid, report) };
         let was_troubled = child.id == ChildId::Recorder && child.beat.trouble.is_some();
@@ -250,15 +249,12 @@ impl House {
     }
 
     /// What a capture said before it ended may be heard after its end: why it failed is worth keeping.
-    fn on_last_word(&mut self, pid: u32, report: Report) {
+    fn on_last_word(&mut self, pid: Pid, report: Report) {
         let Report::Capture(CaptureReport::Beat { camera: camera @ CameraState::Failed(_), .. }) = report
         else {
             return;
         };
-        let is_its = |c: &&mut Child| {
-            let last = c.last_pid.and_then(|last| u32::try_from(last.as_raw_nonzero().get()).ok());
-            last == Some(pid) && matches!(c.life, Life::Waiting { .. })
-        };
+        let is_its = |c: &&mut Child| c.last_pid == Some(pid) && matches!(c.life, Life::Waiting { .. });
         if let Some(child) = self.children.iter_mut().find(is_its) {
             child.camera = camera;
         }
@@ -351,8 +347,8 @@ impl House {
             return;
         }
         recorder.record.restarts += 1;
-        let pid = recorder.running().map_or(0, |r| r.pid.as_raw_nonzero().get());
-        tracing::info!("the standby (pid {pid}) is the recorder now");
+        let pid = recorder.running().map_or(String::new(), |r| format!(" (pid {})", r.pid));
+        tracing::info!("the standby{pid} is the recorder now");
         // Kept before it holds anything: whoever comes next must know that it is the recorder.
         self.save();
         self.arm();
@@ -439,17 +435,15 @@ impl House {
         }
     }
 
-    fn pids(&self) -> Vec<u32> {
+    fn pids(&self) -> Vec<Pid> {
         let children = self.children.iter().filter_map(|c| c.running());
-        let pids = children.filter_map(|r| u32::try_from(r.pid.as_raw_nonzero().get()).ok());
-        pids.chain([std::process::id()]).collect()
+        children.map(|r| r.pid).chain([Pid::this()]).collect()
     }
 
     fn save(&self) {
         let saved = |c: &Child| {
             let running = c.running()?;
-            let pid = running.pid.as_raw_nonzero().get();
-            Some(SavedChild { id: c.id.clone(), pid, start_ticks: running.start_ticks })
+            Some(SavedChild { id: c.id.clone(), pid: running.pid, start_ticks: running.start_ticks })
         };
         let children = self.children.iter().filter_map(saved).collect();
         let run_folder = self.desk.run_folder().to_owned();

@@ -258,7 +258,7 @@ pub(crate) mod seeds {
                 Response::Stats(Box::new(Stats {
                     cameras: vec![CameraStats { name: "left".into(), fps: 59.94, ..CameraStats::default() }],
                     processes: vec![ProcessStats {
-                        pid: Some(4242),
+                        pid: proto::process::Pid::new(4242),
                         ..ProcessStats::default()
                     }],
                     ..Stats::default()

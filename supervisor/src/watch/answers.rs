@@ -124,7 +124,7 @@ impl House {
         drop(held);
         let mut processes = vec![survey::process_stats(
             ProcessRole::Supervisor,
-            Some(std::process::id()),
+            Some(proto::process::Pid::this()),
             if self.closing.load(Ordering::Relaxed) { ProcessState::Stopping } else { ProcessState::Running },
             self.started.elapsed().as_secs_f64(),
             &self.meter,
