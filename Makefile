@@ -32,7 +32,7 @@ demo: build
 faults: deps
 	$(CARGO) build --workspace --bins
 	$(CARGO) test -p proto
-	$(CARGO) test -p benchmarks --test faults
+	$(CARGO) test -p trials --test faults
 
 # For as long as one likes; not part of the tests. The seed is printed first, and repeats the same blows.
 MINUTES ?= 30

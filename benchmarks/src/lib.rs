@@ -1,40 +1,52 @@
-//! How true, how fast, how much.
-//!
-//! The **oracle** judges clips by their pixels. Every frame of a simulated camera has its own number drawn into
-//! it, so a clip can be decoded with a stock decoder and asked which frames it holds. What Preroll says about
-//! the clip is then compared with that: `expected = present + declared`, or the clip is false.
-//!
-//! The oracle shares no code and no types with Preroll: two programs that agree by using the same function have
-//! not been checked. [`oracle::judge_folder`] is the way in.
+//! How fast, how much: what `benchmark` measures, on the real processes.
 //!
 //! | module | subject |
 //! |---|---|
-//! | [`stamp`] | the number drawn into a frame |
-//! | [`decode`] | a video file to luma planes, one at a time |
-//! | [`truth`] | what the simulated camera says it made |
-//! | [`manifest`] | what the clip says about itself |
-//! | [`timestamps`] | the capture times beside the video |
-//! | [`due`] | how many frames the window should hold |
-//! | [`judge`] | one camera's verdict, from all of the above |
-//! | [`fault`] | everything that makes a clip false |
-//! | [`clip`] | one clip folder |
-//! | [`oracle`] | all clips below a folder |
-//! | [`report`] | the verdicts, and how they read |
-//!
-//! Beside it, [`supervisor`] runs a Preroll for the programs that show or measure one, [`nemesis`] kills it, and [`bench`]
-//! measures it.
+//! | [`machine`] | what a figure was measured on |
+//! | [`cost`] | memory, processor and disk of a running Preroll, as the kernel counts them |
+//! | [`run`] | `benchmark run`: so many cameras, for so long, with or without clips |
+//! | [`compare`] | `benchmark compare`: two runs side by side |
+//! | [`ring`] | `benchmark ring`: publishing, leasing, waking |
+//! | [`wake`] | of that, the waking |
+//! | [`encode`] | `benchmark encode`: a frame's processor time, beside ffmpeg's |
+//! | [`restart`] | `benchmark restart`: from the recorder's kill to the next encoded frame |
+//! | [`size`] | `benchmark size`: H264's files beside MJPG's, at equal likeness |
+//! | [`histogram`] | many figures, by how large they are |
+//! | [`report`] | `benchmark report`: results as a page, with pictures |
+//! | `iceoryx` | the ring's work by another's hands; with the feature `iceoryx2` alone |
+//! | [`round`] | figures as people write them |
+//! | [`scale`] | `benchmark scale`: how many cameras are held, what each costs, and what sets the limit |
+//! | [`hold`] | so many cameras armed for so long: one point of it |
+//! | [`search`] | which number of cameras is tried next |
+//! | [`copies`] | what frames cost at the very least |
+//! | [`intervals`] | what rings have counted between two looks |
+//! | [`kernel`] | what the whole machine does meanwhile |
+//! | [`memory`] | `benchmark memory`: what a longer pre-roll costs |
+//! | [`cameras`] | the cameras that something is measured with, as a config |
+//! | [`peers`] | `benchmark peers`: Preroll beside what a person would use instead |
+//! | [`raw_futex`] | what waking is measured against |
 
-pub mod bench;
-pub mod clip;
-pub mod decode;
-pub mod due;
-pub mod fault;
-pub mod judge;
-pub mod manifest;
-pub mod nemesis;
-pub mod oracle;
+pub mod cameras;
+pub mod compare;
+pub mod copies;
+pub mod cost;
+pub mod encode;
+pub mod histogram;
+pub mod hold;
+#[cfg(feature = "iceoryx2")]
+mod iceoryx;
+pub mod intervals;
+pub mod kernel;
+pub mod machine;
+pub mod memory;
+pub mod peers;
+pub mod raw_futex;
 pub mod report;
-pub mod stamp;
-pub mod supervisor;
-pub mod timestamps;
-pub mod truth;
+pub mod restart;
+pub mod ring;
+pub mod round;
+pub mod run;
+pub mod scale;
+pub mod search;
+pub mod size;
+pub mod wake;

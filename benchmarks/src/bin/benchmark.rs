@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
-use benchmarks::bench::compare::Comparison;
-use benchmarks::bench::run::{self, Plan, Results};
-use benchmarks::bench::{copies, encode, memory, peers, report, restart, ring, scale, size, wake};
+use benchmarks::compare::Comparison;
+use benchmarks::run::{self, Plan, Results};
+use benchmarks::{copies, encode, memory, peers, report, restart, ring, scale, size, wake};
 use clap::{Parser, Subcommand};
 
 /// Measures the real processes. Figures of one machine, at one time: compare only what was measured together.

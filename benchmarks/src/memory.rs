@@ -1,0 +1,108 @@
+//! `benchmark memory`: what a longer pre-roll costs, beside what its rings should take. A ring's pages count when they have
+//! been touched, so it is full before anybody looks.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use serde::{Deserialize, Serialize};
+
+use crate::cameras::Cameras;
+use crate::cost;
+use crate::machine::Machine;
+use rig::supervisor::Supervisor;
+
+/// The version of [`Results`].
+pub const SCHEMA: u32 = 1;
+/// After the rings are full, until the memory is looked at.
+const SETTLE: Duration = Duration::from_secs(1);
+/// How often the rings are looked at, and how much longer than they need they may take to be full.
+const GLANCE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Results {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// "memory".
+    pub kind: String,
+    /// On what.
+    pub machine: Machine,
+    /// How many cameras, all simulated and armed.
+    pub cameras: u32,
+    /// Each one's pixels, as in 1280x720.
+    pub size: String,
+    /// Frames a second.
+    pub fps: u32,
+    /// One for each pre-roll.
+    pub points: Vec<Point>,
+}
+
+/// One pre-roll.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Point {
+    /// What is kept before a trigger.
+    pub pre_roll_ms: u64,
+    /// Megabytes of all rings, by the formula.
+    pub rings_mb: f64,
+    /// Megabytes (PSS) of all processes together, rings included.
+    pub memory_mb: f64,
+}
+
+/// Measures each pre-roll, given in milliseconds.
+///
+/// # Errors
+/// When Preroll doesn't start, or leaves something behind.
+pub fn measure(cameras: u32, size: &str, fps: u32, pre_rolls_ms: &[u64]) -> anyhow::Result<Results> {
+    let machine = Machine::here();
+    let point = |ms: &u64| {
+        let pre_roll = Some(Duration::from_millis(*ms));
+        point(&Cameras { pre_roll, ..Cameras::simulated(cameras, size, fps) })
+    };
+    let points = pre_rolls_ms.iter().map(point).collect::<anyhow::Result<_>>()?;
+    Ok(Results { schema: SCHEMA, kind: "memory".into(), machine, cameras, size: size.into(), fps, points })
+}
+
+fn point(cameras: &Cameras<'_>) -> anyhow::Result<Point> {
+    let folder = tempfile::tempdir()?;
+    let mut supervisor = Supervisor::start(&cameras.write_config(folder.path())?)?;
+    supervisor.wait_for("[INFO] ready: ")?;
+    let mut rings_mb = 0.0;
+    for name in (1..=cameras.count).map(Cameras::name) {
+        let ring = supervisor.place().ring(&name)?;
+        let slots = ring.spec().size.slots();
+        let until = Instant::now() + ring.spec().fps.period() * u32::try_from(slots)? + PATIENCE;
+        while ring.head() <= slots as u64 {
+            ensure!(Instant::now() < until, "camera {name}: its ring does not get full");
+            std::thread::sleep(GLANCE);
+        }
+        rings_mb += cost::mega(ring.total_bytes() as u64);
+    }
+    std::thread::sleep(SETTLE);
+    let memory_mb = cost::memory_mb(supervisor.place());
+    let leftover = supervisor.stop()?;
+    ensure!(leftover.is_empty(), "{leftover}");
+    let pre_roll_ms = cameras.pre_roll.map_or(0, |pre_roll| pre_roll.as_millis());
+    Ok(Point { pre_roll_ms: u64::try_from(pre_roll_ms)?, rings_mb, memory_mb })
+}
+
+impl fmt::Display for Results {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} cameras (sim), {} at {} fps, armed, rings full; load {}",
+            self.cameras, self.size, self.fps, self.machine.load
+        )?;
+        writeln!(f, "{:>11} {:>11} {:>16} {:>11}", "pre-roll ms", "rings MB", "all MB (PSS)", "the rest MB")?;
+        for point in &self.points {
+            let rest = point.memory_mb - point.rings_mb;
+            writeln!(
+                f,
+                "{:>11} {:>11.1} {:>16.1} {rest:>11.1}",
+                point.pre_roll_ms, point.rings_mb, point.memory_mb
+            )?;
+        }
+        Ok(())
+    }
+}

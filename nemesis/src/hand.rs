@@ -1,0 +1,364 @@
+//! Doing it to a real Preroll, and seeing it come back. What is seen is seen from outside: the process table, the
+//! journals of open clips, the truth logs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use proto::clip::{PARTIAL_DIR, Plan, plan_path};
+use proto::instance::ChildId;
+use proto::time::MonotonicNs;
+use rustix::process::{Pid, Signal};
+
+use crate::strike::{Blow, Strike};
+use rig::supervisor::{Line, Place, Supervisor};
+
+/// What takes longer than this to come back doesn't.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often is looked. All that is measured has its own time on it, so this needn't be often.
+const GLANCE: Duration = Duration::from_millis(5);
+/// Of a clip whose window ends so soon there may be nothing left to encode.
+const AT_LEAST: Duration = Duration::from_millis(40);
+
+/// The log goes through a pipe to a thread of ours, which may be late.
+const READING: Duration = Duration::from_millis(500);
+
+/// Where everything is.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// The config's `output_dir`.
+    pub recordings: PathBuf,
+    /// The cameras.
+    pub cameras: Vec<proto::name::Name>,
+}
+
+/// A blow that was dealt, and what came of it at once. What it cost is counted when all is over.
+#[derive(Clone, Debug)]
+pub struct Struck {
+    /// What was done.
+    pub strike: Strike,
+    /// Whose capture it was.
+    pub camera: Option<String>,
+    /// When.
+    pub at: MonotonicNs,
+    /// When the second was killed, or everything was started again; else as `at`.
+    pub last: MonotonicNs,
+    /// Until the supervisor had noticed.
+    pub detected: Option<Duration>,
+    /// From `last` to the first frame encoded after it, for each camera of which a clip was open.
+    pub encoding: BTreeMap<String, Duration>,
+    /// From being started until it was ready, of a supervisor.
+    pub ready: Option<Duration>,
+    /// When everything was there again.
+    pub over: MonotonicNs,
+    /// What should not have happened.
+    pub wrong: Vec<String>,
+}
+
+/// A clip that was being recorded just before a blow.
+struct OpenClip {
+    folder: PathBuf,
+    plan: Plan,
+    journals: BTreeSet<String>,
+}
+
+impl Scene {
+    fn truth(&self, camera: &str) -> PathBuf {
+        self.recordings.with_file_name(format!("{camera}.truth"))
+    }
+
+    /// Deals a blow, and waits until everything is there again.
+    ///
+    /// # Errors
+    /// When it can't be dealt, or something never comes back.
+    pub fn deal(&self, supervisor: &mut Supervisor, blow: &Blow) -> anyhow::Result<Struck> {
+        let place = supervisor.place().clone();
+        let camera = self.cameras[blow.camera % self.cameras.len()].clone();
+        let capture = ChildId::Capture(camera.clone());
+        let open = self.open_clips();
+        let before = MonotonicNs::now();
+        let mut struck = Struck {
+            strike: blow.strike,
+            camera: None,
+            at: before,
+            last: before,
+            detected: None,
+            encoding: BTreeMap::new(),
+            ready: None,
+            over: before,
+            wrong: Vec::new(),
+        };
+        match blow.strike {
+            Strike::RecorderKilled | Strike::RecorderStopped => {
+                let signal = signal_of(blow.strike);
+                let victim = struck.hit(&place, &ChildId::Recorder, signal)?;
+                await_another(&place, &ChildId::Recorder, Some(victim))?;
+                self.see_encoding(&mut struck, &open)?;
+            }
+            Strike::RecorderKilledTwice => {
+                let first = struck.hit(&place, &ChildId::Recorder, Signal::KILL)?;
+                let at = struck.at;
+                std::thread::sleep(blow.again);
+                await_another(&place, &ChildId::Recorder, Some(first))?;
+                let open = self.open_clips();
+                let second = struck.hit(&place, &ChildId::Recorder, Signal::KILL)?;
+                struck.at = at;
+                await_another(&place, &ChildId::Recorder, Some(second))?;
+                self.see_encoding(&mut struck, &open)?;
+            }
+            Strike::StandbyKilled => {
+                // Just after a take-over there is none.
+                await_another(&place, &ChildId::Standby, None)?;
+                let victim = struck.hit(&place, &ChildId::Standby, Signal::KILL)?;
+                await_another(&place, &ChildId::Standby, Some(victim))?;
+            }
+            Strike::CaptureKilled | Strike::CaptureStopped => {
+                struck.camera = Some(camera.to_string());
+                let victim = struck.hit(&place, &capture, signal_of(blow.strike))?;
+                await_another(&place, &capture, Some(victim))?;
+                self.see_frames(&[camera.as_str()], struck.at)?;
+            }
+            Strike::SupervisorKilled => {
+                let children = lasting(&place);
+                struck.is_hit(MonotonicNs::now());
+                supervisor.kill()?;
+                std::thread::sleep(blow.away);
+                struck.start_again(supervisor)?;
+                struck.must_be_the_same(&children, &place);
+            }
+            Strike::SupervisorStopped => {
+                let children = lasting(&place);
+                let pid = supervisor.pid().context("there is no supervisor")?;
+                rustix::process::kill_process(pid, Signal::STOP)?;
+                struck.is_hit(MonotonicNs::now());
+                std::thread::sleep(blow.away);
+                rustix::process::kill_process(pid, Signal::CONT)?;
+                supervisor.wait_until_ready()?;
+                struck.must_be_the_same(&children, &place);
+            }
+            Strike::EverythingKilled => {
+                struck.is_hit(MonotonicNs::now());
+                supervisor.kill()?;
+                kill_all(&place)?;
+                let open = self.open_clips();
+                std::thread::sleep(blow.away);
+                struck.start_again(supervisor)?;
+                let cameras: Vec<&str> = self.cameras.iter().map(|c| c.as_str()).collect();
+                self.see_frames(&cameras, struck.last)?;
+                self.see_encoding(&mut struck, &open)?;
+            }
+            Strike::CommandKilled => {
+                let commands: [&[&str]; 4] = [&["trigger"], &["trigger", "--wait"], &["stats"], &["codecs"]];
+                let chance = usize::try_from(blow.again.as_millis()).unwrap_or(0);
+                let mut command = place.command()?;
+                command.args(commands[chance % commands.len()]);
+                command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+                let mut command = command.spawn()?;
+                std::thread::sleep(blow.again / 8);
+                struck.is_hit(MonotonicNs::now());
+                command.kill()?;
+                command.wait()?;
+                supervisor.stats().context("after a command was killed")?;
+            }
+        }
+        struck.over = MonotonicNs::now();
+        struck.detected = struck.noticed(supervisor, &capture);
+        Ok(struck)
+    }
+
+    /// The clips that are being recorded.
+    fn open_clips(&self) -> Vec<OpenClip> {
+        let read = |folder: PathBuf| {
+            let plan: Plan = serde_json::from_slice(&std::fs::read(plan_path(&folder)).ok()?).ok()?;
+            let journals = journals(&folder).collect();
+            Some(OpenClip { folder, plan, journals })
+        };
+        super::clips::folders(&self.recordings).into_iter().filter_map(read).collect()
+    }
+
+    /// Waits for the first frame that is encoded after the last blow, of every camera that has one to come.
+    fn see_encoding(&self, struck: &mut Struck, open: &[OpenClip]) -> anyhow::Result<()> {
+        let since = struck.last;
+        let more_to_come = |clip: &&OpenClip| {
+            let window = clip.plan.window;
+            window.start_ns <= struck.at && window.end_ns > since + AT_LEAST
+        };
+        let open: Vec<_> = open.iter().filter(more_to_come).collect();
+        let until = Instant::now() + PATIENCE;
+        let mut waits = true;
+        while waits && !open.is_empty() && Instant::now() < until {
+            // What was finished between two looks can't be told any more.
+            waits = open.iter().any(|clip| clip.folder.join(PARTIAL_DIR).exists());
+            for clip in &open {
+                for camera in &self.cameras {
+                    if let Some(at) = clip.encoded_anew(camera.as_str()) {
+                        let took = at.since(since);
+                        let seen = struck.encoding.entry(camera.to_string()).or_insert(took);
+                        *seen = took.min(*seen);
+                    }
+                }
+            }
+            waits &= struck.encoding.len() < self.cameras.len();
+            std::thread::sleep(GLANCE);
+        }
+        ensure!(Instant::now() < until, "{}: nothing was encoded any more", struck.strike.name());
+        Ok(())
+    }
+
+    /// Waits for a frame of each of these that was made after a moment.
+    fn see_frames(&self, cameras: &[&str], since: MonotonicNs) -> anyhow::Result<()> {
+        let until = Instant::now() + PATIENCE;
+        while !cameras.iter().all(|camera| last_made(&self.truth(camera)) > since.0) {
+            ensure!(Instant::now() < until, "{cameras:?}: no frame any more");
+            std::thread::sleep(GLANCE);
+        }
+        Ok(())
+    }
+}
+
+/// Where a journal's line says when its frame was encoded.
+const ENCODED: usize = 5;
+
+impl OpenClip {
+    /// When the first frame of a camera was encoded by another recorder: it begins a part of its own.
+    fn encoded_anew(&self, camera: &str) -> Option<MonotonicNs> {
+        let begins = format!("{camera}.part");
+        let new =
+            journals(&self.folder).filter(|name| name.starts_with(&begins) && !self.journals.contains(name));
+        let first = |name: String| {
+            let text = std::fs::read_to_string(self.folder.join(PARTIAL_DIR).join(name)).ok()?;
+            // The last line may be half written.
+            let line = text.rsplit_once('\n')?.0.lines().nth(1)?;
+            line.split(',').nth(ENCODED)?.parse().ok()
+        };
+        new.filter_map(first).min().map(MonotonicNs)
+    }
+}
+
+impl Struck {
+    fn is_hit(&mut self, at: MonotonicNs) {
+        (self.at, self.last) = (at, at);
+    }
+
+    /// Hits whoever is this child by now. Right after another blow it may not be there yet.
+    fn hit(&mut self, place: &Place, id: &ChildId, signal: Signal) -> anyhow::Result<Pid> {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            if let Some(pid) = place.child(id).filter(|pid| is_alive(*pid)) {
+                let now = MonotonicNs::now();
+                if rustix::process::kill_process(pid, signal).is_ok() {
+                    self.is_hit(now);
+                    return Ok(pid);
+                }
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        bail!("there is no {id} to hit")
+    }
+
+    fn start_again(&mut self, supervisor: &mut Supervisor) -> anyhow::Result<()> {
+        self.last = MonotonicNs::now();
+        supervisor.start_again()?;
+        supervisor.wait_until_ready()?;
+        self.ready = Some(MonotonicNs::now().since(self.last));
+        Ok(())
+    }
+
+    fn must_be_the_same(&mut self, children: &[(ChildId, Pid)], place: &Place) {
+        for (id, pid) in children {
+            if place.child(id) != Some(*pid) {
+                self.wrong.push(format!("{}: {id} was replaced", self.strike.name()));
+            }
+        }
+    }
+
+    /// From the first blow to the supervisor's word of it.
+    fn noticed(&self, supervisor: &Supervisor, capture: &ChildId) -> Option<Duration> {
+        let (who, what) = match self.strike {
+            Strike::RecorderKilled | Strike::RecorderKilledTwice => (&ChildId::Recorder, "ended after"),
+            Strike::StandbyKilled => (&ChildId::Standby, "ended after"),
+            Strike::CaptureKilled => (capture, "ended after"),
+            Strike::RecorderStopped => (&ChildId::Recorder, "was stopped"),
+            Strike::CaptureStopped => (capture, "was stopped"),
+            Strike::SupervisorKilled
+            | Strike::SupervisorStopped
+            | Strike::EverythingKilled
+            | Strike::CommandKilled => return None,
+        };
+        let who = format!("] {who} ");
+        let is_it = |line: &Line| line.text.contains(&who) && line.text.contains(what);
+        let until = Instant::now() + READING;
+        loop {
+            let said = supervisor.log_since(self.at).into_iter().find(is_it);
+            if said.is_some() || Instant::now() > until {
+                return Some(said?.at.since(self.at));
+            }
+            std::thread::sleep(GLANCE);
+        }
+    }
+}
+
+fn signal_of(strike: Strike) -> Signal {
+    match strike {
+        Strike::RecorderStopped | Strike::CaptureStopped => Signal::STOP,
+        _ => Signal::KILL,
+    }
+}
+
+/// Neither gone, nor waiting to be reaped, nor stopped.
+fn is_alive(pid: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X' | 'T'))
+}
+
+fn await_another(place: &Place, id: &ChildId, than: Option<Pid>) -> anyhow::Result<()> {
+    let until = Instant::now() + PATIENCE;
+    while !place.child(id).is_some_and(|pid| Some(pid) != than && is_alive(pid)) {
+        ensure!(Instant::now() < until, "there is no other {id}, {PATIENCE:?} after the last was struck");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// Those that have to outlive a supervisor. A standby may just be being started.
+fn lasting(place: &Place) -> Vec<(ChildId, Pid)> {
+    place.children().into_iter().filter(|(id, _)| *id != ChildId::Standby).collect()
+}
+
+fn kill_all(place: &Place) -> anyhow::Result<()> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let left = place.processes();
+        if left.is_empty() {
+            return Ok(());
+        }
+        ensure!(Instant::now() < until, "{} processes outlive SIGKILL", left.len());
+        for pid in left {
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The names of a clip's journals.
+fn journals(clip: &Path) -> impl Iterator<Item = String> {
+    let files = std::fs::read_dir(clip.join(PARTIAL_DIR)).into_iter().flatten().filter_map(Result::ok);
+    let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.ends_with(".journal"))
+}
+
+/// The time of the last whole line of a truth log; 0 if there is none.
+fn last_made(truth: &Path) -> u64 {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    let read = || -> Option<u64> {
+        let mut file = std::fs::File::open(truth).ok()?;
+        let length = file.metadata().ok()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(200))).ok()?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).ok()?;
+        text.rsplit_once('\n')?.0.lines().last()?.split_once(',')?.1.parse().ok()
+    };
+    read().unwrap_or(0)
+}

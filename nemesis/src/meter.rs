@@ -1,0 +1,143 @@
+//! What each process costs over time, as the kernel counts it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
+use serde::Serialize;
+
+use crate::slope::Slope;
+use rig::supervisor::Place;
+
+/// How often everyone is looked at.
+const EVERY: Duration = Duration::from_secs(1);
+/// A process that is younger is still finding its size.
+const SETTLED: Duration = Duration::from_secs(5);
+
+/// Of so many seconds the lowest sample counts: so many that every process has been at rest in them, a standby that
+/// is warm during clips too.
+const STRETCH_S: u64 = 60;
+
+/// What one process has at one moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// Since the measuring began.
+    pub at: Duration,
+    /// Its memory, each shared page divided among those that share it.
+    pub pss_mb: f64,
+    /// Of that, what is its own: heap and stacks. Rings and libraries are shared, so their part changes with who
+    /// else runs.
+    pub own_mb: f64,
+    /// Open descriptors.
+    pub fds: usize,
+    /// Threads.
+    pub threads: usize,
+}
+
+/// What was seen of one process, through all of its lives.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Course {
+    /// How many pids there were.
+    pub lives: usize,
+    /// Megabytes at the beginning and at the end.
+    pub pss_mb: [f64; 2],
+    /// Megabytes an hour, of all its memory: of the lowest that it had in each stretch of time.
+    pub pss_slope: Option<Slope>,
+    /// Megabytes an hour, of its own memory alone.
+    pub own_slope: Option<Slope>,
+    /// Descriptors at the beginning and at the end.
+    pub fds: [usize; 2],
+    /// Threads at the beginning and at the end.
+    pub threads: [usize; 2],
+}
+
+/// Everyone's samples.
+#[derive(Debug, Default)]
+pub struct Meter {
+    began: Option<Instant>,
+    seen: BTreeMap<String, Vec<(Pid, Instant, Sample)>>,
+}
+
+impl Meter {
+    /// Looks at everyone until it is told to end.
+    pub fn run(&mut self, place: &Place, over: &AtomicBool) {
+        while !over.load(Ordering::Relaxed) {
+            self.look(place);
+            std::thread::sleep(EVERY);
+        }
+        self.look(place);
+    }
+
+    fn look(&mut self, place: &Place) {
+        let began = *self.began.get_or_insert_with(Instant::now);
+        let supervisor = place.supervisor().map(|pid| ("supervisor".to_owned(), pid));
+        let children = place.children().into_iter().map(|(id, pid)| (id.to_string(), pid));
+        for (who, pid) in supervisor.into_iter().chain(children) {
+            let Some(sample) = sample(pid, began.elapsed()) else { continue };
+            let seen = self.seen.entry(who).or_default();
+            let since = seen.last().filter(|last| last.0 == pid).map_or_else(Instant::now, |last| last.1);
+            seen.push((pid, since, sample));
+        }
+    }
+
+    /// The sum of it.
+    #[must_use]
+    pub fn courses(&self) -> BTreeMap<String, Course> {
+        let Some(began) = self.began else { return BTreeMap::new() };
+        let course = |samples: &Vec<(Pid, Instant, Sample)>| {
+            let lives = samples.chunk_by(|a, b| a.0 == b.0).count();
+            let settled = |(_, since, s): &&(Pid, Instant, Sample)| began + s.at >= *since + SETTLED;
+            let settled: Vec<Sample> = samples.iter().filter(settled).map(|(_, _, s)| *s).collect();
+            // What is used for an open clip is given back after it. What grows for ever raises the floor.
+            let slope = |of: fn(&Sample) -> f64| {
+                let stretches =
+                    settled.chunk_by(|a, b| a.at.as_secs() / STRETCH_S == b.at.as_secs() / STRETCH_S);
+                let lowest = stretches.filter_map(|some| some.iter().min_by(|a, b| of(a).total_cmp(&of(b))));
+                let points: Vec<_> = lowest.map(|s| (s.at.as_secs_f64() / 3600.0, of(s))).collect();
+                Slope::through(&points)
+            };
+            let ends = settled.first().zip(settled.last()).map(|(a, b)| [*a, *b]);
+            Course {
+                lives,
+                pss_mb: ends.map_or([0.0; 2], |e| e.map(|s| s.pss_mb)),
+                pss_slope: slope(|s| s.pss_mb),
+                own_slope: slope(|s| s.own_mb),
+                fds: ends.map_or([0; 2], |e| e.map(|s| s.fds)),
+                threads: ends.map_or([0; 2], |e| e.map(|s| s.threads)),
+            }
+        };
+        self.seen.iter().map(|(who, samples)| (who.clone(), course(samples))).collect()
+    }
+}
+
+fn sample(pid: Pid, at: Duration) -> Option<Sample> {
+    let proc = format!("/proc/{}", pid.as_raw_nonzero());
+    let rollup = std::fs::read_to_string(format!("{proc}/smaps_rollup")).ok()?;
+    let kb = |key: &str| {
+        let line = rollup.lines().find_map(|line| line.strip_prefix(key))?;
+        line.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    let count = |of: &str| std::fs::read_dir(format!("{proc}/{of}")).map(Iterator::count).ok();
+    Some(Sample {
+        at,
+        pss_mb: kb("Pss:")? * 1.024e-3,
+        own_mb: kb("Pss_Anon:")? * 1.024e-3,
+        fds: count("fd")?,
+        threads: count("task")?,
+    })
+}
+
+/// Ended processes that a process of this instance ought to have reaped.
+#[must_use]
+pub fn zombies(place: &Place) -> usize {
+    let ours: Vec<i32> = place.processes().iter().map(|pid| pid.as_raw_nonzero().get()).collect();
+    let is_one = |stat: &str| {
+        // `pid (name) state ppid …`, and the name may hold anything.
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+        (fields.next()? == "Z" && ours.contains(&fields.next()?.parse().ok()?)).then_some(())
+    };
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    let stats = processes.filter_map(|p| std::fs::read_to_string(p.path().join("stat")).ok());
+    stats.filter(|stat| is_one(stat).is_some()).count()
+}

@@ -1,0 +1,231 @@
+//! A whole run: a Preroll of its own, blows and triggers by chance, the judge and the meter beside it, and what they found.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use crate::blame::Sizes;
+use crate::clips::{Bench, folders};
+use crate::hand::{Scene, Struck};
+use crate::meter::{self, Meter};
+use crate::report::Findings;
+use crate::strike::{Blows, Strike};
+use crate::triggers::Triggers;
+use oracle::truth::Truth;
+use rig::supervisor::Supervisor;
+
+const CAMERAS: [&str; 2] = ["left", "right"];
+/// When nothing else is asked for.
+const A_WHILE: Duration = Duration::from_secs(60);
+/// Clips that aren't finished so long after the last trigger never are.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What processes have before the first clip and after the last is measured when they have come to rest.
+const REST: Duration = Duration::from_secs(7);
+
+/// What is to be done. The limits end it, whichever comes first; without any it is a minute.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where chance begins.
+    pub seed: u64,
+    /// For so long.
+    pub minutes: Option<f64>,
+    /// For so many blows.
+    pub blows: Option<usize>,
+    /// For so many triggers.
+    pub clips: Option<usize>,
+    /// What may be done.
+    pub strikes: Vec<Strike>,
+    /// From a blow's end to the next, at least and at most.
+    pub every_ms: (u64, u64),
+    /// From a trigger to the next, at least and at most.
+    pub trigger_every_ms: (u64, u64),
+    /// Each camera's pixels, as in 1280x720.
+    pub size: String,
+    /// Frames a second.
+    pub fps: u32,
+    /// The config's reserve.
+    pub reserve_ms: u64,
+    /// The config's `max_open_clips`.
+    pub open_clips: u32,
+    /// Whether the videos of clips that are true stay.
+    pub keep: bool,
+    /// Whether Preroll's log is told at the end.
+    pub log: bool,
+}
+
+/// Does it, in a folder that is there, and tells each blow as it is dealt.
+///
+/// # Errors
+/// When it could not be tried.
+pub fn run(plan: &Plan, folder: &Path, tell: &dyn Fn(&str)) -> anyhow::Result<Findings> {
+    let folder = folder.canonicalize()?;
+    let config = folder.join("nemesis.yaml");
+    std::fs::write(&config, config_of(plan, &folder.display().to_string())?)?;
+    let scene = Scene {
+        recordings: folder.join("recordings"),
+        cameras: CAMERAS.map(proto::name::Name::new).into_iter().collect::<Result<_, _>>()?,
+    };
+    let truth_path = |name: &&str| (((*name).to_owned()), folder.join(format!("{name}.truth")));
+    let bench = Bench {
+        recordings: scene.recordings.clone(),
+        truths: CAMERAS.iter().map(truth_path).collect(),
+        keep: plan.keep,
+    };
+
+    let mut supervisor = Supervisor::start(&config)?;
+    supervisor.wait_until_ready()?;
+    supervisor.wait("the rings don't fill", |this| {
+        Ok(this.stats()?.cameras.iter().all(|c| c.ring.filled_slots == c.ring.slots))
+    })?;
+    let place = supervisor.place().clone();
+    let sizes = sizes(&supervisor, plan)?;
+    let (asking, measuring, judging) =
+        (AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false));
+    let (triggers, mut meter) = (Triggers::default(), Meter::default());
+    let mut wrong = Vec::new();
+    let (blows, zombies, stray_segments, left, judged, seconds) = std::thread::scope(|scope| {
+        let measures = scope.spawn(|| meter.run(&place, &measuring));
+        std::thread::sleep(REST);
+        let began = Instant::now();
+        let asks = scope.spawn(|| triggers.run(&place, plan.seed, plan.trigger_every_ms, &asking));
+        let judges = scope.spawn(|| bench.run(&judging));
+        let mut blows = Vec::new();
+        let limits = Limits::of(plan, began);
+        let order = Blows::new(plan.seed, plan.strikes.clone(), plan.every_ms, CAMERAS.len());
+        if let Err(e) = strike_on(&scene, &mut supervisor, order, &limits, &triggers, tell, &mut blows) {
+            wrong.push(format!("{e:#}"));
+        }
+        let seconds = began.elapsed().as_secs_f64();
+        asking.store(true, Ordering::Relaxed);
+        let _ = asks.join();
+        let unfinished =
+            || folders(&scene.recordings).iter().any(|clip| !clip.join("manifest.json").exists());
+        let until = Instant::now() + PATIENCE;
+        while unfinished() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        std::thread::sleep(REST);
+        measuring.store(true, Ordering::Relaxed);
+        let _ = measures.join();
+        let (zombies, segments) = (meter::zombies(&place), place.segments().len());
+        if plan.log {
+            supervisor.log_since(proto::time::MonotonicNs(0)).iter().for_each(|line| tell(&line.text));
+        }
+        let left = supervisor.stop().unwrap_or_else(|e| format!("it can't be stopped: {e:#}"));
+        judging.store(true, Ordering::Relaxed);
+        let judged = judges.join().unwrap_or_default();
+        (blows, zombies, segments.saturating_sub(CAMERAS.len()), left, judged, seconds)
+    });
+    let read = |(name, path): (&String, &PathBuf)| Ok((name.clone(), Truth::read(path)?));
+    let truths = bench.truths.iter().map(read).collect::<anyhow::Result<BTreeMap<_, _>>>()?;
+    let unfinished =
+        folders(&scene.recordings).into_iter().filter(|clip| !clip.join("manifest.json").exists()).collect();
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let setup = format!(
+        "two {} cameras at {} fps, reserve {} ms, {cores} cores, load {} at the end",
+        plan.size,
+        plan.fps,
+        plan.reserve_ms,
+        load.split(' ').next().unwrap_or("?")
+    );
+    Ok(Findings {
+        seed: plan.seed,
+        seconds,
+        setup,
+        blows,
+        asked: triggers.asked.into_inner(),
+        accepted: triggers.accepted.into_inner().unwrap_or_else(PoisonError::into_inner),
+        refused: triggers.refused.into_inner().unwrap_or_else(PoisonError::into_inner),
+        judged,
+        unfinished,
+        truths,
+        sizes,
+        processes: meter.courses(),
+        zombies,
+        stray_segments,
+        left,
+        wrong,
+    })
+}
+
+fn config_of(plan: &Plan, folder: &str) -> anyhow::Result<String> {
+    let (width, height) =
+        plan.size.split_once('x').context("--size: expected WIDTHxHEIGHT, as in 1280x720")?;
+    let camera =
+        |name: &&str| format!("  - {{ name: {name}, backend: sim, truth_log: {folder}/{name}.truth }}\n");
+    let cameras: String = CAMERAS.iter().map(camera).collect();
+    Ok(format!(
+        "camera: {{ width: {width}, height: {height}, fps: {} }}\ncameras:\n{cameras}recording: {{ output_dir: \
+         {folder}/recordings, reserve_ms: {}, max_open_clips: {} }}\n",
+        plan.fps, plan.reserve_ms, plan.open_clips
+    ))
+}
+
+fn sizes(supervisor: &Supervisor, plan: &Plan) -> anyhow::Result<Sizes> {
+    let stats = supervisor.stats()?;
+    let slots = stats.cameras.iter().map(|camera| camera.ring.slots).max().context("no camera")?;
+    let period_ns = 1_000_000_000 / u64::from(plan.fps.max(1));
+    Ok(Sizes {
+        period_ns,
+        ring_ns: period_ns * u64::try_from(slots)?,
+        reserve_ns: plan.reserve_ms * 1_000_000,
+    })
+}
+
+/// When it is enough.
+struct Limits {
+    until: Option<Instant>,
+    blows: usize,
+    clips: usize,
+}
+
+impl Limits {
+    fn of(plan: &Plan, began: Instant) -> Self {
+        let alone = plan.blows.is_none() && plan.clips.is_none();
+        let span = plan.minutes.map(|minutes| Duration::from_secs_f64(minutes.max(0.0) * 60.0));
+        Self {
+            until: span.or(alone.then_some(A_WHILE)).map(|span| began + span),
+            blows: plan.blows.unwrap_or(usize::MAX),
+            clips: plan.clips.unwrap_or(usize::MAX),
+        }
+    }
+
+    fn reached(&self, blows: usize, triggers: &Triggers) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+            || blows >= self.blows
+            || triggers.asked.load(Ordering::Relaxed) >= self.clips
+    }
+}
+
+fn strike_on(
+    scene: &Scene,
+    supervisor: &mut Supervisor,
+    mut blows: Blows,
+    limits: &Limits,
+    triggers: &Triggers,
+    tell: &dyn Fn(&str),
+    struck: &mut Vec<Struck>,
+) -> anyhow::Result<()> {
+    let began = Instant::now();
+    loop {
+        let blow = blows.next();
+        let at = Instant::now() + blow.map_or(A_WHILE, |blow| blow.after);
+        while Instant::now() < at {
+            if limits.reached(struck.len(), triggers) {
+                return Ok(());
+            }
+            let left = at.saturating_duration_since(Instant::now());
+            std::thread::sleep(left.min(Duration::from_millis(100)));
+        }
+        let Some(blow) = blow else { continue };
+        let dealt = scene.deal(supervisor, &blow).with_context(|| blow.strike.name())?;
+        let on = dealt.camera.as_ref().map_or(String::new(), |camera| format!(" ({camera})"));
+        tell(&format!("{:7.1} s  {}{on}", began.elapsed().as_secs_f64(), blow.strike.name()));
+        struck.push(dealt);
+    }
+}

@@ -1,0 +1,147 @@
+//! One clip folder: gathers what is in it and has each camera judged.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::decode;
+use crate::fault::Fault;
+use crate::judge::{self, Evidence, Frame, Verdict};
+use crate::manifest::{Camera, Manifest, is_plain_name};
+
+use crate::report::{Clip, State};
+use crate::stamp;
+use crate::timestamps::{self, Row};
+use crate::truth::Truths;
+
+/// The file that makes a clip a finished one.
+pub const MANIFEST: &str = "manifest.json";
+
+/// Judges the clip in `folder`, to be called `name` in the report.
+///
+/// Never fails: whatever can't be read is a fault of the clip.
+pub fn judge(folder: &Path, name: String, truths: &Truths) -> Clip {
+    let path = folder.join(MANIFEST);
+    if !path.exists() {
+        return Clip {
+            name,
+            state: State::Unfinished,
+            cameras: BTreeMap::new(),
+            faults: vec![Fault::Unfinished],
+        };
+    }
+    match read_manifest(&path) {
+        Ok(manifest) => judge_finished(folder, name, &manifest, truths),
+        Err(why) => Clip {
+            name,
+            state: State::Finished,
+            cameras: BTreeMap::new(),
+            faults: vec![Fault::ManifestUnreadable { why }],
+        },
+    }
+}
+
+fn read_manifest(path: &Path) -> Result<Manifest, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    Manifest::parse(&text).map_err(|error| error.to_string())
+}
+
+fn judge_finished(folder: &Path, name: String, manifest: &Manifest, truths: &Truths) -> Clip {
+    let cameras: BTreeMap<String, Verdict> = manifest
+        .cameras
+        .iter()
+        .map(|(camera, claims)| (camera.clone(), judge_camera(folder, manifest, camera, claims, truths)))
+        .collect();
+    let mut faults = Vec::new();
+    if cameras.is_empty() {
+        faults.push(Fault::NoCamera);
+    }
+    if manifest.window.end_ns < manifest.window.start_ns {
+        faults.push(Fault::WindowBackwards);
+    }
+    faults.extend(cameras_left_out(manifest, truths));
+    faults.extend(cameras_shown_twice(&cameras));
+    Clip { name, state: State::Finished, cameras, faults }
+}
+
+fn judge_camera(folder: &Path, manifest: &Manifest, name: &str, claims: &Camera, truths: &Truths) -> Verdict {
+    let mut faults = Vec::new();
+    let frames = decode_parts(folder, claims, &mut faults);
+    let rows = read_rows(folder, name, claims, &mut faults);
+    let mut verdict = judge::judge(&Evidence {
+        window: manifest.window,
+        complete: manifest.complete,
+        camera: claims,
+        frames: &frames,
+        rows: &rows,
+        truth: truths.get(name),
+    });
+    faults.append(&mut verdict.faults);
+    Verdict { faults, ..verdict }
+}
+
+fn decode_parts(folder: &Path, claims: &Camera, faults: &mut Vec<Fault>) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    for (part, file) in claims.parts().into_iter().enumerate() {
+        if !is_plain_name(file) {
+            faults.push(Fault::NotAPlainName { name: file.to_owned() });
+            continue;
+        }
+        let decoded = decode::each_frame(&folder.join(file), |luma| {
+            frames.push(Frame {
+                part,
+                stamp: stamp::read(luma.plane, luma.stride, luma.width, luma.height),
+                pts_us: luma.pts_us,
+                damaged: luma.damaged,
+            });
+        });
+        let file = file.to_owned();
+        match decoded {
+            Ok(decoded) => faults
+                .extend(decoded.errors.into_iter().map(|why| Fault::DecodeError { file: file.clone(), why })),
+            Err(error) => faults.push(Fault::Undecodable { file, why: error.to_string() }),
+        }
+    }
+    frames
+}
+
+fn read_rows(folder: &Path, name: &str, claims: &Camera, faults: &mut Vec<Fault>) -> Vec<Row> {
+    let file = format!("{name}_timestamps.csv");
+    if !is_plain_name(&file) {
+        faults.push(Fault::NotAPlainName { name: file });
+        return Vec::new();
+    }
+    let path = folder.join(&file);
+    if claims.parts().is_empty() && !path.exists() {
+        return Vec::new(); // No video and no times of it: consistent, and judged by the count.
+    }
+    let rows = std::fs::read_to_string(path)
+        .map_err(|error| error.to_string())
+        .and_then(|text| timestamps::parse(&text).map_err(|error| error.to_string()));
+    rows.unwrap_or_else(|why| {
+        faults.push(Fault::TimestampsUnreadable { file, why });
+        Vec::new()
+    })
+}
+
+/// A clip that forgets a whole camera loses all of its frames in silence.
+fn cameras_left_out(manifest: &Manifest, truths: &Truths) -> impl Iterator<Item = Fault> {
+    truths.iter().filter(|(camera, _)| !manifest.cameras.contains_key(*camera)).filter_map(
+        |(camera, truth)| {
+            let life = truth.life_around(manifest.window);
+            let made = life.iter().filter(|row| manifest.window.contains(row.t_ns)).count();
+            (made > 0).then(|| Fault::CameraLeftOut { camera: camera.clone(), made })
+        },
+    )
+}
+
+fn cameras_shown_twice(cameras: &BTreeMap<String, Verdict>) -> Vec<Fault> {
+    let mut owners: BTreeMap<u8, &str> = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (camera, verdict) in cameras {
+        let Some(index) = verdict.camera_index else { continue };
+        if let Some(other) = owners.insert(index, camera) {
+            faults.push(Fault::SameCameraTwice { camera: camera.clone(), other: other.to_owned(), index });
+        }
+    }
+    faults
+}

@@ -1,0 +1,243 @@
+//! Triggers of every kind: which moment they name, what they may ask for, and how many there may be.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use oracle::folder;
+use proto::time::{MonotonicNs, UtcTime, WallAnchor};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::rig::{Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, names, until};
+
+const MS: u64 = 1_000_000;
+
+fn window_of(clip: &Path) -> (u64, u64) {
+    let window = &manifest(clip)["window"];
+    let [start, end] = ["start_ns", "end_ns"].map(|key| window[key].as_u64().unwrap());
+    (start, end)
+}
+
+#[test]
+fn a_trigger_is_about_the_moment_it_names() {
+    let rig = Rig::start(TWO_CAMERAS);
+    rig.await_stats("rings that reach far back", |s| {
+        list(s, "cameras").iter().all(|c| c["ring"]["reach_ms"].as_f64() > Some(1500.0))
+    });
+    let before = MonotonicNs::now();
+    let answer = rig.command(&["trigger", "--ago", "300", "--wait"]).code(0).json();
+    let trigger = manifest(&clip_of(&answer))["trigger_ns"].as_u64().unwrap();
+    assert!(trigger + 300 * MS >= before.0 && trigger < MonotonicNs::now().0);
+    assert_eq!(window_of(&clip_of(&answer)), (trigger - 500 * MS, trigger + 500 * MS));
+
+    let named = MonotonicNs::now().before(Duration::from_millis(250)).0;
+    let answer = rig.command(&["trigger", "--at", &named.to_string(), "--wait"]).code(0).json();
+    assert_eq!(window_of(&clip_of(&answer)), (named - 500 * MS, named + 500 * MS));
+
+    let wall = WallAnchor::now();
+    let named = wall.monotonic_ns.before(Duration::from_millis(250));
+    let text = UtcTime::from_unix_ns(wall.unix(named)).to_string();
+    let answer = rig.command(&["trigger", "--at", &text, "--wait"]).code(0).json();
+    let manifest = manifest(&clip_of(&answer));
+    // Written in whole milliseconds, and converted by clocks that are read one after the other.
+    assert!(manifest["trigger_ns"].as_u64().unwrap().abs_diff(named.0) < 20 * MS, "{text}: {manifest:#}");
+    assert_eq!(manifest["trigger_utc"].as_str().map(|t| &t[..19]), Some(&text[..19]));
+
+    let answer = rig.command(&["trigger", "--pre-ms", "100", "--post-ms", "200", "--wait"]).code(0).json();
+    let (start, end) = window_of(&clip_of(&answer));
+    assert_eq!(end - start, 300 * MS);
+    let report = rig.assert_complete();
+    assert_eq!(report.clips.len(), 4);
+}
+
+#[test]
+fn one_camera_alone_can_be_asked_for() {
+    let rig = Rig::start(TWO_CAMERAS);
+    let answer = rig.command(&["trigger", "--camera", "right", "--wait"]).code(0).json();
+    let cameras: Vec<&String> = answer["cameras"].as_object().unwrap().keys().collect();
+    assert_eq!(cameras, ["right"]);
+    let clip = clip_of(&answer);
+    assert_eq!(
+        finished(&clip),
+        ["manifest.json", "right.mp4", "right_timestamps.csv"].map(str::to_owned).into()
+    );
+    let mut truths = rig.truths();
+    truths.remove("left");
+    let report = folder::judge(&clip, &truths).unwrap();
+    assert!(report.is_true(), "{report}");
+    let both = ["trigger", "--camera", "right", "--camera", "left", "--camera", "right", "--wait"];
+    let answer = rig.command(&both).code(0).json();
+    assert_eq!(answer["cameras"].as_object().unwrap().len(), 2);
+}
+
+#[test]
+fn more_pre_roll_than_there_is_gives_what_there_is_and_says_so() {
+    let rig = Rig::start(&TWO_CAMERAS.replace("4000", "1000"));
+    rig.await_stats("full rings", |s| {
+        list(s, "cameras").iter().all(|c| c["ring"]["filled_slots"] == c["ring"]["slots"])
+    });
+    let answer = rig.command(&["trigger", "--pre-ms", "60000", "--wait"]).code(0).json();
+    assert_eq!(answer["asked_pre_roll_ms"], 60_000);
+    let given = answer["pre_roll_ms"].as_u64().unwrap();
+    assert!((500..2_000).contains(&given), "{answer:#}");
+    let [note] = list(&answer, "notes") else { panic!("{answer:#}") };
+    let note = note.as_str().unwrap();
+    assert!(note.contains(&format!("{given} ms instead of 60000 ms")), "{note}");
+    assert_eq!(manifest(&clip_of(&answer))["notes"], answer["notes"]);
+    rig.assert_complete();
+}
+
+#[test]
+fn a_trigger_right_after_the_start_gets_what_the_cameras_have_made() {
+    let mut rig = Rig::prepare(TWO_CAMERAS);
+    rig.launch(&[]);
+    rig.await_log("is live");
+    let answer = rig.command(&["trigger", "--pre-ms", "3000", "--wait"]).code(0).json();
+    assert!(answer["pre_roll_ms"].as_u64() < Some(3000), "{answer:#}");
+    assert_eq!(list(&answer, "notes").len(), 1, "{answer:#}");
+    rig.assert_complete();
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_and_nothing_is_recorded() {
+    let rig = Rig::start(TWO_CAMERAS);
+    let future = (MonotonicNs::now() + Duration::from_secs(60)).0.to_string();
+    let long = "x".repeat(65);
+    let very_long = "x".repeat(300);
+    let table: &[(&[&str], &[&str])] = &[
+        (&["--at", &future], &["future", "--post-ms"]),
+        (&["--at", "2400-01-01T00:00:00Z"], &["future"]),
+        (&["--at", "1"], &["the rings reach back"]),
+        (&["--at", "1971-01-01T00:00:00Z"], &["--at"]),
+        (&["--at", "yesterday"], &["--at \"yesterday\"", "2026-11-22T10:15:00.250Z"]),
+        (&["--at", "-5"], &["--at"]),
+        (&["--ago", "3600000"], &["ms ago, and the rings reach back"]),
+        (&["--ago", "18446744073709551615"], &["the rings reach back"]),
+        (&["--ago", "-5"], &["--ago", "milliseconds"]),
+        (&["--ago", "soon"], &["--ago", "milliseconds"]),
+        (&["--ago", "1", "--at", "1"], &["cannot be used with"]),
+        (&["--pre-ms", "-1"], &["--pre-ms"]),
+        (&["--post-ms", "99999999999"], &["--post-ms", "at most"]),
+        (&["--camera", "middle"], &["--camera \"middle\"", "left, right"]),
+        (&["--camera", "../left"], &["--camera", "left, right"]),
+        (&["--camera", ""], &["--camera", "left, right"]),
+        (&["--label", "../x"], &["--label", "A-Z"]),
+        (&["--label", ""], &["--label", "empty"]),
+        (&["--label", &long], &["--label", "too long"]),
+        (&["--label", &very_long], &["--label", "too long"]),
+        (&["--label", "-rf"], &["--label", "dash"]),
+        (&["--label", ".hidden"], &["--label", "dot"]),
+        (&["--label", "a\nb"], &["--label", "not allowed"]),
+        (&["--label", "a/b"], &["--label", "not allowed"]),
+        (&["--label", "a b"], &["--label", "not allowed"]),
+        (&["--label", "zürich"], &["--label", "not allowed"]),
+    ];
+    for (args, says) in table {
+        let answer = rig.command(&[&["trigger"], *args].concat()).refusal(2, says);
+        assert!(answer.stderr.len() < 1000, "{answer:#?}");
+    }
+    assert!(rig.clips().is_empty());
+    assert_eq!(
+        names(&rig.path("")),
+        ["rig.yaml", "left.truth", "recordings", "right.truth", "run"].map(str::to_owned).into()
+    );
+    // The longest that is allowed, twice: nothing is overwritten.
+    let label = "x".repeat(64);
+    let [first, second] =
+        [(); 2].map(|()| rig.command(&["trigger", "--label", &label, "--wait"]).code(0).json());
+    assert_ne!(first["path"], second["path"]);
+    rig.assert_complete();
+}
+
+#[test]
+fn overlapping_triggers_each_get_their_clip() {
+    let rig = Rig::start(TWO_CAMERAS);
+    let asked: Vec<_> = ["a", "b", "c"]
+        .map(|label| {
+            let asked = rig.ask(&["trigger", "--label", label, "--wait"]);
+            let is_it = |clip: &PathBuf| clip.to_str().unwrap().ends_with(&format!("-{label}"));
+            until("its clip", || rig.clips().iter().any(is_it).then_some(()));
+            asked
+        })
+        .into();
+    for trigger in asked {
+        trigger.answer().code(0);
+    }
+    assert_eq!(rig.assert_complete().clips.len(), 3);
+}
+
+#[test]
+fn of_too_many_triggers_each_is_answered_and_none_is_forgotten() {
+    let rig = Rig::start(TWO_CAMERAS);
+    let asked: Vec<_> = (0..16).map(|_| rig.ask(&["trigger", "--wait"])).collect();
+    let mut accepted = Vec::new();
+    for trigger in asked {
+        let answer = trigger.answer();
+        match answer.code {
+            Some(0) => accepted.push(clip_of(&answer.json())),
+            _ => drop(answer.refusal(1, &["clips are open already (max_open_clips)", "not recorded"])),
+        }
+    }
+    accepted.sort();
+    assert!(accepted.len() >= 4, "four may be open at once");
+    assert_eq!(accepted, rig.clips());
+    rig.assert_complete();
+    rig.command(&["trigger", "--wait"]).code(0);
+}
+
+#[test]
+fn a_stop_in_the_middle_closes_the_clip_and_says_so() {
+    for signal in [None, Some(Signal::INT), Some(Signal::TERM)] {
+        let mut rig = Rig::start(TWO_CAMERAS);
+        let trigger = rig.ask(&["trigger", "--post-ms", "600000", "--wait"]);
+        let clip = until("the clip", || rig.clips().pop());
+        rig.await_frames(&clip, "left", 45);
+        rig.await_frames(&clip, "right", 45);
+        match signal {
+            None => drop(rig.command(&["stop"]).code(0)),
+            Some(signal) => kill(rig.supervisor_pid(), signal),
+        }
+        assert!(rig.await_end().success());
+        rig.assert_nothing_left();
+        let answer = trigger.answer().code(4).json();
+        assert_eq!((&answer["complete"], &answer["ended_early"]), (&false.into(), &true.into()));
+        let manifest = manifest(&clip);
+        assert_eq!((&manifest["complete"], &manifest["ended_early"]), (&false.into(), &true.into()));
+        assert!(manifest["notes"].to_string().contains("early"), "{manifest:#}");
+        let report = rig.assert_true();
+        assert!(report.verdicts().all(|v| v.present >= 45 && v.present == v.expected), "{report}");
+    }
+}
+
+#[test]
+fn a_stop_asked_twice_is_at_once_and_the_next_start_finishes_the_clip() {
+    let mut rig = Rig::start(TWO_CAMERAS);
+    let clip = clip_of(&rig.command(&["trigger", "--post-ms", "600000"]).code(0).json());
+    rig.await_frames(&clip, "left", 45);
+    let recorder = rig.pid_of("recorder");
+    // It can't close anything now, so that the end is waited for.
+    kill(recorder, Signal::STOP);
+    kill(rig.supervisor_pid(), Signal::TERM);
+    rig.await_log("stopping: closing 1 open clips");
+    kill(rig.supervisor_pid(), Signal::TERM);
+    assert!(rig.await_end().success());
+    rig.assert_nothing_left();
+    assert!(!clip.join("manifest.json").exists());
+    // The window reaches into the next cameras' lives, which are none of its business.
+    let truths = rig.truths();
+    rig.launch(&[]);
+    let manifest = rig.await_manifest(&clip);
+    assert_eq!(manifest["complete"], false);
+    for name in ["left", "right"] {
+        assert!(
+            list(&manifest["cameras"][name], "gaps").iter().any(|gap| gap["cause"] == "ring_gone"),
+            "{manifest:#}"
+        );
+    }
+    rig.await_ready();
+    let report = folder::judge(&clip, &truths).unwrap();
+    assert!(report.is_true(), "{report}");
+    assert!(manifest["cameras"]["left"]["frames_written"].as_u64() >= Some(40));
+    assert_eq!(manifest["cameras"]["left"]["gaps"].as_array().map(Vec::len), Some(1));
+    assert_ne!(manifest["ended_early"], Value::Null);
+}
