@@ -1,9 +1,12 @@
-//! What a camera has to be able to do.
+//! The interface that each kind of camera implements: [`Source`], what it is opened with, and how it fails. It knows no
+//! backend; those are in `sim/`, `file/` and `opencv/`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto::config::CameraConfig;
-use proto::frame::LossBefore;
+use proto::frame::{Fps, LossBefore};
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
 
@@ -23,43 +26,132 @@ pub trait Source {
     fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError>;
 }
 
-/// How long a source may wait for a frame before it says that there is none.
-pub const PATIENCE: std::time::Duration = std::time::Duration::from_millis(200);
+/// The longest that a source waits for a frame before it says that there is none.
+pub const PATIENCE: Duration = Duration::from_millis(200);
 
-/// What came of waiting.
+/// The result of [`Source::wait`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
     /// A frame.
     Frame {
         /// The camera's own number for it.
         source_sequence: u64,
-        /// When it was captured, as close to exposure as this source can say.
+        /// Its capture time, as close to exposure as this source can say.
         t_capture: MonotonicNs,
-        /// Why numbers are missing before it, if they are.
+        /// The cause, if numbers are missing before it.
         before: LossBefore,
     },
-    /// None yet.
+    /// No frame within [`PATIENCE`]; the camera is still open.
     Silence,
     /// There will be no more: a file has played to its end.
     End,
 }
 
-/// What a source is opened with.
+/// Everything that a source is opened with.
 #[derive(Clone, Debug)]
-pub struct Site {
+pub struct CameraSetup {
     /// The camera's config.
     pub camera: CameraConfig,
-    /// Its ring: time zero, and what was captured before.
+    /// Its ring: time zero, and the frames captured before this start.
     pub ring: Arc<Ring>,
 }
 
-/// Why a camera can't be used.
-#[derive(Clone, Debug, thiserror::Error)]
+/// The reason why a camera can't be used, or no longer. `input` is the file, device, URL or pipeline of the config.
+#[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// As configured it never will be: a wrong size, not a video.
-    #[error("{0}")]
-    Config(String),
-    /// Not now; perhaps later.
-    #[error("{0}")]
-    Lost(String),
+    /// The wrong executable was started for this camera.
+    #[error("this executable opens {opens} cameras, and the config says backend: {configured}")]
+    WrongBackend {
+        /// The backend that the executable is made for.
+        opens: &'static str,
+        /// The camera's backend in the config.
+        configured: &'static str,
+    },
+    /// The input can't be played as configured, and won't be until somebody changes it or the config.
+    #[error("can't use {input}: {reason}")]
+    Unusable {
+        /// The input.
+        input: String,
+        /// The reason, for a person.
+        reason: String,
+    },
+    /// Frames have another size than the ring's.
+    #[error(
+        "{input} gives frames of {}x{} and the camera's are {}x{}: write width: {} and height: {}, or scale: true to \
+         have them scaled", found.0, found.1, ring.0, ring.1, found.0, found.1
+    )]
+    WrongSize {
+        /// The input.
+        input: String,
+        /// Width and height of the input's frames, in pixels.
+        found: (u32, u32),
+        /// Width and height of the ring's frames, in pixels.
+        ring: (u32, u32),
+    },
+    /// The camera's frames have another size since a moment ago.
+    #[error(
+        "{input} gives frames of {}x{} now and its ring's are {}x{}: frames of another size need another config and a \
+         new start", found.0, found.1, ring.0, ring.1
+    )]
+    SizeChanged {
+        /// The input.
+        input: String,
+        /// Width and height of the frames it gives now, in pixels.
+        found: (u32, u32),
+        /// Width and height of the ring's frames, in pixels.
+        ring: (u32, u32),
+    },
+    /// A file has more frames a second than the config says, which is what the ring's length follows from.
+    #[error("{input} plays {fps} frames a second and the camera's fps is {configured}: set fps: {fps}")]
+    TooFast {
+        /// The file.
+        input: String,
+        /// The file's frames a second, as the config should say it.
+        fps: String,
+        /// The config's `fps`.
+        configured: Fps,
+    },
+    /// The pixels can't be converted to the ring's format.
+    #[error("{input}: can't convert its frames from {from} to {to}")]
+    Unconvertible {
+        /// The input.
+        input: String,
+        /// The pixels as they come, or the converter's complaint.
+        from: String,
+        /// The ring's pixel format or geometry.
+        to: String,
+    },
+    /// The camera gives no frames now; perhaps later.
+    #[error("{input}: {reason}")]
+    Lost {
+        /// The input.
+        input: String,
+        /// The reason, for a person.
+        reason: String,
+    },
+    /// A simulated camera's record of its frames can't be kept.
+    #[error("can't write the truth log {}: {source}", path.display())]
+    TruthLog {
+        /// The log's path, from the config.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+}
+
+impl SourceError {
+    /// True if trying again is in vain until somebody changes the config or the input; false if the camera may come back by
+    /// itself.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::WrongBackend { .. }
+            | Self::Unusable { .. }
+            | Self::WrongSize { .. }
+            | Self::SizeChanged { .. }
+            | Self::TooFast { .. }
+            | Self::Unconvertible { .. } => true,
+            Self::Lost { .. } | Self::TruthLog { .. } => false,
+        }
+    }
 }

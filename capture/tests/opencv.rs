@@ -1,27 +1,27 @@
-//! What OpenCV opens, by way of a real ring.
+//! Cameras that OpenCV opens, by way of a real ring.
 
 #![cfg(feature = "opencv")]
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
-mod bench;
-#[path = "../src/cv/mod.rs"]
-mod cv;
+#[path = "../src/opencv/mod.rs"]
+mod opencv_camera;
+mod test_camera;
 
 use std::time::Duration;
 
-use bench::{Bench, make, numbers, packed, psnr, reference};
-use capture::source::{Site, Source, SourceError};
-use cv::CvCamera;
+use capture::source::{CameraSetup, Source, SourceError};
+use opencv_camera::OpencvCamera;
 use proto::config::{Backend, OpencvConfig};
 use proto::frame::PixelFormat;
 use proto::time::MonotonicNs;
+use test_camera::{TestCamera, make, numbers, packed, psnr, reference};
 
-fn open(site: &Site) -> Result<Box<dyn Source>, SourceError> {
-    CvCamera::open(site)
+fn open(setup: &CameraSetup) -> Result<Box<dyn Source>, SourceError> {
+    OpencvCamera::open(setup)
 }
 
-fn bench(source: &str, scale: bool, size: (u32, u32, PixelFormat), fps: f64) -> Bench {
-    Bench::new(Backend::Opencv(OpencvConfig { source: source.to_owned(), scale }), size, fps)
+fn camera_of(source: &str, scale: bool, size: (u32, u32, PixelFormat), fps: f64) -> TestCamera {
+    TestCamera::new(Backend::Opencv(OpencvConfig { source: source.to_owned(), scale }), size, fps)
 }
 
 /// A file of `frames` pictures that OpenCV and libav agree on.
@@ -37,8 +37,8 @@ fn card(frames: u32) -> Option<(tempfile::TempDir, String)> {
 #[test]
 fn a_file_is_played_at_its_rate_to_its_end() {
     let Some((_folder, path)) = card(12) else { return };
-    let bench = bench(&path, false, (192, 108, PixelFormat::BGR24), 25.0);
-    let (got, error) = bench.play(open, usize::MAX);
+    let camera = camera_of(&path, false, (192, 108, PixelFormat::BGR24), 25.0);
+    let (got, error) = camera.play(open, usize::MAX);
     assert!(error.is_none(), "{error:?}");
     assert_eq!(numbers(&got), (0..12).collect::<Vec<_>>());
     // Never ahead of the rate: the eleventh period has passed when the twelfth frame comes.
@@ -50,10 +50,10 @@ fn each_pixel_format_resembles_the_source() {
     let Some((_folder, path)) = card(2) else { return };
     let names = ["yuv420p", "nv12", "yuyv422", "gray", "bgr24"];
     for (format, name) in PixelFormat::ALL.into_iter().zip(names) {
-        let bench = bench(&path, false, (192, 108, format), 25.0);
-        let (got, error) = bench.play(open, 1);
+        let camera = camera_of(&path, false, (192, 108, format), 25.0);
+        let (got, error) = camera.play(open, 1);
         assert!(error.is_none(), "{error:?}");
-        let ours = packed(&bench.camera.geometry, &got[0].bytes);
+        let ours = packed(&camera.config.geometry, &got[0].bytes);
         let theirs = reference(path.as_ref(), name, "null");
         let alike = psnr(&ours, &theirs[..ours.len()]);
         println!("{name}: {alike:.1} dB");
@@ -62,20 +62,20 @@ fn each_pixel_format_resembles_the_source() {
 }
 
 #[test]
-fn what_a_pipeline_gives_as_yuv_is_taken_as_it_is() {
+fn a_pipelines_yuv_is_copied_as_it_is() {
     for (format, name) in
         [(PixelFormat::I420, "I420"), (PixelFormat::NV12, "NV12"), (PixelFormat::I420, "BGR")]
     {
         let caps = format!("video/x-raw,format={name},width=192,height=108,framerate=25/1");
         let source = format!("videotestsrc pattern=red num-buffers=3 ! {caps} ! appsink");
-        let bench = bench(&source, false, (192, 108, format), 25.0);
-        let (got, error) = bench.play(open, 1);
+        let camera = camera_of(&source, false, (192, 108, format), 25.0);
+        let (got, error) = camera.play(open, 1);
         if got.is_empty() {
             println!("skipped: OpenCV has no GStreamer here, or that no videotestsrc: {error:?}");
             return;
         }
         // BT.601: Y 81, Cb 90, Cr 240, give or take what BGR loses.
-        let frame = packed(&bench.camera.geometry, &got[0].bytes);
+        let frame = packed(&camera.config.geometry, &got[0].bytes);
         let (luma, colour) = frame.split_at(192 * 108);
         let blue = colour[0];
         let red = if name == "NV12" { colour[1] } else { colour[colour.len() / 2] };
@@ -94,7 +94,7 @@ fn yuv_of_another_size_is_never_taken_for_a_grey_picture() {
         (false, (96, 54, PixelFormat::I420)),
         (true, (192, 108, PixelFormat::BGR24)),
     ] {
-        let (got, error) = bench(&source, scale, size, 25.0).play(open, 1);
+        let (got, error) = camera_of(&source, scale, size, 25.0).play(open, 1);
         let why = format!("{error:?}");
         if why.contains("can't open") || why.contains("could not") {
             println!("skipped: OpenCV has no GStreamer here, or that no videotestsrc: {why}");
@@ -107,40 +107,46 @@ fn yuv_of_another_size_is_never_taken_for_a_grey_picture() {
 #[test]
 fn another_size_is_refused_unless_it_may_be_scaled() {
     let Some((_folder, path)) = card(3) else { return };
-    let error = bench(&path, false, (96, 54, PixelFormat::BGR24), 25.0).error(open);
+    let error = camera_of(&path, false, (96, 54, PixelFormat::BGR24), 25.0).error(open);
     for word in ["192x108", "96x54", "width: 192", "scale: true"] {
         assert!(error.contains(word), "{word} is not in: {error}");
     }
-    assert_eq!(bench(&path, true, (96, 54, PixelFormat::I420), 25.0).play(open, usize::MAX).0.len(), 3);
+    assert_eq!(camera_of(&path, true, (96, 54, PixelFormat::I420), 25.0).play(open, usize::MAX).0.len(), 3);
 }
 
 #[test]
 fn a_restart_counts_the_time_away_and_never_counts_back() {
     let Some((_folder, path)) = card(3) else { return };
-    let bench = bench(&path, false, (192, 108, PixelFormat::GRAY8), 25.0);
-    bench.pretend_published(100, MonotonicNs::now().before(Duration::from_secs(4)));
-    assert!(bench.play(open, 1).0[0].number >= 200);
-    bench.pretend_published(500, MonotonicNs::now() + Duration::from_secs(4));
-    assert_eq!(bench.play(open, 1).0[0].number, 501);
+    let camera = camera_of(&path, false, (192, 108, PixelFormat::GRAY8), 25.0);
+    camera.pretend_published(100, MonotonicNs::now().before(Duration::from_secs(4)));
+    assert!(camera.play(open, 1).0[0].number >= 200);
+    camera.pretend_published(500, MonotonicNs::now() + Duration::from_secs(4));
+    assert_eq!(camera.play(open, 1).0[0].number, 501);
 }
 
 #[test]
-fn what_is_not_there_is_said_in_plain_words() {
+fn a_source_that_is_not_there_is_refused_in_plain_words() {
     let size = (192, 108, PixelFormat::BGR24);
-    let (_, error) = bench("no/such/film.mp4", false, size, 25.0).play(open, 1);
-    assert!(matches!(&error, Some(SourceError::Config(e)) if e.contains("no/such/film.mp4")), "{error:?}");
+    let (_, error) = camera_of("no/such/film.mp4", false, size, 25.0).play(open, 1);
+    assert!(
+        matches!(&error, Some(SourceError::Unusable { input, .. }) if input == "no/such/film.mp4"),
+        "{error:?}"
+    );
     let text = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(text.path(), "not a video").unwrap();
-    let (_, error) = bench(text.path().to_str().unwrap(), false, size, 25.0).play(open, 1);
-    assert!(matches!(&error, Some(SourceError::Config(e)) if e.contains("as a video")), "{error:?}");
+    let (_, error) = camera_of(text.path().to_str().unwrap(), false, size, 25.0).play(open, 1);
+    assert!(
+        matches!(&error, Some(SourceError::Unusable { reason, .. }) if reason.contains("as a video")),
+        "{error:?}"
+    );
     // No machine has sixty thousand cameras.
-    let (_, error) = bench("60000", false, size, 25.0).play(open, 1);
-    assert!(matches!(&error, Some(SourceError::Lost(e)) if e.contains("camera 60000")), "{error:?}");
+    let (_, error) = camera_of("60000", false, size, 25.0).play(open, 1);
+    assert!(matches!(&error, Some(SourceError::Lost { input, .. }) if input == "camera 60000"), "{error:?}");
 }
 
 #[test]
 fn a_file_that_is_faster_than_the_config_is_refused_with_its_rate() {
     let Some((_folder, path)) = card(3) else { return };
-    let error = bench(&path, false, (192, 108, PixelFormat::BGR24), 20.0).error(open);
+    let error = camera_of(&path, false, (192, 108, PixelFormat::BGR24), 20.0).error(open);
     assert!(error.contains("set fps: 25"), "{error}");
 }

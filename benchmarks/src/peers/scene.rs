@@ -2,13 +2,13 @@
 //! gaps.
 
 use anyhow::Context;
-use capture::picture::Picture;
-use capture::stamp;
+use capture::sim::scene;
+use capture::sim::stamp;
 use proto::frame::{Geometry, PixelFormat};
 
 /// A camera's scene, with its stamps.
 pub struct Scene {
-    picture: Picture,
+    scene: scene::Scene,
     geometry: Geometry,
     camera: u8,
 }
@@ -21,7 +21,7 @@ impl Scene {
     pub fn new((width, height): (u32, u32), name: &str, camera: u8) -> anyhow::Result<Self> {
         let geometry =
             Geometry::new(width, height, PixelFormat::I420).with_context(|| format!("{width}x{height}"))?;
-        Ok(Self { picture: Picture::new(geometry, name), geometry, camera })
+        Ok(Self { scene: scene::Scene::new(geometry, name), geometry, camera })
     }
 
     /// Of a frame, its rows padded.
@@ -35,7 +35,7 @@ impl Scene {
         let begin = to.len();
         to.resize(begin + self.frame_bytes(), 0);
         let frame = &mut to[begin..];
-        self.picture.draw(frame, number);
+        self.scene.draw(frame, number);
         stamp::draw(frame, &self.geometry, stamp::bits(self.camera, number));
         let mut end = begin;
         for plane in self.geometry.planes() {

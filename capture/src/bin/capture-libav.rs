@@ -1,4 +1,4 @@
-//! See [`capture`]. With `--probe FILE` it says what a video file is, and captures nothing.
+//! The executable for video files. See [`capture`]. With `--probe FILE` it describes a video file, and captures nothing.
 
 use std::process::ExitCode;
 

@@ -1,8 +1,8 @@
-//! See [`capture`].
+//! The executable for cameras that OpenCV opens. See [`capture`].
 
-#[path = "../cv/mod.rs"]
-mod cv;
+#[path = "../opencv/mod.rs"]
+mod opencv_camera;
 
 fn main() -> std::process::ExitCode {
-    capture::process::main(cv::CvCamera::open)
+    capture::process::main(opencv_camera::OpencvCamera::open)
 }

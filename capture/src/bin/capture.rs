@@ -1,5 +1,5 @@
-//! See [`capture`].
+//! The executable for simulated cameras. See [`capture`].
 
 fn main() -> std::process::ExitCode {
-    capture::process::main(capture::sim::Sim::open)
+    capture::process::main(capture::sim::SimulatedCamera::open)
 }

@@ -9,18 +9,18 @@ use ffmpeg_next as ffmpeg;
 use ffmpeg::format::context::Input;
 use ffmpeg::{Dictionary, Packet, Rational, codec, decoder, frame, media};
 
-use super::film::{Film, Numbering, Sample, Tick};
-use super::raw;
+use super::libav;
+use super::timetable::{Numbering, Sample, Tick, Timetable};
 use capture::source::SourceError;
 
-/// How much of a file is read to learn its timetable. That happens at each start of the process, at the speed of
-/// a disk; of a file that is longer, the rest isn't played.
+/// The part of a file that is read for its timetable, at each start of the process and at the speed of a disk. The rest of
+/// a longer file isn't played.
 const SCAN_BYTES: usize = 2 << 30;
 /// The same in frames: almost five hours at 60 fps, 8 MB of timetable.
 const SCAN_FRAMES: usize = 1 << 20;
-/// So many unreadable packets in a row are the end of a file. Some formats recover after a few.
+/// Unreadable packets in a row that are taken for the end of a file. Some formats recover after a few.
 const UNREADABLE: u32 = 64;
-/// Frames a second where a file says nothing of it: what libav assumes of bare streams.
+/// Frames a second of a file that doesn't state its rate; libav assumes the same of bare streams.
 const ASSUMED_FPS: f64 = 25.0;
 
 /// An open file.
@@ -37,15 +37,15 @@ pub(super) struct Decoder {
     trouble: Option<ffmpeg::Error>,
 }
 
-/// What came of one step through a file.
+/// The result of one step through a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Some of it was read.
+    /// A part of the file was read; there is no picture yet.
     On,
     /// [`Decoder::picture`] is another one: with its timestamp, if it has one, and its number since the file was
     /// opened.
     Picture(Option<i64>, u64),
-    /// It is over.
+    /// The file is over.
     Over,
 }
 
@@ -56,7 +56,7 @@ impl Decoder {
     /// When there is no file, no video in it, or nothing to decode it with.
     pub(super) fn open(path: &Path) -> Result<Self, SourceError> {
         start_libav();
-        let cant = |why: String| SourceError::Config(format!("can't play {}: {why}", path.display()));
+        let cant = |reason: String| unplayable(path, reason);
         let found = std::fs::metadata(path).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => cant("there is no such file (check the camera's path)".into()),
             _ => cant(e.to_string()),
@@ -95,11 +95,11 @@ impl Decoder {
         })
     }
 
-    /// Reads the whole file, decoding none of it, and opens it again.
+    /// Reads the whole file without decoding it, and opens it again.
     ///
     /// # Errors
-    /// When there is no frame in it, or it has gone meanwhile.
-    pub(super) fn scan(mut self) -> Result<(Film, Self), SourceError> {
+    /// When there is no frame in the file, or the file has gone meanwhile.
+    pub(super) fn scan(mut self) -> Result<(Timetable, Self), SourceError> {
         let name = self.path.display().to_string();
         let vp8 = self.decoder.id() == codec::Id::VP8;
         let (mut samples, mut bytes, mut unreadable, mut last_is_cut) = (Vec::new(), 0, 0, false);
@@ -115,7 +115,7 @@ impl Decoder {
                 }
                 Err(_) => break true,
             }
-            // An AVI's empty chunk says "the same picture again": there is no frame in it.
+            // An AVI's empty chunk means "the same picture again": there is no frame in it.
             if packet.stream() != self.stream || packet.size() == 0 {
                 continue;
             }
@@ -128,10 +128,10 @@ impl Decoder {
                 dts: packet.dts(),
                 duration: packet.duration(),
                 key: packet.is_key(),
-                hidden: reference || raw::is_cut_off(&packet),
+                hidden: reference || libav::is_cut_off(&packet),
             });
             if bytes > SCAN_BYTES || samples.len() >= SCAN_FRAMES {
-                tracing::warn!("{name} is very long: only its first {} frames are played", samples.len());
+                tracing::warn!("{name} is too long: only its first {} frames are played", samples.len());
                 break false;
             }
         };
@@ -139,18 +139,17 @@ impl Decoder {
             samples.pop();
         }
         let read = samples.len();
-        let film = Film::new(samples, self.tick(), self.period_ns());
-        let film = film.ok_or_else(|| {
-            SourceError::Config(format!("can't play {name}: there is not one whole frame in it"))
-        })?;
+        let timetable = Timetable::new(samples, self.tick(), self.period_ns());
+        let timetable =
+            timetable.ok_or_else(|| unplayable(&self.path, "there is not one whole frame in it".into()))?;
         if broken || last_is_cut {
-            tracing::warn!("{name} is damaged or cut off: of its frames only the first {read} can be read");
+            tracing::warn!("{name} is damaged or cut off: frames read from it: {read}");
         }
         self.reopen()?;
-        Ok((film, self))
+        Ok((timetable, self))
     }
 
-    /// Back to the file's beginning, whatever its format.
+    /// Goes back to the file's beginning, whatever its format.
     ///
     /// # Errors
     /// As [`Decoder::open`].
@@ -159,17 +158,17 @@ impl Decoder {
         Ok(())
     }
 
-    /// To the key frame before a timestamp, or near it: formats differ. False when this one can't.
+    /// Goes to the key frame before a timestamp, or near it: formats differ. False if this format can't.
     pub(super) fn seek(&mut self, ticks: i64) -> bool {
         let us = self.tick().us_ceil(ticks);
         self.decoder.flush();
         self.unreadable = 0;
         self.trouble = None;
-        // To libav the end of this range is part of it.
+        // libav counts the end of this range as part of it.
         self.input.seek(us, ..us).is_ok()
     }
 
-    /// Reads or decodes a little.
+    /// Reads one packet or decodes one picture.
     pub(super) fn step(&mut self) -> Step {
         const WOULD_BLOCK: ffmpeg::Error = ffmpeg::Error::Other { errno: ffmpeg::util::error::EAGAIN };
         match self.decoder.receive_frame(&mut self.picture) {
@@ -195,7 +194,7 @@ impl Decoder {
             Err(e) => {
                 self.unreadable += 1;
                 if e != ffmpeg::Error::InvalidData || self.unreadable > UNREADABLE {
-                    // What comes of it is Step::Over.
+                    // The decoder then hands out what it holds, and answers Eof: Step::Over.
                     _ = self.decoder.send_eof();
                 }
                 Err(e)
@@ -212,7 +211,7 @@ impl Decoder {
         &self.picture
     }
 
-    /// What libav last complained of, since it was last asked.
+    /// The last error of libav since this was last called.
     pub(super) fn take_trouble(&mut self) -> Option<ffmpeg::Error> {
         self.trouble.take()
     }
@@ -221,7 +220,7 @@ impl Decoder {
         &self.path
     }
 
-    /// Across and down, as the file's header has it.
+    /// Width and height in pixels, as the file's header states them.
     pub(super) fn size(&self) -> (u32, u32) {
         (self.decoder.width(), self.decoder.height())
     }
@@ -230,7 +229,7 @@ impl Decoder {
         self.decoder.id().name()
     }
 
-    /// What the stream counts time in.
+    /// The stream's unit of time.
     pub(super) fn tick(&self) -> Tick {
         let positive = |n: i32| u32::try_from(n).unwrap_or(1).max(1);
         Tick {
@@ -239,7 +238,7 @@ impl Decoder {
         }
     }
 
-    /// How long a frame is shown when the file says it of its frames together only.
+    /// The time from one frame to the next that follows from the rate that the file states.
     fn period_ns(&self) -> u64 {
         let rates = self.input.stream(self.stream).map(|s| [s.avg_frame_rate(), s.rate()]);
         let rate = rates.into_iter().flatten().map(f64::from).find(|fps| (0.01..=10_000.0).contains(fps));
@@ -248,15 +247,19 @@ impl Decoder {
         period_ns
     }
 
-    /// When a picture is shown, after the film's first.
-    pub(super) fn index(&self, film: &Film, ticks: Option<i64>, number: u64) -> Option<u64> {
-        match film.numbering() {
+    /// The index in its pass of a picture with this timestamp and this number since the file was opened.
+    pub(super) fn index(&self, timetable: &Timetable, ticks: Option<i64>, number: u64) -> Option<u64> {
+        match timetable.numbering() {
             Numbering::Count => Some(number),
             Numbering::Time => {
-                ticks.map(|t| film.index_at(self.tick().ns(t.saturating_sub(film.first_ticks()))))
+                ticks.map(|t| timetable.index_at(self.tick().ns(t.saturating_sub(timetable.first_ticks()))))
             }
         }
     }
+}
+
+fn unplayable(path: &Path, reason: String) -> SourceError {
+    SourceError::Unusable { input: path.display().to_string(), reason }
 }
 
 fn open_decoder(stream: &ffmpeg::Stream<'_>) -> Result<decoder::Video, ffmpeg::Error> {
@@ -270,8 +273,8 @@ fn open_decoder(stream: &ffmpeg::Stream<'_>) -> Result<decoder::Video, ffmpeg::E
     decoder.open_as_with(codec, options)?.video()
 }
 
-/// Without its initialisation ffmpeg-next's errors print as nothing. What libav itself would print is in our
-/// messages, so it is silenced, for the whole process.
+/// Initialises libav, without which ffmpeg-next's errors print as nothing, and silences it for the whole process: our
+/// messages hold what it would print.
 fn start_libav() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -1,4 +1,4 @@
-//! What a video file is, for a supervisor that links no libav.
+//! The probe of a video file: its size, rate and length as JSON, for a supervisor that links no libav.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::decode::Decoder;
 use capture::source::SourceError;
 
-/// The file that `--probe FILE`, the only arguments, asks about.
+/// The file in `--probe FILE`, if these are the only arguments.
 pub(crate) fn asked(mut args: impl Iterator<Item = OsString>) -> Option<PathBuf> {
     let (flag, file) = (args.nth(1)?, args.next()?);
     (flag == "--probe" && args.next().is_none()).then(|| file.into())
@@ -18,17 +18,17 @@ pub(crate) fn asked(mut args: impl Iterator<Item = OsString>) -> Option<PathBuf>
 /// `duration_s` (to the last frame's end) and `codec` (libav's name for it).
 ///
 /// # Errors
-/// When it is not there or not a video.
+/// When the file is not there or not a video.
 pub(crate) fn probe(path: &Path) -> Result<String, SourceError> {
-    let (film, decoder) = Decoder::open(path)?.scan()?;
+    let (timetable, decoder) = Decoder::open(path)?.scan()?;
     let thousandths = |value: f64| (value * 1_000.0).round() / 1_000.0;
     let (width, height) = decoder.size();
-    let duration = std::time::Duration::from_nanos(film.length_ns());
+    let duration = std::time::Duration::from_nanos(timetable.length_ns());
     Ok(json!({
         "width": width,
         "height": height,
-        "fps": thousandths(film.average_fps()),
-        "frames": film.frames(),
+        "fps": thousandths(timetable.average_fps()),
+        "frames": timetable.frames(),
         "duration_s": thousandths(duration.as_secs_f64()),
         "codec": decoder.codec(),
     })

@@ -1,4 +1,5 @@
-//! What ffmpeg-next has no safe way to do: scaling into memory that isn't libav's, with the colours said exactly.
+//! Calls to libav for which ffmpeg-next has no safe function: scaling into memory that isn't libav's, with exact colours,
+//! and one flag of a packet.
 #![expect(unsafe_code, reason = "calls libswscale itself; every block says why it may")]
 
 use core::ffi::{CStr, c_int};
@@ -11,9 +12,9 @@ use ffmpeg_next::software::scaling::Flags;
 use ffmpeg_next::{Packet, frame};
 use proto::frame::Geometry;
 
-/// Everything about a picture that decides how it is converted.
+/// The properties of a picture that decide how it is converted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct PictureFormat {
     pub(super) pixel: Pixel,
     pub(super) width: u32,
     pub(super) height: u32,
@@ -23,10 +24,10 @@ pub(super) struct Look {
     matrix: c_int,
 }
 
-impl Look {
-    /// Of a decoded picture.
+impl PictureFormat {
+    /// The format of a decoded picture.
     pub(super) fn of(picture: &frame::Video) -> Self {
-        // The J formats are the others with a range of their own, from before libav had a field for it.
+        // The J formats are the plain ones in full range, from before libav had a field for the range.
         let (pixel, j) = match picture.format() {
             Pixel::YUVJ420P => (Pixel::YUV420P, true),
             Pixel::YUVJ422P => (Pixel::YUV422P, true),
@@ -46,10 +47,10 @@ impl Look {
     }
 }
 
-/// A conversion from one look to a ring's geometry.
+/// A conversion from one picture format to a ring's geometry.
 pub(super) struct Scaler {
     context: NonNull<ffi::SwsContext>,
-    from: Look,
+    from: PictureFormat,
     to: Geometry,
 }
 
@@ -60,8 +61,8 @@ pub(super) const EVEN_WIDTH_PIXELS: u32 = 64;
 impl Scaler {
     /// Pixels of `to`'s format are called `pixel` by libav. YUV comes out in limited range, which is what
     /// encoders expect; grey in full range.
-    pub(super) fn new(from: Look, to: Geometry, pixel: Pixel) -> Option<Self> {
-        // SAFETY: takes nothing; null is looked for.
+    pub(super) fn new(from: PictureFormat, to: Geometry, pixel: Pixel) -> Option<Self> {
+        // SAFETY: takes no argument; a null result is handled.
         let context = NonNull::new(unsafe { ffi::sws_alloc_context() })?;
         // Owned from here on, so that every return below frees it.
         let this = Self { context, from, to };
@@ -79,7 +80,7 @@ impl Scaler {
         ];
         for (name, value) in options {
             // SAFETY: the context is one with options (its first field is an AVClass) and lives; the name is a
-            // C string. What it doesn't like it refuses.
+            // C string. An option or a value that libswscale doesn't know is refused with an error.
             if unsafe { ffi::av_opt_set_int(context.as_ptr().cast(), name.as_ptr(), value, 0) } < 0 {
                 return None;
             }
@@ -91,8 +92,8 @@ impl Scaler {
         // SAFETY: any number is allowed, an unknown one means BT.601; returns a static table of four.
         let matrix = unsafe { ffi::sws_getCoefficients(from.matrix) };
         let (from_range, to_range) = (c_int::from(from.full_range), c_int::from(to_full_range));
-        // From YUV to YUV the colours keep their matrix; it matters on the way from or to BGR alone. There it
-        // can be set; elsewhere the call says -1, and nothing is amiss.
+        // The matrix matters for conversions from or to BGR alone. Between YUV formats the call fails with -1, which changes
+        // nothing.
         // SAFETY: an initialised context; both tables are the static one.
         let _ = unsafe {
             let whole = 1 << 16;
@@ -110,15 +111,15 @@ impl Scaler {
         Some(this)
     }
 
-    /// Is this the way from there to here?
-    pub(super) fn takes(&self, from: &Look) -> bool {
+    /// True if this is the conversion from that format.
+    pub(super) fn takes(&self, from: &PictureFormat) -> bool {
         self.from == *from
     }
 
-    /// Converts a picture straight into a frame of the ring. False when libswscale gave up.
+    /// Converts a picture straight into a frame of the ring. False if libswscale gave up.
     ///
     /// # Panics
-    /// When the picture has another look, the frame another size, or its width is no multiple of
+    /// When the picture has another format, the frame another size, or its width is no multiple of
     /// [`EVEN_WIDTH_PIXELS`].
     pub(super) fn fill_frame(&mut self, picture: &frame::Video, bytes: &mut [u8]) -> bool {
         assert!(self.to.width().is_multiple_of(EVEN_WIDTH_PIXELS), "a width that may be written past");
@@ -133,11 +134,11 @@ impl Scaler {
         self.run(picture, &data, &strides)
     }
 
-    /// Converts a picture into one of libav's own, of this scaler's size and format. False when libswscale gave
+    /// Converts a picture into one of libav's own, of this scaler's size and format. False if libswscale gave
     /// up.
     ///
     /// # Panics
-    /// When either picture has another look.
+    /// When either picture has another format.
     pub(super) fn fill_picture(&mut self, picture: &frame::Video, to: &mut frame::Video) -> bool {
         assert_eq!((to.width(), to.height()), (self.to.width(), self.to.height()), "another size");
         // SAFETY: gives an address and touches nothing.
@@ -153,7 +154,7 @@ impl Scaler {
     /// `data` and `strides` describe planes that hold a picture of `self.to`, writable for as long as this takes;
     /// only this module calls it.
     fn run(&mut self, picture: &frame::Video, data: &[*mut u8; 4], strides: &[c_int; 4]) -> bool {
-        assert!(self.takes(&Look::of(picture)), "a picture of another look");
+        assert!(self.takes(&PictureFormat::of(picture)), "a picture of another format");
         let rows = c_int::try_from(self.from.height).unwrap_or(0);
         // SAFETY: gives an address and touches nothing.
         let raw = unsafe { picture.as_ptr() };
@@ -184,7 +185,7 @@ impl Drop for Scaler {
     }
 }
 
-/// True of a packet that is decoded for others' sake and not shown: an edit list cuts it off.
+/// True for a packet whose frame is decoded because others need it, and not shown: an edit list cuts it off.
 pub(super) fn is_cut_off(packet: &Packet) -> bool {
     use ffmpeg_next::packet::Ref;
     // SAFETY: an AVPacket that ffmpeg-next owns.

@@ -1,4 +1,4 @@
-//! From what OpenCV hands out (BGR, nearly always) to a frame of the ring.
+//! The conversion of a picture as OpenCV hands it out (BGR, nearly always) to a frame of the ring.
 
 use opencv::core::{self, Mat, Size};
 use opencv::imgproc;
@@ -9,7 +9,7 @@ use proto::frame::{Geometry, PixelFormat, Plane};
 /// OpenCV knows and encoders expect.
 ///
 /// # Errors
-/// OpenCV's word, as of a picture whose pixels aren't bytes of grey, BGR or BGRA.
+/// OpenCV's, for a picture whose pixels aren't bytes of grey, BGR or BGRA.
 pub(super) fn write(picture: &Mat, to: &Geometry, bytes: &mut [u8]) -> opencv::Result<()> {
     let planes = to.planes();
     match to.format() {
@@ -50,8 +50,8 @@ pub(super) fn write(picture: &Mat, to: &Geometry, bytes: &mut [u8]) -> opencv::R
     Ok(())
 }
 
-/// Whether a picture is a 4:2:0 frame as the geometry has it: OpenCV hands out what a pipeline gives as I420 or NV12 in one
-/// channel, half again as high. Which of the two it was it doesn't say.
+/// True for a picture that holds a 4:2:0 frame of the geometry: OpenCV hands out a pipeline's I420 or NV12 in one channel,
+/// half again as high, and doesn't tell which of the two it is.
 pub(super) fn is_raw(picture: &Mat, to: &Geometry) -> bool {
     let (w, h) = (i64::from(to.width()), i64::from(to.height()));
     matches!(to.format(), PixelFormat::I420 | PixelFormat::NV12)
@@ -59,17 +59,17 @@ pub(super) fn is_raw(picture: &Mat, to: &Geometry) -> bool {
         && (i64::from(picture.cols()), 2 * i64::from(picture.rows())) == (w, 3 * h)
 }
 
-/// Whether a picture seems to be a 4:2:0 frame of another size or for another format than the geometry's: then its colours would
-/// be taken for brightness below the picture. Goes by the picture's shape, which has to be the geometry's and half again.
+/// True for a picture that seems to hold a 4:2:0 frame of another size or for another format than the geometry's: its colours
+/// would be taken for brightness below the picture. Judged by the picture's shape, which is the geometry's and half again.
 pub(super) fn is_raw_of_another_size(picture: &Mat, to: &Geometry) -> bool {
     let (w, h) = (i64::from(to.width()), i64::from(to.height()));
     picture.typ() == core::CV_8UC1 && 2 * i64::from(picture.rows()) * w == 3 * i64::from(picture.cols()) * h
 }
 
-/// Copies such a picture into a frame.
+/// Copies a picture for which [`is_raw`] is true into a frame.
 ///
 /// # Errors
-/// OpenCV's word.
+/// OpenCV's.
 pub(super) fn copy(picture: &Mat, to: &Geometry, bytes: &mut [u8]) -> opencv::Result<()> {
     let picture = whole(picture)?;
     let mut rest = picture.data_bytes()?;
@@ -81,7 +81,7 @@ pub(super) fn copy(picture: &Mat, to: &Geometry, bytes: &mut [u8]) -> opencv::Re
     Ok(())
 }
 
-/// The picture in another size.
+/// The picture, scaled to the geometry's size.
 pub(super) fn scaled(picture: &Mat, to: &Geometry) -> opencv::Result<Mat> {
     let side = |pixels| i32::try_from(pixels).unwrap_or(i32::MAX);
     let mut scaled = Mat::default();
@@ -112,7 +112,7 @@ impl<'a> Chroma<'a> {
     }
 }
 
-/// `from` is tightly packed.
+/// Fills a plane from tightly packed rows.
 fn fill(plane: &Plane, frame: &mut [u8], from: &[u8]) {
     plane.fill(frame, from, plane.row_bytes);
 }
@@ -131,7 +131,7 @@ fn grey(picture: &Mat) -> opencv::Result<Mat> {
     converted(picture, [None, Some(imgproc::COLOR_BGR2GRAY), Some(imgproc::COLOR_BGRA2GRAY)])
 }
 
-/// By the conversion for grey, BGR or BGRA; `None` where that is what is wanted.
+/// Converts by the code for grey, BGR or BGRA; a code of `None` keeps the picture as it is.
 fn converted(picture: &Mat, codes: [Option<i32>; 3]) -> opencv::Result<Mat> {
     let code = match picture.typ() {
         core::CV_8UC1 => codes[0],
@@ -148,7 +148,8 @@ fn converted(picture: &Mat, codes: [Option<i32>; 3]) -> opencv::Result<Mat> {
     Ok(converted)
 }
 
-/// OpenCV makes I420 of even heights only: YUYV may have an odd one, and its last row is then there twice.
+/// Converts to I420, which OpenCV makes of even heights only: a picture with an odd height, as YUYV may have, gets its last
+/// row twice.
 fn i420(bgr: &Mat) -> opencv::Result<Mat> {
     let mut even = Mat::default();
     let bgr = if bgr.rows() % 2 == 1 {

@@ -2,7 +2,7 @@
 //!
 //! Frames are numbered from 0, on through every repetition: frame `n` is frame `n % frames` of pass `n / frames`.
 
-/// How a decoded frame is found in the timetable.
+/// The way a decoded frame is found in the timetable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Numbering {
     /// By its timestamp: a frame that was not decoded leaves a hole.
@@ -11,15 +11,15 @@ pub(super) enum Numbering {
     Count,
 }
 
-/// What a packet says of the frame in it, in ticks of its stream.
+/// A packet's statements about the frame in it, in ticks of its stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sample {
     pub(super) pts: Option<i64>,
     pub(super) dts: Option<i64>,
-    /// How long it is shown; 0 where the file doesn't say.
+    /// The time for which the frame is shown; 0 where the file doesn't say.
     pub(super) duration: i64,
     pub(super) key: bool,
-    /// Decoded only because others need it.
+    /// The frame is decoded only because others need it.
     pub(super) hidden: bool,
 }
 
@@ -52,26 +52,26 @@ impl Tick {
     }
 }
 
-/// The timetable.
+/// The timetable of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Film {
-    /// When each frame is shown, after the first: strictly rising, never empty.
+pub(super) struct Timetable {
+    /// The start of each frame, after the first one's: strictly rising, never empty.
     starts_ns: Vec<u64>,
-    /// From the first frame's start to the last one's end.
+    /// The time from the first frame's start to the last one's end.
     length_ns: u64,
     /// The first frame's timestamp.
     first_ticks: i64,
-    /// What the file says of the time from one frame to the next.
+    /// The time from one frame to the next, as the file states it.
     period_ns: u64,
     tick: Tick,
     numbering: Numbering,
 }
 
-impl Film {
-    /// From all packets of a video stream; `period_ns` is what the file says of its frame rate. `None` when no
-    /// frame is among them.
+impl Timetable {
+    /// The timetable that follows from all packets of a video stream; `period_ns` follows from the frame rate that the file
+    /// states. `None` when there is no frame among the packets.
     pub(super) fn new(mut samples: Vec<Sample>, tick: Tick, period_ns: u64) -> Option<Self> {
-        // What is before the first key frame, in the file or in time, can't be decoded.
+        // Frames before the first key frame, in the file or in time, can't be decoded.
         if let Some(first_key) = samples.iter().position(|s| s.key) {
             samples.drain(..first_key);
             let key_pts = samples[0].pts;
@@ -91,7 +91,7 @@ impl Film {
         };
         times.sort_unstable();
         times.dedup_by_key(|t| t.0);
-        // No times at all, or times that start again (two recordings in one file): then the rate has to do.
+        // Without times, or with times that start again (two recordings in one file), frames are counted at the rate.
         if times.len() + samples.len() / 20 < samples.len() {
             let count = samples.len() as u64;
             return Some(Self {
@@ -120,7 +120,7 @@ impl Film {
         self.starts_ns.len() as u64
     }
 
-    /// How long a pass lasts, its last frame included.
+    /// The length of a pass, its last frame included.
     pub(super) fn length_ns(&self) -> u64 {
         self.length_ns
     }
@@ -139,13 +139,13 @@ impl Film {
         self.numbering
     }
 
-    /// Frames a second, on average. Where what the file itself says of its rate is as good as true, it is that:
-    /// 60, not the 60.03 of a few frames with times in whole milliseconds.
+    /// Frames a second, on average. Within a percent of the rate that the file states it is that rate: 60, not the 60.03 of
+    /// a few frames with times in whole milliseconds.
     #[expect(clippy::cast_precision_loss, reason = "for people, and for comparisons with a wide margin")]
     pub(super) fn average_fps(&self) -> f64 {
         let average = self.frames() as f64 * 1e9 / self.length_ns as f64;
-        let said = 1e9 / self.period_ns as f64;
-        if (average / said - 1.0).abs() < 0.01 { said } else { average }
+        let stated = 1e9 / self.period_ns as f64;
+        if (average / stated - 1.0).abs() < 0.01 { stated } else { average }
     }
 
     /// The most frames that begin within one second.
@@ -154,25 +154,25 @@ impl Film {
         self.starts_ns.iter().enumerate().map(|(n, start)| until(start) - n).max().unwrap_or(0)
     }
 
-    /// The pass that frame `number` is in, and which of its frames it is.
-    pub(super) fn place(&self, number: u64) -> (u64, u64) {
+    /// The pass of frame `number`, and the frame's index in it.
+    pub(super) fn pass_and_index(&self, number: u64) -> (u64, u64) {
         (number / self.frames(), number % self.frames())
     }
 
-    /// When frame `number` is shown, after frame 0.
+    /// The start of frame `number`, after that of frame 0.
     pub(super) fn start_ns(&self, number: u64) -> u64 {
-        let (pass, index) = self.place(number);
+        let (pass, index) = self.pass_and_index(number);
         let index = usize::try_from(index).unwrap_or(0);
         pass.saturating_mul(self.length_ns).saturating_add(self.starts_ns[index])
     }
 
-    /// The frame that is being shown so long after frame 0.
+    /// The frame that is shown at this time after the start of frame 0.
     pub(super) fn shown_at(&self, elapsed_ns: u64) -> u64 {
         let (pass, rest_ns) = (elapsed_ns / self.length_ns, elapsed_ns % self.length_ns);
         pass.saturating_mul(self.frames()).saturating_add(self.index_at(rest_ns))
     }
 
-    /// The frame of a pass that is being shown so long after the pass began.
+    /// The index of the frame that is shown at this time after its pass began.
     pub(super) fn index_at(&self, ns: u64) -> u64 {
         self.starts_ns.partition_point(|s| *s <= ns).saturating_sub(1) as u64
     }
@@ -190,24 +190,27 @@ mod tests {
     }
 
     #[test]
-    fn a_film_goes_round_with_its_last_frame_shown_to_the_end() {
-        let film = Film::new(vec![shown(500, 40), shown(540, 60), shown(600, 100)], MS, 1).unwrap();
-        assert_eq!((film.frames(), film.length_ns(), film.first_ticks()), (3, 200 * MILLION, 500));
-        let starts: Vec<u64> = (0..7).map(|n| film.start_ns(n) / MILLION).collect();
+    fn a_file_goes_round_with_its_last_frame_shown_to_the_end() {
+        let timetable = Timetable::new(vec![shown(500, 40), shown(540, 60), shown(600, 100)], MS, 1).unwrap();
+        assert_eq!(
+            (timetable.frames(), timetable.length_ns(), timetable.first_ticks()),
+            (3, 200 * MILLION, 500)
+        );
+        let starts: Vec<u64> = (0..7).map(|n| timetable.start_ns(n) / MILLION).collect();
         assert_eq!(starts, [0, 40, 100, 200, 240, 300, 400]);
         for number in 0..1_000 {
-            let start = film.start_ns(number);
-            assert_eq!(film.shown_at(start), number);
-            assert_eq!(film.shown_at(start + 39 * MILLION), number);
-            assert!(number == 0 || film.shown_at(start - 1) == number - 1);
+            let start = timetable.start_ns(number);
+            assert_eq!(timetable.shown_at(start), number);
+            assert_eq!(timetable.shown_at(start + 39 * MILLION), number);
+            assert!(number == 0 || timetable.shown_at(start - 1) == number - 1);
         }
     }
 
     #[test]
     fn frames_are_shown_in_the_order_of_their_timestamps() {
-        let film = Film::new([0, 120, 40, 80].map(|t| shown(t, 40)).into(), MS, 1).unwrap();
-        assert_eq!(film.starts_ns, [0, 40, 80, 120].map(|t| t * MILLION));
-        assert_eq!((film.length_ns(), film.numbering()), (160 * MILLION, Numbering::Time));
+        let timetable = Timetable::new([0, 120, 40, 80].map(|t| shown(t, 40)).into(), MS, 1).unwrap();
+        assert_eq!(timetable.starts_ns, [0, 40, 80, 120].map(|t| t * MILLION));
+        assert_eq!((timetable.length_ns(), timetable.numbering()), (160 * MILLION, Numbering::Time));
     }
 
     #[test]
@@ -216,42 +219,45 @@ mod tests {
         let key = shown(80, 40);
         let open_gop = Sample { key: false, ..shown(40, 40) };
         let hidden = Sample { hidden: true, ..shown(100, 40) };
-        let film = Film::new(vec![lead, key, open_gop, hidden, shown(120, 40)], MS, 1).unwrap();
-        assert_eq!((film.starts_ns.as_slice(), film.first_ticks()), ([0, 40 * MILLION].as_slice(), 80));
+        let timetable = Timetable::new(vec![lead, key, open_gop, hidden, shown(120, 40)], MS, 1).unwrap();
+        assert_eq!(
+            (timetable.starts_ns.as_slice(), timetable.first_ticks()),
+            ([0, 40 * MILLION].as_slice(), 80)
+        );
     }
 
     #[test]
     fn a_file_without_timestamps_is_counted_at_its_rate() {
         let bare = Sample { pts: None, dts: None, duration: 0, key: true, hidden: false };
-        let film = Film::new(vec![bare; 5], MS, 20 * MILLION).unwrap();
-        assert_eq!((film.start_ns(7), film.numbering()), (140 * MILLION, Numbering::Count));
+        let timetable = Timetable::new(vec![bare; 5], MS, 20 * MILLION).unwrap();
+        assert_eq!((timetable.start_ns(7), timetable.numbering()), (140 * MILLION, Numbering::Count));
         let decoded_at = |dts| Sample { dts: Some(dts), ..bare };
-        let film = Film::new(vec![decoded_at(0), decoded_at(50)], MS, 20 * MILLION).unwrap();
-        assert_eq!((film.start_ns(1), film.start_ns(2)), (50 * MILLION, 70 * MILLION));
+        let timetable = Timetable::new(vec![decoded_at(0), decoded_at(50)], MS, 20 * MILLION).unwrap();
+        assert_eq!((timetable.start_ns(1), timetable.start_ns(2)), (50 * MILLION, 70 * MILLION));
     }
 
     #[test]
     fn a_file_whose_times_start_again_is_counted_at_its_rate() {
         let twice = (0..20).chain(0..20).map(|n| shown(n * 40, 40)).collect();
-        let film = Film::new(twice, MS, 40 * MILLION).unwrap();
-        assert_eq!((film.frames(), film.numbering()), (40, Numbering::Count));
+        let timetable = Timetable::new(twice, MS, 40 * MILLION).unwrap();
+        assert_eq!((timetable.frames(), timetable.numbering()), (40, Numbering::Count));
         let once_too_often = (0..20).chain(19..20).map(|n| shown(n * 40, 40)).collect();
-        let film = Film::new(once_too_often, MS, 40 * MILLION).unwrap();
-        assert_eq!((film.frames(), film.numbering()), (20, Numbering::Time));
+        let timetable = Timetable::new(once_too_often, MS, 40 * MILLION).unwrap();
+        assert_eq!((timetable.frames(), timetable.numbering()), (20, Numbering::Time));
     }
 
     #[test]
-    fn a_file_without_a_frame_is_no_film() {
-        assert_eq!(Film::new(Vec::new(), MS, 1), None);
-        assert_eq!(Film::new(vec![Sample { hidden: true, ..shown(0, 40) }], MS, 1), None);
+    fn a_file_without_a_frame_has_no_timetable() {
+        assert_eq!(Timetable::new(Vec::new(), MS, 1), None);
+        assert_eq!(Timetable::new(vec![Sample { hidden: true, ..shown(0, 40) }], MS, 1), None);
     }
 
     #[test]
     fn the_rate_is_known_on_average_and_at_its_highest() {
         let slow = (0..10).map(|n| n * 100);
         let fast = (0..50).map(|n| 1_000 + n * 20);
-        let film = Film::new(slow.chain(fast).map(|t| shown(t, 20)).collect(), MS, 1).unwrap();
-        assert!((film.average_fps() - 30.0).abs() < 1e-9);
-        assert_eq!(film.busiest_second(), 50);
+        let timetable = Timetable::new(slow.chain(fast).map(|t| shown(t, 20)).collect(), MS, 1).unwrap();
+        assert!((timetable.average_fps() - 30.0).abs() < 1e-9);
+        assert_eq!(timetable.busiest_second(), 50);
     }
 }

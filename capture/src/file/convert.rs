@@ -1,36 +1,36 @@
-//! From a decoded picture to a frame of the ring: a copy row by row where both have the same pixels, else
-//! libswscale.
+//! The conversion of a decoded picture to a frame of the ring: a copy row by row where both have the same pixels, otherwise
+//! by libswscale.
 
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::frame;
 use proto::frame::{Geometry, PixelFormat};
 
-use super::raw::{EVEN_WIDTH_PIXELS, Look, Scaler};
+use super::libav::{EVEN_WIDTH_PIXELS, PictureFormat, Scaler};
 
-/// The way into the frames of one ring.
-pub(super) struct Fit {
+/// The converter into the frames of one ring.
+pub(super) struct FrameConverter {
     to: Geometry,
     pixel: Pixel,
     scaler: Option<Scaler>,
-    /// Between libswscale and the ring, at widths that libswscale can't be trusted with.
+    /// A picture between libswscale and the ring, at widths at which libswscale may write past a row's end.
     between: Option<frame::Video>,
 }
 
-impl Fit {
-    /// Into frames of this geometry. `None` when libav has no name for its format.
+impl FrameConverter {
+    /// The converter into frames of this geometry. `None` when libav has no name for its format.
     pub(super) fn new(to: Geometry) -> Option<Self> {
         Some(Self { to, pixel: pixel(to.format())?, scaler: None, between: None })
     }
 
-    /// Writes `picture` into a frame. False when libswscale can't convert it.
+    /// Writes `picture` into a frame. False if libswscale can't convert it.
     pub(super) fn write(&mut self, picture: &frame::Video, bytes: &mut [u8]) -> bool {
-        let look = Look::of(picture);
-        if self.is_already_like(&look) && has_rows_downward(picture) {
+        let format = PictureFormat::of(picture);
+        if self.is_already_like(&format) && has_rows_downward(picture) {
             copy_rows(picture, &self.to, bytes);
             return true;
         }
-        if !self.scaler.as_ref().is_some_and(|s| s.takes(&look)) {
-            self.scaler = Scaler::new(look, self.to, self.pixel);
+        if !self.scaler.as_ref().is_some_and(|s| s.takes(&format)) {
+            self.scaler = Scaler::new(format, self.to, self.pixel);
         }
         let Some(scaler) = &mut self.scaler else { return false };
         if self.to.width().is_multiple_of(EVEN_WIDTH_PIXELS) {
@@ -46,19 +46,19 @@ impl Fit {
         done
     }
 
-    fn is_already_like(&self, look: &Look) -> bool {
+    fn is_already_like(&self, picture: &PictureFormat) -> bool {
         let same_range = match self.to.format() {
-            PixelFormat::I420 | PixelFormat::NV12 | PixelFormat::YUYV => !look.full_range,
-            PixelFormat::GRAY8 => look.full_range,
+            PixelFormat::I420 | PixelFormat::NV12 | PixelFormat::YUYV => !picture.full_range,
+            PixelFormat::GRAY8 => picture.full_range,
             _ => true,
         };
         same_range
-            && look.pixel == self.pixel
-            && (look.width, look.height) == (self.to.width(), self.to.height())
+            && picture.pixel == self.pixel
+            && (picture.width, picture.height) == (self.to.width(), self.to.height())
     }
 }
 
-/// libav's name for a ring's format.
+/// The name that libav has for a ring's format.
 fn pixel(format: PixelFormat) -> Option<Pixel> {
     match format {
         PixelFormat::I420 => Some(Pixel::YUV420P),
@@ -70,13 +70,13 @@ fn pixel(format: PixelFormat) -> Option<Pixel> {
     }
 }
 
-/// Some formats (a raw AVI) keep their rows from the bottom up, which libav says with a negative stride, and
-/// ffmpeg-next's safe view of a plane would then be nonsense.
+/// False for a picture whose rows run from the bottom up (a raw AVI's): its stride is negative, and ffmpeg-next's safe view
+/// of a plane would be nonsense.
 fn has_rows_downward(picture: &frame::Video) -> bool {
     (0..picture.planes()).all(|at| i32::try_from(picture.stride(at)).is_ok())
 }
 
-/// `picture` has the geometry's size and format.
+/// Copies a picture that has the geometry's size and format.
 fn copy_rows(picture: &frame::Video, to: &Geometry, bytes: &mut [u8]) {
     for (at, plane) in to.planes().iter().enumerate().filter(|(_, p)| p.rows > 0) {
         plane.fill(bytes, picture.data(at), picture.stride(at));
@@ -105,12 +105,12 @@ mod tests {
         for format in PixelFormat::ALL {
             for width in [2, 10, 62, 64, 66, 130, 192, 322, 640] {
                 let to = Geometry::new(width, 46, format).unwrap();
-                let mut fit = Fit::new(to).unwrap();
+                let mut converter = FrameConverter::new(to).unwrap();
                 for from in [Pixel::YUV420P, Pixel::YUVJ422P, Pixel::RGB24, Pixel::GRAY8, Pixel::YUV420P10LE]
                 {
                     let mut bytes = vec![0xEE; to.frame_bytes() + 2 * GUARD];
                     let frame = &mut bytes[GUARD..][..to.frame_bytes()];
-                    assert!(fit.write(&picture(from, 200, 100), frame), "{from:?} to {to}");
+                    assert!(converter.write(&picture(from, 200, 100), frame), "{from:?} to {to}");
                     let (before, rest) = bytes.split_at(GUARD);
                     let after = &rest[to.frame_bytes()..];
                     assert!(before.iter().chain(after).all(|b| *b == 0xEE), "{from:?} to {to}");
@@ -123,11 +123,11 @@ mod tests {
     fn a_picture_in_the_rings_own_format_is_copied_to_the_byte() {
         for format in PixelFormat::ALL {
             let to = Geometry::new(98, 34, format).unwrap();
-            let mut fit = Fit::new(to).unwrap();
+            let mut converter = FrameConverter::new(to).unwrap();
             let from = picture(pixel(format).unwrap(), 98, 34);
             let mut bytes = vec![0; to.frame_bytes()];
-            assert!(fit.write(&from, &mut bytes));
-            assert!(fit.scaler.is_none(), "{format}");
+            assert!(converter.write(&from, &mut bytes));
+            assert!(converter.scaler.is_none(), "{format}");
             for (at, plane) in to.planes().iter().enumerate().filter(|(_, p)| p.rows > 0) {
                 let last = plane.rows - 1;
                 let row = &from.data(at)[last * from.stride(at)..][..plane.row_bytes];
@@ -145,7 +145,7 @@ mod tests {
             white.data_mut(1).fill(128);
             white.data_mut(2).fill(128);
             let mut bytes = vec![0; to.frame_bytes()];
-            assert!(Fit::new(to).unwrap().write(&white, &mut bytes));
+            assert!(FrameConverter::new(to).unwrap().write(&white, &mut bytes));
             let luma = to.planes()[0].row(&bytes, 5)[5];
             assert!(luma.abs_diff(limited) <= 1, "{value} became {luma}");
         }

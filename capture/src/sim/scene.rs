@@ -1,5 +1,5 @@
-//! What a simulated camera sees: a textured scene that moves, seeded by the camera's name. Making a frame costs
-//! about one copy of it: the scene is painted once, and scrolled.
+//! The scene in front of a simulated camera: textured and moving, seeded by the camera's name. It is painted once and then
+//! scrolled, so that drawing a frame costs about one copy of it.
 
 use proto::frame::{Geometry, PixelFormat, Plane};
 use proto::nontemporal;
@@ -14,65 +14,65 @@ const BLACK: u8 = 16;
 const NO_COLOUR: u8 = 128;
 
 /// A painted scene.
-pub struct Picture {
+pub struct Scene {
     geometry: Geometry,
-    scene: Vec<u8>,
+    painted: Vec<u8>,
 }
 
-impl Picture {
+impl Scene {
     /// Paints the scene of the camera of this name.
     #[must_use]
     pub fn new(geometry: Geometry, name: &str) -> Self {
         let seed = name.bytes().fold(0x811C_9DC5, |h: u32, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
-        let mut scene = vec![0; geometry.frame_bytes()];
+        let mut painted = vec![0; geometry.frame_bytes()];
         let [first, second, third] = geometry.planes();
         match geometry.format() {
             PixelFormat::I420 => {
-                paint(&mut scene, &first, 1, 0, |x, y| luma(seed, x, y));
-                paint(&mut scene, &second, 1, 0, |x, y| chroma(seed ^ 1, 2 * x, 2 * y));
-                paint(&mut scene, &third, 1, 0, |x, y| chroma(seed ^ 2, 2 * x, 2 * y));
+                paint(&mut painted, &first, 1, 0, |x, y| luma(seed, x, y));
+                paint(&mut painted, &second, 1, 0, |x, y| chroma(seed ^ 1, 2 * x, 2 * y));
+                paint(&mut painted, &third, 1, 0, |x, y| chroma(seed ^ 2, 2 * x, 2 * y));
             }
             PixelFormat::NV12 => {
-                paint(&mut scene, &first, 1, 0, |x, y| luma(seed, x, y));
-                paint(&mut scene, &second, 2, 0, |x, y| chroma(seed ^ 1, 2 * x, 2 * y));
-                paint(&mut scene, &second, 2, 1, |x, y| chroma(seed ^ 2, 2 * x, 2 * y));
+                paint(&mut painted, &first, 1, 0, |x, y| luma(seed, x, y));
+                paint(&mut painted, &second, 2, 0, |x, y| chroma(seed ^ 1, 2 * x, 2 * y));
+                paint(&mut painted, &second, 2, 1, |x, y| chroma(seed ^ 2, 2 * x, 2 * y));
             }
             PixelFormat::YUYV => {
-                paint(&mut scene, &first, 2, 0, |x, y| luma(seed, x, y));
-                paint(&mut scene, &first, 4, 1, |x, y| chroma(seed ^ 1, 2 * x, y));
-                paint(&mut scene, &first, 4, 3, |x, y| chroma(seed ^ 2, 2 * x, y));
+                paint(&mut painted, &first, 2, 0, |x, y| luma(seed, x, y));
+                paint(&mut painted, &first, 4, 1, |x, y| chroma(seed ^ 1, 2 * x, y));
+                paint(&mut painted, &first, 4, 3, |x, y| chroma(seed ^ 2, 2 * x, y));
             }
             PixelFormat::BGR24 => {
                 for channel in 0..3 {
                     let tint = seed ^ u32::from(channel == 0);
-                    paint(&mut scene, &first, 3, channel, |x, y| luma(tint, x, y));
+                    paint(&mut painted, &first, 3, channel, |x, y| luma(tint, x, y));
                 }
             }
-            _ => paint(&mut scene, &first, 1, 0, |x, y| luma(seed, x, y)),
+            _ => paint(&mut painted, &first, 1, 0, |x, y| luma(seed, x, y)),
         }
-        Self { geometry, scene }
+        Self { geometry, painted }
     }
 
     /// Writes the scene as it looks at frame `number`, over all of `frame`.
     pub fn draw(&self, frame: &mut [u8], number: u64) {
         let width = self.geometry.width() as usize;
         let height = self.geometry.height() as usize;
-        // Within the width's multiples, so the cast loses nothing.
+        // Less than the width, so the conversion never fails.
         let turn = usize::try_from(number % (width as u64)).unwrap_or(0);
         let shift = (turn * SCROLL_PIXELS % width) & !1;
         for plane in self.geometry.planes() {
             let left = shift * plane.row_bytes / width;
-            // The last plane of a pixel group must not be cut in two.
+            // A pixel group must not be cut in two.
             let left = left - left % self.group_bytes();
-            // Rows that follow each other without a gap are scrolled as one. What leaves one at the left comes in at the
-            // right of the one above, which nobody sees, and two long copies cost less than many short.
+            // Rows without a gap between them are scrolled as one: two long copies cost less than many short ones. What
+            // leaves a row at the left comes in at the right of the row above, which nobody notices.
             let all = plane.offset_bytes..plane.offset_bytes + plane.stride_bytes * plane.rows;
             let (row, stride) = match plane.stride_bytes == plane.row_bytes {
                 true => (all.len(), all.len()),
                 false => (plane.row_bytes, plane.stride_bytes),
             };
             let lines = frame[all.clone()].chunks_exact_mut(stride.max(1));
-            let rows = self.scene[all].chunks_exact(stride.max(1));
+            let rows = self.painted[all].chunks_exact(stride.max(1));
             nontemporal::copy_all(lines.zip(rows).flat_map(|(to, from)| {
                 let (gone, seen) = from[..row].split_at(left.min(row));
                 let (first, last) = to[..row].split_at_mut(seen.len());
@@ -84,8 +84,8 @@ impl Picture {
         }
     }
 
-    /// What a camera sees with its lens cap on: luma at its darkest, no colour.
-    pub fn black(&self, frame: &mut [u8]) {
+    /// Writes the picture of a camera with its lens cap on: luma at its darkest, no colour.
+    pub fn draw_black(&self, frame: &mut [u8]) {
         let [first, second, third] = self.geometry.planes();
         match self.geometry.format() {
             PixelFormat::YUYV => paint_all(frame, &first, &[BLACK, NO_COLOUR]),
@@ -95,7 +95,7 @@ impl Picture {
         paint_all(frame, &third, &[NO_COLOUR]);
     }
 
-    /// A square of the scene's far side, moving against the scroll.
+    /// Draws a square of the scene's far side, which moves against the scroll.
     fn draw_shape(&self, frame: &mut [u8], turn: usize, shape: usize, width: usize, height: usize) {
         let side = SHAPE_PIXELS.min(width / 4).min(height / 4) & !1;
         if side == 0 {
@@ -110,14 +110,14 @@ impl Picture {
             let rows = side * plane.rows / height;
             let top = y * plane.rows / height;
             for row in 0..rows {
-                let from = plane.row(&self.scene, (plane.rows / 2 + row) % plane.rows);
+                let from = plane.row(&self.painted, (plane.rows / 2 + row) % plane.rows);
                 let to = plane.row_mut(frame, top + row);
                 to[at..at + bytes].copy_from_slice(&from[from.len() - at - bytes..from.len() - at]);
             }
         }
     }
 
-    /// Bytes that belong together in a row: a colour sample and its neighbours.
+    /// The bytes of a row that belong together: a colour sample and its neighbours.
     fn group_bytes(&self) -> usize {
         match self.geometry.format() {
             PixelFormat::NV12 => 2,
@@ -137,7 +137,7 @@ fn paint_all(frame: &mut [u8], plane: &Plane, group: &[u8]) {
     }
 }
 
-/// Sets every `step`th byte of a plane, from `first` on, to what `value` says of its position.
+/// Sets every `step`th byte of a plane, from `first` on, to `value` of its position.
 fn paint(scene: &mut [u8], plane: &Plane, step: usize, first: usize, value: impl Fn(u32, u32) -> u8) {
     for y in 0..plane.rows {
         let line = plane.row_mut(scene, y);
@@ -151,7 +151,7 @@ fn paint(scene: &mut [u8], plane: &Plane, step: usize, first: usize, value: impl
     }
 }
 
-/// Large soft areas, smaller ones on top, and a little grain: about what a lens and a sensor give.
+/// A luma value: large soft areas, smaller ones on top, and a little grain, much as a lens and a sensor give them.
 fn luma(seed: u32, x: u32, y: u32) -> u8 {
     let grain = hash(seed, x, y) & 7;
     let sum = 64
@@ -187,26 +187,26 @@ mod tests {
 
     #[test]
     fn the_scene_moves_and_fills_every_format() {
-        // With a gap between rows, and without.
+        // 322 leaves a gap between rows, 320 doesn't.
         for (width, format) in [322, 320].into_iter().flat_map(|w| PixelFormat::ALL.map(|f| (w, f))) {
             let geometry = Geometry::new(width, 130, format).unwrap();
-            let picture = Picture::new(geometry, "left");
+            let scene = Scene::new(geometry, "left");
             let (mut a, mut b) = (vec![0; geometry.frame_bytes()], vec![0; geometry.frame_bytes()]);
-            picture.draw(&mut a, 1);
-            picture.draw(&mut b, 2);
+            scene.draw(&mut a, 1);
+            scene.draw(&mut b, 2);
             assert_ne!(a, b, "{format}");
             for plane in geometry.planes().iter().filter(|p| p.rows > 0) {
                 for row in 0..plane.rows {
                     assert!(plane.row(&a, row).iter().all(|v| *v > 0), "{width} {format} row {row}");
                 }
             }
-            picture.draw(&mut b, u64::MAX);
+            scene.draw(&mut b, u64::MAX);
         }
     }
 
     #[test]
     fn two_cameras_see_two_scenes() {
         let geometry = Geometry::new(256, 64, PixelFormat::GRAY8).unwrap();
-        assert_ne!(Picture::new(geometry, "left").scene, Picture::new(geometry, "right").scene);
+        assert_ne!(Scene::new(geometry, "left").painted, Scene::new(geometry, "right").painted);
     }
 }

@@ -1,4 +1,4 @@
-//! A ring of one's own, a source in front of it, and videos to play.
+//! A camera with a ring of its own, and videos to play on it.
 
 #![allow(dead_code, reason = "each test executable uses its part of this")]
 
@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use capture::source::{Arrival, Site, Source, SourceError};
+use capture::source::{Arrival, CameraSetup, Source, SourceError};
 use proto::config::{Backend, CameraConfig, FileConfig};
 use proto::frame::{Fps, Geometry, LossBefore, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::ring::{Ring, RingSize, RingSpec, RingWriter};
 use proto::time::MonotonicNs;
 
-pub(crate) type Open = fn(&Site) -> Result<Box<dyn Source>, SourceError>;
+pub(crate) type OpenSource = fn(&CameraSetup) -> Result<Box<dyn Source>, SourceError>;
 
 /// A frame that went through the ring.
 pub(crate) struct Got {
@@ -23,19 +23,19 @@ pub(crate) struct Got {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// A ring in a runtime directory of its own. The segment goes with it.
-pub(crate) struct Bench {
+/// A camera and its ring in a runtime directory of its own. The segment is removed with it.
+pub(crate) struct TestCamera {
     pub(crate) folder: tempfile::TempDir,
-    pub(crate) camera: CameraConfig,
+    pub(crate) config: CameraConfig,
     pub(crate) ring: Arc<Ring>,
     dir: RuntimeDir,
 }
 
-impl Bench {
+impl TestCamera {
     pub(crate) fn new(backend: Backend, (width, height, format): (u32, u32, PixelFormat), fps: f64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = RuntimeDir::create(&folder.path().join("run")).unwrap();
-        let camera = CameraConfig {
+        let config = CameraConfig {
             name: "left".parse().unwrap(),
             index: 0,
             geometry: Geometry::new(width, height, format).unwrap(),
@@ -43,12 +43,12 @@ impl Bench {
             backend,
         };
         let spec = RingSpec {
-            geometry: camera.geometry,
-            fps: camera.fps,
+            geometry: config.geometry,
+            fps: config.fps,
             size: RingSize { pre_roll_slots: 3, reserve_slots: 0, lease_slots: 1 },
         };
-        let ring = Ring::create(&dir.segment(&camera.name), &spec).unwrap();
-        Self { folder, camera, ring, dir }
+        let ring = Ring::create(&dir.segment(&config.name), &spec).unwrap();
+        Self { folder, config, ring, dir }
     }
 
     pub(crate) fn file(
@@ -58,23 +58,23 @@ impl Bench {
         size: (u32, u32, PixelFormat),
         fps: f64,
     ) -> Self {
-        let config = FileConfig { path: path.to_owned(), looping, realtime, scale: false };
-        Self::new(Backend::File(config), size, fps)
+        let file = FileConfig { path: path.to_owned(), looping, realtime, scale: false };
+        Self::new(Backend::File(file), size, fps)
     }
 
-    pub(crate) fn site(&self) -> Site {
-        Site { camera: self.camera.clone(), ring: Arc::clone(&self.ring) }
+    pub(crate) fn setup(&self) -> CameraSetup {
+        CameraSetup { camera: self.config.clone(), ring: Arc::clone(&self.ring) }
     }
 
-    /// As an earlier life of the capture would have left the ring.
+    /// Leaves the ring as an earlier life of the capture would have.
     pub(crate) fn pretend_published(&self, source_sequence: u64, t_capture: MonotonicNs) {
         let mut writer = self.ring.writer().unwrap();
         writer.slot().unwrap().publish(source_sequence, t_capture, LossBefore::Nothing);
     }
 
     /// Opens the camera and takes up to `most` frames.
-    pub(crate) fn play(&self, open: Open, most: usize) -> (Vec<Got>, Option<SourceError>) {
-        let mut source = match open(&self.site()) {
+    pub(crate) fn play(&self, open: OpenSource, most: usize) -> (Vec<Got>, Option<SourceError>) {
+        let mut source = match open(&self.setup()) {
             Ok(source) => source,
             Err(e) => return (Vec::new(), Some(e)),
         };
@@ -90,7 +90,7 @@ impl Bench {
         (got, None)
     }
 
-    pub(crate) fn error(&self, open: Open) -> String {
+    pub(crate) fn error(&self, open: OpenSource) -> String {
         match self.play(open, usize::MAX) {
             (_, Some(e)) => e.to_string(),
             (got, None) => panic!("no error, but {} frames", got.len()),
@@ -98,9 +98,9 @@ impl Bench {
     }
 }
 
-impl Drop for Bench {
+impl Drop for TestCamera {
     fn drop(&mut self) {
-        let _ = Ring::remove(&self.dir.segment(&self.camera.name));
+        let _ = Ring::remove(&self.dir.segment(&self.config.name));
     }
 }
 
@@ -121,7 +121,7 @@ pub(crate) fn next(source: &mut dyn Source, writer: &mut RingWriter) -> Result<O
     }
 }
 
-/// Runs `ffmpeg`. False, with a word to the reader, where there is none.
+/// Runs `ffmpeg`. False, with a line that says so, if there is none.
 pub(crate) fn ffmpeg(args: &[&str]) -> bool {
     let done = Command::new("ffmpeg").args(["-nostdin", "-v", "error", "-y"]).args(args).status();
     match done {
@@ -149,7 +149,7 @@ pub(crate) fn make_sized(path: &Path, size: &str, frames: u32, options: &[&str])
     ffmpeg(&args)
 }
 
-/// A file's pictures as `ffmpeg` itself decodes them: tightly packed, one behind the other.
+/// A file's pictures as `ffmpeg` decodes them: tightly packed, one behind the other.
 pub(crate) fn reference(path: &Path, pixel: &str, filter: &str) -> Vec<u8> {
     let done = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-i"])
@@ -172,7 +172,7 @@ pub(crate) fn packed(geometry: &Geometry, bytes: &[u8]) -> Vec<u8> {
     packed
 }
 
-/// How alike two pictures are, in decibels: 30 is seen, 50 isn't.
+/// The likeness of two pictures in decibels: a difference of 30 dB is seen, one of 50 dB isn't.
 pub(crate) fn psnr(a: &[u8], b: &[u8]) -> f64 {
     assert_eq!(a.len(), b.len());
     let squares: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2)).sum();
@@ -180,7 +180,7 @@ pub(crate) fn psnr(a: &[u8], b: &[u8]) -> f64 {
     10.0 * (255.0 * 255.0 / mean.max(1e-9)).log10()
 }
 
-/// The real video that tests are handed, if it is there.
+/// The real video from the shared folder, if it is there.
 pub(crate) fn bunny() -> Option<PathBuf> {
     let shared = std::env::var_os("PREROLL_SHARED")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared")), PathBuf::from);

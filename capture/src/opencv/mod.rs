@@ -1,11 +1,11 @@
 //! A camera that OpenCV opens: a device by its number, a URL, a file, a GStreamer pipeline.
 //!
-//! What OpenCV doesn't say, nobody can know here:
-//! - A frame's time is when it arrived, right after `grab()`; exposure was earlier by the driver's queue.
-//! - Frames lost by the camera or its driver leave no hole: frames are counted as they arrive. After a restart
-//!   the count goes on by what the time that has passed is worth at the config's `fps`, and by one at least.
-//! - `grab()` has no time-out for devices and pipelines (for URLs OpenCV has one of 30 s): while a camera is
-//!   silent this process is too, and its supervisor can only end it.
+//! Limits that come with OpenCV's interface:
+//! - A frame's time is that of its arrival, right after `grab()`; exposure was earlier by the driver's queue.
+//! - Frames lost by the camera or its driver leave no hole: frames are counted as they arrive. After a restart the count goes
+//!   on by as many frames as the config's `fps` makes of the time away, and by one at least.
+//! - `grab()` has no time-out for devices and pipelines (for URLs OpenCV has one of 30 s): while a camera is silent this
+//!   process doesn't react either, and its supervisor can only end it.
 //! - A file plays from its beginning at each start, at one steady rate. The `file` backend does better.
 
 mod pixels;
@@ -21,38 +21,40 @@ use proto::frame::{Fps, Geometry, LossBefore};
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
 
-use capture::source::{Arrival, PATIENCE, Site, Source, SourceError};
+use capture::source::{Arrival, CameraSetup, PATIENCE, Source, SourceError};
 
-/// How far behind its pace a file may fall before the pace starts anew.
+/// A file that is further behind its pace than this starts the pace anew.
 const LATE: Duration = Duration::from_secs(1);
 /// As for files played by libav.
 const FPS_MARGIN: f64 = 1.05;
 
 /// A camera that OpenCV opens.
-pub(crate) struct CvCamera {
+pub(crate) struct OpencvCamera {
     capture: VideoCapture,
-    /// As the config has it.
+    /// The config's `source`.
     source: String,
     geometry: Geometry,
     scale: bool,
     kind: Kind,
-    /// The last frame.
+    /// The newest frame.
     picture: Mat,
-    /// The frame that was read to see whether any can be, until it is delivered.
+    /// The arrival of the frame that was read on opening, until that frame is delivered.
     first: Option<MonotonicNs>,
+    /// The number of the next frame.
     next: u64,
-    /// A file is read at its own rate; anything else has its own.
+    /// The pace of a file; `None` for a camera, which has a pace of its own.
     pace: Option<FilePace>,
 }
 
-/// When a file's next frame is due. OpenCV would hand them all out at once.
+/// The pace of a file: OpenCV would hand out all its frames at once.
 #[derive(Clone, Copy)]
 struct FilePace {
+    /// The moment at which the last frame was due.
     due: MonotonicNs,
     period: Duration,
 }
 
-/// What a config's `source` means.
+/// The kinds of a config's `source`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Device(i32),
@@ -83,23 +85,20 @@ impl Kind {
     }
 }
 
-impl CvCamera {
-    /// Opens the camera of this site, and reads a frame to see that it works.
+impl OpencvCamera {
+    /// Opens the camera, and reads a frame to see that it works.
     ///
     /// # Errors
-    /// When it is not there, gives no frame, or frames of another size than the config's.
-    pub(crate) fn open(site: &Site) -> Result<Box<dyn Source>, SourceError> {
-        let camera = &site.camera;
+    /// When the camera is not there, gives no frame, or frames of another size than the config's.
+    pub(crate) fn open(setup: &CameraSetup) -> Result<Box<dyn Source>, SourceError> {
+        let CameraSetup { camera, ring } = setup;
         let Backend::Opencv(config) = &camera.backend else {
-            return Err(SourceError::Config(format!(
-                "this is the executable for opencv cameras, not {}",
-                camera.backend.name()
-            )));
+            return Err(SourceError::WrongBackend { opens: "opencv", configured: camera.backend.name() });
         };
         let source = config.source.clone();
         let kind = Kind::of(&source);
         let mut capture = open(&source, kind)?;
-        // A pipeline says itself what it gives. Asked for anything, OpenCV takes it apart, and some don't come up again.
+        // A pipeline states its own size and rate. Asked for others, OpenCV takes it apart, and some don't come up again.
         if matches!(kind, Kind::Device(_) | Kind::Live) {
             ask_for(&mut capture, camera);
         }
@@ -116,28 +115,34 @@ impl CvCamera {
             pace: None,
         };
         let silent = |camera: &Self| {
-            let message = format!("OpenCV opened {} and got no frame from it", camera.source);
-            if kind == Kind::File { SourceError::Config(message) } else { SourceError::Lost(message) }
+            let (input, reason) = (camera.source.clone(), "OpenCV opened it and got no frame from it".into());
+            match kind {
+                Kind::File => SourceError::Unusable { input, reason },
+                _ => SourceError::Lost { input, reason },
+            }
         };
         let t = this.grab()?.ok_or_else(|| silent(&this))?;
         this.retrieve()?;
         this.first = Some(t);
-        this.next = number_after(&site.ring, t, camera.fps);
+        this.next = number_after(ring, t, camera.fps);
         this.pace = period.map(|period| FilePace { due: t, period });
         Ok(Box::new(this))
     }
 
-    /// When the next frame arrived; `None` when there is none.
+    /// Waits for the next frame; returns its arrival, or `None` when there is none.
     fn grab(&mut self) -> Result<Option<MonotonicNs>, SourceError> {
         let grabbed = self.capture.grab().map_err(|e| lost(&self.source, &e))?;
         Ok(grabbed.then(MonotonicNs::now))
     }
 
-    /// Decodes what was grabbed.
+    /// Decodes the frame that was grabbed.
     fn retrieve(&mut self) -> Result<(), SourceError> {
         let done = self.capture.retrieve_def(&mut self.picture).map_err(|e| lost(&self.source, &e))?;
         if !done || self.picture.empty() {
-            return Err(SourceError::Lost(format!("{}: a frame can't be decoded", self.source)));
+            return Err(SourceError::Lost {
+                input: self.source.clone(),
+                reason: "OpenCV can't decode a frame of it".into(),
+            });
         }
         let side = |pixels: i32| u32::try_from(pixels).unwrap_or(0);
         let (width, height) = (side(self.picture.cols()), side(self.picture.rows()));
@@ -146,33 +151,36 @@ impl CvCamera {
             return Ok(());
         }
         if self.kind == Kind::Pipeline && pixels::is_raw_of_another_size(&self.picture, &self.geometry) {
-            return Err(SourceError::Config(format!(
-                "{} gives {width}x{height} in one channel, which is what I420 or NV12 frames of {width}x{} look like: write \
-                 that size, and pixel_format: I420 or NV12; or let the pipeline end in video/x-raw,format=BGR ! appsink",
-                self.source,
-                height / 3 * 2
-            )));
+            return Err(SourceError::Unusable {
+                input: self.source.clone(),
+                reason: format!(
+                    "it gives {width}x{height} in one channel, which is what I420 or NV12 frames of {width}x{} look like: \
+                     write that size, and pixel_format: I420 or NV12; or let the pipeline end in \
+                     video/x-raw,format=BGR ! appsink",
+                    height / 3 * 2
+                ),
+            });
         }
         if !self.scale {
-            return Err(SourceError::Config(format!(
-                "{} gives frames of {width}x{height} and the camera's are {w}x{h}: write width: {width} and \
-                 height: {height}, or scale: true to have them scaled",
-                self.source
-            )));
+            return Err(SourceError::WrongSize {
+                input: self.source.clone(),
+                found: (width, height),
+                ring: (w, h),
+            });
         }
         self.picture = pixels::scaled(&self.picture, &self.geometry).map_err(|e| lost(&self.source, &e))?;
         Ok(())
     }
 }
 
-impl CvCamera {
-    /// The pipeline's own 4:2:0, which its author has chosen to be what the ring holds.
+impl OpencvCamera {
+    /// True for a picture that a pipeline gives in the ring's own 4:2:0 format, to be copied as it is.
     fn is_raw(&self) -> bool {
         self.kind == Kind::Pipeline && pixels::is_raw(&self.picture, &self.geometry)
     }
 }
 
-impl Source for CvCamera {
+impl Source for OpencvCamera {
     fn wait(&mut self) -> Result<Arrival, SourceError> {
         let t_capture = match self.first.take() {
             Some(t) => t,
@@ -194,8 +202,8 @@ impl Source for CvCamera {
                     }
                     (None, Some(_)) => return Ok(Arrival::End),
                     (None, None) => {
-                        let message = format!("{} gives no more frames", self.source);
-                        return Err(SourceError::Lost(message));
+                        let (input, reason) = (self.source.clone(), "it gives no more frames".into());
+                        return Err(SourceError::Lost { input, reason });
                     }
                 }
             }
@@ -207,28 +215,28 @@ impl Source for CvCamera {
 
     fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError> {
         let write = if self.is_raw() { pixels::copy } else { pixels::write };
-        write(&self.picture, &self.geometry, frame).map_err(|e| {
-            SourceError::Config(format!(
-                "{}: its frames can't be converted to {}: {}",
-                self.source,
-                self.geometry.format(),
-                e.message
-            ))
+        write(&self.picture, &self.geometry, frame).map_err(|e| SourceError::Unconvertible {
+            input: self.source.clone(),
+            from: format!("OpenCV's picture ({})", e.message),
+            to: self.geometry.format().to_string(),
         })
     }
 }
 
-/// OpenCV says Ok to a source that isn't there.
+/// Opens a source and asks whether it is open: OpenCV returns Ok for one that isn't there.
 fn open(source: &str, kind: Kind) -> Result<VideoCapture, SourceError> {
     let opened = match kind {
         Kind::Device(index) => VideoCapture::new(index, videoio::CAP_ANY),
         Kind::Pipeline => VideoCapture::from_file(source, videoio::CAP_GSTREAMER),
         Kind::Live | Kind::File => VideoCapture::from_file(source, videoio::CAP_ANY),
         Kind::NotThere => {
-            return Err(SourceError::Config(format!(
-                "{source} is no file that is there, and neither a device's number, nor a URL (with ://), nor a \
-                 GStreamer pipeline (with !): check the camera's source"
-            )));
+            return Err(SourceError::Unusable {
+                input: source.to_owned(),
+                reason:
+                    "there is no such file, and it is neither a device's number, nor a URL (with ://), nor a \
+                         GStreamer pipeline (with !): check the camera's source"
+                        .into(),
+            });
         }
     };
     let opened = opened.and_then(|capture| Ok((capture.is_opened()?, capture)));
@@ -237,17 +245,23 @@ fn open(source: &str, kind: Kind) -> Result<VideoCapture, SourceError> {
         Ok((false, _)) => String::new(),
         Err(e) => format!(": {}", e.message),
     };
+    let input = source.to_owned();
     Err(match kind {
-        Kind::Device(index) => SourceError::Lost(format!(
-            "OpenCV can't open camera {index}{why}; is it plugged in, is it in use, may this user open \
-             /dev/video{index}?"
-        )),
-        Kind::File => SourceError::Config(format!("OpenCV can't open {source} as a video{why}")),
-        _ => SourceError::Lost(format!("OpenCV can't open {source}{why}")),
+        Kind::Device(index) => SourceError::Lost {
+            input: format!("camera {index}"),
+            reason: format!(
+                "OpenCV can't open it{why}; is it plugged in, is it in use, may this user open /dev/video{index}?"
+            ),
+        },
+        Kind::File => {
+            SourceError::Unusable { input, reason: format!("OpenCV can't open it as a video{why}") }
+        }
+        _ => SourceError::Lost { input, reason: format!("OpenCV can't open it{why}") },
     })
 }
 
-/// A device has a choice of sizes and rates. What it doesn't take it passes over; the first frame tells.
+/// Asks a device, which has a choice, for the config's size and rate. A refusal isn't reported here; the first frame shows
+/// it.
 fn ask_for(capture: &mut VideoCapture, camera: &CameraConfig) {
     for (property, value) in [
         (videoio::CAP_PROP_FRAME_WIDTH, f64::from(camera.geometry.width())),
@@ -258,20 +272,21 @@ fn ask_for(capture: &mut VideoCapture, camera: &CameraConfig) {
     }
 }
 
-/// From one frame of a file to the next.
+/// The time from one frame of a file to the next.
 fn file_period(capture: &VideoCapture, source: &str, camera: &CameraConfig) -> Result<Duration, SourceError> {
-    let said = capture.get(videoio::CAP_PROP_FPS).ok().and_then(Fps::new);
-    let fps = said.unwrap_or(camera.fps);
+    let stated = capture.get(videoio::CAP_PROP_FPS).ok().and_then(Fps::new);
+    let fps = stated.unwrap_or(camera.fps);
     if fps.as_f64() > camera.fps.as_f64() * FPS_MARGIN {
-        return Err(SourceError::Config(format!(
-            "{source} plays {fps} frames a second and the camera's fps is {}: set fps: {fps}",
-            camera.fps
-        )));
+        return Err(SourceError::TooFast {
+            input: source.to_owned(),
+            fps: fps.to_string(),
+            configured: camera.fps,
+        });
     }
     Ok(fps.period())
 }
 
-/// The number of a frame that arrived at `t`: the first is 0; after a restart what the time away is worth.
+/// The number of a frame that arrived at `t`: 0 in an empty ring; after a restart, as if the camera had gone on counting.
 fn number_after(ring: &Ring, t: MonotonicNs, fps: Fps) -> u64 {
     let Some(newest) = ring.newest() else { return 0 };
     // Half a period more, to round to the nearest.
@@ -280,7 +295,7 @@ fn number_after(ring: &Ring, t: MonotonicNs, fps: Fps) -> u64 {
 }
 
 fn lost(source: &str, error: &opencv::Error) -> SourceError {
-    SourceError::Lost(format!("{source}: {}", error.message))
+    SourceError::Lost { input: source.to_owned(), reason: error.message.clone() }
 }
 
 #[cfg(test)]

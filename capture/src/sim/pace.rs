@@ -1,9 +1,9 @@
-//! When frames are due: absolute deadlines on the camera's own clock, so that no delay adds up.
+//! The pace of a free-running camera: absolute deadlines on the camera's own clock, so that no delay adds up.
 
 use proto::frame::{Fps, LossBefore};
 use proto::time::MonotonicNs;
 
-/// How many frames a camera's driver keeps for a process that comes late. A process that is later than this has
+/// Frames that a camera's driver keeps for a process that comes late. A process that is later than this has
 /// lost frames, as it would with a real camera. Eight is what a careful V4L2 program asks its driver for.
 pub const DRIVER_QUEUE_FRAMES: u64 = 8;
 
@@ -20,11 +20,11 @@ pub struct Pace {
 pub struct Due {
     /// The camera's number for it.
     pub source_sequence: u64,
-    /// When it is exposed.
+    /// The moment of its exposure.
     pub at: MonotonicNs,
-    /// Why numbers were passed over.
+    /// The cause, if numbers were passed over.
     pub before: LossBefore,
-    /// How many were, just now.
+    /// The count of numbers passed over just before it.
     pub lost: u64,
 }
 
@@ -36,7 +36,8 @@ impl Pace {
         Self { zero, fps, next }
     }
 
-    /// The next frame for a process that looks at `now`: in order, but for those that the driver has given up.
+    /// The next frame for a process that looks at `now`: in order, except for frames that the driver has
+    /// given up.
     pub fn next(&mut self, now: MonotonicNs) -> Due {
         let newest = self.fps.frames_in(now.0.saturating_sub(self.zero.0));
         let kept_from = (newest + 1).saturating_sub(DRIVER_QUEUE_FRAMES);
@@ -51,7 +52,7 @@ impl Pace {
         }
     }
 
-    /// Forgets what the camera made until `now`, as one that was silent.
+    /// Passes over every frame until `now`: a camera that was silent made none.
     pub fn skip_to(&mut self, now: MonotonicNs) {
         *self = Self::opened(self.zero, self.fps, now);
     }

@@ -1,4 +1,4 @@
-//! The frame stamp: which frame this is, written into its pixels. The page `docs/frame-stamp.md` is exact.
+//! The frame stamp: a frame's camera and number, drawn into its pixels. `docs/frame-stamp.md` defines it.
 
 use proto::frame::{Geometry, PixelFormat};
 
@@ -20,7 +20,7 @@ pub fn bits(camera_index: u8, source_sequence: u64) -> u64 {
     MAGIC << 48 | body << 8 | u64::from(crc)
 }
 
-/// One step of CRC-8 with polynomial 0x07.
+/// Does one step of CRC-8 with polynomial 0x07.
 fn crc8(byte: u8) -> u8 {
     (0..8).fold(byte, |c, _| if c & 0x80 == 0 { c << 1 } else { (c << 1) ^ 0x07 })
 }
@@ -31,9 +31,9 @@ pub fn draw(frame: &mut [u8], geometry: &Geometry, bits: u64) {
     let (width, height) = (geometry.width() as usize, geometry.height() as usize);
     draw_at(frame, geometry, bits, (0, 0));
     if height >= 2 * ROWS * BLOCK_PIXELS {
-        // Even, so that colour at half size has the same place.
-        let place = ((width - COLUMNS * BLOCK_PIXELS) & !1, (height - ROWS * BLOCK_PIXELS) & !1);
-        draw_at(frame, geometry, bits, place);
+        // Even, so that subsampled colour starts at the same place.
+        let corner = ((width - COLUMNS * BLOCK_PIXELS) & !1, (height - ROWS * BLOCK_PIXELS) & !1);
+        draw_at(frame, geometry, bits, corner);
     }
 }
 
@@ -59,7 +59,7 @@ fn draw_at(frame: &mut [u8], geometry: &Geometry, bits: u64, (left, top): (usize
                     let stamped = &mut line[..COLUMNS * BLOCK_PIXELS * 2];
                     stamped.iter_mut().skip(1).step_by(2).for_each(|chroma| *chroma = NEUTRAL);
                 }
-                // Formats to come say here how they are stamped; until then no camera can have them.
+                // PixelFormat is non-exhaustive. A new format is stamped here; until then no camera can have it.
                 _ => {}
             }
         }

@@ -1,0 +1,189 @@
+//! The loop of a capture process: frames from the source into the ring's slots, until it is told to stop. It waits for
+//! nobody but the camera. What it finds on the way it leaves in a [`LoopStatus`] for the threads that talk.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use proto::frame::{LossBefore, Plane};
+use proto::messages::{CameraState, CaptureReport};
+use proto::name::Name;
+use proto::ring::RingWriter;
+use proto::time::MonotonicNs;
+
+use crate::camera_state::{CameraWatch, Change, flagged_after};
+use crate::digest::PictureDigest;
+use crate::source::{Arrival, Source, SourceError};
+
+/// The values that the loop shares with the threads beside it.
+#[derive(Debug)]
+pub struct LoopStatus {
+    turns: AtomicU64,
+    stop: AtomicBool,
+    /// Locked by the loop when the state changes, and not for each frame.
+    camera: Mutex<CameraState>,
+}
+
+impl Default for LoopStatus {
+    fn default() -> Self {
+        Self {
+            turns: AtomicU64::new(0),
+            stop: AtomicBool::new(false),
+            camera: Mutex::new(CameraState::Opening),
+        }
+    }
+}
+
+impl LoopStatus {
+    /// Shows the camera's state to the supervisor, with the next report.
+    pub fn show(&self, state: CameraState) {
+        *self.camera.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    /// Asks the loop to stop after its present turn.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// A report to the supervisor.
+    #[must_use]
+    pub fn report(&self) -> CaptureReport {
+        let camera = self.camera.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        CaptureReport::Beat { progress: self.turns.load(Ordering::Relaxed), camera }
+    }
+}
+
+/// An open camera and its ring.
+pub struct CaptureLoop<'a> {
+    name: &'a Name,
+    source: Box<dyn Source>,
+    writer: RingWriter,
+    status: &'a LoopStatus,
+    watch: CameraWatch,
+    /// The plane that pictures are compared by; `None` for a camera whose picture may stand still.
+    compared: Option<Plane>,
+    /// The camera's number of the newest frame, in the ring or not.
+    last_source_sequence: Option<u64>,
+    /// The last frame found no slot and went lost.
+    ring_was_full: bool,
+}
+
+impl<'a> CaptureLoop<'a> {
+    /// The loop from `source` to `writer`'s ring. `may_stand_still`: a picture that never changes is no fault.
+    #[must_use]
+    pub fn new(
+        name: &'a Name,
+        source: Box<dyn Source>,
+        writer: RingWriter,
+        status: &'a LoopStatus,
+        may_stand_still: bool,
+    ) -> Self {
+        let spec = writer.ring().spec();
+        Self {
+            name,
+            watch: CameraWatch::new(flagged_after(spec.fps), MonotonicNs::now()),
+            compared: (!may_stand_still).then(|| spec.geometry.planes()[0]),
+            last_source_sequence: writer.ring().newest().map(|frame| frame.source_sequence),
+            ring_was_full: false,
+            source,
+            writer,
+            status,
+        }
+    }
+
+    /// Runs until it is told to stop, or the source ends or fails; then shows the state that it ends in.
+    ///
+    /// # Errors
+    /// The source's.
+    pub fn run(mut self) -> Result<(), SourceError> {
+        let result = self.turn_until_over();
+        if let Err(e) = &result {
+            self.watch.fail(e.to_string());
+        }
+        self.status.show(self.watch.state());
+        result
+    }
+
+    fn turn_until_over(&mut self) -> Result<(), SourceError> {
+        while !self.status.stop.load(Ordering::Relaxed) {
+            self.status.turns.fetch_add(1, Ordering::Relaxed);
+            match self.source.wait()? {
+                Arrival::Frame { source_sequence, t_capture, before } => {
+                    let change = self.watch.frame(MonotonicNs::now());
+                    self.tell(change);
+                    self.pass_on(source_sequence, t_capture, before)?;
+                }
+                Arrival::Silence => {
+                    let change = self.watch.no_frame(MonotonicNs::now());
+                    self.tell(change);
+                }
+                Arrival::End => {
+                    self.writer.end();
+                    self.watch.end();
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the frame that the source has announced into a slot. Without a free slot the frame is lost, and the next one
+    /// says so.
+    fn pass_on(
+        &mut self,
+        source_sequence: u64,
+        t_capture: MonotonicNs,
+        before: LossBefore,
+    ) -> Result<(), SourceError> {
+        let lost = self
+            .last_source_sequence
+            .map_or(0, |last| source_sequence.saturating_sub(last.saturating_add(1)));
+        self.last_source_sequence = Some(source_sequence);
+        self.writer.ring().counters().dropped_by_camera.fetch_add(lost, Ordering::Relaxed);
+        let Some(mut slot) = self.writer.slot() else {
+            self.ring_was_full = true;
+            return Ok(());
+        };
+        self.source.write(slot.bytes_mut())?;
+        let picture = self.compared.map(|plane| PictureDigest::of(slot.bytes_mut(), &plane));
+        let only_ring_was_full = self.ring_was_full && before == LossBefore::Nothing;
+        slot.publish(
+            source_sequence,
+            t_capture,
+            if only_ring_was_full { LossBefore::RingFull } else { before },
+        );
+        self.ring_was_full = false;
+        let change = picture.and_then(|picture| self.watch.picture(picture, MonotonicNs::now()));
+        self.tell(change);
+        Ok(())
+    }
+
+    /// Tells the supervisor and the log of a change of state.
+    fn tell(&self, change: Option<Change>) {
+        let Some(change) = change else { return };
+        self.status.show(self.watch.state());
+        let name = self.name;
+        match (change, self.writer.epoch()) {
+            (Change::Live { silent_for: Some(silence) }, _) => {
+                tracing::info!(
+                    "camera {name} is live again after {:.1} s without a frame",
+                    silence.as_secs_f64()
+                );
+            }
+            (Change::Live { silent_for: None }, 1) => tracing::info!("camera {name} is live"),
+            (Change::Live { silent_for: None }, epoch) => {
+                tracing::info!("camera {name} is live (start {epoch} in this ring)");
+            }
+            (Change::Silent { for_at_least }, _) => {
+                tracing::warn!("camera {name} is silent: no frame for {:.1} s", for_at_least.as_secs_f64());
+            }
+            (Change::Frozen { black, since }, _) => {
+                let what = if black { "the same black picture" } else { "the same picture" };
+                tracing::warn!("camera {name} has shown {what} for {:.1} s", since.as_secs_f64());
+            }
+            (Change::Unfrozen, _) => tracing::info!("camera {name} shows a new picture again"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

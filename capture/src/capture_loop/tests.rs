@@ -1,0 +1,165 @@
+//! The loop with a fake camera and a real ring.
+
+use super::*;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use proto::frame::{Fps, Geometry, PixelFormat};
+use proto::instance::RuntimeDir;
+use proto::ring::{Ring, RingSize, RingSpec};
+
+/// A ring of three slots in a runtime directory of its own, removed with this value.
+struct TestRing {
+    ring: Arc<Ring>,
+    dir: RuntimeDir,
+    name: Name,
+    _folder: tempfile::TempDir,
+}
+
+impl TestRing {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = RuntimeDir::create(&folder.path().join("run")).unwrap();
+        let name: Name = "left".parse().unwrap();
+        let spec = RingSpec {
+            geometry: Geometry::new(64, 64, PixelFormat::GRAY8).unwrap(),
+            fps: Fps::new(60.0).unwrap(),
+            size: RingSize { pre_roll_slots: 3, reserve_slots: 0, lease_slots: 0 },
+        };
+        let ring = Ring::create(&dir.segment(&name), &spec).unwrap();
+        Self { ring, dir, name, _folder: folder }
+    }
+
+    /// Runs the loop over what a camera delivers.
+    fn run(&self, deliveries: impl IntoIterator<Item = Delivery>) -> (Result<(), SourceError>, CameraState) {
+        let status = LoopStatus::default();
+        let source = Box::new(FakeSource { deliveries: deliveries.into_iter().collect(), brightness: 0 });
+        let writer = self.ring.writer().unwrap();
+        let result = CaptureLoop::new(&self.name, source, writer, &status, false).run();
+        let CaptureReport::Beat { camera, .. } = status.report();
+        (result, camera)
+    }
+
+    fn lost_by_camera(&self) -> u64 {
+        self.ring.counters().dropped_by_camera.load(Ordering::Relaxed)
+    }
+
+    fn loss_before(&self, sequence: u64) -> LossBefore {
+        self.ring.frame_info(sequence).unwrap().before
+    }
+}
+
+impl Drop for TestRing {
+    fn drop(&mut self) {
+        let _ = Ring::remove(&self.dir.segment(&self.name));
+    }
+}
+
+/// A fake camera's answer to one wait.
+enum Delivery {
+    Frame(u64),
+    /// A frame before which the camera itself reports a loss.
+    AfterLoss(u64, LossBefore),
+    Silence,
+    End,
+    Failure,
+}
+
+/// A camera that delivers what a test says, at once.
+struct FakeSource {
+    deliveries: VecDeque<Delivery>,
+    brightness: u8,
+}
+
+impl Source for FakeSource {
+    fn wait(&mut self) -> Result<Arrival, SourceError> {
+        let frame = |source_sequence, before| {
+            Ok(Arrival::Frame { source_sequence, t_capture: MonotonicNs(1 + source_sequence), before })
+        };
+        match self.deliveries.pop_front().unwrap_or(Delivery::End) {
+            Delivery::Frame(number) => frame(number, LossBefore::Nothing),
+            Delivery::AfterLoss(number, before) => frame(number, before),
+            Delivery::Silence => Ok(Arrival::Silence),
+            Delivery::End => Ok(Arrival::End),
+            Delivery::Failure => {
+                Err(SourceError::Lost { input: "fake".into(), reason: "it is unplugged".into() })
+            }
+        }
+    }
+
+    fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError> {
+        self.brightness = self.brightness.wrapping_add(1);
+        frame.fill(self.brightness);
+        Ok(())
+    }
+}
+
+#[test]
+fn every_frame_is_published_with_its_number_and_the_end_is_shown() {
+    let ring = TestRing::new();
+    let (result, state) =
+        ring.run([Delivery::Frame(7), Delivery::Silence, Delivery::Frame(8), Delivery::End]);
+    assert!(result.is_ok());
+    assert_eq!(state, CameraState::Ended);
+    assert!(ring.ring.has_ended());
+    let numbers: Vec<u64> = (1..=2).map(|n| ring.ring.frame_info(n).unwrap().source_sequence).collect();
+    assert_eq!(numbers, [7, 8]);
+    assert_eq!(ring.lost_by_camera(), 0);
+}
+
+#[test]
+fn a_failure_ends_the_loop_and_is_shown_with_its_reason() {
+    let (result, state) = TestRing::new().run([Delivery::Frame(0), Delivery::Failure, Delivery::Frame(1)]);
+    assert!(matches!(result, Err(SourceError::Lost { .. })));
+    assert_eq!(state, CameraState::Failed("fake: it is unplugged".into()));
+}
+
+#[test]
+fn numbers_that_the_camera_left_out_are_counted_as_lost() {
+    let ring = TestRing::new();
+    let _ = ring.run([Delivery::Frame(3), Delivery::AfterLoss(10, LossBefore::CameraDrop)]);
+    assert_eq!(ring.lost_by_camera(), 6);
+    assert_eq!(ring.loss_before(2), LossBefore::CameraDrop);
+}
+
+#[test]
+fn the_next_process_counts_on_from_the_newest_frame_in_the_ring() {
+    let ring = TestRing::new();
+    let _ = ring.run([Delivery::Frame(3)]);
+    let _ = ring.run([Delivery::Frame(6)]);
+    assert_eq!(ring.lost_by_camera(), 2);
+}
+
+#[test]
+fn a_frame_without_a_slot_is_declared_by_the_next_one_that_has_one() {
+    let ring = TestRing::new();
+    let _ = ring.run((0..3).map(Delivery::Frame));
+    let reader = ring.ring.reader(proto::ring::ReaderBit::new(0).unwrap());
+    let leases: Vec<_> = (1..=3).map(|n| reader.lease(n).unwrap()).collect();
+    let status = LoopStatus::default();
+    let writer = ring.ring.writer().unwrap();
+    let source = Box::new(FakeSource { deliveries: VecDeque::new(), brightness: 0 });
+    let mut capture = CaptureLoop::new(&ring.name, source, writer, &status, false);
+    capture.pass_on(3, MonotonicNs(10), LossBefore::Nothing).unwrap();
+    capture.pass_on(4, MonotonicNs(11), LossBefore::Nothing).unwrap();
+    assert_eq!(ring.ring.newest().unwrap().source_sequence, 2, "every slot is leased");
+    drop(leases);
+    capture.pass_on(5, MonotonicNs(12), LossBefore::Nothing).unwrap();
+    capture.pass_on(6, MonotonicNs(13), LossBefore::Nothing).unwrap();
+    let newest = ring.ring.newest().unwrap();
+    assert_eq!((newest.source_sequence, newest.before), (6, LossBefore::Nothing));
+    assert_eq!(ring.loss_before(newest.sequence - 1), LossBefore::RingFull);
+    assert_eq!(ring.lost_by_camera(), 0, "the ring was full, and the camera did its part");
+}
+
+#[test]
+fn a_loop_that_is_told_to_stop_takes_no_further_frame() {
+    let ring = TestRing::new();
+    let status = LoopStatus::default();
+    status.stop();
+    let source = Box::new(FakeSource { deliveries: [Delivery::Frame(0)].into(), brightness: 0 });
+    let writer = ring.ring.writer().unwrap();
+    CaptureLoop::new(&ring.name, source, writer, &status, false).run().unwrap();
+    assert!(ring.ring.newest().is_none());
+    assert!(!ring.ring.has_ended());
+}

@@ -1,0 +1,215 @@
+//! The simulated camera: stamped frames of a moving scene, at absolute deadlines, with faults to rehearse.
+
+pub mod pace;
+pub mod scene;
+pub mod stamp;
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proto::config::{Backend, Episode, SimFaults};
+use proto::frame::{Fps, Geometry, LossBefore};
+use proto::time::MonotonicNs;
+
+use crate::source::{Arrival, CameraSetup, PATIENCE, Source, SourceError};
+use pace::{Due, Pace};
+use scene::Scene;
+
+/// A simulated camera.
+pub struct SimulatedCamera {
+    pace: Pace,
+    scene: Scene,
+    geometry: Geometry,
+    index: u8,
+    truth: Option<TruthLog>,
+    faults: SimFaults,
+    /// Frames made in this life of the process.
+    made: u64,
+    /// The number of the picture that is drawn next.
+    shown: u64,
+    stall: Stall,
+    /// The state of the generator behind [`SimulatedCamera::jitter`].
+    jitter_state: u64,
+    clock: CameraClock,
+}
+
+/// The camera's own clock, which runs on while no process reads the camera.
+#[derive(Clone, Copy)]
+struct CameraClock {
+    zero: MonotonicNs,
+    fps: Fps,
+}
+
+impl CameraClock {
+    /// True while the episode lasts.
+    fn is_in(self, episode: Option<Episode>, now: MonotonicNs) -> bool {
+        let Some(Episode { after_frames, ms }) = episode else { return false };
+        let begins = self.zero + Duration::from_nanos(self.fps.due_ns(after_frames));
+        begins <= now && ms.is_none_or(|ms| now < begins + Duration::from_millis(ms))
+    }
+
+    /// Fails while the camera is unplugged, and while its frames don't fit into the ring.
+    fn can_deliver(
+        self,
+        faults: &SimFaults,
+        geometry: &Geometry,
+        now: MonotonicNs,
+    ) -> Result<(), SourceError> {
+        if self.is_in(faults.unplug, now) {
+            return Err(SourceError::Lost {
+                input: "the simulated camera".into(),
+                reason: "it is unplugged, as configured (unplug_after_frames)".into(),
+            });
+        }
+        if self.is_in(faults.resize, now) {
+            let (width, height) = (geometry.width(), geometry.height());
+            return Err(SourceError::SizeChanged {
+                input: "the simulated camera (resize_after_frames)".into(),
+                found: (width * 2, height * 2),
+                ring: (width, height),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The rehearsed stall (`stall_after_frames`), which happens once in a process.
+#[derive(Clone, Copy)]
+enum Stall {
+    Ahead,
+    Since(MonotonicNs),
+    Over,
+}
+
+/// The record of every frame that the camera has made, for the oracle.
+struct TruthLog {
+    file: File,
+    path: PathBuf,
+}
+
+impl TruthLog {
+    fn open(path: &Path) -> Result<Self, SourceError> {
+        let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+        match opened {
+            Ok(file) => Ok(Self { file, path: path.to_owned() }),
+            Err(source) => Err(SourceError::TruthLog { path: path.to_owned(), source }),
+        }
+    }
+
+    fn note(&mut self, due: &Due) -> Result<(), SourceError> {
+        // A single write call for each line: kill -9 loses no line and tears none.
+        let line = format!("{},{}\n", due.source_sequence, due.at.0);
+        let written = self.file.write_all(line.as_bytes());
+        written.map_err(|source| SourceError::TruthLog { path: self.path.clone(), source })
+    }
+}
+
+impl SimulatedCamera {
+    /// Opens the simulated camera.
+    ///
+    /// # Errors
+    /// When its truth log can't be written, or a rehearsed fault says so.
+    pub fn open(setup: &CameraSetup) -> Result<Box<dyn Source>, SourceError> {
+        let CameraSetup { camera, ring } = setup;
+        let Backend::Sim(sim) = &camera.backend else {
+            return Err(SourceError::WrongBackend { opens: "sim", configured: camera.backend.name() });
+        };
+        let truth = sim.truth_log.as_deref().map(TruthLog::open).transpose()?;
+        let scene = Scene::new(camera.geometry, camera.name.as_str());
+        std::thread::sleep(Duration::from_millis(sim.faults.slow_start_ms));
+        let now = MonotonicNs::now();
+        let clock = CameraClock { zero: ring.created(), fps: camera.fps };
+        clock.can_deliver(&sim.faults, &camera.geometry, now)?;
+        Ok(Box::new(Self {
+            pace: Pace::opened(ring.created(), camera.fps, now),
+            scene,
+            geometry: camera.geometry,
+            index: camera.index,
+            truth,
+            faults: sim.faults.clone(),
+            made: 0,
+            shown: 0,
+            stall: Stall::Ahead,
+            jitter_state: 0x9E37_79B9_7F4A_7C15,
+            clock,
+        }))
+    }
+
+    /// True while the rehearsed stall lasts.
+    fn is_stalled(&mut self, now: MonotonicNs) -> bool {
+        let Some(after) = self.faults.stall_after_frames else { return false };
+        if matches!(self.stall, Stall::Ahead) && self.made >= after {
+            self.stall = Stall::Since(now);
+        }
+        let Stall::Since(since) = self.stall else { return false };
+        let lasts = self.faults.stall_ms.map(Duration::from_millis);
+        if lasts.is_none_or(|lasts| since + lasts > now) {
+            return true;
+        }
+        self.stall = Stall::Over;
+        self.pace.skip_to(now);
+        false
+    }
+
+    /// The next frame, with the rehearsed losses before it.
+    fn next_due(&mut self, was_stalled: bool) -> Due {
+        let mut due = self.pace.next(MonotonicNs::now());
+        if was_stalled {
+            due.before = LossBefore::CameraStall;
+        }
+        self.made += 1;
+        if self.faults.drop_every.is_some_and(|n| self.made.is_multiple_of(n)) {
+            due = Due { before: LossBefore::CameraDrop, ..self.pace.next(MonotonicNs::now()) };
+        }
+        due
+    }
+
+    /// A delay below `jitter_ms`. By xorshift64: a rehearsal has to be the same each time, not unpredictable.
+    fn jitter(&mut self) -> Duration {
+        self.jitter_state ^= self.jitter_state << 13;
+        self.jitter_state ^= self.jitter_state >> 7;
+        self.jitter_state ^= self.jitter_state << 17;
+        Duration::from_micros(self.jitter_state % (self.faults.jitter_ms * 1_000).max(1))
+    }
+}
+
+impl Source for SimulatedCamera {
+    fn wait(&mut self) -> Result<Arrival, SourceError> {
+        let was_stalled = matches!(self.stall, Stall::Since(_));
+        if self.is_stalled(MonotonicNs::now()) {
+            std::thread::sleep(PATIENCE.min(Duration::from_millis(20)));
+            return Ok(Arrival::Silence);
+        }
+        if self.faults.crash_after_frames.is_some_and(|n| self.made >= n) {
+            tracing::warn!("the simulated camera crashes now, as configured (crash_after_frames)");
+            std::process::abort();
+        }
+        self.clock.can_deliver(&self.faults, &self.geometry, MonotonicNs::now())?;
+        let due = self.next_due(was_stalled);
+        let mut arrives = due.at;
+        if self.faults.jitter_ms > 0 {
+            arrives = arrives + self.jitter();
+        }
+        arrives.sleep_until();
+        if !self.clock.is_in(self.faults.freeze, MonotonicNs::now()) {
+            self.shown = due.source_sequence;
+        }
+        if let Some(truth) = &mut self.truth {
+            truth.note(&due)?;
+        }
+        Ok(Arrival::Frame { source_sequence: due.source_sequence, t_capture: due.at, before: due.before })
+    }
+
+    fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError> {
+        if self.clock.is_in(self.faults.black, MonotonicNs::now()) {
+            self.scene.draw_black(frame);
+            return Ok(());
+        }
+        self.scene.draw(frame, self.shown);
+        stamp::draw(frame, &self.geometry, stamp::bits(self.index, self.shown));
+        Ok(())
+    }
+}
