@@ -18,7 +18,7 @@ use proto::durable;
 use crate::disk;
 use crate::encode::TIME_BASE;
 use crate::journal::{Seal, Sum};
-use crate::raw;
+use crate::libav;
 
 /// One fragment goes to the kernel in one call: larger than any frame of a sane size.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -158,7 +158,7 @@ impl VideoWriter {
             Layout::FragmentedMp4 | Layout::FaststartMp4 => ("mp4", [0; 4]),
             Layout::Avi { fourcc, .. } => ("avi", fourcc),
         };
-        raw::set_codec_tag(&mut parameters, u32::from_le_bytes(fourcc));
+        libav::set_codec_tag(&mut parameters, u32::from_le_bytes(fourcc));
         let libav = WriteError::Libav;
         let io = StreamIo::from_write_seek_with_capacity(stream, BUFFER_BYTES).map_err(libav)?;
         // The name matters: to put the index in front, libav reads the file again by it.
@@ -210,7 +210,7 @@ impl VideoWriter {
         let written = packet.write(&mut self.output).map(|_| ());
         self.checked(written)?;
         if self.layout == Layout::FragmentedMp4 {
-            let ended = raw::end_fragment(&mut self.output);
+            let ended = libav::end_fragment(&mut self.output);
             self.checked(ended)?;
         }
         Ok(())

@@ -13,15 +13,10 @@ use ffmpeg_next::{Dictionary, Packet, Rational};
 use proto::codec::{Codec, EncoderChoice};
 use proto::frame::{Fps, Geometry, PixelFormat};
 
-use crate::raw::{self, Pixels};
+use crate::libav::{self, Pixels};
 
 /// Video timestamps are microseconds, from the clip's first frame on.
 pub(crate) const TIME_BASE: Rational = Rational(1, 1_000_000);
-
-/// What works everywhere: used when nothing else does.
-pub(crate) fn last_resort() -> EncoderChoice {
-    EncoderChoice { codec: Codec::Mjpg, encoder: "mjpeg".into(), preset: None }
-}
 
 /// What an encoder is opened for.
 #[derive(Clone, Debug, PartialEq)]
@@ -170,7 +165,7 @@ impl Encoder {
         pts_us: i64,
         out: impl FnMut(&mut Packet) -> Result<(), ffmpeg::Error>,
     ) -> Result<(), ffmpeg::Error> {
-        let mut frame = raw::frame_over(pixels, &self.geometry).ok_or(ffmpeg::Error::Unknown)?;
+        let mut frame = libav::frame_over(pixels, &self.geometry).ok_or(ffmpeg::Error::Unknown)?;
         if let Some(convert) = &mut self.convert {
             let mut converted = Video::new(convert.into, self.geometry.width(), self.geometry.height());
             convert.context.run(&frame, &mut converted)?;
@@ -179,7 +174,7 @@ impl Encoder {
         frame.set_pts(Some(if self.counts { self.taken } else { pts_us }));
         if let Some(quantiser) = self.quantiser {
             // Each frame has to say it: what the encoder's context says is for others than the MPEG family.
-            raw::set_quality(&mut frame, quantiser);
+            libav::set_quality(&mut frame, quantiser);
         }
         self.taken += 1;
         self.inside.push_back(pts_us);
@@ -231,7 +226,7 @@ trait FormatPixel {
 
 impl FormatPixel for Geometry {
     fn format_pixel(&self) -> Pixel {
-        raw::pixel(self.format())
+        libav::pixel(self.format())
     }
 }
 

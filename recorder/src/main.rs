@@ -1,22 +1,24 @@
-//! The recorder: on a trigger, from the cameras' rings to a finished clip set.
+//! The recorder: on a trigger, from the cameras' rings to a finished clip.
 //!
-//! The life of a clip, in file names: a plan on disk is handed to each camera's [`worker`], which moves the camera's
-//! [`take`] on, frame by frame, through [`encode`] into a [`part`] with its [`journal`]; at the end of the window
-//! [`finish`] joins the parts, [`account`] says what is missing, and the manifest is written last. [`probe`] finds
-//! out beforehand what can be encoded here.
+//! The life of a clip, in file names: [`intake`] reads a plan and hands it to each camera's [`worker`], which moves the
+//! camera's [`take`] on, frame by frame, through [`encode`] into a [`part`] with its [`journal`]; at the end of the window
+//! [`finish`] joins the parts, [`account`] says what is missing, and the manifest is written last. [`probe`] finds out
+//! beforehand which encoders work here, and [`ladder`] decides which of them is used.
 
 mod account;
+mod clip_lock;
 mod container;
 mod disk;
 mod encode;
 mod finish;
-mod haste;
-mod hold;
+mod intake;
 mod journal;
+mod ladder;
+mod lagging;
+mod libav;
 mod part;
 mod probe;
 mod pulse;
-mod raw;
 mod run;
 mod take;
 mod worker;
@@ -46,13 +48,13 @@ struct Args {
     log_format: String,
 }
 
-/// Encoding comes before whatever else the machine does, and after capturing, where that is permitted.
+/// Encoding comes before the rest of what the machine does, and after capturing, where that is permitted.
 const NICE: i32 = -5;
 
 fn main() -> ExitCode {
     let args = Args::parse();
     log::start(LogFormat::from_name(&args.log_format).unwrap_or_default());
-    // An ordinary user may not; then it runs like everything else. The probe gives way to the recorder that asks.
+    // An ordinary user may not do this, and runs like everything else. The probe gives way to the recorder that asks.
     let _ = match args.probe {
         true => rustix::process::nice(-NICE).map(drop),
         false => rustix::process::setpriority_process(None, NICE),

@@ -20,7 +20,7 @@ use crate::container::{Layout, VideoWriter, WriteError};
 use crate::disk;
 use crate::encode::{Encoder, EncoderSetup, WarmEncoder};
 use crate::journal::{self, Journal, Line, PartHeader, Record, Row, Seal, Sum};
-use crate::raw::{self, Pixels};
+use crate::libav::{self, Pixels};
 
 /// Why a part can't go on.
 #[derive(Debug, thiserror::Error)]
@@ -309,10 +309,10 @@ impl Part {
         if beginning != Some(self.start.sum) {
             return Ok(None);
         }
-        let Some(input) = unless_lost(disk::ask(|| raw::open_by_header(&self.path)))? else {
+        let Some(input) = unless_lost(disk::ask(|| libav::open_by_header(&self.path)))? else {
             return Ok(None);
         };
-        Ok(input.stream(0).map(|stream| raw::with_size(stream.parameters(), geometry)))
+        Ok(input.stream(0).map(|stream| libav::with_size(stream.parameters(), geometry)))
     }
 
     /// Goes through the packets that are as they were written, each with its line. One that isn't is passed over, with
@@ -325,7 +325,7 @@ impl Part {
             File::open(&self.path).and_then(|mut v| Ok((v.seek(SeekFrom::Start(self.start.offset))?, v)))
         });
         let (mut at, mut video) = video.map_err(WriteError::Disk)?;
-        let input = unless_lost(disk::ask(|| raw::open_by_header(&self.path))).map_err(WriteError::Disk)?;
+        let input = unless_lost(disk::ask(|| libav::open_by_header(&self.path))).map_err(WriteError::Disk)?;
         let Some(mut input) = input else { return Ok(()) };
         let mut broken = false;
         for line in &self.lines {

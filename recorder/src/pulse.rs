@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use proto::messages::RecorderBeat;
 use proto::name::Name;
 
-use crate::disk::Disk;
+use crate::disk::output::OutputFolder;
 
 /// A thread that has work and takes no turn for this long is named in the beat.
 const STUCK: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ pub(crate) struct Pulse {
     progress: AtomicU64,
     storage: Mutex<Option<String>>,
     intake: Mutex<Option<String>>,
-    disk: OnceLock<Arc<Disk>>,
+    output: OnceLock<Arc<OutputFolder>>,
 }
 
 #[derive(Default)]
@@ -117,20 +117,20 @@ impl Pulse {
         *lock(&self.intake) = trouble;
     }
 
-    /// From now on the disk's troubles are told too.
-    pub(crate) fn show_disk(&self, disk: &Arc<Disk>) {
-        let _ = self.disk.set(Arc::clone(disk));
+    /// Shows the output folder's troubles too, from now on.
+    pub(crate) fn show_output(&self, output: &Arc<OutputFolder>) {
+        let _ = self.output.set(Arc::clone(output));
     }
 
     pub(crate) fn beat(&self) -> RecorderBeat {
-        let disk = self.disk.get();
-        let stall = disk.and_then(|d| d.stall());
+        let output = self.output.get();
+        let stall = output.and_then(|o| o.stall());
         let excused = stall.is_some();
-        let of_disk = stall.or_else(|| disk.and_then(|d| d.trouble()));
+        let of_output = stall.or_else(|| output.and_then(|o| o.trouble()));
         let mut workers = lock(&self.workers);
         let mut finisher = lock(&self.finisher);
         // What is wrong with the folder as a whole says more than what it did to one file.
-        let trouble = of_disk
+        let trouble = of_output
             .or_else(|| lock(&self.storage).clone())
             .or_else(|| lock(&self.intake).clone())
             .or_else(|| workers.values().find_map(|w| w.trouble.clone()));

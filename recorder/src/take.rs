@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::clip::{GapCause, PARTIAL_DIR, Plan, PlannedCamera, Window};
-use proto::codec::{EncoderChoice, EncoderLadder};
+use proto::codec::EncoderChoice;
 use proto::failpoint;
 use proto::frame::FrameInfo;
 use proto::ring::segment::Loss;
@@ -15,13 +15,13 @@ use proto::storage;
 use proto::time::MonotonicNs;
 
 use crate::account::{Evidence, Wanted};
-use crate::disk;
+use crate::clip_lock::ClipLock;
+use crate::disk::{self, advice, output::OutputFolder};
 use crate::encode::{EncoderSetup, WarmEncoder};
-use crate::haste::Haste;
-use crate::hold::Hold;
 use crate::journal::{PartHeader, PartReason, Row};
+use crate::ladder::TakeLadder;
+use crate::lagging::Lagging;
 use crate::part::{self, Abandoned, OpenPart, PartError};
-use crate::probe;
 
 /// How long after its window a clip waits for a camera that has fallen silent: long enough for a capture to be
 /// restarted, which then tells exactly how many frames were missed.
@@ -34,18 +34,14 @@ pub(crate) struct Take {
     pub(crate) folder: PathBuf,
     pub(crate) plan: Arc<Plan>,
     pub(crate) camera: PlannedCamera,
-    hold: Arc<Hold>,
+    lock: Arc<ClipLock>,
     window: Window,
     ended_early: bool,
     /// `None`: the frames' ring is gone, and what is on disk is all there will be.
     reader: Option<RingReader>,
-    verdict: EncoderLadder,
+    ladder: TakeLadder,
     quality: u8,
-    /// Position in the verdict's chain.
-    codec: usize,
-    /// No preset was asked for: one that is too slow may be changed for a faster one.
-    may_hurry: bool,
-    haste: Haste,
+    lagging: Lagging,
     /// What an earlier recorder left has been read.
     resumed: bool,
     part: Option<OpenPart>,
@@ -104,31 +100,15 @@ pub(crate) struct Footage {
     pub(crate) evidence: Evidence,
     pub(crate) ended_early: bool,
     /// Kept until the clip is finished.
-    pub(crate) _hold: Arc<Hold>,
-}
-
-/// Where on the chain to begin: where the part before was, so that the two can be joined.
-fn begin_chain_at(verdict: &mut EncoderLadder, before: &EncoderChoice) -> usize {
-    match verdict.chain.iter().position(|choice| choice == before) {
-        Some(at) => at,
-        // Recorders kept crashing in it, at whatever preset.
-        None if verdict.given_up.iter().any(|g| g.codec == before.codec && g.encoder == before.encoder) => 0,
-        // Begun before the probe had spoken: what has worked so far is as good as anything.
-        None => {
-            verdict.chain.insert(0, before.clone());
-            0
-        }
-    }
+    pub(crate) _lock: Arc<ClipLock>,
 }
 
 /// What a take is begun with.
-pub(crate) struct Studio<'a> {
+pub(crate) struct TakeParts<'a> {
     pub(crate) ring: Option<&'a Arc<Ring>>,
     pub(crate) reader: Option<&'a RingReader>,
-    pub(crate) verdict: &'a EncoderLadder,
+    pub(crate) ladder: TakeLadder,
     pub(crate) quality: u8,
-    /// No preset was asked for.
-    pub(crate) may_hurry: bool,
     /// An encoder that is open already.
     pub(crate) warm: Option<WarmEncoder>,
 }
@@ -139,27 +119,25 @@ impl Take {
         folder: &Path,
         plan: Arc<Plan>,
         camera: PlannedCamera,
-        hold: Arc<Hold>,
-        studio: Studio<'_>,
+        lock: Arc<ClipLock>,
+        parts_of: TakeParts<'_>,
     ) -> Self {
-        let same_ring = studio.ring.is_some_and(|r| r.id() == camera.ring_id)
+        let same_ring = parts_of.ring.is_some_and(|r| r.id() == camera.ring_id)
             && plan.boot_id == proto::instance::boot_id();
         Self {
             folder: folder.to_owned(),
             window: plan.window,
             plan,
             camera,
-            hold,
+            lock,
             ended_early: false,
-            reader: studio.reader.filter(|_| same_ring).cloned(),
-            verdict: studio.verdict.clone(),
-            quality: studio.quality,
-            codec: 0,
-            may_hurry: studio.may_hurry,
-            haste: Haste::default(),
+            reader: parts_of.reader.filter(|_| same_ring).cloned(),
+            ladder: parts_of.ladder,
+            quality: parts_of.quality,
+            lagging: Lagging::default(),
             resumed: false,
             part: None,
-            warm: studio.warm,
+            warm: parts_of.warm,
             next_part_is: PartReason::First,
             first: None,
             next: 0,
@@ -180,7 +158,7 @@ impl Take {
         self.written = parts.iter().flat_map(|part| part.rows().map(|row| row.moment)).collect();
         self.next_part_is = PartReason::RecorderRestart;
         if let Some(last) = parts.last() {
-            self.codec = begin_chain_at(&mut self.verdict, &last.header.choice);
+            self.ladder.resume_at(&last.header.choice);
         }
         if let Some(last) = self.written.last() {
             self.next = last.sequence.saturating_add(1);
@@ -246,7 +224,7 @@ impl Take {
     }
 
     /// Moves on by one frame.
-    pub(crate) fn step(&mut self, now: MonotonicNs, disk: &disk::Disk) -> Step {
+    pub(crate) fn step(&mut self, now: MonotonicNs, output: &OutputFolder) -> Step {
         if !self.resumes(now) {
             return Step::Paused;
         }
@@ -280,7 +258,7 @@ impl Take {
                 self.waited_by_then = disk::waited();
                 self.wait_or_end(ring, now)
             }
-            _ => self.record(&reader, now, disk),
+            _ => self.record(&reader, now, output),
         }
     }
 
@@ -309,12 +287,12 @@ impl Take {
         Step::Over
     }
 
-    fn record(&mut self, reader: &RingReader, now: MonotonicNs, disk: &disk::Disk) -> Step {
+    fn record(&mut self, reader: &RingReader, now: MonotonicNs, output: &OutputFolder) -> Step {
         if self.is_paused(now) {
             self.skip_overrun(reader, self.next, GapCause::Disk);
             return Step::Paused;
         }
-        if let Err(source) = disk.low() {
+        if let Err(source) = output.has_room() {
             return self.make_do_without_room(source);
         }
         let lease = match reader.lease(self.next) {
@@ -350,9 +328,8 @@ impl Take {
     /// than one with frames missing.
     fn hurry(&mut self, ring: &Ring) -> Option<Step> {
         let behind = (ring.head() + 1).saturating_sub(self.next);
-        let too_slow = self.haste.is_too_slow(behind, ring.spec(), disk::waited());
-        let choice = self.verdict.chain.get(self.codec).filter(|_| too_slow && self.may_hurry)?;
-        let (from, to) = (choice.clone(), probe::fastest(choice)?);
+        let too_slow = self.lagging.is_too_slow(behind, ring.spec(), disk::waited());
+        let (from, to) = self.ladder.faster().filter(|_| too_slow)?;
         tracing::warn!(
             "clip {}: camera {}: {} at preset {} is too slow just now ({behind} frames behind, of {} that the ring \
              holds); going on at {}, in another file",
@@ -368,7 +345,7 @@ impl Take {
         }
         self.part = None;
         self.next_part_is = PartReason::CodecChange;
-        self.verdict.chain[self.codec] = to.clone();
+        self.ladder.change_to(to.clone());
         Some(Step::Hurried { from, to })
     }
 
@@ -379,7 +356,7 @@ impl Take {
             self.given_up.push((sequence, cause));
         }
         self.next = to;
-        self.haste = Haste::default();
+        self.lagging = Lagging::default();
     }
 
     /// Frames were overwritten before they could be recorded: because the disk kept us, or because we were slow?
@@ -414,22 +391,20 @@ impl Take {
         match error {
             PartError::Disk { source, .. } => {
                 self.next_part_is = PartReason::Disk;
-                self.pause(MonotonicNs::now(), disk::with_advice(&error.to_string(), source));
+                self.pause(MonotonicNs::now(), advice::with_advice(&error.to_string(), source));
                 Step::Paused
             }
-            PartError::Encoder { .. } if self.codec + 1 < self.verdict.chain.len() => {
-                self.codec += 1;
-                let to = &self.verdict.chain[self.codec];
-                tracing::warn!(
-                    "clip {}: {error}; going on with {} ({})",
-                    self.plan.clip_id,
-                    to.codec,
-                    to.encoder
-                );
-                self.next_part_is = PartReason::CodecChange;
-                Step::Moved
-            }
             PartError::Encoder { .. } => {
+                if let Some(to) = self.ladder.step_down() {
+                    tracing::warn!(
+                        "clip {}: {error}; going on with {} ({})",
+                        self.plan.clip_id,
+                        to.codec,
+                        to.encoder
+                    );
+                    self.next_part_is = PartReason::CodecChange;
+                    return Step::Moved;
+                }
                 tracing::error!("clip {}: {error}, and no other codec is left", self.plan.clip_id);
                 // Unless the frame at which it failed is in the file.
                 if self.next <= failed_at {
@@ -442,12 +417,12 @@ impl Take {
     }
 
     fn open_part(&mut self, moment: &FrameInfo) -> Result<&mut OpenPart, PartError> {
-        let choice = self.verdict.chain.get(self.codec).cloned().unwrap_or_else(crate::encode::last_resort);
+        let choice = self.ladder.current();
         let part = match self.part.take() {
             Some(part) => part,
             None => {
                 // What went before says nothing of this one.
-                self.haste = Haste::default();
+                self.lagging = Lagging::default();
                 let workshop = self.folder.join(PARTIAL_DIR);
                 disk::ask(|| storage::no_link_to(&self.folder))
                     .map_err(|e| PartError::Disk { path: workshop.clone(), source: e.into() })?;
@@ -492,7 +467,7 @@ impl Take {
             camera: self.camera,
             evidence,
             ended_early: self.ended_early,
-            _hold: self.hold,
+            _lock: self.lock,
         }
     }
 

@@ -2,25 +2,24 @@
 //! first, and sleeps on the ring when it has caught up with the camera.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use proto::clip::{Plan, PlannedCamera};
-use proto::codec::EncoderChoice;
 use proto::link::Reports;
 use proto::messages::RecorderReport;
 use proto::name::Name;
 use proto::ring::{ReaderBit, Ring, RingReader, SegmentName};
 use proto::time::MonotonicNs;
 
-use crate::disk::Disk;
+use crate::clip_lock::ClipLock;
+use crate::disk::output::OutputFolder;
 use crate::encode::{EncoderSetup, WarmEncoder};
 use crate::finish::Finishing;
-use crate::hold::Hold;
-use crate::probe::SharedLadder;
+use crate::ladder::{SharedLadder, TakeLadder};
 use crate::pulse::Pulse;
-use crate::take::{Step, Studio, Take};
+use crate::take::{Step, Take, TakeParts};
 
 /// How long a worker sleeps at most before it looks for orders: a new clip waits no longer than this.
 const NAP: Duration = Duration::from_millis(10);
@@ -28,7 +27,7 @@ const NAP: Duration = Duration::from_millis(10);
 /// What a worker is told.
 pub(crate) enum Job {
     /// Record this camera's part of a clip.
-    Record { folder: PathBuf, plan: Arc<Plan>, camera: PlannedCamera, hold: Arc<Hold> },
+    Record { folder: PathBuf, plan: Arc<Plan>, camera: PlannedCamera, lock: Arc<ClipLock> },
     /// The camera's ring may be another one now.
     LookAtRing,
     /// Close every take at this moment, if it would last longer; no more will come.
@@ -44,15 +43,15 @@ pub(crate) struct Worker {
     pub(crate) camera: Name,
     pub(crate) segment: SegmentName,
     pub(crate) ring: Option<Arc<Ring>>,
-    pub(crate) verdict: SharedLadder,
+    pub(crate) ladder: SharedLadder,
     pub(crate) quality: u8,
-    /// No preset was asked for.
-    pub(crate) may_hurry: bool,
+    /// The config names no preset.
+    pub(crate) may_change_preset: bool,
     pub(crate) reports: Reports<RecorderReport>,
     pub(crate) jobs: Receiver<Job>,
     pub(crate) finishing: Sender<Finishing>,
     pub(crate) pulse: Arc<Pulse>,
-    pub(crate) disk: Arc<Disk>,
+    pub(crate) output: Arc<OutputFolder>,
 }
 
 impl Worker {
@@ -76,22 +75,20 @@ impl Worker {
             self.pulse.turn(&self.camera, true);
             match job {
                 Ok(Job::LookAtRing) => self.look_at_ring(),
-                Ok(Job::Record { folder, plan, camera, hold }) => {
+                Ok(Job::Record { folder, plan, camera, lock }) => {
                     self.look_at_ring();
                     // Until it is known how far behind it is: as far as can be.
                     let slots = self.ring.as_ref().map_or(0, |ring| ring.spec().size.slots());
                     self.pulse.set_lag(&self.camera, slots as u64);
                     let reader = self.reader();
-                    let verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                    let studio = Studio {
+                    let parts = TakeParts {
                         ring: self.ring.as_ref(),
                         reader: reader.as_ref(),
-                        verdict: &verdict,
+                        ladder: TakeLadder::new(self.ladder.get(), self.may_change_preset),
                         quality: self.quality,
-                        may_hurry: self.may_hurry,
                         warm: warm.take(),
                     };
-                    takes.push(Take::begin(&folder, plan, camera, hold, studio));
+                    takes.push(Take::begin(&folder, plan, camera, lock, parts));
                 }
                 Ok(Job::Warm) => warm = self.warmed(warm),
                 Ok(Job::Cool) => warm = None,
@@ -124,28 +121,10 @@ impl Worker {
 
     /// The encoder that a clip begun now would have.
     fn warmed(&self, warm: Option<WarmEncoder>) -> Option<WarmEncoder> {
-        let verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
-        let choice = verdict.chain.first()?.clone();
-        drop(verdict);
+        let choice = self.ladder.first()?;
         let spec = *self.ring.as_ref()?.spec();
         let setup = EncoderSetup { choice, geometry: spec.geometry, fps: spec.fps, quality: self.quality };
         warm.filter(|w| *w.setup() == setup).or_else(|| WarmEncoder::open(setup))
-    }
-
-    /// What was too slow for one clip is not tried with the next.
-    fn change_preset(&self, from: &EncoderChoice, to: EncoderChoice) {
-        let mut verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
-        // Another camera may have been first.
-        let Some(choice) = verdict.chain.iter_mut().find(|choice| *choice == from) else { return };
-        let preset = to.preset.clone().unwrap_or_default();
-        *choice = to;
-        for trial in verdict.trials.iter_mut().filter(|trial| trial.choice == *from) {
-            trial.verdict = format!("was too slow in a clip: {preset} since");
-        }
-        // Nothing was tried, not yet or in vain: then every recorder begins with the same guess.
-        if !verdict.trials.is_empty() {
-            self.reports.send(RecorderReport::Codecs(verdict.clone()));
-        }
     }
 
     fn move_on(&self, takes: &mut Vec<Take>, reader: Option<&RingReader>) {
@@ -155,7 +134,7 @@ impl Worker {
         let mut waiting_for_the_first = 0;
         let mut index = 0;
         while index < takes.len() {
-            match takes[index].step(MonotonicNs::now(), &self.disk) {
+            match takes[index].step(MonotonicNs::now(), &self.output) {
                 Step::Encoded => {
                     moved = true;
                     self.pulse.encoded();
@@ -164,7 +143,9 @@ impl Worker {
                 Step::Hurried { from, to } => {
                     moved = true;
                     self.pulse.encoded();
-                    self.change_preset(&from, to);
+                    if let Some(ladder) = self.ladder.change_preset(&from, &to) {
+                        self.reports.send(RecorderReport::Codecs(ladder));
+                    }
                     break;
                 }
                 Step::Moved => {

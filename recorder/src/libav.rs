@@ -1,4 +1,5 @@
-//! What ffmpeg-next has no safe call for. Each function here is a few lines of libav, with what makes it sound.
+//! Calls to libav for which ffmpeg-next has no safe function. Each is a few lines, with the reasons why it is sound. What
+//! is encoded or written, and when, is decided elsewhere.
 #![expect(unsafe_code, reason = "libav's C interface; every block lists its preconditions and why they hold")]
 
 use std::ffi::{CString, c_void};
@@ -12,7 +13,7 @@ use ffmpeg_next::{codec, format};
 use proto::frame::{Geometry, PixelFormat};
 use proto::ring::Lease;
 
-/// Something that holds a frame's bytes still.
+/// An owner of a frame's bytes.
 pub(crate) trait Pixels: Send {
     /// The frame's bytes, at the same address for as long as `self` lives.
     fn bytes(&self) -> &[u8];
@@ -72,7 +73,7 @@ pub(crate) fn frame_over<P: Pixels + 'static>(owner: P, geometry: &Geometry) -> 
     Some(frame)
 }
 
-/// Says by what a frame is to be quantised, in libav's unit of it.
+/// Sets a frame's quantiser, in libav's unit.
 pub(crate) fn set_quality(frame: &mut Video, lambda: i32) {
     // SAFETY: it only hands out the pointer that `frame` owns.
     let raw = unsafe { frame.as_mut_ptr() };
@@ -86,8 +87,8 @@ extern "C" fn give_back<P: Pixels>(owner: *mut c_void, _start: *mut u8) {
     drop(unsafe { Box::from_raw(owner.cast::<P>()) });
 }
 
-/// Opens a file by what its own header says of it. ffmpeg-next's way also decodes some frames to find out more: 20 to
-/// 60 ms that a recovering recorder doesn't have, for files that we wrote ourselves.
+/// Opens a file by its header alone. ffmpeg-next also decodes some frames to find out more: 20 to 60 ms that a recovering
+/// recorder doesn't have, for files that we wrote ourselves.
 pub(crate) fn open_by_header(path: &Path) -> Result<format::context::Input, ffmpeg_next::Error> {
     let path = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| ffmpeg_next::Error::Bug)?;
     let mut context = std::ptr::null_mut();
@@ -103,7 +104,7 @@ pub(crate) fn open_by_header(path: &Path) -> Result<format::context::Input, ffmp
     Ok(unsafe { format::context::Input::wrap(context) })
 }
 
-/// Ends the fragment that a fragmented MP4 is at: what was written so far becomes readable.
+/// Ends the current fragment of a fragmented MP4. Everything written so far becomes readable.
 pub(crate) fn end_fragment(output: &mut format::context::Output) -> Result<(), ffmpeg_next::Error> {
     // SAFETY: it only hands out the pointer that `output` owns.
     let context = unsafe { output.as_mut_ptr() };
@@ -123,8 +124,8 @@ pub(crate) fn set_codec_tag(parameters: &mut codec::Parameters, fourcc: u32) {
     unsafe { (*raw).codec_tag = fourcc };
 }
 
-/// Says how large the pictures are, where a file's header doesn't: libav's MP4 reader leaves that of MPEG-4 to the
-/// decoder, and there is none when parts are joined.
+/// Adds the picture size to parameters that lack it: for MPEG-4, libav's MP4 reader leaves it to the decoder, and there
+/// is no decoder when parts are joined.
 pub(crate) fn with_size(parameters: codec::Parameters, geometry: &Geometry) -> codec::Parameters {
     let mut sized = parameters.clone();
     // SAFETY: it only hands out the pointer that `sized` owns.
@@ -136,7 +137,7 @@ pub(crate) fn with_size(parameters: codec::Parameters, geometry: &Geometry) -> c
     sized
 }
 
-/// What a decoder needs before the first packet (for H.264: SPS and PPS), copied.
+/// A copy of the parameter set that a decoder needs before the first packet (for H.264: SPS and PPS).
 pub(crate) fn extradata(parameters: &codec::Parameters) -> Vec<u8> {
     // SAFETY: it only hands out the pointer that `parameters` owns.
     let raw = unsafe { parameters.as_ptr() };

@@ -1,20 +1,23 @@
-//! Is an encoder too slow for its camera? Pure: it goes by how far a take is behind its camera after each frame.
+//! Is an encoder too slow for its camera? A pure judgement by how far a take lags behind its camera after each frame.
 //!
-//! A clip begins a whole pre-roll behind and catches up. One that doesn't, because the machine has less time to spare than
-//! when the codecs were tried, is overtaken by the ring in the end, and loses frames that were captured.
+//! A clip begins a whole pre-roll behind its camera and catches up. A clip that doesn't catch up, because the machine has
+//! less time to spare than when the encoders were tried, is overtaken by the ring in the end and loses captured frames.
+//! The decision what to do about it is [`crate::take`]'s.
 
 use std::time::Duration;
 
 use proto::ring::RingSpec;
 
-/// Over so many frames it is seen whether a take catches up. A key frame, or another process's moment, is longer than one.
+/// A take is judged over this many frames. A single one says little: a key frame takes longer than others, and another
+/// process may have had the processor.
 const OVER: u32 = 4;
-/// With less than half of the reserve left before the next frame is written over there is danger; but not with more than this.
+/// A take is in danger when less than half of the reserve is left before its next frame is overwritten. With more time
+/// left than this it is not, however long the reserve is.
 const AT_EASE: Duration = Duration::from_millis(250);
 
-/// What is known of a take's haste.
+/// How a take's lag behind its camera has developed.
 #[derive(Debug, Default)]
-pub(crate) struct Haste {
+pub(crate) struct Lagging {
     from: Option<Mark>,
     frames: u32,
 }
@@ -25,9 +28,9 @@ struct Mark {
     waited: Duration,
 }
 
-impl Haste {
-    /// After a frame was encoded: so many of the frames in the ring are still to be encoded, and this thread has waited so
-    /// long for the disk so far. Says whether a faster encoder would be better.
+impl Lagging {
+    /// Judges after an encoded frame whether a faster encoder is needed. `behind` is the number of frames in the ring that
+    /// are still to be encoded, `waited` how long this thread has waited for the disk in its life.
     pub(crate) fn is_too_slow(&mut self, behind: u64, ring: &RingSpec, waited: Duration) -> bool {
         let now = Mark { behind, waited };
         let from = *self.from.get_or_insert(now);
@@ -60,8 +63,8 @@ mod tests {
 
     /// After which of these frames, each so far behind, it is found too slow.
     fn too_slow_after(ring: &RingSpec, behind: &[u64]) -> Option<usize> {
-        let mut haste = Haste::default();
-        behind.iter().position(|&behind| haste.is_too_slow(behind, ring, Duration::ZERO))
+        let mut lagging = Lagging::default();
+        behind.iter().position(|&behind| lagging.is_too_slow(behind, ring, Duration::ZERO))
     }
 
     #[test]
@@ -93,10 +96,10 @@ mod tests {
 
     #[test]
     fn a_disk_that_kept_it_is_not_the_encoder() {
-        let mut haste = Haste::default();
+        let mut lagging = Lagging::default();
         let ring = ring();
         let waiting = |frame: usize| ring.fps.period() * u32::try_from(frame).unwrap();
         let slow = [50, 52, 54, 56, 58];
-        assert!(!slow.iter().enumerate().any(|(n, b)| haste.is_too_slow(*b, &ring, waiting(n))));
+        assert!(!slow.iter().enumerate().any(|(n, b)| lagging.is_too_slow(*b, &ring, waiting(n))));
     }
 }

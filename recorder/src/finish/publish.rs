@@ -1,0 +1,79 @@
+//! Publishing a clip: its cameras are joined, the files put in place, and the manifest written last. Nothing of the parts is
+//! removed before that, so every step can be repeated by another recorder, from the start, as often as it takes.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use proto::clip::{CameraClip, MANIFEST, Manifest, PARTIAL_DIR};
+use proto::durable;
+use proto::failpoint;
+use proto::name::Name;
+use proto::storage;
+
+use super::{clear, join, manifest};
+use crate::disk::{self, output::OutputFolder};
+use crate::part;
+use crate::pulse::Pulse;
+use crate::take::Footage;
+
+/// The folder, in the partial one, where joined files wait until all of them are on the disk.
+const READY: &str = "ready";
+
+/// Publishes a clip all of whose cameras' footage is there.
+pub(super) fn publish(
+    folder: &Path,
+    set: &[Footage],
+    pulse: &Arc<Pulse>,
+    output: &OutputFolder,
+) -> io::Result<Manifest> {
+    disk::ask(|| storage::no_link_to(folder))?;
+    let ready = folder.join(PARTIAL_DIR).join(READY);
+    disk::ask(|| match std::fs::remove_dir_all(&ready) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => std::fs::create_dir(&ready),
+    })?;
+    // While they are joined, the disk holds the parts and the files that are made of them.
+    output.has_room_for(folder, disk::ask(|| part::bytes(&folder.join(PARTIAL_DIR)))?)?;
+    failpoint::pass("join.begun", folder.display());
+    let cameras = join_cameras(folder, set, &ready, pulse)?;
+    for clip in cameras.values() {
+        for file in clip.files.iter().chain([&clip.timestamps]) {
+            disk::ask(|| durable::rename(&ready.join(file), &folder.join(file)))?;
+            failpoint::pass("publish.renamed", folder.join(file).display());
+        }
+    }
+    let manifest = manifest::manifest(set, cameras)
+        .ok_or_else(|| io::Error::other("its plan names no camera, so there is nothing to publish"))?;
+    let (path, text) = (folder.join(MANIFEST), serde_json::to_vec_pretty(&manifest)?);
+    disk::ask(|| durable::replace_synced(&path, &text)).inspect_err(|_| {
+        // The manifest may have its name and not be on the disk. While the name is there nobody would try again.
+        let _ = disk::ask(|| std::fs::remove_file(&path));
+    })?;
+    failpoint::pass("manifest.written", folder.display());
+    disk::ask(|| clear::clear(folder));
+    Ok(manifest)
+}
+
+/// Joins the cameras side by side: most of the time goes into waiting for the disk, which serves them together.
+fn join_cameras(
+    folder: &Path,
+    set: &[Footage],
+    ready: &Path,
+    pulse: &Arc<Pulse>,
+) -> io::Result<BTreeMap<Name, CameraClip>> {
+    std::thread::scope(|scope| {
+        let join = |footage| {
+            let clip = join::join_camera(footage, folder, ready, pulse)?;
+            Ok((footage.camera.name.clone(), clip))
+        };
+        let threads: Vec<_> =
+            set.iter().map(|footage| (footage, scope.spawn(move || join(footage)))).collect();
+        let joined = threads.into_iter().map(|(footage, thread)| {
+            let panicked = || format!("the thread that joins camera {} panicked", footage.camera.name);
+            thread.join().unwrap_or_else(|_| Err(io::Error::other(panicked())))
+        });
+        joined.collect()
+    })
+}

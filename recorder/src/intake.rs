@@ -1,0 +1,257 @@
+//! The intake of plans: finds unfinished clips, locks them, reads their plans, and hands each camera's part to that camera's
+//! worker. How a part is recorded is [`crate::take`]'s subject.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use proto::clip::{MANIFEST, Plan, plan_path, unfinished_clips};
+use proto::config::Config;
+use proto::failpoint;
+use proto::instance::RuntimeDir;
+use proto::link::Reports;
+use proto::messages::{RecorderOrder, RecorderReport};
+use proto::name::Name;
+use proto::storage;
+use proto::time::MonotonicNs;
+
+use crate::clip_lock::{self, ClipLock};
+use crate::disk::{self, output::OutputFolder};
+use crate::finish::{self, Finishing};
+use crate::ladder::SharedLadder;
+use crate::pulse::Pulse;
+use crate::run::open_rings;
+use crate::worker::{Job, Worker};
+
+/// How far ahead a stop sets the end of open clips. Telling every worker takes less time, so all of them end at the same
+/// moment, and none has a frame from after it yet.
+const LAST_FRAMES: Duration = Duration::from_millis(50);
+/// The pause before another look at a folder that can't be read.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// Takes plans in, and hands them out to the workers.
+pub(crate) struct Intake {
+    workers: HashMap<Name, (Sender<Job>, JoinHandle<()>)>,
+    finisher: (Sender<Finishing>, JoinHandle<()>),
+    taken_on: HashSet<PathBuf>,
+    /// Run folders that couldn't be listed, with the reason.
+    unlisted: BTreeMap<PathBuf, String>,
+    /// Clips that couldn't be taken on, with the reason.
+    waiting: BTreeMap<PathBuf, String>,
+    reports: Reports<RecorderReport>,
+    pulse: Arc<Pulse>,
+}
+
+impl Intake {
+    /// Starts the finisher and a worker for each camera.
+    pub(crate) fn open(
+        config: &Config,
+        dir: &RuntimeDir,
+        ladder: &SharedLadder,
+        reports: &Reports<RecorderReport>,
+        pulse: &Arc<Pulse>,
+        output: &Arc<OutputFolder>,
+    ) -> io::Result<Self> {
+        let (footage, queue) = channel();
+        let (to_supervisor, beating, room) = (reports.clone(), Arc::clone(pulse), Arc::clone(output));
+        let finisher = std::thread::Builder::new()
+            .name("finisher".into())
+            .spawn(move || finish::run(&queue, &to_supervisor, &beating, &room))?;
+        let mut workers = HashMap::new();
+        // Each worker has a mapping of the ring for itself alone, and lets go of it when the ring is broken: another's
+        // would keep the broken ring's memory.
+        for (camera, ring) in config.cameras.iter().zip(open_rings(config, dir)) {
+            let (jobs_to, jobs) = channel();
+            let worker = Worker {
+                camera: camera.name.clone(),
+                segment: dir.segment(&camera.name),
+                ring,
+                ladder: ladder.clone(),
+                quality: config.recording.codec_quality,
+                may_change_preset: config.recording.preset.is_none(),
+                reports: reports.clone(),
+                jobs,
+                finishing: footage.clone(),
+                pulse: Arc::clone(pulse),
+                output: Arc::clone(output),
+            };
+            let thread =
+                std::thread::Builder::new().name(camera.name.to_string()).spawn(move || worker.run())?;
+            workers.insert(camera.name.clone(), (jobs_to, thread));
+        }
+        Ok(Self {
+            workers,
+            finisher: (footage, finisher),
+            taken_on: HashSet::new(),
+            unlisted: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            reports: reports.clone(),
+            pulse: Arc::clone(pulse),
+        })
+    }
+
+    /// Waits for the next order. While a folder has to be tried again the wait is no longer than until then.
+    pub(crate) fn next(&self, orders: &Receiver<RecorderOrder>) -> Result<RecorderOrder, RecvTimeoutError> {
+        if self.unlisted.is_empty() && self.waiting.is_empty() {
+            orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            orders.recv_timeout(TRY_AGAIN)
+        }
+    }
+
+    /// Looks again at every folder that couldn't be read.
+    pub(crate) fn try_again(&mut self) {
+        for run_folder in self.unlisted.keys().cloned().collect::<Vec<_>>() {
+            self.take_on_all(&run_folder);
+        }
+        for folder in self.waiting.keys().cloned().collect::<Vec<_>>() {
+            self.take_on(&folder);
+        }
+        self.show_waiting();
+    }
+
+    /// Takes on every unfinished clip of a run folder.
+    pub(crate) fn take_on_all(&mut self, run_folder: &Path) {
+        match disk::ask(|| unfinished_clips(run_folder)) {
+            Ok(folders) => {
+                self.unlisted.remove(run_folder);
+                folders.iter().for_each(|folder| self.take_on(folder));
+            }
+            Err(e) => {
+                let why = format!("can't look for unfinished clips in {}: {e}", run_folder.display());
+                if self.unlisted.get(run_folder) != Some(&why) {
+                    tracing::error!("{why}; trying again until it works");
+                    self.unlisted.insert(run_folder.to_owned(), why);
+                }
+            }
+        }
+    }
+
+    /// Begins a clip, or goes on with one that another recorder left. Safe to repeat. A clip that can't be read now is tried
+    /// again: its plan was accepted, and the folder may only be away.
+    pub(crate) fn take_on(&mut self, folder: &Path) {
+        let Err(e) = self.try_to_take_on(folder) else {
+            self.waiting.remove(folder);
+            return;
+        };
+        let has_no_plan = || {
+            let there = |path: &Path| path.try_exists().ok();
+            there(&folder.join(MANIFEST)) == Some(true) && there(&plan_path(folder)) == Some(false)
+        };
+        if disk::ask(|| storage::is_removed(folder) || has_no_plan()) {
+            self.waiting.remove(folder);
+            return self.give_up(folder, &e.to_string());
+        }
+        let why = format!("clip {} can't be begun or gone on with: {e}", folder.display());
+        if self.waiting.get(folder) != Some(&why) {
+            tracing::error!("{why}; trying again until it works");
+            self.waiting.insert(folder.to_owned(), why);
+        }
+    }
+
+    /// Shows a person why a clip has to wait. A run folder that is gone is not shown: it may have been removed with all of
+    /// its clips.
+    pub(crate) fn show_waiting(&self) {
+        let gone = |run_folder: &&PathBuf| disk::ask(|| matches!(run_folder.try_exists(), Ok(false)));
+        let unlisted = self.unlisted.iter().find(|(run_folder, _)| !gone(run_folder));
+        let why = self.waiting.values().next().or(unlisted.map(|(_, why)| why));
+        self.pulse.set_intake_trouble(
+            why.map(|why| format!("{why}. It is tried again until it works; nothing has to be restarted")),
+        );
+    }
+
+    fn try_to_take_on(&mut self, folder: &Path) -> io::Result<()> {
+        if self.taken_on.contains(folder) {
+            return Ok(());
+        }
+        // A finished clip whose plan is gone needs nothing but the last of its partial folder removed.
+        if disk::ask(|| -> io::Result<bool> {
+            Ok(!plan_path(folder).try_exists()? && finish::already_finished(folder)?.is_some())
+        })? {
+            return Ok(());
+        }
+        disk::ask(|| storage::no_link_to(folder))?;
+        let Some(lock) = ClipLock::take(folder)?.map(Arc::new) else {
+            tracing::info!("clip {}: another recorder is at work on it", folder.display());
+            return Ok(());
+        };
+        if let Some(manifest) = disk::ask(|| finish::already_finished(folder))? {
+            self.taken_on.insert(folder.to_owned());
+            finish::announce(folder, &manifest, &self.reports);
+            return Ok(());
+        }
+        let text = clip_lock::patiently(folder, || std::fs::read(plan_path(folder)))?;
+        self.taken_on.insert(folder.to_owned());
+        match serde_json::from_slice(&text) {
+            Ok(plan) => self.hand_out(folder, Arc::new(plan), &lock),
+            Err(e) => self.give_up(folder, &e.to_string()),
+        }
+        Ok(())
+    }
+
+    /// Hands a plan to the workers of its cameras.
+    fn hand_out(&self, folder: &Path, plan: Arc<Plan>, lock: &Arc<ClipLock>) {
+        failpoint::pass("clip.taken_on", folder.display());
+        self.pulse.clip_opened();
+        for camera in &plan.cameras {
+            let job = Job::Record {
+                folder: folder.to_owned(),
+                plan: Arc::clone(&plan),
+                camera: camera.clone(),
+                lock: Arc::clone(lock),
+            };
+            match self.workers.get(&camera.name) {
+                // A worker ends only after the intake is closed, so it hears this.
+                Some((jobs, _)) => drop(jobs.send(job)),
+                None => self.without_worker(job),
+            }
+        }
+    }
+
+    /// Gives up a clip whose plan can't be read. It can't be recorded, and nobody should wait for it.
+    fn give_up(&self, folder: &Path, why: &str) {
+        tracing::error!("clip {}: its plan can't be read, so it can't be recorded: {why}", folder.display());
+        self.reports.send(RecorderReport::ClipLost { folder: folder.to_owned() });
+    }
+
+    /// Ends the part of a camera that this config no longer has. The frames on disk are all there will be of it.
+    fn without_worker(&self, job: Job) {
+        let Job::Record { folder, plan, camera, lock } = job else { return };
+        let parts = crate::take::TakeParts {
+            ring: None,
+            reader: None,
+            ladder: crate::ladder::TakeLadder::new(proto::codec::EncoderLadder::default(), false),
+            quality: 0,
+            warm: None,
+        };
+        let footage = crate::take::Take::begin(&folder, plan, camera, lock, parts).wrap();
+        let _ = self.finisher.0.send(Finishing::Camera(Box::new(footage)));
+    }
+
+    /// Gives every worker the same job.
+    pub(crate) fn tell_all(&self, job: impl Fn() -> Job) {
+        // A worker ends only after the intake is closed, so it hears this.
+        self.workers.values().for_each(|(jobs, _)| drop(jobs.send(job())));
+    }
+
+    /// Ends every open clip in a moment, and waits until all are finished.
+    pub(crate) fn close(self) {
+        let (jobs, threads): (Vec<_>, Vec<_>) = self.workers.into_values().unzip();
+        let end = MonotonicNs::now() + LAST_FRAMES;
+        jobs.iter().for_each(|j| drop(j.send(Job::Stop { end })));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!(
+                    "a camera's worker panicked; its clips stay unfinished until the next start finishes them"
+                );
+            }
+        }
+        let (footage, thread) = self.finisher;
+        let _ = footage.send(Finishing::End);
+        let _ = thread.join();
+    }
+}

@@ -1,0 +1,139 @@
+//! A rehearsal: one encoder makes a little clip of one camera, which is decoded back and compared.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ffmpeg_next as ffmpeg;
+use ffmpeg_next::format::Pixel;
+use ffmpeg_next::{codec, frame, media};
+
+use proto::codec::{Codec, EncoderChoice};
+use proto::config::CameraConfig;
+use proto::frame::{FrameInfo, Geometry, LossBefore};
+use proto::time::MonotonicNs;
+
+use super::reel::{Picture, Reel, whole};
+use crate::container::{self, VideoWriter};
+use crate::encode::EncoderSetup;
+use crate::journal::{PartHeader, PartReason, Row};
+use crate::part::{self, OpenPart};
+
+/// Decoded brightness may differ from the original by this much on average (of 255). At CRF 51 the difference stays under
+/// it; a picture that is another one, or none, differs by more.
+const MAX_MEAN_ERROR: f64 = 24.0;
+
+/// Makes a whole little clip: encoded into a part, joined into the real container, decoded and compared. Returns the frames
+/// encoded in a second.
+pub(super) fn rehearse(
+    choice: &EncoderChoice,
+    reel: &Reel,
+    quality: u8,
+    folder: &Path,
+) -> Result<f64, String> {
+    let CameraConfig { name, geometry, fps, .. } = &reel.camera;
+    let setup = EncoderSetup { choice: choice.clone(), geometry: *geometry, fps: *fps, quality };
+    let header = PartHeader {
+        choice: choice.clone(),
+        base_ns: MonotonicNs(0),
+        begun_because: PartReason::First,
+        first_sequence: 1,
+        previous: None,
+    };
+    let say = |what: &str, e: &dyn std::fmt::Display| format!("{what}: {e}");
+    let mut part =
+        OpenPart::begin(folder, name, 1, &setup, header, None).map_err(|e| say("does not open", &e))?;
+    let start = Instant::now();
+    for (n, picture) in (0_u64..).zip(&reel.pictures) {
+        let moment = FrameInfo {
+            sequence: n + 1,
+            source_sequence: n,
+            t_capture: MonotonicNs(fps.due_ns(n)),
+            epoch: 1,
+            before: LossBefore::Nothing,
+        };
+        let row = Row { moment, encoded: MonotonicNs(0) };
+        part.add(Picture(Arc::clone(picture)), &row).map_err(|e| say("does not encode", &e))?;
+    }
+    let took = start.elapsed();
+    part.finish().map_err(|e| say("does not encode", &e))?;
+    let file = join(folder, &reel.camera, choice.codec).map_err(|e| say("can't be put in its file", &e))?;
+    compare(&file, reel).map_err(|e| say("does not decode", &e))?;
+    Ok(whole(reel.pictures.len()) / took.as_secs_f64().max(1e-6))
+}
+
+fn join(folder: &Path, camera: &CameraConfig, codec: Codec) -> Result<std::path::PathBuf, String> {
+    let fps_milli = camera.fps.milli();
+    let text = |e: std::io::Error| e.to_string();
+    let parts = part::read_all(folder, &camera.name).map_err(text)?;
+    let part = parts.first().ok_or("the part holds no frame")?;
+    let parameters = part.parameters(&camera.geometry).map_err(text)?.ok_or("the part can't be read")?;
+    let path = folder.join(format!("probe{}", codec.extension()));
+    let mut writer = VideoWriter::create(&path, container::layout(codec, fps_milli), parameters, || ())
+        .map_err(|e| e.to_string())?;
+    part.each_packet(|_, packet| writer.write(packet, 1_000_000_000 / i64::from(fps_milli)))
+        .map_err(|e| e.to_string())?;
+    writer.finish().map_err(|e| e.to_string())?;
+    Ok(path)
+}
+
+/// Checks that every picture comes back, in order, and looks like itself.
+fn compare(file: &Path, reel: &Reel) -> Result<(), String> {
+    let text = |e: ffmpeg::Error| e.to_string();
+    let mut input = ffmpeg::format::input(file).map_err(text)?;
+    let stream = input.streams().best(media::Type::Video).ok_or("no video in the file")?;
+    let mut decoder = codec::Context::from_parameters(stream.parameters())
+        .and_then(|c| c.decoder().video())
+        .map_err(text)?;
+    let mut seen = 0;
+    let mut frame = frame::Video::empty();
+    let mut check = |frame: &frame::Video| {
+        let original = reel.pictures.get(seen).ok_or("more pictures came back than went in")?;
+        let error = mean_error(frame, original, &reel.camera.geometry);
+        seen += 1;
+        if error > MAX_MEAN_ERROR { Err(format!("picture {seen} came back as another one")) } else { Ok(()) }
+    };
+    for (_, packet) in input.packets() {
+        decoder.send_packet(&packet).map_err(text)?;
+        while decoder.receive_frame(&mut frame).is_ok() {
+            check(&frame)?;
+        }
+    }
+    decoder.send_eof().map_err(text)?;
+    while decoder.receive_frame(&mut frame).is_ok() {
+        check(&frame)?;
+    }
+    if seen == reel.pictures.len() {
+        Ok(())
+    } else {
+        Err(format!("{seen} of {} pictures came back", reel.pictures.len()))
+    }
+}
+
+/// The mean difference in brightness, on a grid: a picture need not be read whole to be recognised.
+fn mean_error(frame: &frame::Video, original: &[u8], geometry: &Geometry) -> f64 {
+    const STEP: usize = 8;
+    let plane = geometry.planes()[0];
+    let pixel_bytes = plane.row_bytes / (geometry.width() as usize).max(1);
+    let full_range = frame.format() == Pixel::YUVJ420P;
+    let (mut sum, mut count) = (0.0, 0.0);
+    for y in (0..geometry.height() as usize).step_by(STEP) {
+        let line = plane.row(original, y);
+        for x in (0..geometry.width() as usize).step_by(STEP) {
+            let at = x * pixel_bytes;
+            let was = match pixel_bytes {
+                // BGR: Rec. 601 weights, in video range as the encoder gets it.
+                3 => {
+                    let [b, g, r] = [line[at], line[at + 1], line[at + 2]].map(f64::from);
+                    16.0 + (0.098 * b + 0.504 * g + 0.257 * r)
+                }
+                _ => f64::from(line[at]),
+            };
+            let came = f64::from(frame.data(0).get(y * frame.stride(0) + x).copied().unwrap_or(0));
+            let came = if full_range { 16.0 + came * 219.0 / 255.0 } else { came };
+            sum += (was - came).abs();
+            count += 1.0;
+        }
+    }
+    sum / f64::max(count, 1.0)
+}
