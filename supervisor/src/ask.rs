@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::cli::TriggerArgs;
 use crate::failure::Failure;
-use crate::{hung, lock, plan, show};
+use crate::{lock, plan, proc, show};
 
 /// How long `stop` waits for the supervisor to be gone: it promises five seconds.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
@@ -70,7 +70,7 @@ fn connect(socket: &Path) -> rustix::io::Result<UnixStream> {
 }
 
 fn lost(dir: &RuntimeDir, e: &FrameError) -> Failure {
-    let stopped = |pid: &Pid| hung::sign(*pid).is_some_and(|sign| matches!(sign.state, 'T' | 't'));
+    let stopped = |pid: &Pid| proc::sign(*pid).is_some_and(|sign| sign.is_stopped());
     let holder = matches!(e, FrameError::TooSlow).then(|| lock::holder(dir)).flatten();
     match holder.filter(stopped) {
         Some(pid) => Failure::failed(format!(

@@ -14,10 +14,11 @@ use proto::process::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{PidfdFlags, Signal};
 
+use crate::descriptors;
 use crate::events::{self, End, Event, Orders};
-use crate::hung::{self, Opinion, Sign};
-use crate::killed::Kills;
-use crate::limits;
+use crate::hung::{self, Opinion};
+use crate::kills::Kills;
+use crate::proc::{self, Sign};
 use crate::restart::{Ending, Record};
 use crate::service;
 
@@ -105,7 +106,7 @@ struct Progress {
 
 impl Progress {
     fn now(pid: Pid, count: Option<u64>) -> Self {
-        Self { count, at: Instant::now(), sign: hung::sign(pid), suspected: None, stopped: None }
+        Self { count, at: Instant::now(), sign: proc::sign(pid), suspected: None, stopped: None }
     }
 }
 
@@ -159,7 +160,7 @@ impl Child {
             .stdin(Stdio::null())
             // A group of its own: Ctrl-C at the terminal is the supervisor's to handle.
             .process_group(0);
-        let started = limits::room_for_a_child().and_then(|()| command.spawn());
+        let started = descriptors::room_for_a_child().and_then(|()| command.spawn());
         if let Ok(process) = &started {
             self.volunteer(Pid::of(process));
         }
@@ -198,7 +199,7 @@ impl Child {
     pub(crate) fn attach(&mut self, pid: Pid, events: &Sender<Event>) -> std::io::Result<()> {
         let pidfd = Arc::new(rustix::process::pidfd_open(pid.for_rustix(), PidfdFlags::empty())?);
         events::watch_end(self.id.clone(), pid, Arc::clone(&pidfd), events.clone())?;
-        let sign = hung::sign(pid);
+        let sign = proc::sign(pid);
         self.camera = CameraState::Opening;
         self.beat = RecorderBeat::default();
         self.life = Life::Running(Running {
@@ -314,12 +315,12 @@ impl Child {
             return;
         }
         let pid = running.pid;
-        let (since, before) = *running.progress.suspected.get_or_insert_with(|| (now, hung::waited(pid)));
+        let (since, before) = *running.progress.suspected.get_or_insert_with(|| (now, proc::waited(pid)));
         if silent_for < patience {
             return;
         }
-        let waited = hung::waited(pid).zip(before).map(|(waited, before)| waited.saturating_sub(before));
-        let sign = hung::close_look(pid);
+        let waited = proc::waited(pid).zip(before).map(|(waited, before)| waited.saturating_sub(before));
+        let sign = proc::close_look(pid);
         let why = match hung::judge(running.progress.sign, sign, now.saturating_duration_since(since), waited)
         {
             Opinion::Stopped => STOPPED,
@@ -357,8 +358,8 @@ impl Running {
         if silent_for < hung::GLANCE {
             return false;
         }
-        let stopped = hung::sign(self.pid).is_some_and(|sign| sign.state == 'T');
-        let turns = stopped.then(|| hung::turns(self.pid).unwrap_or(0));
+        let stopped = proc::sign(self.pid).is_some_and(|sign| sign.state == 'T');
+        let turns = stopped.then(|| proc::turns(self.pid).unwrap_or(0));
         std::mem::replace(&mut self.progress.stopped, turns) == turns && stopped
     }
 

@@ -26,8 +26,8 @@ use signal_hook::iterator::Signals;
 use crate::child::{Child, Recipe};
 use crate::events::{self, Event};
 use crate::failure::Failure;
-use crate::killed::MemoryWatch;
 use crate::meter::Meter;
+use crate::out_of_memory::MemoryWatch;
 use crate::programs::executable;
 use crate::rings::Rings;
 use crate::run_file::{Clips, RunFileWriter};
@@ -36,7 +36,7 @@ use crate::state::{self, Saved};
 use crate::survey::FrameRates;
 use crate::trigger::Desk;
 use crate::watch::House;
-use crate::{control, cost, limits, lock, plan, rings, run_file};
+use crate::{control, cost, descriptors, lock, plan, priority, proc, rings, run_file};
 
 /// How long the answer to `stop` may take to be on its way.
 const LAST_WORD: Duration = Duration::from_millis(20);
@@ -53,8 +53,8 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     cost::probe_sources(&config)?;
     let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
     let _lock = lock::take(&dir)?;
-    limits::raise_descriptors();
-    limits::go_first();
+    descriptors::raise_limit();
+    priority::go_first();
     // A supervisor that was just ending may have cleared it away in between.
     let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
     let mut made = Made { config: &config, dir: &dir, run_folder: None, rings: false, kept: false };
@@ -162,7 +162,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         meter: Meter::new(),
         rates: FrameRates::new(),
         ready_said: false,
-        memory: MemoryWatch::new(),
+        memory: MemoryWatch::new(proc::out_of_memory_kills(), Instant::now()),
         service: Service::from_environment(),
         ring_broke: None,
         keep_rings: false,

@@ -9,7 +9,7 @@ use proto::instance::{ChildId, RuntimeDir, boot_id};
 use proto::process::Pid;
 use serde::{Deserialize, Serialize};
 
-use crate::hung;
+use crate::proc;
 
 /// What is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,8 +36,8 @@ pub(crate) struct SavedChild {
 impl SavedChild {
     /// The process, if it is still the same one.
     pub(crate) fn alive(&self) -> Option<Pid> {
-        let sign = hung::sign(self.pid)?;
-        (sign.start_ticks == self.start_ticks && !matches!(sign.state, 'Z' | 'X')).then_some(self.pid)
+        let sign = proc::sign(self.pid)?;
+        (sign.start_ticks == self.start_ticks && !sign.is_dead()).then_some(self.pid)
     }
 }
 

@@ -20,8 +20,9 @@ use signal_hook::consts::SIGKILL;
 
 use crate::child::{Child, Life};
 use crate::events::{End, Event, Orders, Report};
-use crate::killed::MemoryWatch;
 use crate::meter::Meter;
+use crate::out_of_memory::MemoryWatch;
+use crate::proc;
 use crate::restart;
 use crate::restart::Ending;
 use crate::rings::{self, Look, Rings};
@@ -281,7 +282,10 @@ impl House {
             return;
         };
         let mut end = end.clone();
-        if end.signal == Some(SIGKILL) && !child.is_being_ended() && self.memory.ran_out() {
+        if end.signal == Some(SIGKILL)
+            && !child.is_being_ended()
+            && self.memory.ran_out(proc::out_of_memory_kills())
+        {
             end.how = "signal 9 (killed: out of memory?)".into();
         }
         let stuck = child.was_stuck_in_an_encoder();
@@ -369,7 +373,7 @@ impl House {
         let pids = self.pids();
         self.meter.measure(&pids);
         self.rates.measure(&self.config, &self.rings);
-        self.memory.look(now);
+        self.memory.look(now, proc::out_of_memory_kills);
         let probed = self.verdict.is_some();
         for child in &mut self.children {
             let opened = match child.id {

@@ -12,7 +12,6 @@ use proto::messages::{RecorderOrder, RecorderReport};
 use super::{House, LOOK_AROUND, refuse};
 use crate::child::{Child, Life};
 use crate::events::{Event, Report};
-use crate::hung;
 
 /// The recorder may take this long to close its clips at the end; with what comes after, five seconds in all.
 const CLOSING: Duration = Duration::from_millis(3000);
@@ -20,6 +19,8 @@ const CLOSING: Duration = Duration::from_millis(3000);
 const LAST_TRIGGERS: Duration = Duration::from_millis(300);
 /// A process that lives so long after it was killed is out of reach.
 const HOPELESS: Duration = Duration::from_millis(500);
+/// A killed process may take this long to be gone.
+const LAST_MOMENTS: Duration = Duration::from_millis(50);
 /// Captures have nothing to close.
 const ENDING: Duration = Duration::from_millis(700);
 
@@ -55,7 +56,7 @@ impl House {
             if left.is_zero() || hurry {
                 self.children.iter_mut().filter_map(Child::running_mut).for_each(|r| r.kill("stopping"));
             }
-            match happening.recv_timeout(left.max(hung::LAST_MOMENTS)) {
+            match happening.recv_timeout(left.max(LAST_MOMENTS)) {
                 Ok(event) => hurry |= self.on_while_closing(event),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,

@@ -1,34 +1,33 @@
-//! A child that is killed, again and again: how soon the next may follow, and when a person should hear of it. Pure,
-//! but for reading how often the kernel has ended something for lack of memory.
+//! Kills of one child, counted: how soon the next process may follow, and when a person should hear of it. Pure.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// What is remembered.
+/// Kills are remembered for this long.
 const MEMORY: Duration = Duration::from_secs(60);
-/// So many in that time are no accident. A nemesis that takes a random victim every few seconds stays below.
+/// So many kills in [`MEMORY`] are no accident. A nemesis that takes a random victim every few seconds stays below.
 const SAID: usize = 10;
 
 /// The span in which [`TOO_FAST`] are counted.
 const LATELY: Duration = Duration::from_secs(10);
 /// Once every 250 ms, which is the reserve: a recorder that is killed more often loses frames however soon the next one
-/// comes. Killed for a while only, at any rate, it never comes to this.
+/// comes. A child that is killed for a while only never comes to this.
 const TOO_FAST: usize = 40;
 /// Still within the reserve, together with a recorder's start.
 const SHORT_WAIT: Duration = Duration::from_millis(100);
 
-/// So many in [`MEMORY`]: this is how it is going to be, and each start takes the processor from the others.
+/// So many kills in [`MEMORY`] will not end soon, and each start takes the processor from the others.
 const ENDLESS: usize = 150;
 const LONG_WAIT: Duration = Duration::from_secs(1);
 
-/// When a child was killed, within the last minute.
+/// The moments at which a child was killed, within the last minute.
 #[derive(Debug, Default)]
 pub(crate) struct Kills {
     at: VecDeque<Instant>,
 }
 
 impl Kills {
-    /// It has been killed once more: how long the next has to wait at least.
+    /// Counts one more kill, and says how long the next process has to wait at least.
     pub(crate) fn another(&mut self, now: Instant) -> Duration {
         self.at.push_back(now);
         while self.at.front().is_some_and(|at| now.saturating_duration_since(*at) > MEMORY) {
@@ -43,7 +42,7 @@ impl Kills {
         }
     }
 
-    /// What a person should know.
+    /// A sentence for a person, if kills are no accident.
     pub(crate) fn trouble(&self, now: Instant) -> Option<String> {
         let times = self.within(MEMORY, now);
         (times >= SAID)
@@ -53,46 +52,6 @@ impl Kills {
     fn within(&self, span: Duration, now: Instant) -> usize {
         self.at.iter().rev().take_while(|at| now.saturating_duration_since(**at) <= span).count()
     }
-}
-
-/// Says whether a process that was killed may have been killed by the kernel, because memory ran out.
-#[derive(Debug)]
-pub(crate) struct MemoryWatch {
-    /// The kernel's count a while ago, and of late: what it has killed meanwhile may not have been heard of yet.
-    then: u64,
-    lately: u64,
-    looked: Instant,
-}
-
-/// Longer than it takes to hear of an end.
-const LOOK: Duration = Duration::from_secs(2);
-
-impl MemoryWatch {
-    pub(crate) fn new() -> Self {
-        let count = out_of_memory_kills();
-        Self { then: count, lately: count, looked: Instant::now() }
-    }
-
-    /// Keeps the count; call it now and then.
-    pub(crate) fn look(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.looked) >= LOOK {
-            self.looked = now;
-            self.then = std::mem::replace(&mut self.lately, out_of_memory_kills());
-        }
-    }
-
-    /// Has the kernel killed something in the last seconds?
-    pub(crate) fn ran_out(&self) -> bool {
-        out_of_memory_kills() > self.then
-    }
-}
-
-/// Processes that the kernel has ended for lack of memory, a memory cgroup's limit included, since boot. 0 where it
-/// doesn't say.
-fn out_of_memory_kills() -> u64 {
-    let text = std::fs::read_to_string("/proc/vmstat").unwrap_or_default();
-    let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
-    count.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]
