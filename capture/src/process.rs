@@ -16,6 +16,7 @@ use proto::link::{self, Link, Reports};
 use proto::log::{self, LogFormat};
 use proto::messages::{BEAT, CameraState, CaptureOrder, CaptureReport};
 use proto::name::Name;
+use proto::panics;
 use proto::ring::Ring;
 
 use crate::capture_loop::{CaptureLoop, LoopStatus};
@@ -52,7 +53,7 @@ const NICE: i32 = -10;
 pub fn main(open: OpenSource) -> ExitCode {
     let args = CaptureArgs::parse();
     log::start(LogFormat::from_name(&args.log_format).unwrap_or_default());
-    report_panics(&args.camera);
+    panics::install("capture", Some(args.camera.as_str()));
     show_name(&args.camera);
     // An ordinary user may not; then it runs like everything else.
     let _ = rustix::process::setpriority_process(None, NICE);
@@ -64,12 +65,6 @@ pub fn main(open: OpenSource) -> ExitCode {
             ExitCode::from(if permanent { exit::BAD_INPUT } else { exit::FAILED })
         }
     }
-}
-
-/// Sends a panic to the log, with the camera's name: on standard error alone nobody could tell whose it was.
-fn report_panics(camera: &Name) {
-    let camera = camera.clone();
-    std::panic::set_hook(Box::new(move |panic| tracing::error!("capture of camera {camera}: {panic}")));
 }
 
 /// Names the process for `top` and `ps -o comm`, which show fifteen bytes; its threads have names of their own.

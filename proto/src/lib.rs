@@ -33,6 +33,8 @@ pub mod messages;
 #[cfg(feature = "host")]
 pub mod name;
 #[cfg(feature = "host")]
+pub mod panics;
+#[cfg(feature = "host")]
 pub mod process;
 #[cfg(feature = "host")]
 pub mod stats;

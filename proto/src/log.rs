@@ -1,22 +1,25 @@
-//! Log lines: `[INFO] what happened`, or a JSON object a line.
+//! The log: lines of `[INFO] message`, or a JSON object a line. All processes of an instance write to one standard
+//! error, so all write in one format. What a panic writes is in [`crate::panics`].
 
 use std::fmt;
 use std::io;
 
+use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::field::VisitOutput;
 use tracing_subscriber::fmt::FmtContext;
-use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::format::{DefaultVisitor, FormatEvent, FormatFields, Writer};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::time::{UtcTime, WallAnchor};
 
-/// How log lines look.
+/// The form of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people: `[INFO] Using video codec: H264 (extension: .mp4)`.
     #[default]
     Text,
-    /// For machines.
+    /// For machines: `{"timestamp":…,"level":"INFO","message":…}`.
     Json,
 }
 
@@ -37,11 +40,11 @@ impl LogFormat {
     }
 }
 
-/// Sends this process's log to its standard error. Called once, first thing.
+/// Sends this process's log to its standard error, at level INFO and above. Called once, before anything is logged.
 pub fn start(format: LogFormat) {
     let lines = tracing_subscriber::fmt()
         .with_writer(io::stderr)
-        // Who reads the log may go at any time; that is no reason to go too.
+        // The reader of standard error may go at any time. Complaining about that on standard error helps nobody.
         .log_internal_errors(false)
         .with_max_level(Level::INFO);
     // A second call would be a mistake in main; the first one's choice stays.
@@ -55,6 +58,7 @@ pub fn start(format: LogFormat) {
     };
 }
 
+/// `[LEVEL] message`. Fields beside the message (camera, clip) are for machines: the message names them in words.
 struct Plain;
 
 impl<S, N> FormatEvent<S, N> for Plain
@@ -62,13 +66,27 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         write!(to, "[{}] ", event.metadata().level())?;
-        ctx.field_format().format_fields(to.by_ref(), event)?;
+        let mut message = MessageOnly(DefaultVisitor::new(to.by_ref(), true));
+        event.record(&mut message);
+        message.0.finish()?;
         writeln!(to)
     }
 }
 
+/// Writes an event's message as the library does, with control characters escaped, and passes the other fields over.
+struct MessageOnly<'a>(DefaultVisitor<'a>);
+
+impl Visit for MessageOnly<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0.record_debug(field, value);
+        }
+    }
+}
+
+/// The time of a JSON line: UTC, to the millisecond.
 struct Utc;
 
 impl tracing_subscriber::fmt::time::FormatTime for Utc {

@@ -29,6 +29,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use proto::exit;
 use proto::log::{self, LogFormat};
+use proto::panics;
 
 /// The recorder. Started by the supervisor; there is no need to start one by hand.
 #[derive(Debug, Parser)]
@@ -54,6 +55,7 @@ const NICE: i32 = -5;
 fn main() -> ExitCode {
     let args = Args::parse();
     log::start(LogFormat::from_name(&args.log_format).unwrap_or_default());
+    panics::install(if args.probe { "recorder --probe" } else { "recorder" }, None);
     // An ordinary user may not do this, and runs like everything else. The probe gives way to the recorder that asks.
     let _ = match args.probe {
         true => rustix::process::nice(-NICE).map(drop),

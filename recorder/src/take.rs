@@ -9,6 +9,7 @@ use proto::clip::{GapCause, PARTIAL_DIR, Plan, PlannedCamera, Window};
 use proto::codec::EncoderChoice;
 use proto::failpoint;
 use proto::frame::FrameInfo;
+use proto::panics;
 use proto::ring::segment::Loss;
 use proto::ring::{Broken, Miss, Ring, RingReader};
 use proto::storage;
@@ -225,6 +226,7 @@ impl Take {
 
     /// Moves on by one frame.
     pub(crate) fn step(&mut self, now: MonotonicNs, output: &OutputFolder) -> Step {
+        let _on = panics::on_clip(&self.plan.clip_id);
         if !self.resumes(now) {
             return Step::Paused;
         }

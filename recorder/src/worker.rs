@@ -10,6 +10,7 @@ use proto::clip::{Plan, PlannedCamera};
 use proto::link::Reports;
 use proto::messages::RecorderReport;
 use proto::name::Name;
+use proto::panics;
 use proto::ring::{ReaderBit, Ring, RingReader, SegmentName};
 use proto::time::MonotonicNs;
 
@@ -57,6 +58,7 @@ pub(crate) struct Worker {
 impl Worker {
     /// Runs until it is told to stop, or its orders end.
     pub(crate) fn run(mut self) {
+        panics::set_camera(self.camera.as_str());
         let mut takes: Vec<Take> = Vec::new();
         let mut stopping = false;
         let mut warm: Option<WarmEncoder> = None;

@@ -37,12 +37,14 @@ use clap::Parser;
 use proto::control::Request;
 use proto::instance::RuntimeDir;
 use proto::log::{self, LogFormat};
+use proto::panics;
 
 use cli::{Cli, Command, Format};
 use failure::Failure;
 
 fn main() -> ExitCode {
     heap::keep_small();
+    panics::install("supervisor", None);
     let cli = Cli::parse();
     match run(cli) {
         Ok(code) => ExitCode::from(code),

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use proto::link::Reports;
 use proto::messages::RecorderReport;
+use proto::panics;
 use proto::storage;
 
 use crate::disk::{self, advice, output::OutputFolder};
@@ -123,6 +124,7 @@ impl Finisher<'_> {
 
     fn finish(&mut self, folder: PathBuf) {
         let Some(set) = self.footage.get(&folder) else { return };
+        let _on = set.first().map(|footage| panics::on_clip(&footage.plan.clip_id));
         let _working = self.pulse.work();
         match publish::publish(&folder, set, self.pulse, self.output) {
             Ok(manifest) => {

@@ -10,6 +10,7 @@ use proto::clip::{CameraClip, MANIFEST, Manifest, PARTIAL_DIR};
 use proto::durable;
 use proto::failpoint;
 use proto::name::Name;
+use proto::panics;
 use proto::storage;
 
 use super::{clear, join, manifest};
@@ -64,7 +65,9 @@ fn join_cameras(
     pulse: &Arc<Pulse>,
 ) -> io::Result<BTreeMap<Name, CameraClip>> {
     std::thread::scope(|scope| {
-        let join = |footage| {
+        let join = |footage: &Footage| {
+            panics::set_camera(footage.camera.name.as_str());
+            let _on = panics::on_clip(&footage.plan.clip_id);
             let clip = join::join_camera(footage, folder, ready, pulse)?;
             Ok((footage.camera.name.clone(), clip))
         };
