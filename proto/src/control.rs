@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::EncoderLadder;
+use crate::refusal::Refusal;
 use crate::stats::Stats;
 use crate::time::MonotonicNs;
 use crate::wire::{MAX_BYTES, Message};
@@ -65,7 +66,7 @@ pub enum Response {
     /// Done; a sentence for the person.
     Done(String),
     /// Not done, and why.
-    Refused(Refused),
+    Refused(Refusal),
 }
 
 /// A trigger that was accepted.
@@ -81,13 +82,4 @@ pub struct Accepted {
     pub asked_pre_roll_ms: u64,
     /// What could not be given as asked.
     pub notes: Vec<String>,
-}
-
-/// Why something was not done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refused {
-    /// The exit code that the command ends with.
-    pub exit_code: u8,
-    /// What is wrong, and what to do.
-    pub message: String,
 }

@@ -37,6 +37,8 @@ pub mod panics;
 #[cfg(feature = "host")]
 pub mod process;
 #[cfg(feature = "host")]
+pub mod refusal;
+#[cfg(feature = "host")]
 pub mod stats;
 #[cfg(feature = "host")]
 pub mod status;

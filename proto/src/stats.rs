@@ -35,6 +35,21 @@ pub struct Stats {
     pub processes: Vec<ProcessStats>,
     /// All of it together.
     pub totals: Totals,
+    /// How long the children's reports wait for the supervisor's loop.
+    pub loop_delay_ms: DelayStats,
+}
+
+/// Delays of the last ten seconds, in milliseconds, each to an eighth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DelayStats {
+    /// The events that were timed.
+    pub events: u64,
+    /// Half waited no longer than this.
+    pub p50: f64,
+    /// 99 of 100 waited no longer than this.
+    pub p99: f64,
+    /// The longest.
+    pub max: f64,
 }
 
 /// Is it well?

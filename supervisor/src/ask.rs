@@ -55,7 +55,7 @@ impl Line {
     fn ask(&mut self, request: &Request) -> Result<Response, Failure> {
         wire::write(&mut self.stream, request).map_err(|e| lost(&self.dir, &e))?;
         match wire::read(&mut self.stream, Some(FRAME_DEADLINE * 2)).map_err(|e| lost(&self.dir, &e))? {
-            Response::Refused(refused) => Err(Failure::with_code(refused.exit_code, refused.message)),
+            Response::Refused(refusal) => Err(refusal.into()),
             response => Ok(response),
         }
     }
@@ -140,9 +140,9 @@ pub(crate) fn trigger(dir: &Path, args: &TriggerArgs) -> Result<u8, Failure> {
     // However long the post-roll is. The supervisor's end ends this too.
     let manifest = match wire::read(&mut line.stream, None) {
         Ok(Response::Finished) => plan::manifest(Path::new(&accepted.path)),
-        Ok(Response::Refused(refused)) => {
+        Ok(Response::Refused(refusal)) => {
             print(&answer(&accepted, None))?;
-            return Err(Failure::with_code(refused.exit_code, refused.message));
+            return Err(refusal.into());
         }
         Ok(other) => return Err(unexpected(&other)),
         Err(e) => {

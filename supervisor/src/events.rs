@@ -5,12 +5,14 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
+use std::time::Instant;
 
-use proto::control::{Request, Response};
+use proto::control::Response;
 use proto::instance::ChildId;
 use proto::link::{self, Connection, OrderSender};
 use proto::messages::{self, CaptureOrder, CaptureReport, RecorderOrder, RecorderReport};
 use proto::process::Pid;
+use proto::refusal::Refusal;
 use rustix::process::{WaitId, WaitIdOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,11 +24,11 @@ pub(crate) enum Event {
     /// A child has come to its rendezvous.
     Connected { pid: Pid, orders: Orders },
     /// A child says something.
-    Report { pid: Pid, report: Report },
+    Report { pid: Pid, report: Report, heard: Instant },
     /// A process has ended.
     Exited { pid: Pid, end: End },
-    /// A command asks something that only the loop can answer.
-    Request { request: Request, reply: Sender<Response> },
+    /// A command asks for something that only the loop can do.
+    Request { request: LoopRequest, reply: Sender<Answer> },
     /// A clip's plan is on disk.
     Planned(PathBuf),
     /// A clip is finished, and its recorder has not said so.
@@ -34,6 +36,31 @@ pub(crate) enum Event {
     /// A clip's plan is gone, and there is no manifest.
     Gone(PathBuf),
 }
+
+impl Event {
+    /// Is it one of the reports that come several times a second from every child?
+    pub(crate) fn is_beat(&self) -> bool {
+        let Self::Report { report, .. } = self else { return false };
+        matches!(
+            report,
+            Report::Capture(CaptureReport::Beat { .. }) | Report::Recorder(RecorderReport::Beat(_))
+        )
+    }
+}
+
+/// A request that the loop answers. All others are answered by the command's own thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LoopRequest {
+    /// The encoder ladder.
+    Codecs,
+    /// End a child and start it again: "recorder" or a camera's name.
+    Restart(String),
+    /// End everything in order.
+    Stop,
+}
+
+/// The loop's answer to a command.
+pub(crate) type Answer = Result<Response, Refusal>;
 
 /// What a child says.
 pub(crate) enum Report {
@@ -120,7 +147,7 @@ fn serve<O, R>(
         let to = events.clone();
         let hears = move || {
             while let Some(report) = connection.report() {
-                if to.send(Event::Report { pid, report: wrap(report) }).is_err() {
+                if to.send(Event::Report { pid, report: wrap(report), heard: Instant::now() }).is_err() {
                     return;
                 }
             }

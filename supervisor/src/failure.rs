@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use proto::exit;
+use proto::refusal::Refusal;
 
 /// A command that was not done. The text says what was attempted, what happened and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +14,9 @@ pub(crate) enum Failure {
     /// The attempt failed.
     #[error("{0}")]
     Failed(String),
+    /// The supervisor refused the command.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The failure has an exit code of its own.
     #[error("{message}")]
     WithCode { code: u8, message: String },
@@ -39,6 +43,7 @@ impl Failure {
         match self {
             Self::BadInput(_) => exit::BAD_INPUT,
             Self::Failed(_) => exit::FAILED,
+            Self::Refused(refusal) => refusal.exit_code(),
             Self::WithCode { code, .. } => *code,
         }
     }

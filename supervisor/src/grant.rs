@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use proto::clip::Window;
-use proto::control::Refused;
-use proto::exit;
+use proto::refusal::Refusal;
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
 
@@ -47,21 +46,13 @@ pub(crate) fn grant(
     post: Duration,
     now: MonotonicNs,
     reaches: &[Reach],
-) -> Result<Granted, Refused> {
+) -> Result<Granted, Refusal> {
     if at > now {
-        let ms = millis(at - now).max(1);
-        return Err(bad(format!(
-            "the trigger names a time {ms} ms in the future; use --post-ms for what is to come"
-        )));
+        return Err(Refusal::InTheFuture { ahead_ms: millis(at - now).max(1) });
     }
     let oldest = reaches.iter().map(|r| r.oldest).max().unwrap_or(now);
     if at < oldest {
-        return Err(bad(format!(
-            "the trigger names a time {} ms ago, and the rings reach back {} ms; ask sooner, or set a larger \
-             pre_roll_ms",
-            millis(now - at),
-            millis(now - oldest)
-        )));
+        return Err(Refusal::TooLongAgo { ago_ms: millis(now - at), reach_ms: millis(now - oldest) });
     }
     let asked = at.before(pre);
     let mut start = asked;
@@ -88,10 +79,6 @@ pub(crate) fn grant(
 
 pub(crate) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-pub(crate) fn bad(message: String) -> Refused {
-    Refused { exit_code: exit::BAD_INPUT, message }
 }
 
 #[cfg(test)]
@@ -138,8 +125,8 @@ mod tests {
     #[test]
     fn the_future_and_the_forgotten_past_are_refused() {
         let future = grant(at(5001), ms(500), ms(0), at(5000), &[reach(4200, None)]).unwrap_err();
-        assert!(future.exit_code == exit::BAD_INPUT && future.message.contains("future"), "{future:?}");
+        assert_eq!(future, Refusal::InTheFuture { ahead_ms: 1 });
         let past = grant(at(4000), ms(500), ms(0), at(5000), &[reach(4200, None)]).unwrap_err();
-        assert!(past.exit_code == exit::BAD_INPUT && past.message.contains("reach back 800 ms"), "{past:?}");
+        assert_eq!(past, Refusal::TooLongAgo { ago_ms: 1000, reach_ms: 800 });
     }
 }

@@ -3,6 +3,8 @@
 mod ask;
 mod child;
 mod cli;
+mod clips;
+mod command;
 mod control;
 mod cost;
 mod descriptors;
@@ -27,7 +29,7 @@ mod service;
 mod show;
 mod start;
 mod state;
-mod survey;
+mod statistics;
 mod trigger;
 mod watch;
 

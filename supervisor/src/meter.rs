@@ -1,4 +1,5 @@
-//! What the processes cost: processor time, memory, bytes written.
+//! The cost of processes, read from /proc: processor time, memory, bytes written, descriptors, threads. Memory takes
+//! milliseconds to read where many rings are mapped, so this is nothing for the loop's thread.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -6,112 +7,165 @@ use std::time::{Duration, Instant};
 use proto::process::Pid;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
-/// Processor time is taken over this long.
-const EVERY: Duration = Duration::from_secs(1);
-/// Bytes written are taken over this long: a clip is written in a burst, and only what is sustained wears a disk.
+/// The span of a write rate: a clip is written in a burst, and only a sustained rate wears a disk.
 const WRITES_EVERY: Duration = Duration::from_secs(10);
 
 /// One process's figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Reading {
-    /// Of one core.
+    /// Of one core, since the last reading.
     pub(crate) cpu_percent: f64,
     pub(crate) rss_bytes: u64,
     pub(crate) pss_bytes: u64,
+    /// Since the process was started.
     pub(crate) written_bytes: u64,
+    /// Over the last whole span of ten seconds.
+    pub(crate) written_bytes_per_s: f64,
     pub(crate) fds: u64,
     pub(crate) threads: u64,
 }
 
-/// Measures processes once a second.
+/// Reads processes, and remembers what rates are taken from.
 pub(crate) struct Meter {
     /// `None` where sysinfo can't read this system; then there are no rates.
     system: Option<System>,
-    last: Instant,
-    cpu: HashMap<Pid, f64>,
-    written: HashMap<Pid, u64>,
-    last_writes: Instant,
-    written_then: HashMap<Pid, u64>,
-    write_rates: HashMap<Pid, f64>,
+    writes: WriteRates,
 }
 
 impl Meter {
     pub(crate) fn new() -> Self {
-        let now = Instant::now();
-        Self {
-            system: System::new().ok(),
-            last: now,
-            cpu: HashMap::new(),
-            written: HashMap::new(),
-            last_writes: now,
-            written_then: HashMap::new(),
-            write_rates: HashMap::new(),
-        }
+        Self { system: System::new().ok(), writes: WriteRates::new(Instant::now()) }
     }
 
-    /// Measures, if it is time to.
-    pub(crate) fn measure(&mut self, pids: &[Pid]) {
-        let passed = self.last.elapsed();
-        if passed < EVERY {
-            return;
+    /// Reads these processes. A process that is gone has no reading.
+    pub(crate) fn read(&mut self, pids: &[Pid]) -> HashMap<Pid, Reading> {
+        let mut readings = HashMap::new();
+        self.refresh(pids);
+        for pid in pids {
+            let process = self.system.as_ref().and_then(|system| system.process(for_sysinfo(*pid)));
+            let Some(process) = process else { continue };
+            let (rss_bytes, pss_bytes) = memory(*pid);
+            readings.insert(
+                *pid,
+                Reading {
+                    cpu_percent: f64::from(process.cpu_usage()),
+                    rss_bytes,
+                    pss_bytes,
+                    written_bytes: process.disk_usage().total_written_bytes,
+                    written_bytes_per_s: 0.0,
+                    fds: entries(*pid, "fd"),
+                    threads: entries(*pid, "task"),
+                },
+            );
         }
-        self.last = Instant::now();
-        let what = ProcessRefreshKind::nothing().with_cpu().with_disk_usage().without_tasks();
+        let written = readings.iter().map(|(pid, reading)| (*pid, reading.written_bytes)).collect();
+        let rates = self.writes.look(Instant::now(), written);
+        for (pid, reading) in &mut readings {
+            reading.written_bytes_per_s = rates.get(pid).copied().unwrap_or(0.0);
+        }
+        readings
+    }
+
+    fn refresh(&mut self, pids: &[Pid]) {
         let Some(system) = &mut self.system else { return };
+        let what = ProcessRefreshKind::nothing().with_cpu().with_disk_usage().without_tasks();
         // sysinfo forgets a process that has ended only when it is asked for it once more.
-        let mut them: Vec<sysinfo::Pid> = system.processes().keys().copied().collect();
-        them.extend(pids.iter().map(|p| sysinfo::Pid::from_u32(p.as_u32())));
-        // Once each: between a look and the next at the same moment nobody has used the processor.
-        them.sort_unstable();
-        them.dedup();
-        system.refresh_processes_specifics(ProcessesToUpdate::Some(&them), true, what);
-        let known =
-            |pid: &Pid| system.process(sysinfo::Pid::from_u32(pid.as_u32())).map(|process| (*pid, process));
-        self.cpu = pids.iter().filter_map(known).map(|(pid, p)| (pid, f64::from(p.cpu_usage()))).collect();
-        self.written =
-            pids.iter().filter_map(known).map(|(pid, p)| (pid, p.disk_usage().total_written_bytes)).collect();
-        let passed = self.last_writes.elapsed();
-        if passed >= WRITES_EVERY {
-            self.last_writes = Instant::now();
-            let then = std::mem::replace(&mut self.written_then, self.written.clone());
-            let rate = |(pid, total): (&Pid, &u64)| {
-                #[expect(clippy::cast_precision_loss, reason = "bytes of ten seconds")]
-                let since = total.saturating_sub(then.get(pid).copied().unwrap_or(0)) as f64;
-                (*pid, since / passed.as_secs_f64())
-            };
-            self.write_rates = self.written.iter().map(rate).collect();
-        }
-    }
-
-    /// What a process hands to disks, in bytes a second.
-    pub(crate) fn read_rate(&self, pid: Pid) -> f64 {
-        self.write_rates.get(&pid).copied().unwrap_or(0.0)
-    }
-
-    /// A process as it stands now; memory and descriptors are read at this moment.
-    pub(crate) fn read(&self, pid: Pid) -> Reading {
-        let cpu_percent = self.cpu.get(&pid).copied().unwrap_or(0.0);
-        let memory = rollup(pid);
-        let count =
-            |what: &str| std::fs::read_dir(pid.proc(what)).map_or(0, |entries| entries.count() as u64);
-        Reading {
-            cpu_percent,
-            rss_bytes: memory.0,
-            pss_bytes: memory.1,
-            written_bytes: self.written.get(&pid).copied().unwrap_or(0),
-            fds: count("fd"),
-            threads: count("task"),
-        }
+        let mut all: Vec<sysinfo::Pid> = system.processes().keys().copied().collect();
+        all.extend(pids.iter().map(|pid| for_sysinfo(*pid)));
+        // Once each: between two looks at the same moment no process has used the processor.
+        all.sort_unstable();
+        all.dedup();
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&all), true, what);
     }
 }
 
-/// RSS and PSS in bytes. PSS divides each shared page among those that share it, so sums of it count a ring once;
-/// sums of RSS count it once a reader. sysinfo knows only RSS.
-fn rollup(pid: Pid) -> (u64, u64) {
+/// Bytes handed to disks a second, taken over ten seconds.
+struct WriteRates {
+    since: Instant,
+    then: HashMap<Pid, u64>,
+    rates: HashMap<Pid, f64>,
+}
+
+impl WriteRates {
+    fn new(now: Instant) -> Self {
+        Self { since: now, then: HashMap::new(), rates: HashMap::new() }
+    }
+
+    /// `written`: bytes so far, by pid. Returns the rates of the last whole span.
+    fn look(&mut self, now: Instant, written: HashMap<Pid, u64>) -> &HashMap<Pid, f64> {
+        let passed = now.saturating_duration_since(self.since);
+        if passed >= WRITES_EVERY {
+            let rate = |(pid, total): (&Pid, &u64)| {
+                #[expect(clippy::cast_precision_loss, reason = "bytes of ten seconds")]
+                let bytes = total.saturating_sub(self.then.get(pid).copied().unwrap_or(0)) as f64;
+                (*pid, bytes / passed.as_secs_f64())
+            };
+            self.rates = written.iter().map(rate).collect();
+            (self.since, self.then) = (now, written);
+        }
+        &self.rates
+    }
+}
+
+fn for_sysinfo(pid: Pid) -> sysinfo::Pid {
+    sysinfo::Pid::from_u32(pid.as_u32())
+}
+
+/// RSS and PSS in bytes. PSS divides each shared page among the processes that share it, so a sum of PSS counts a ring
+/// once and a sum of RSS once a process. sysinfo knows only RSS.
+fn memory(pid: Pid) -> (u64, u64) {
     let text = std::fs::read_to_string(pid.proc("smaps_rollup")).unwrap_or_default();
-    let kib = |key: &str| {
-        let line = text.lines().find(|line| line.starts_with(key))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok()
-    };
-    (kib("Rss:").unwrap_or(0) * 1024, kib("Pss:").unwrap_or(0) * 1024)
+    (rollup(&text, "Rss:"), rollup(&text, "Pss:"))
+}
+
+/// A line of `smaps_rollup`, in bytes; 0 where it is missing.
+fn rollup(text: &str, key: &str) -> u64 {
+    let line = text.lines().find(|line| line.starts_with(key));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
+/// The number of entries in one of a process's folders in /proc.
+fn entries(pid: Pid, folder: &str) -> u64 {
+    std::fs::read_dir(pid.proc(folder)).map_or(0, |entries| entries.count() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_can_read_its_own_figures_and_one_that_is_gone_has_none() {
+        let own = Pid::this();
+        // No process has such a number: /proc/sys/kernel/pid_max is 2^22 at most.
+        let readings = Meter::new().read(&[own, Pid::new(u32::MAX >> 1).unwrap()]);
+        assert_eq!(readings.len(), 1);
+        let own = readings[&own];
+        assert!(0 < own.pss_bytes && own.pss_bytes <= own.rss_bytes, "{own:?}");
+        assert!(own.fds > 2 && own.threads > 0, "{own:?}");
+    }
+
+    #[test]
+    fn memory_is_read_by_its_exact_name() {
+        let text = "00400000-7ffd [rollup]\nRss:   1024 kB\nPss:    512 kB\nPss_Dirty: 7 kB\n";
+        assert_eq!(
+            (rollup(text, "Rss:"), rollup(text, "Pss:"), rollup(text, "Swap:")),
+            (1 << 20, 1 << 19, 0)
+        );
+    }
+
+    #[test]
+    fn a_write_rate_is_that_of_the_last_ten_seconds() {
+        let start = Instant::now();
+        let mut writes = WriteRates::new(start);
+        let mut look = |s, bytes| {
+            let written = HashMap::from([(Pid::this(), bytes)]);
+            writes.look(start + Duration::from_secs(s), written).get(&Pid::this()).copied()
+        };
+        assert_eq!(look(9, 1_000), None);
+        assert_eq!(look(10, 1_000), Some(100.0));
+        assert_eq!(look(15, 9_000), Some(100.0));
+        assert_eq!(look(20, 11_000), Some(1_000.0));
+        assert_eq!(look(30, 11_000), Some(0.0));
+    }
 }

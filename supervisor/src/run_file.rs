@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use proto::clip::{MANIFEST, Manifest};
 use proto::codec::{EncoderChoice, EncoderLadder};
 use proto::config::Config;
 use proto::durable;
 use proto::time::{UtcTime, WallAnchor};
 use serde::Serialize;
 
+use crate::clips::Counts;
 use crate::plan;
 
 /// The version of the document.
@@ -22,31 +22,6 @@ const SCHEMA: u32 = 1;
 const FILE: &str = "run.json";
 /// How long the last version may take to be written: the whole end may take five seconds.
 const LAST_LINE: Duration = Duration::from_millis(500);
-
-/// Clip sets of this run by outcome.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Clips {
-    pub(crate) completed: u64,
-    pub(crate) incomplete: u64,
-    pub(crate) last_finish_ms: Option<u64>,
-}
-
-impl Clips {
-    /// Counted by their manifests, but for those that somebody is still to tell of.
-    pub(crate) fn on_disk(run_folder: &Path, open: &HashSet<PathBuf>) -> Self {
-        let mut clips = Self::default();
-        for entry in std::fs::read_dir(run_folder).into_iter().flatten().filter_map(Result::ok) {
-            if open.contains(&entry.path()) {
-                continue;
-            }
-            let text = std::fs::read(entry.path().join(MANIFEST));
-            if let Some(manifest) = text.ok().and_then(|t| serde_json::from_slice::<Manifest>(&t).ok()) {
-                if manifest.complete { clips.completed += 1 } else { clips.incomplete += 1 }
-            }
-        }
-        clips
-    }
-}
 
 #[derive(Serialize)]
 struct RunFile<'a> {
@@ -67,7 +42,7 @@ struct RunFile<'a> {
 struct Page {
     encoder: Option<EncoderChoice>,
     /// `None`: the run is over, and what is on the disk counts.
-    clips: Option<Clips>,
+    clips: Option<Counts>,
 }
 
 /// The thread that writes.
@@ -90,7 +65,7 @@ impl RunFileWriter {
     }
 
     /// Has it written, sooner or later; only the newest version counts.
-    pub(crate) fn write(&self, verdict: Option<&EncoderLadder>, clips: Clips) {
+    pub(crate) fn write(&self, verdict: Option<&EncoderLadder>, clips: Counts) {
         self.send(verdict, Some(clips));
     }
 
@@ -102,7 +77,7 @@ impl RunFileWriter {
         }
     }
 
-    fn send(&self, verdict: Option<&EncoderLadder>, clips: Option<Clips>) {
+    fn send(&self, verdict: Option<&EncoderLadder>, clips: Option<Counts>) {
         let encoder = verdict.and_then(|v| v.chain.first().cloned());
         // The thread ends after the last page.
         let _ = self.pages.send(Page { encoder, clips });
@@ -118,7 +93,7 @@ fn run(folder: &Path, config: &Config, queue: &Receiver<Page>) {
             Some(clips) => write(folder, config, page.encoder.as_ref(), clips, false),
             None => {
                 // Counted on the disk: the recorder's last reports may not have come.
-                write(folder, config, page.encoder.as_ref(), Clips::on_disk(folder, &HashSet::new()), true);
+                write(folder, config, page.encoder.as_ref(), Counts::on_disk(folder, &HashSet::new()), true);
                 // Of a trigger that was just being written down when all was over.
                 plan::clear_unplanned(folder);
                 remove_if_empty(folder);
@@ -128,7 +103,7 @@ fn run(folder: &Path, config: &Config, queue: &Receiver<Page>) {
     }
 }
 
-fn write(folder: &Path, config: &Config, encoder: Option<&EncoderChoice>, clips: Clips, ended: bool) {
+fn write(folder: &Path, config: &Config, encoder: Option<&EncoderChoice>, clips: Counts, ended: bool) {
     let written = WallAnchor::now();
     let run = RunFile {
         schema: SCHEMA,

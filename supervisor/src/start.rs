@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -24,17 +24,18 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::child::{Child, Recipe};
+use crate::clips::{Clips, Counts};
+use crate::command::Shared;
 use crate::events::{self, Event};
 use crate::failure::Failure;
-use crate::meter::Meter;
 use crate::out_of_memory::MemoryWatch;
 use crate::programs::executable;
 use crate::rings::Rings;
-use crate::run_file::{Clips, RunFileWriter};
+use crate::run_file::RunFileWriter;
 use crate::service::Service;
 use crate::state::{self, Saved};
-use crate::survey::FrameRates;
-use crate::trigger::Desk;
+use crate::statistics::Statistics;
+use crate::trigger::Triggers;
 use crate::watch::House;
 use crate::{control, cost, descriptors, lock, plan, priority, proc, rings, run_file};
 
@@ -113,20 +114,21 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
             "earlier runs left clips unfinished; the recorder goes on with those that nobody else works on"
         );
     }
-    let clips = Clips::on_disk(&run_folder, &open);
+    let no_thread = |e: std::io::Error| Failure::failed(format!("can't start a thread: {e}"));
+    let counts = Counts::on_disk(&run_folder, &open);
     let shared = Arc::new(config.clone());
-    let desk = Arc::new(Desk::new(Arc::clone(&shared), rings.clone(), run_folder.clone(), open));
-    desk.watch_folders(events.clone()).map_err(|e| Failure::failed(format!("can't start a thread: {e}")))?;
-    let (closing, over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let clips = Arc::new(Clips::new(run_folder.clone(), config.recording.max_open_clips, open, counts));
+    clips.watch_folders(events.clone()).map_err(no_thread)?;
+    let statistics = Statistics::start(Arc::clone(&shared), Arc::clone(&clips)).map_err(no_thread)?;
     let commands = Arc::new(AtomicUsize::new(0));
-    let counter = control::Counter {
-        desk: Arc::clone(&desk),
+    let for_commands = Shared {
+        triggers: Arc::new(Triggers::new(Arc::clone(&shared), rings.clone(), Arc::clone(&clips))),
+        clips: Arc::clone(&clips),
+        statistics: Arc::clone(&statistics),
         events: events.clone(),
-        closing: Arc::clone(&closing),
-        over: Arc::clone(&over),
-        commands: Arc::clone(&commands),
+        answering: Arc::clone(&commands),
     };
-    control::open(&dir.control_socket(), counter)
+    control::open(&dir.control_socket(), for_commands)
         .map_err(|e| Failure::failed(format!("can't open {}: {e}", dir.control_socket().display())))?;
     let mut children: Vec<Child> = recipes
         .into_iter()
@@ -152,15 +154,10 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         dir: dir.clone(),
         rings,
         children,
-        desk,
-        closing,
-        over,
         events,
         run_folders,
-        started: Instant::now(),
         verdict: left.filter(|_| same_config).and_then(|left| left.verdict),
-        meter: Meter::new(),
-        rates: FrameRates::new(),
+        statistics,
         ready_said: false,
         memory: MemoryWatch::new(proc::out_of_memory_kills(), Instant::now()),
         service: Service::from_environment(),
@@ -179,7 +176,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     wait_for_answers(&commands, usize::from(asked_by.is_some()));
     tracing::info!("stopped");
     if let Some(reply) = asked_by {
-        let _ = reply.send(Response::Done("stopped".into()));
+        let _ = reply.send(Ok(Response::Done("stopped".into())));
         // The connection's thread writes it; this process is about to end.
         std::thread::sleep(LAST_WORD);
     }
@@ -364,7 +361,7 @@ fn run_folders(config: &Config, run_folder: &Path, left: Option<&Saved>) -> Vec<
 
 /// Leaves nothing but the clips.
 fn clean_up(house: &House) {
-    if house.keep_rings && house.desk.open_clips() > 0 {
+    if house.keep_rings && house.clips.open_count() > 0 {
         tracing::warn!("the rings are kept: the next start finishes the open clips from them");
     } else {
         rings::remove(&house.config, &house.dir);

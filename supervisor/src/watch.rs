@@ -5,13 +5,11 @@ mod closing;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use proto::codec::EncoderLadder;
 use proto::config::Config;
-use proto::control::{Refused, Request, Response};
 use proto::instance::{ChildId, RuntimeDir};
 use proto::messages::{CameraState, CaptureReport, RecorderOrder, RecorderReport};
 use proto::process::Pid;
@@ -19,18 +17,17 @@ use proto::status::InstanceState;
 use signal_hook::consts::SIGKILL;
 
 use crate::child::{Child, Life};
-use crate::events::{End, Event, Orders, Report};
-use crate::meter::Meter;
+use crate::clips::Clips;
+use crate::events::{Answer, End, Event, LoopRequest, Orders, Report};
 use crate::out_of_memory::MemoryWatch;
 use crate::proc;
 use crate::restart;
 use crate::restart::Ending;
 use crate::rings::{self, Look, Rings};
-use crate::run_file::{Clips, RunFileWriter};
+use crate::run_file::RunFileWriter;
 use crate::service::Service;
 use crate::state::{self, Saved, SavedChild};
-use crate::survey::FrameRates;
-use crate::trigger::Desk;
+use crate::statistics::Statistics;
 
 /// How often the loop looks around when nothing happens.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
@@ -53,18 +50,13 @@ pub(crate) struct House {
     pub(crate) rings: Rings,
     /// Captures in the config's order, then the recorder, then its standby if there is one.
     pub(crate) children: Vec<Child>,
-    pub(crate) desk: Arc<Desk>,
-    pub(crate) closing: Arc<AtomicBool>,
-    pub(crate) over: Arc<AtomicBool>,
+    pub(crate) clips: Arc<Clips>,
     pub(crate) events: Sender<Event>,
     /// Session folders that may hold unfinished clips, this run's first.
     pub(crate) run_folders: Vec<PathBuf>,
-    pub(crate) started: Instant,
     pub(crate) verdict: Option<EncoderLadder>,
-    pub(crate) clips: Clips,
     pub(crate) run_file: RunFileWriter,
-    pub(crate) meter: Meter,
-    pub(crate) rates: FrameRates,
+    pub(crate) statistics: Arc<Statistics>,
     pub(crate) ready_said: bool,
     pub(crate) memory: MemoryWatch,
     /// Who started this, and wants to be told.
@@ -77,7 +69,8 @@ pub(crate) struct House {
 
 impl House {
     /// Runs until it is told to end. Returns who asked by command, to be answered when all is over.
-    pub(crate) fn run(&mut self, happening: &Receiver<Event>) -> Option<Sender<Response>> {
+    pub(crate) fn run(&mut self, happening: &Receiver<Event>) -> Option<Sender<Answer>> {
+        self.publish();
         let mut looked = Instant::now();
         loop {
             self.start_what_is_due();
@@ -85,9 +78,14 @@ impl House {
             let wait = if late { Duration::ZERO } else { self.until_next_start().min(LOOK_AROUND) };
             let heard_all = match happening.recv_timeout(wait) {
                 Ok(Event::Signal) => return None,
-                Ok(Event::Request { request: Request::Stop, reply }) => return Some(reply),
+                Ok(Event::Request { request: LoopRequest::Stop, reply }) => return Some(reply),
                 Ok(event) => {
+                    // Beats are many, and change little: the next look around publishes them.
+                    let is_beat = event.is_beat();
                     self.on(event);
+                    if !is_beat {
+                        self.publish();
+                    }
                     false
                 }
                 Err(RecvTimeoutError::Timeout) => true,
@@ -105,7 +103,10 @@ impl House {
         match event {
             Event::Signal => {}
             Event::Connected { pid, orders } => self.on_connected(pid, orders),
-            Event::Report { pid, report } => self.on_report(pid, report),
+            Event::Report { pid, report, heard } => {
+                self.statistics.event_waited(heard.elapsed());
+                self.on_report(pid, report);
+            }
             Event::Exited { pid, end } => self.on_exited(pid, &end),
             Event::Request { request, reply } => {
                 let response = self.answer(&request);
@@ -118,7 +119,7 @@ impl House {
                     "clip {}: its folder or its plan is gone; nobody waits for it any more",
                     folder.display()
                 );
-                self.desk.finish(&folder);
+                self.clips.give_up(&folder);
             }
             Event::Planned(folder) => {
                 if let Some(orders) = self.recorder().running().and_then(|r| r.orders.as_ref()) {
@@ -211,7 +212,7 @@ impl House {
                 self.on_finished(&folder, complete, Some(finished_after_ms));
             }
             Report::Recorder(RecorderReport::ClipLost { folder }) => {
-                self.desk.finish(&folder);
+                self.clips.give_up(&folder);
             }
         }
     }
@@ -262,13 +263,7 @@ impl House {
     }
 
     fn on_finished(&mut self, folder: &Path, complete: bool, after_ms: Option<u64>) {
-        if self.desk.finish(folder) && folder.starts_with(self.desk.run_folder()) {
-            self.clips.last_finish_ms = after_ms.or(self.clips.last_finish_ms);
-            if complete {
-                self.clips.completed += 1
-            } else {
-                self.clips.incomplete += 1
-            }
+        if self.clips.finish(folder, complete, after_ms) {
             self.write_run_file();
         }
     }
@@ -295,7 +290,7 @@ impl House {
         if child.id == ChildId::Recorder {
             // Before the next one can hold anything: they share a reader's bit.
             rings::sweep_recorder(&self.rings);
-            if ending == Some(Ending::Crashed) && (recorded || self.desk.open_clips() > 0) {
+            if ending == Some(Ending::Crashed) && (recorded || self.clips.open_count() > 0) {
                 self.doubt_the_codec(stuck);
             }
         }
@@ -370,9 +365,6 @@ impl House {
     fn look_around(&mut self, since_last: Duration) {
         let now = Instant::now();
         self.mend_rings();
-        let pids = self.pids();
-        self.meter.measure(&pids);
-        self.rates.measure(&self.config, &self.rings);
         self.memory.look(now, proc::out_of_memory_kills);
         let probed = self.verdict.is_some();
         for child in &mut self.children {
@@ -401,13 +393,14 @@ impl House {
             );
         }
         self.tell_service(now);
+        self.publish();
     }
 
     /// Told by the loop itself: a supervisor whose loop stands still is not alive.
     fn tell_service(&mut self, now: Instant) {
         let Some(mut service) = self.service.take() else { return };
         let state = self.state();
-        let clips = match self.desk.open_clips() {
+        let clips = match self.clips.open_count() {
             0 => String::new(),
             open => format!(", {open} clips open"),
         };
@@ -439,18 +432,13 @@ impl House {
         }
     }
 
-    fn pids(&self) -> Vec<Pid> {
-        let children = self.children.iter().filter_map(|c| c.running());
-        children.map(|r| r.pid).chain([Pid::this()]).collect()
-    }
-
     fn save(&self) {
         let saved = |c: &Child| {
             let running = c.running()?;
             Some(SavedChild { id: c.id.clone(), pid: running.pid, start_ticks: running.start_ticks })
         };
         let children = self.children.iter().filter_map(saved).collect();
-        let run_folder = self.desk.run_folder().to_owned();
+        let run_folder = self.clips.run_folder().to_owned();
         let saved = Saved {
             boot_id: proto::instance::boot_id(),
             run_folder,
@@ -461,10 +449,6 @@ impl House {
     }
 
     pub(crate) fn write_run_file(&self) {
-        self.run_file.write(self.verdict.as_ref(), self.clips);
+        self.run_file.write(self.verdict.as_ref(), self.clips.counts());
     }
-}
-
-fn refuse(exit_code: u8, message: String) -> Response {
-    Response::Refused(Refused { exit_code, message })
 }

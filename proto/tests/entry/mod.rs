@@ -216,7 +216,8 @@ fn write(ring: &Arc<Ring>) {
 /// The seeds: real values, and what has gone wrong with some.
 pub(crate) mod seeds {
     use super::*;
-    use proto::control::{Accepted, Refused, TriggerRequest};
+    use proto::control::{Accepted, TriggerRequest};
+    use proto::refusal::Refusal;
     use proto::stats::{CameraStats, ProcessStats, Stats};
 
     /// By name: of the control socket, the config, the ring.
@@ -252,7 +253,10 @@ pub(crate) mod seeds {
                 }),
             ),
             ("done", Response::Done("stopped".into())),
-            ("refused", Response::Refused(Refused { exit_code: 2, message: "no such camera".into() })),
+            (
+                "refused",
+                Response::Refused(Refusal::UnknownCamera { name: "x".into(), known: vec!["left".into()] }),
+            ),
             (
                 "stats",
                 Response::Stats(Box::new(Stats {

@@ -1,15 +1,13 @@
 //! The end in order: clips are closed, then cameras, then what can't be asked.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use proto::control::{Request, Response};
-use proto::exit;
 use proto::messages::{RecorderOrder, RecorderReport};
+use proto::refusal::Refusal;
 
-use super::{House, LOOK_AROUND, refuse};
+use super::{House, LOOK_AROUND};
 use crate::child::{Child, Life};
 use crate::events::{Event, Report};
 
@@ -28,11 +26,10 @@ impl House {
     /// Ends everything in order: clips are closed, then cameras, then what can't be asked. A second signal ends
     /// it at once.
     pub(crate) fn close(&mut self, happening: &Receiver<Event>) {
-        self.closing.store(true, Ordering::Relaxed);
         if let Some(service) = &self.service {
             service.stopping();
         }
-        let open = self.desk.shut(LAST_TRIGGERS);
+        let open = self.clips.close(LAST_TRIGGERS);
         if open.is_empty() {
             tracing::info!("stopping");
         } else {
@@ -62,8 +59,7 @@ impl House {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
-        self.over.store(true, Ordering::Release);
-        self.desk.wake();
+        self.clips.end();
     }
 
     /// Has the open clips closed. A recorder that dies over it, or was just being replaced, gets a successor as long as
@@ -81,14 +77,14 @@ impl House {
                         orders.stop();
                     }
                 }
-                Some(running) if running.orders.is_none() && self.desk.open_clips() == 0 => return false,
-                None if self.desk.open_clips() == 0 => return false,
+                Some(running) if running.orders.is_none() && self.clips.open_count() == 0 => return false,
+                None if self.clips.open_count() == 0 => return false,
                 _ => self.start_what_is_due(),
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 tracing::warn!("the recorder takes too long to close; the next start finishes what is open");
-                self.keep_rings = self.desk.open_clips() > 0;
+                self.keep_rings = self.clips.open_count() > 0;
                 return false;
             }
             match happening.recv_timeout(left.min(LOOK_AROUND)) {
@@ -123,20 +119,22 @@ impl House {
                     c.life = Life::Ended;
                 }
             }
-            Event::Report { report: Report::Recorder(RecorderReport::ClipDone { folder, .. }), .. } => {
-                self.desk.finish(&folder);
-            }
-            Event::Request { request: Request::Stats, reply } => {
-                let _ = reply.send(Response::Stats(Box::new(self.stats())));
-            }
+            Event::Report { report: Report::Recorder(report), .. } => match report {
+                RecorderReport::ClipDone { folder, complete, finished_after_ms } => {
+                    self.clips.finish(&folder, complete, Some(finished_after_ms));
+                }
+                RecorderReport::ClipLost { .. } | RecorderReport::Beat(_) | RecorderReport::Codecs(_) => {}
+            },
             Event::Request { reply, .. } => {
-                let _ = reply.send(refuse(exit::FAILED, "the supervisor is ending".into()));
+                let _ = reply.send(Err(Refusal::Ending));
             }
-            Event::Found { folder, .. } | Event::Gone(folder) => {
-                self.desk.finish(&folder);
+            Event::Found { folder, complete } => {
+                self.clips.finish(&folder, complete, None);
             }
+            Event::Gone(folder) => self.clips.give_up(&folder),
             Event::Connected { .. } | Event::Report { .. } | Event::Planned(_) => {}
         }
+        self.publish();
         false
     }
 }

@@ -1,0 +1,392 @@
+//! The clips that are open, and the counts of those that are finished: every other part of the supervisor asks here.
+//! How a trigger becomes a clip is in [`crate::trigger`].
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use proto::clip::{MANIFEST, Manifest, plan_path};
+use proto::refusal::Refusal;
+use proto::storage;
+
+use crate::events::Event;
+use crate::plan;
+
+/// How often the folders of open clips are looked at, for clips whose end the recorder did not report.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// The clips of this run, and those of earlier runs that are not finished.
+pub(crate) struct Clips {
+    run_folder: PathBuf,
+    /// The config's `max_open_clips`.
+    at_most_open: usize,
+    inner: Mutex<Inner>,
+    /// Notified with every change of [`Inner`].
+    changed: Condvar,
+}
+
+/// Never locked while a disk is asked for anything: the loop needs it too.
+#[derive(Default)]
+struct Inner {
+    phase: Phase,
+    open: HashSet<PathBuf>,
+    /// Triggers whose plans are being written.
+    reserved: usize,
+    /// Rises whenever a clip has ended or everything is over: a waiter that looked before that looks again.
+    changes: u64,
+    counts: Counts,
+}
+
+/// How far the instance is with its end. Each phase is followed by the next, and by no other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Triggers are taken.
+    #[default]
+    Running,
+    /// No further trigger is taken. Those whose plans are being written still count.
+    LastTriggers,
+    /// The recorder has been told to close: a plan that comes now would be of a clip whose moment is not recorded.
+    Closing,
+    /// Every process has ended. A clip that is not finished by now is finished by the next start.
+    Over,
+}
+
+/// Finished clips of this run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) completed: u64,
+    pub(crate) incomplete: u64,
+    /// From the end of the last clip's window to its manifest.
+    pub(crate) last_finish_ms: Option<u64>,
+}
+
+impl Counts {
+    /// Counts the manifests in a run folder, but not those of `open` clips: their end is still to be reported.
+    pub(crate) fn on_disk(run_folder: &Path, open: &HashSet<PathBuf>) -> Self {
+        let mut counts = Self::default();
+        for entry in std::fs::read_dir(run_folder).into_iter().flatten().filter_map(Result::ok) {
+            if open.contains(&entry.path()) {
+                continue;
+            }
+            let text = std::fs::read(entry.path().join(MANIFEST));
+            if let Some(manifest) = text.ok().and_then(|t| serde_json::from_slice::<Manifest>(&t).ok()) {
+                counts.add(manifest.complete);
+            }
+        }
+        counts
+    }
+
+    fn add(&mut self, complete: bool) {
+        if complete { self.completed += 1 } else { self.incomplete += 1 }
+    }
+}
+
+/// The result of waiting for a clip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Its manifest is there.
+    Finished,
+    /// The supervisor has ended before that.
+    Ended,
+    /// Its folder, or its plan, was removed.
+    Removed,
+    /// No recorder works on it any more.
+    Lost,
+}
+
+/// A place for one more clip, given back unless a clip takes it.
+#[must_use]
+pub(crate) struct Reservation<'a> {
+    clips: &'a Clips,
+    is_taken: bool,
+}
+
+impl Reservation<'_> {
+    /// Makes this clip one of the open ones. Refused when the recorder has been told to close by now.
+    pub(crate) fn take(mut self, folder: PathBuf) -> Result<(), Refusal> {
+        let mut inner = self.clips.lock();
+        if inner.phase >= Phase::Closing {
+            drop(inner);
+            return Err(Refusal::EndingTrigger);
+        }
+        self.is_taken = true;
+        inner.reserved -= 1;
+        inner.open.insert(folder);
+        self.clips.changed.notify_all();
+        drop(inner);
+        Ok(())
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        if !self.is_taken {
+            self.clips.lock().reserved -= 1;
+            self.clips.changed.notify_all();
+        }
+    }
+}
+
+impl Clips {
+    /// `open`: this run's clips that are not finished. `counts`: those that are.
+    pub(crate) fn new(
+        run_folder: PathBuf,
+        at_most_open: usize,
+        open: HashSet<PathBuf>,
+        counts: Counts,
+    ) -> Self {
+        let inner = Inner { open, counts, ..Inner::default() };
+        Self { run_folder, at_most_open, inner: Mutex::new(inner), changed: Condvar::new() }
+    }
+
+    /// The folder of this run's clips.
+    pub(crate) fn run_folder(&self) -> &Path {
+        &self.run_folder
+    }
+
+    /// How far the instance is with its end.
+    pub(crate) fn phase(&self) -> Phase {
+        self.lock().phase
+    }
+
+    /// The number of clips that are not finished.
+    pub(crate) fn open_count(&self) -> u64 {
+        self.lock().open.len() as u64
+    }
+
+    /// The clips of this run that are finished.
+    pub(crate) fn counts(&self) -> Counts {
+        self.lock().counts
+    }
+
+    /// Both at one moment: a clip is in one of them, and never in both.
+    pub(crate) fn open_and_finished(&self) -> (u64, Counts) {
+        let inner = self.lock();
+        (inner.open.len() as u64, inner.counts)
+    }
+
+    /// Keeps a place for one more clip.
+    pub(crate) fn reserve(&self) -> Result<Reservation<'_>, Refusal> {
+        let mut inner = self.lock();
+        if inner.phase > Phase::Running {
+            return Err(Refusal::EndingTrigger);
+        }
+        let open = inner.open.len() + inner.reserved;
+        if open >= self.at_most_open {
+            return Err(Refusal::TooManyOpenClips { open });
+        }
+        inner.reserved += 1;
+        Ok(Reservation { clips: self, is_taken: false })
+    }
+
+    /// A clip has its manifest. False if that was known. Only clips of this run are counted. `after_ms`: from the end
+    /// of the clip's window to the manifest, where the recorder said it.
+    pub(crate) fn finish(&self, folder: &Path, complete: bool, after_ms: Option<u64>) -> bool {
+        let mut inner = self.lock();
+        let was_open = inner.open.remove(folder);
+        if was_open && folder.starts_with(&self.run_folder) {
+            inner.counts.add(complete);
+            inner.counts.last_finish_ms = after_ms.or(inner.counts.last_finish_ms);
+        }
+        inner.changes += 1;
+        self.changed.notify_all();
+        was_open
+    }
+
+    /// A clip will have no manifest.
+    pub(crate) fn give_up(&self, folder: &Path) {
+        let mut inner = self.lock();
+        inner.open.remove(folder);
+        inner.changes += 1;
+        self.changed.notify_all();
+    }
+
+    /// Takes no further trigger, and waits no longer than `at_most` for those whose plans are being written. Returns
+    /// the open clips; a plan that comes later does not count.
+    pub(crate) fn close(&self, at_most: Duration) -> Vec<PathBuf> {
+        let until = Instant::now() + at_most;
+        let mut inner = self.lock();
+        inner.phase = Phase::LastTriggers;
+        while inner.reserved > 0 {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        inner.phase = Phase::Closing;
+        inner.open.iter().cloned().collect()
+    }
+
+    /// Every process has ended: tells it to all that wait for a clip.
+    pub(crate) fn end(&self) {
+        let mut inner = self.lock();
+        inner.phase = Phase::Over;
+        inner.changes += 1;
+        self.changed.notify_all();
+    }
+
+    /// Waits for a clip's manifest, as long as one may still come.
+    pub(crate) fn wait(&self, folder: &Path) -> Outcome {
+        loop {
+            // Read before the manifest is looked for: a clip that was finished by then has one.
+            let (phase, is_open, changes) = {
+                let inner = self.lock();
+                (inner.phase, inner.open.contains(folder), inner.changes)
+            };
+            if plan::manifest(folder).is_some() {
+                return Outcome::Finished;
+            }
+            if storage::is_removed(folder) {
+                return Outcome::Removed;
+            }
+            if phase == Phase::Over {
+                return Outcome::Ended;
+            }
+            if !is_open {
+                return Outcome::Lost;
+            }
+            let inner = self.lock();
+            if inner.changes == changes {
+                drop(self.changed.wait_timeout(inner, LOOK_AGAIN));
+            }
+        }
+    }
+
+    /// Watches the open clips' folders from a thread. The recorder reports each finished clip; a recorder that is
+    /// killed between the manifest and its report does not.
+    pub(crate) fn watch_folders(self: &Arc<Self>, events: Sender<Event>) -> std::io::Result<()> {
+        let clips = Arc::clone(self);
+        std::thread::Builder::new().name("folders".into()).spawn(move || {
+            loop {
+                std::thread::sleep(LOOK_AGAIN);
+                let open: Vec<PathBuf> = clips.lock().open.iter().cloned().collect();
+                for event in open.into_iter().filter_map(unreported_end) {
+                    if events.send(event).is_err() {
+                        return;
+                    }
+                }
+            }
+        })?;
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The end of an open clip, if its folder shows one: without its plan a clip has nothing left for a recorder to do.
+fn unreported_end(folder: PathBuf) -> Option<Event> {
+    if !matches!(plan_path(&folder).try_exists(), Ok(false)) {
+        return None;
+    }
+    match plan::manifest(&folder) {
+        Some(manifest) => Some(Event::Found { folder, complete: manifest.complete }),
+        None if storage::is_removed(&folder) => Some(Event::Gone(folder)),
+        // The disk is away, and the clip with it; both may come back.
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RUN: &str = "/nowhere/run_1";
+
+    fn clips(at_most_open: usize) -> Clips {
+        Clips::new(RUN.into(), at_most_open, HashSet::new(), Counts::default())
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        Path::new(RUN).join(name)
+    }
+
+    #[test]
+    fn no_more_clips_are_open_than_the_config_allows() {
+        let clips = clips(2);
+        clips.reserve().unwrap().take(folder("a")).unwrap();
+        let second = clips.reserve().unwrap();
+        assert_eq!(clips.reserve().err(), Some(Refusal::TooManyOpenClips { open: 2 }));
+        // The plan of the second could not be written.
+        drop(second);
+        clips.reserve().unwrap().take(folder("b")).unwrap();
+        assert!(clips.finish(&folder("a"), true, Some(25)));
+        assert!(clips.reserve().is_ok());
+    }
+
+    #[test]
+    fn a_clip_is_counted_once_however_often_its_end_is_told() {
+        let clips = clips(4);
+        clips.reserve().unwrap().take(folder("a")).unwrap();
+        assert_eq!(clips.open_and_finished(), (1, Counts::default()));
+        assert!(clips.finish(&folder("a"), false, Some(25)));
+        assert!(!clips.finish(&folder("a"), false, None));
+        let counts = Counts { completed: 0, incomplete: 1, last_finish_ms: Some(25) };
+        assert_eq!(clips.open_and_finished(), (0, counts));
+    }
+
+    #[test]
+    fn clips_of_earlier_runs_are_waited_for_and_not_counted() {
+        let other = PathBuf::from("/nowhere/run_0/clip-0001");
+        let clips = Clips::new(RUN.into(), 4, HashSet::from([other.clone()]), Counts::default());
+        assert!(clips.finish(&other, true, Some(9)));
+        assert_eq!(clips.open_and_finished(), (0, Counts::default()));
+    }
+
+    #[test]
+    fn a_trigger_whose_plan_comes_before_the_recorder_closes_counts_and_a_later_one_does_not() {
+        let clips = Arc::new(clips(4));
+        let (begun, is_begun) = std::sync::mpsc::channel();
+        let writer = {
+            let clips = Arc::clone(&clips);
+            std::thread::spawn(move || {
+                let place = clips.reserve().unwrap();
+                begun.send(()).unwrap();
+                while clips.phase() == Phase::Running {
+                    std::thread::yield_now();
+                }
+                place.take(folder("last"))
+            })
+        };
+        is_begun.recv().unwrap();
+        assert_eq!(clips.close(Duration::from_secs(60)), [folder("last")]);
+        assert_eq!(writer.join().unwrap(), Ok(()));
+        assert_eq!(clips.reserve().err(), Some(Refusal::EndingTrigger));
+    }
+
+    #[test]
+    fn a_plan_that_comes_after_the_recorder_was_told_to_close_is_refused() {
+        let clips = clips(4);
+        let place = clips.reserve().unwrap();
+        assert_eq!(clips.close(Duration::ZERO), Vec::<PathBuf>::new());
+        assert_eq!(clips.phase(), Phase::Closing);
+        assert_eq!(place.take(folder("late")), Err(Refusal::EndingTrigger));
+        assert_eq!(clips.lock().reserved, 0);
+    }
+
+    #[test]
+    fn whoever_waits_for_a_clip_hears_how_it_ended() {
+        let run = tempfile::tempdir().unwrap();
+        let clip = |name: &str| {
+            let folder = run.path().join(name);
+            std::fs::create_dir_all(plan_path(&folder).parent().unwrap()).unwrap();
+            std::fs::write(plan_path(&folder), "{}").unwrap();
+            folder
+        };
+        let (lost, removed, open) = (clip("clip-0001"), clip("clip-0002"), clip("clip-0003"));
+        let all = HashSet::from([lost.clone(), removed.clone(), open.clone()]);
+        let clips = Clips::new(run.path().to_owned(), 4, all, Counts::default());
+        clips.give_up(&lost);
+        assert_eq!(clips.wait(&lost), Outcome::Lost);
+        std::fs::remove_dir_all(&removed).unwrap();
+        assert_eq!(clips.wait(&removed), Outcome::Removed);
+        assert!(matches!(unreported_end(removed.clone()), Some(Event::Gone(gone)) if gone == removed));
+        assert!(unreported_end(open.clone()).is_none());
+        clips.end();
+        assert_eq!(clips.wait(&open), Outcome::Ended);
+    }
+}

@@ -1,0 +1,234 @@
+//! The answer to each request, made on the thread of the command that asks. Only what changes processes goes to the
+//! loop; everything else is read where it is kept, so that no command can hold the loop up.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use proto::control::{Accepted, Request, Response, TriggerRequest};
+use proto::failpoint;
+use proto::refusal::Refusal;
+use proto::time::MonotonicNs;
+use proto::wire::{self, FrameError};
+
+use crate::clips::{Clips, Outcome, Phase};
+use crate::control::STACK_BYTES;
+use crate::events::{Event, LoopRequest};
+use crate::plan;
+use crate::statistics::Statistics;
+use crate::trigger::Triggers;
+
+/// A disk that takes longer than this to take a plan, or to flush it, has stalled. Both fit into the time in which a
+/// command expects its answer.
+const DISK_PATIENCE: Duration = Duration::from_secs(4);
+
+/// What every command's thread needs. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) triggers: Arc<Triggers>,
+    pub(crate) clips: Arc<Clips>,
+    pub(crate) statistics: Arc<Statistics>,
+    /// The way to the loop.
+    pub(crate) events: Sender<Event>,
+    /// The number of requests that are being answered.
+    pub(crate) answering: Arc<AtomicUsize>,
+}
+
+/// Answers one request. An error is one of the connection: the request itself has been done or refused by then.
+pub(crate) fn answer(stream: &UnixStream, request: Request, shared: &Shared) -> Result<(), FrameError> {
+    let answer = match request {
+        Request::Trigger(request) => return trigger(stream, &request, shared),
+        Request::Stats => Ok(Response::Stats(Box::new(shared.statistics.document()))),
+        Request::Codecs => ask_the_loop(LoopRequest::Codecs, &shared.events),
+        Request::Restart(what) => ask_the_loop(LoopRequest::Restart(what), &shared.events),
+        Request::Stop => ask_the_loop(LoopRequest::Stop, &shared.events),
+    };
+    reply(stream, answer)
+}
+
+/// Sends an answer, or the reason why there is none.
+pub(crate) fn reply(mut stream: &UnixStream, answer: Result<Response, Refusal>) -> Result<(), FrameError> {
+    let response = answer.unwrap_or_else(Response::Refused);
+    match wire::write(&mut stream, &response) {
+        Err(FrameError::TooLarge { bytes, at_most }) => {
+            wire::write(&mut stream, &Response::Refused(Refusal::AnswerTooLarge { bytes, at_most }))
+        }
+        other => other,
+    }
+}
+
+fn ask_the_loop(request: LoopRequest, events: &Sender<Event>) -> Result<Response, Refusal> {
+    let (reply, answer) = channel();
+    events.send(Event::Request { request, reply }).map_err(|_| Refusal::Ending)?;
+    answer.recv().unwrap_or(Err(Refusal::Ending))
+}
+
+/// Answers a trigger, and answers again when its clip is finished if it waits for that.
+fn trigger(stream: &UnixStream, request: &TriggerRequest, shared: &Shared) -> Result<(), FrameError> {
+    let (accepted, folder) = match take(request, shared) {
+        Ok(taken) => taken,
+        Err(refusal) => return reply(stream, Err(refusal)),
+    };
+    failpoint::pass("plan.synced", folder.display());
+    let clip_id = accepted.clip_id.clone();
+    reply(stream, Ok(Response::Accepted(accepted)))?;
+    if !request.wait {
+        return Ok(());
+    }
+    reply(stream, end_of(shared.clips.wait(&folder), clip_id, &folder))
+}
+
+/// The last answer to a trigger that waits for its clip.
+fn end_of(outcome: Outcome, clip_id: String, folder: &Path) -> Result<Response, Refusal> {
+    match outcome {
+        Outcome::Finished => Ok(Response::Finished),
+        Outcome::Ended => Err(Refusal::EndedBeforeClip { clip_id }),
+        Outcome::Removed => Err(Refusal::ClipRemoved { clip_id, folder: folder.to_owned() }),
+        Outcome::Lost => Err(Refusal::ClipLost { clip_id, folder: folder.to_owned() }),
+    }
+}
+
+/// Has the trigger's plan written and flushed, and waits for both no longer than the disk may take.
+fn take(request: &TriggerRequest, shared: &Shared) -> Result<(Accepted, PathBuf), Refusal> {
+    if shared.clips.phase() > Phase::Running {
+        return Err(Refusal::EndingTrigger);
+    }
+    let steps = plan(request, shared).map_err(|e| Refusal::NoThread { error: e.to_string() })?;
+    let run_folder = shared.clips.run_folder();
+    let (mut accepted, folder) = written(&steps, run_folder, DISK_PATIENCE)?;
+    if let Err(e) = flushed(&steps, DISK_PATIENCE) {
+        tracing::error!("clip {}: its plan may not be on the disk yet: {e}", folder.display());
+        accepted
+            .notes
+            .push(format!("the plan may not be on the disk yet, so it may not outlive a power cut: {e}"));
+    }
+    Ok((accepted, folder))
+}
+
+/// A step of the thread that takes a trigger.
+enum Step {
+    /// The plan is written, or the trigger is refused.
+    Written(Result<(Accepted, PathBuf), Refusal>),
+    /// The plan was flushed to the disk.
+    Flushed(io::Result<()>),
+}
+
+/// Takes a trigger on a thread of its own: a disk that hangs must not keep the command without an answer.
+fn plan(request: &TriggerRequest, shared: &Shared) -> io::Result<Receiver<Step>> {
+    let (step, steps) = channel();
+    let (request, shared, now) = (request.clone(), shared.clone(), MonotonicNs::now());
+    std::thread::Builder::new().name("plan".into()).stack_size(STACK_BYTES).spawn(move || {
+        let taken = shared.triggers.accept(&request, now);
+        let folder = taken.as_ref().ok().map(|(_, folder)| folder.clone());
+        if let Some(folder) = &folder {
+            failpoint::pass("plan.written", folder.display());
+            // The recorder begins while the disk is still busy with the plan: the pre-roll is ageing.
+            let _ = shared.events.send(Event::Planned(folder.clone()));
+        }
+        // The command may have been answered by now: that the disk has stalled.
+        let _ = step.send(Step::Written(taken));
+        if let Some(folder) = &folder {
+            let _ = step.send(Step::Flushed(plan::sync_plan(folder)));
+        }
+    })?;
+    Ok(steps)
+}
+
+/// Waits for the first step.
+fn written(
+    steps: &Receiver<Step>,
+    run_folder: &Path,
+    at_most: Duration,
+) -> Result<(Accepted, PathBuf), Refusal> {
+    match steps.recv_timeout(at_most) {
+        Ok(Step::Written(taken)) => taken,
+        Err(RecvTimeoutError::Disconnected) => Err(Refusal::PlanFailed),
+        Ok(Step::Flushed(_)) | Err(RecvTimeoutError::Timeout) => {
+            Err(Refusal::DiskStalled { folder: run_folder.to_owned(), waited_s: at_most.as_secs() })
+        }
+    }
+}
+
+/// Waits for the second step. The error is for a person: the plan is written all the same.
+fn flushed(steps: &Receiver<Step>, at_most: Duration) -> Result<(), String> {
+    match steps.recv_timeout(at_most) {
+        Ok(Step::Flushed(flushed)) => flushed.map_err(|e| e.to_string()),
+        Err(RecvTimeoutError::Disconnected) => Err("the thread that flushes it has ended".to_owned()),
+        Ok(Step::Written(_)) | Err(RecvTimeoutError::Timeout) => {
+            Err(format!("the disk has not answered for {} s", at_most.as_secs()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(5);
+
+    fn accepted() -> (Accepted, PathBuf) {
+        let accepted = Accepted {
+            clip_id: "clip-0001".into(),
+            path: "/run_1/clip-0001".into(),
+            pre_roll_ms: 500,
+            asked_pre_roll_ms: 500,
+            notes: Vec::new(),
+        };
+        (accepted, "/run_1/clip-0001".into())
+    }
+
+    #[test]
+    fn a_disk_that_takes_a_plan_and_flushes_it_costs_no_note() {
+        let (step, steps) = channel();
+        step.send(Step::Written(Ok(accepted()))).unwrap();
+        step.send(Step::Flushed(Ok(()))).unwrap();
+        assert_eq!(written(&steps, Path::new("/run_1"), SOON), Ok(accepted()));
+        assert_eq!(flushed(&steps, SOON), Ok(()));
+    }
+
+    #[test]
+    fn a_disk_that_hangs_is_named_in_the_refusal() {
+        let (_step, steps) = channel();
+        let refusal = written(&steps, Path::new("/run_1"), SOON).unwrap_err();
+        assert_eq!(refusal, Refusal::DiskStalled { folder: "/run_1".into(), waited_s: 0 });
+        assert!(flushed(&steps, SOON).unwrap_err().contains("has not answered"));
+    }
+
+    #[test]
+    fn a_thread_that_ends_without_a_word_is_no_stalled_disk() {
+        let (step, steps) = channel();
+        drop(step);
+        assert_eq!(written(&steps, Path::new("/run_1"), SOON), Err(Refusal::PlanFailed));
+        assert!(flushed(&steps, SOON).unwrap_err().contains("has ended"));
+    }
+
+    #[test]
+    fn a_loop_that_is_gone_refuses_what_only_it_can_do() {
+        let (events, loop_end) = channel();
+        drop(loop_end);
+        assert_eq!(ask_the_loop(LoopRequest::Codecs, &events), Err(Refusal::Ending));
+        // It ends with the question in its queue.
+        let (events, loop_end) = channel();
+        let asks = std::thread::spawn(move || ask_the_loop(LoopRequest::Stop, &events));
+        drop(loop_end.recv().unwrap());
+        assert_eq!(asks.join().unwrap(), Err(Refusal::Ending));
+    }
+
+    #[test]
+    fn each_end_of_a_clip_has_an_answer_of_its_own() {
+        let end = |outcome| end_of(outcome, "clip-0001".into(), Path::new("/run_1/clip-0001"));
+        assert_eq!(end(Outcome::Finished), Ok(Response::Finished));
+        for (outcome, said) in [
+            (Outcome::Ended, "the next supervisor finishes it"),
+            (Outcome::Removed, "was removed before it was finished: /run_1/clip-0001"),
+            (Outcome::Lost, "is given up"),
+        ] {
+            let refusal = end(outcome).unwrap_err().to_string();
+            assert!(refusal.starts_with("clip clip-0001 ") && refusal.contains(said), "{refusal}");
+        }
+    }
+}

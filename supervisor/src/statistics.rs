@@ -1,0 +1,228 @@
+//! The statistics that `stats` and `status` print.
+//!
+//! They come from three places. The loop publishes its [`View`] whenever something in it changes. A thread of this
+//! module reads /proc once a second, shared memory included, which takes milliseconds with many rings. Rings and
+//! clips are read at the moment of the question, from memory. The document is put together on the thread of the
+//! command that asks, so the loop does nothing for a question.
+
+mod delay;
+mod ring;
+pub(crate) mod view;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use proto::config::Config;
+use proto::process::Pid;
+use proto::stats::{CameraStats, DelayStats, ProcessStats, RecorderStats, RingStats, SCHEMA, Stats, Totals};
+use proto::status::{InstanceState, ProcessRole, ProcessState};
+
+use crate::clips::{Clips, Phase};
+use crate::health;
+use crate::meter::{Meter, Reading};
+use delay::{LoopDelay, Recent};
+use ring::FrameRates;
+use view::{CameraView, ProcessView, View};
+
+/// How often /proc is read.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Where the loop publishes and the commands read.
+pub(crate) struct Statistics {
+    config: Arc<Config>,
+    clips: Arc<Clips>,
+    started: Instant,
+    /// `None` until the loop has published for the first time.
+    view: Mutex<Option<Arc<View>>>,
+    published: Condvar,
+    readings: Mutex<Arc<Readings>>,
+    loop_delay: LoopDelay,
+}
+
+/// The readings of one second.
+#[derive(Default)]
+struct Readings {
+    /// By pid.
+    processes: HashMap<Pid, Reading>,
+    /// Frames a second, by camera.
+    rates: HashMap<String, f64>,
+    loop_delay: DelayStats,
+    /// The processors that this instance may use.
+    cores: f64,
+}
+
+impl Statistics {
+    /// Nothing is read before the loop has published for the first time.
+    pub(crate) fn start(config: Arc<Config>, clips: Arc<Clips>) -> std::io::Result<Arc<Self>> {
+        let statistics = Arc::new(Self::new(config, clips));
+        let reader = Arc::clone(&statistics);
+        std::thread::Builder::new().name("statistics".into()).spawn(move || reader.read_for_ever())?;
+        Ok(statistics)
+    }
+
+    fn new(config: Arc<Config>, clips: Arc<Clips>) -> Self {
+        Self {
+            config,
+            clips,
+            started: Instant::now(),
+            view: Mutex::new(None),
+            published: Condvar::new(),
+            readings: Mutex::default(),
+            loop_delay: LoopDelay::default(),
+        }
+    }
+
+    /// Replaces what is known of the loop. Called by the loop alone.
+    pub(crate) fn publish(&self, view: View) {
+        let view = Some(Arc::new(view));
+        // The last view is dropped after the lock.
+        let last = std::mem::replace(&mut *lock(&self.view), view);
+        self.published.notify_all();
+        drop(last);
+    }
+
+    /// Records how long an event has waited for the loop. Called by the loop alone.
+    pub(crate) fn event_waited(&self, waited: Duration) {
+        self.loop_delay.record(waited);
+    }
+
+    /// The document, as of now. Waits until the loop has published for the first time.
+    pub(crate) fn document(&self) -> Stats {
+        let (view, readings) = (self.view(), Arc::clone(&lock(&self.readings)));
+        let is_ending = self.clips.phase() > Phase::Running;
+        let state = if is_ending { InstanceState::Stopping } else { view.state };
+        let processes: Vec<ProcessStats> = std::iter::once(self.own_process(is_ending))
+            .chain(view.processes.iter().cloned())
+            .map(|process| process_stats(process, &readings))
+            .collect();
+        let written = |p: &ProcessStats| Some(readings.processes.get(&p.pid?)?.written_bytes_per_s);
+        let totals = Totals {
+            cpu_percent: processes.iter().map(|p| p.cpu_percent).sum(),
+            memory_bytes: processes.iter().map(|p| p.pss_bytes).sum(),
+            written_bytes_per_s: processes.iter().filter_map(written).sum(),
+        };
+        let run_folder = self.clips.run_folder().display().to_string();
+        Stats {
+            schema: SCHEMA,
+            state,
+            health: health::verdict(&totals, readings.cores, &view.troubles),
+            uptime_s: self.started.elapsed().as_secs_f64(),
+            config: self.config.source.display().to_string(),
+            rig: self.config.rig.to_string(),
+            session_folder: run_folder.clone(),
+            run_folder,
+            cameras: view.cameras.iter().map(|camera| camera_stats(camera, &readings)).collect(),
+            recorder: self.recorder(&view),
+            processes,
+            totals,
+            loop_delay_ms: readings.loop_delay,
+        }
+    }
+
+    fn own_process(&self, is_ending: bool) -> ProcessView {
+        ProcessView {
+            role: ProcessRole::Supervisor,
+            camera: None,
+            pid: Some(Pid::this()),
+            state: if is_ending { ProcessState::Stopping } else { ProcessState::Running },
+            restarts: 0,
+            last_exit: None,
+            since: Some(self.started),
+        }
+    }
+
+    /// The counts of clips are those of this moment: a command that has waited for a clip finds it counted.
+    fn recorder(&self, view: &View) -> RecorderStats {
+        let (open, finished) = self.clips.open_and_finished();
+        let encoder = view.encoder.as_ref();
+        RecorderStats {
+            codec: encoder.map_or(String::new(), |e| e.codec.name().to_owned()),
+            encoder: encoder.map_or(String::new(), |e| e.encoder.clone()),
+            preset: encoder.and_then(|e| e.preset.clone()),
+            clips_completed: finished.completed,
+            clips_incomplete: finished.incomplete,
+            clips_open: open,
+            lag_frames: view.recorder.lag_frames,
+            frames_encoded: view.recorder.frames_encoded,
+            last_finish_ms: finished.last_finish_ms,
+            trouble: view.recorder.trouble.clone(),
+        }
+    }
+
+    fn view(&self) -> Arc<View> {
+        let mut view = lock(&self.view);
+        loop {
+            match &*view {
+                Some(view) => return Arc::clone(view),
+                None => view = self.published.wait(view).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    fn read_for_ever(&self) {
+        let (mut meter, mut rates, mut recent) = (Meter::new(), FrameRates::default(), Recent::default());
+        let mut view = self.view();
+        let mut next = Instant::now();
+        loop {
+            let pids: Vec<Pid> = view.processes.iter().filter_map(|p| p.pid).chain([Pid::this()]).collect();
+            let readings = Readings {
+                processes: meter.read(&pids),
+                rates: rates.measure(&view.cameras, Instant::now()),
+                loop_delay: recent.add(self.loop_delay.take()),
+                cores: cores(),
+            };
+            *lock(&self.readings) = Arc::new(readings);
+            // A machine that stood still is not made up for.
+            next = (next + EVERY).max(Instant::now());
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+            view = self.view();
+        }
+    }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn cores() -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
+    std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64)
+}
+
+fn camera_stats(camera: &CameraView, readings: &Readings) -> CameraStats {
+    let dropped = ring::dropped(&camera.ring);
+    CameraStats {
+        name: camera.name.clone(),
+        state: camera.status,
+        reason: camera.reason.clone(),
+        fps: readings.rates.get(&camera.name).copied().unwrap_or(0.0),
+        nominal_fps: camera.nominal_fps,
+        captured_frames: camera.ring.head(),
+        dropped_frames: dropped.by_camera.saturating_add(dropped.ring_full),
+        dropped,
+        interval_ms: ring::intervals(&camera.ring),
+        epoch: camera.ring.epoch(),
+        ring: RingStats { rebuilt: camera.rebuilt, ..ring::size_and_fill(&camera.ring) },
+    }
+}
+
+/// The figures of a process that was started within the last second are still zero.
+fn process_stats(process: ProcessView, readings: &Readings) -> ProcessStats {
+    let reading = process.pid.and_then(|pid| readings.processes.get(&pid)).copied().unwrap_or_default();
+    ProcessStats {
+        role: process.role,
+        camera: process.camera,
+        pid: process.pid,
+        state: process.state,
+        restarts: process.restarts,
+        last_exit: process.last_exit,
+        uptime_s: process.since.map_or(0.0, |since| since.elapsed().as_secs_f64()),
+        cpu_percent: reading.cpu_percent,
+        rss_bytes: reading.rss_bytes,
+        pss_bytes: reading.pss_bytes,
+        written_bytes: reading.written_bytes,
+        fds: reading.fds,
+        threads: reading.threads,
+    }
+}

@@ -1,0 +1,115 @@
+//! The part of the statistics that the loop alone knows. The loop makes a [`View`] and publishes it; nobody else
+//! looks into a [`Child`].
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use proto::codec::EncoderChoice;
+use proto::config::CameraConfig;
+use proto::instance::ChildId;
+use proto::messages::{CameraState, RecorderBeat};
+use proto::process::Pid;
+use proto::ring::Ring;
+use proto::status::{CameraStatus, InstanceState, ProcessRole, ProcessState};
+
+use crate::child::{Child, Life};
+use crate::rings::Held;
+
+/// The loop's knowledge at one moment.
+pub(crate) struct View {
+    pub(crate) state: InstanceState,
+    /// For a person: everything that is wrong.
+    pub(crate) troubles: Vec<String>,
+    /// In the config's order.
+    pub(crate) cameras: Vec<CameraView>,
+    /// All children.
+    pub(crate) processes: Vec<ProcessView>,
+    /// The encoder in use, once it is known.
+    pub(crate) encoder: Option<EncoderChoice>,
+    /// The recorder's last report.
+    pub(crate) recorder: RecorderBeat,
+}
+
+/// A camera.
+pub(crate) struct CameraView {
+    pub(crate) name: String,
+    pub(crate) status: CameraStatus,
+    pub(crate) reason: Option<String>,
+    /// The config's rate.
+    pub(crate) nominal_fps: f64,
+    pub(crate) ring: Arc<Ring>,
+    /// How often the ring had to be made anew.
+    pub(crate) rebuilt: u64,
+}
+
+/// A process.
+#[derive(Clone)]
+pub(crate) struct ProcessView {
+    pub(crate) role: ProcessRole,
+    pub(crate) camera: Option<String>,
+    pub(crate) pid: Option<Pid>,
+    pub(crate) state: ProcessState,
+    pub(crate) restarts: u64,
+    pub(crate) last_exit: Option<String>,
+    /// The beginning of its present life.
+    pub(crate) since: Option<Instant>,
+}
+
+impl CameraView {
+    pub(crate) fn of(camera: &CameraConfig, held: &Held, capture: &Child) -> Self {
+        let (status, reason) = camera_status(capture);
+        Self {
+            name: camera.name.to_string(),
+            status,
+            reason,
+            nominal_fps: camera.fps.as_f64(),
+            ring: Arc::clone(&held.ring),
+            rebuilt: held.rebuilt,
+        }
+    }
+}
+
+impl ProcessView {
+    pub(crate) fn of(child: &Child) -> Self {
+        let (role, camera) = match &child.id {
+            ChildId::Capture(camera) => (ProcessRole::Capture, Some(camera.to_string())),
+            ChildId::Recorder => (ProcessRole::Recorder, None),
+            ChildId::Standby => (ProcessRole::Standby, None),
+        };
+        let is_standby = child.id == ChildId::Standby;
+        let state = match &child.life {
+            Life::Running(running) if running.warm && is_standby => ProcessState::Warm,
+            Life::Running(running) if running.orders.is_some() => ProcessState::Running,
+            Life::Running(_) => ProcessState::Starting,
+            Life::Waiting { .. } => ProcessState::Waiting,
+            Life::Ended => ProcessState::Ended,
+        };
+        Self {
+            role,
+            camera,
+            pid: child.running().map(|r| r.pid),
+            state,
+            restarts: child.record.restarts,
+            last_exit: child.last_exit.clone(),
+            since: child.running().map(|r| r.since),
+        }
+    }
+}
+
+/// The status of a camera, its capture's life included, and what is wrong with it.
+pub(crate) fn camera_status(capture: &Child) -> (CameraStatus, Option<String>) {
+    match (&capture.life, &capture.camera) {
+        (Life::Ended, _) | (Life::Running(_), CameraState::Ended) => (CameraStatus::Ended, None),
+        (_, CameraState::Failed(why)) => (CameraStatus::Failed, Some(why.clone())),
+        (Life::Waiting { .. }, _) => (CameraStatus::Restarting, capture.last_exit.clone()),
+        (Life::Running(_), CameraState::Opening) => (CameraStatus::Starting, None),
+        (Life::Running(_), CameraState::Live) => (CameraStatus::Live, None),
+        (Life::Running(_), CameraState::Frozen { black }) => {
+            let what = if *black { "the same black picture" } else { "the same picture" };
+            (CameraStatus::Frozen, Some(format!("{what} again and again")))
+        }
+        (Life::Running(_), CameraState::Silent) => {
+            (CameraStatus::Silent, Some("no frames from the camera".into()))
+        }
+    }
+}
