@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::cli::TriggerArgs;
 use crate::failure::Failure;
-use crate::{lock, plan, proc, show};
+use crate::{invoked, lock, plan, proc, show};
 
 /// How long `stop` waits for the supervisor to be gone: it promises five seconds.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
@@ -35,8 +35,9 @@ impl Line {
     fn to(dir: &Path) -> Result<Self, Failure> {
         let nobody = || {
             let message = format!(
-                "no supervisor is running in {}; start one with: supervisor start --config FILE",
-                dir.display()
+                "no supervisor is running in {}; start one with: {} start --config FILE",
+                dir.display(),
+                invoked::name()
             );
             Failure::with_code(exit::NOT_RUNNING, message)
         };

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// Keeps the last moments of every camera in memory, and on a trigger writes them, and the moments after, as one
 /// clip per camera.
 #[derive(Debug, Parser)]
-#[command(name = "supervisor", version, after_help = AFTER_HELP)]
+#[command(version)]
 pub(crate) struct Cli {
     /// Where this instance lives; several can run beside each other in directories of their own.
     /// Default: preroll under $XDG_RUNTIME_DIR, else /run/preroll for root, else /tmp/preroll-UID
@@ -22,7 +22,15 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-const AFTER_HELP: &str = "\
+/// Reads the command line of the program that was called by `name`. Help and mistakes end the process here.
+pub(crate) fn parse(name: &'static str) -> Cli {
+    let command = Cli::command().name(name).bin_name(name).after_help(after_help(name));
+    Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|mistake| mistake.exit())
+}
+
+fn after_help(name: &str) -> String {
+    format!(
+        "\
 Exit codes:
   0  done
   1  failed
@@ -31,9 +39,11 @@ Exit codes:
   4  a clip came out incomplete; its manifest says what is missing
 
 Begin with:
-  supervisor start --config configs/default.yaml
+  {name} start --config configs/default.yaml
 and, in another terminal:
-  supervisor trigger --label first --wait";
+  {name} trigger --label first --wait"
+    )
+}
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Format {
@@ -48,7 +58,7 @@ pub(crate) enum Command {
     /// Start capturing, in the foreground, until it is told to stop
     ///
     /// Brings up a capture process for each camera and a recorder, watches and restarts them. SIGTERM,
-    /// SIGINT, SIGHUP (a closed terminal) and `supervisor stop` close open clips and end everything in order; a
+    /// SIGINT, SIGHUP (a closed terminal) and the command `stop` close open clips and end everything in order; a
     /// second signal ends it at once.
     Start {
         /// The cameras, and what to record

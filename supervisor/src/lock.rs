@@ -12,6 +12,7 @@ use rustix::fs::FlockOperation;
 use rustix::process::PidfdFlags;
 
 use crate::failure::Failure;
+use crate::invoked;
 
 /// The instance's lock, held until this value is dropped.
 pub(crate) struct Lock {
@@ -38,9 +39,10 @@ pub(crate) fn take(dir: &RuntimeDir) -> Result<Lock, Failure> {
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 let who = holder(dir).map_or(String::new(), |pid| format!(" (pid {pid})"));
                 return Err(Failure::bad_input(format!(
-                    "a supervisor is running in {} already{who}; stop it with: supervisor stop, or name another \
+                    "a supervisor is running in {} already{who}; stop it with: {} stop, or name another \
                      directory with --runtime-dir",
-                    dir.path().display()
+                    dir.path().display(),
+                    invoked::name()
                 )));
             }
             Err(e) => return Err(failed("lock", &e)),

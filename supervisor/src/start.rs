@@ -37,7 +37,7 @@ use crate::state::{self, Saved};
 use crate::statistics::Statistics;
 use crate::trigger::Triggers;
 use crate::watch::House;
-use crate::{control, cost, descriptors, lock, plan, priority, proc, rings, run_file};
+use crate::{control, cost, descriptors, invoked, lock, plan, priority, proc, rings, run_file};
 
 /// How long the answer to `stop` may take to be on its way.
 const LAST_WORD: Duration = Duration::from_millis(20);
@@ -168,7 +168,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     if let Err(e) = storage::fit(&run_folder, house.config.recording.min_free_bytes) {
         tracing::warn!("{e}; until then nothing is recorded");
     }
-    tracing::info!("clips go to {}; record one with: supervisor trigger", run_folder.display());
+    tracing::info!("clips go to {}; record one with: {} trigger", run_folder.display(), invoked::name());
     let asked_by = house.run(&happening);
     house.close(&happening);
     clean_up(&house);

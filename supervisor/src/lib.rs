@@ -1,4 +1,7 @@
 //! The supervisor: `start` brings up and keeps up the tree of processes; the other commands talk to it.
+//!
+//! The program has two names, `preroll` and `supervisor`, which are the executables in `bin/`. Both are [`main`], and speak
+//! of themselves by the name that they were called by.
 
 mod ask;
 mod child;
@@ -14,6 +17,7 @@ mod grant;
 mod health;
 mod heap;
 mod hung;
+mod invoked;
 mod kills;
 mod lock;
 mod meter;
@@ -35,29 +39,30 @@ mod watch;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use proto::control::Request;
 use proto::instance::RuntimeDir;
 use proto::log::{self, LogFormat};
 use proto::panics;
 
-use cli::{Cli, Command, Format};
+use cli::{Command, Format};
 use failure::Failure;
 
-fn main() -> ExitCode {
+/// The whole of the program's main. `executable` is the name that it was built under.
+#[must_use]
+pub fn main(executable: &'static str) -> ExitCode {
     heap::keep_small();
     panics::install("supervisor", None);
-    let cli = Cli::parse();
-    match run(cli) {
+    invoked::remember(executable);
+    match run(cli::parse(invoked::name())) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            eprintln!("supervisor: {failure}");
+            eprintln!("{}: {failure}", invoked::name());
             ExitCode::from(failure.exit_code())
         }
     }
 }
 
-fn run(cli: Cli) -> Result<u8, Failure> {
+fn run(cli: cli::Cli) -> Result<u8, Failure> {
     let format = match cli.log_format {
         Format::Text => LogFormat::Text,
         Format::Json => LogFormat::Json,
