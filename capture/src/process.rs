@@ -1,7 +1,6 @@
 //! A capture process from its arguments to its exit code: opens its camera's ring and its camera, starts the two threads
 //! that talk to the supervisor, and runs the [`CaptureLoop`].
 
-use std::ffi::CString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use proto::messages::{BEAT, CameraState, CaptureOrder, CaptureReport};
 use proto::name::Name;
 use proto::panics;
 use proto::ring::Ring;
+use proto::titles;
 
 use crate::capture_loop::{CaptureLoop, LoopStatus};
 use crate::source::{CameraSetup, Source, SourceError};
@@ -54,7 +54,7 @@ pub fn main(open: OpenSource) -> ExitCode {
     let args = CaptureArgs::parse();
     log::start(LogFormat::from_name(&args.log_format).unwrap_or_default());
     panics::install("capture", Some(args.camera.as_str()));
-    show_name(&args.camera);
+    titles::show(&ChildId::Capture(args.camera.clone()));
     // An ordinary user may not; then it runs like everything else.
     let _ = rustix::process::setpriority_process(None, NICE);
     match run(&args, open) {
@@ -64,15 +64,6 @@ pub fn main(open: OpenSource) -> ExitCode {
             let permanent = e.downcast_ref().is_some_and(SourceError::is_permanent);
             ExitCode::from(if permanent { exit::BAD_INPUT } else { exit::FAILED })
         }
-    }
-}
-
-/// Names the process for `top` and `ps -o comm`, which show fifteen bytes; its threads have names of their own.
-fn show_name(camera: &Name) {
-    let shown: Vec<u8> = format!("capture {camera}").into_bytes().into_iter().take(15).collect();
-    if let Ok(shown) = CString::new(shown) {
-        // Only a help to whoever looks; without it the executable's name is shown.
-        let _ = rustix::thread::set_name(&shown);
     }
 }
 

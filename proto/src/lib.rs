@@ -45,6 +45,8 @@ pub mod status;
 #[cfg(feature = "host")]
 pub mod storage;
 #[cfg(feature = "host")]
+pub mod titles;
+#[cfg(feature = "host")]
 pub mod wire;
 
 /// Exit codes of every Preroll executable. A parent acts on them, so they are part of the interface.

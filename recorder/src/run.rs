@@ -13,6 +13,7 @@ use proto::instance::{ChildId, RuntimeDir};
 use proto::link::{self, Link, Reports};
 use proto::messages::{BEAT, RecorderOrder, RecorderReport};
 use proto::ring::Ring;
+use proto::titles;
 
 use crate::disk::output::OutputFolder;
 use crate::intake::Intake;
@@ -37,6 +38,7 @@ pub(crate) fn probe(runtime_dir: &Path) -> anyhow::Result<()> {
 pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
     let dir = RuntimeDir::open(runtime_dir)?;
     let id = if standby { ChildId::Standby } else { ChildId::Recorder };
+    titles::show(&id);
     let Link { orders, reports } = link::start(&dir.rendezvous(&id))?;
     let pulse = Arc::new(Pulse::default());
     beat(&reports, &pulse)?;
@@ -56,6 +58,7 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
         };
         match order {
             RecorderOrder::Arm { verdict: known, run_folders } => {
+                titles::show(&ChildId::Recorder);
                 match ladder.arm(known) {
                     AfterArming::Report(ladder) => reports.send(RecorderReport::Codecs(ladder)),
                     AfterArming::Probe => start_probe(&dir, &config, &ladder, &reports)?,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use proto::instance::ChildId;
 use proto::messages::{CameraState, RecorderBeat};
 use proto::process::Pid;
+use proto::titles;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{PidfdFlags, Signal};
 
@@ -156,6 +157,7 @@ impl Child {
             command.envs(FRUGAL_HEAP);
         }
         command
+            .arg0(titles::argv0(&self.id))
             .args(&self.start.args)
             .stdin(Stdio::null())
             // A group of its own: Ctrl-C at the terminal is the supervisor's to handle.

@@ -1,6 +1,7 @@
 //! The probe's own process, as the recorder that asks sees it.
 
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
@@ -17,6 +18,7 @@ pub(crate) fn run(runtime_dir: &Path) -> anyhow::Result<EncoderLadder> {
     let own =
         std::env::current_exe().context("codec probe: this recorder's own executable can't be found")?;
     let mut child = Command::new(own)
+        .arg0("preroll-codec-probe")
         .args(["--probe".as_ref(), "--runtime-dir".as_ref(), runtime_dir.as_os_str()])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
