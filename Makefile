@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help deps build demo faults nemesis kills report test lint loom fuzz clean
+.PHONY: help deps build install uninstall demo faults nemesis kills report test lint loom fuzz clean
 
 help:
 	@echo 'make demo    the main job, for real, in a minute: records a clip, kills the recorder in the middle'
@@ -12,6 +12,7 @@ help:
 	@echo 'make kills   the recorder killed a hundred times: what it costs, in frames and time; KILLS=500 SEED=…'
 	@echo 'make report  the results in docs/benchmarks as pictures, and as one page in target/report.html'
 	@echo 'make build   release executables, in target/release'
+	@echo 'make install the result of make build, under PREFIX (/usr/local); make uninstall removes it again'
 	@echo 'make test    all tests'
 	@echo 'make lint    formatting and clippy'
 	@echo 'make loom    the ring'"'"'s protocol under a model checker (part of make test)'
@@ -23,6 +24,55 @@ deps:
 
 build: deps
 	$(CARGO) build --release --workspace --bins
+
+# Installs the result of make build; builds nothing itself, so that root need not. PREFIX is where it will be used, DESTDIR is put
+# before every path for whoever makes a package, BUILD is the folder of the executables.
+#   bin/               the program under its two names
+#   libexec/preroll/   the processes that it starts, and the oracle, which judges clips of simulated cameras. demo, nemesis and
+#                      benchmark need the source tree and stay there
+#   share/preroll/     configs to copy from. /etc is the administrator's: it is neither written nor emptied
+# A list of the installed files is kept beside the configs, for make uninstall and for the next version's make install.
+PREFIX ?= /usr/local
+DESTDIR ?=
+BUILD ?= target/release
+COMMANDS = preroll supervisor
+PROGRAMS = recorder capture capture-libav oracle
+# Missing where Preroll was built without OpenCV.
+OPTIONAL_PROGRAMS = capture-opencv
+DOCS = README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(wildcard docs/*.md docs/decisions/*.md docs/benchmarks/*)
+SHARE = $(PREFIX)/share/preroll
+LIST = $(SHARE)/installed-files
+
+install:
+	@for name in $(COMMANDS) $(PROGRAMS); do \
+	  test -x "$(BUILD)/$$name" || { echo "$(BUILD)/$$name is missing: run make build first" >&2; exit 1; }; \
+	done
+	@set -e; umask 022; \
+	put() { install -D -m "$$1" "$$2" "$(DESTDIR)$$3"; echo "$$3" >> "$(DESTDIR)$(LIST).new"; }; \
+	install -d "$(DESTDIR)$(SHARE)"; echo "$(LIST)" > "$(DESTDIR)$(LIST).new"; \
+	for name in $(COMMANDS); do put 755 "$(BUILD)/$$name" "$(PREFIX)/bin/$$name"; done; \
+	for name in $(PROGRAMS) $(OPTIONAL_PROGRAMS); do \
+	  test ! -x "$(BUILD)/$$name" || put 755 "$(BUILD)/$$name" "$(PREFIX)/libexec/preroll/$$name"; \
+	done; \
+	for file in configs/*.yaml; do put 644 "$$file" "$(SHARE)/$$file"; done; \
+	for file in $(DOCS); do put 644 "$$file" "$(PREFIX)/share/doc/preroll/$$file"; done; \
+	unit="$(PREFIX)/lib/systemd/system/preroll.service"; put 644 systemd/preroll.service "$$unit"; \
+	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' systemd/preroll.service > "$(DESTDIR)$$unit"; \
+	if test -f "$(DESTDIR)$(LIST)"; then \
+	  grep -vxFf "$(DESTDIR)$(LIST).new" "$(DESTDIR)$(LIST)" | while read -r file; do rm -f "$(DESTDIR)$$file"; done; \
+	fi; \
+	mv "$(DESTDIR)$(LIST).new" "$(DESTDIR)$(LIST)"
+	@echo 'Installed $(PREFIX)/bin/preroll. Configs to begin with are in $(SHARE)/configs.'
+
+# Removes the files that are in the list, and the folders that are Preroll's alone. Configs in /etc and recordings stay.
+uninstall:
+	@set -e; \
+	test -f "$(DESTDIR)$(LIST)" || { echo "Preroll is not installed under $(DESTDIR)$(PREFIX)."; exit 0; }; \
+	while read -r file; do rm -f "$(DESTDIR)$$file"; done < "$(DESTDIR)$(LIST)"; \
+	for dir in "$(DESTDIR)$(PREFIX)/libexec/preroll" "$(DESTDIR)$(SHARE)" "$(DESTDIR)$(PREFIX)/share/doc/preroll"; do \
+	  find "$$dir" -depth -type d -empty -delete; \
+	done; \
+	echo "Uninstalled from $(DESTDIR)$(PREFIX)."
 
 demo: build
 	@target/release/demo

@@ -8,6 +8,7 @@
 mod answers;
 mod codecs;
 mod films;
+mod install;
 mod mistakes;
 #[path = "../rig/mod.rs"]
 mod rig;
