@@ -188,10 +188,11 @@ impl RuntimeDir {
         InstanceId(format!("{:016x}", bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)))
     }
 
-    /// The segment of a camera's ring.
+    /// The segment of a camera's ring: `preroll-<instance>-<camera>`. Both parts are made of `[A-Za-z0-9._-]` by their
+    /// types.
     #[must_use]
     pub fn segment(&self, camera: &Name) -> SegmentName {
-        SegmentName::new(&self.instance(), camera)
+        SegmentName::new(format!("preroll-{}-{camera}", self.instance()))
     }
 
     /// Held by the one supervisor; holds its pid as text.

@@ -20,7 +20,7 @@ mod heap;
 
 use std::process::Command;
 
-use heap::{HeapRing, bit, moment_of};
+use heap::{HeapRing, bit, info_of};
 use loom::sync::Arc;
 use loom::sync::atomic::Ordering::{Acquire, Relaxed};
 use loom::sync::atomic::{AtomicU64, fence};
@@ -54,7 +54,7 @@ fn a_reader_never_sees_a_frame_change() {
             move || {
                 for sequence in 1..=3 {
                     match ring.read_frame(sequence, bit(0)) {
-                        Ok(moment) => assert_eq!(moment, moment_of(sequence, 1)),
+                        Ok(info) => assert_eq!(info, info_of(sequence, 1)),
                         Err(miss) => assert_ne!(miss, Miss::AlreadyLeased),
                     }
                 }
@@ -77,8 +77,8 @@ fn two_readers_share_a_frame_and_the_writer_waits_for_neither() {
         let readers = [0, 1].map(|number| {
             let ring = Arc::clone(&ring);
             thread::spawn(move || {
-                if let Ok(moment) = ring.read_frame(1, bit(number)) {
-                    assert_eq!(moment, moment_of(1, 1));
+                if let Ok(info) = ring.read_frame(1, bit(number)) {
+                    assert_eq!(info, info_of(1, 1));
                 }
             })
         });
@@ -100,7 +100,7 @@ fn who_sees_the_head_can_lease_that_frame() {
                 let head = ring.protocol().head();
                 if head > 0 {
                     // Nothing is overwritten yet.
-                    assert_eq!(ring.read_frame(head, bit(0)), Ok(moment_of(head, 1)));
+                    assert_eq!(ring.read_frame(head, bit(0)), Ok(info_of(head, 1)));
                 }
             }
         });
@@ -154,8 +154,8 @@ fn a_new_writer_voids_what_the_dead_one_left_and_repeats_nothing() {
             let ring = Arc::clone(&ring);
             move || {
                 for (sequence, epoch) in [(1, 1), (2, 2)] {
-                    if let Ok(moment) = ring.read_frame(sequence, bit(0)) {
-                        assert_eq!(moment, moment_of(sequence, epoch));
+                    if let Ok(info) = ring.read_frame(sequence, bit(0)) {
+                        assert_eq!(info, info_of(sequence, epoch));
                     }
                 }
             }
@@ -179,8 +179,8 @@ fn a_ledger_entry_is_read_whole_or_not_at_all() {
             let ring = Arc::clone(&ring);
             move || {
                 for sequence in [1, 3] {
-                    let moment = ring.protocol().frame_info(sequence);
-                    assert!(moment.is_none_or(|m| m == moment_of(sequence, 1)), "torn: {moment:?}");
+                    let info = ring.protocol().frame_info(sequence);
+                    assert!(info.is_none_or(|m| m == info_of(sequence, 1)), "torn: {info:?}");
                 }
             }
         });
@@ -199,7 +199,7 @@ fn a_search_by_time_never_answers_with_an_earlier_frame() {
             move || {
                 let between_1_and_2 = MonotonicNs(15);
                 let found = ring.protocol().first_at_or_after(between_1_and_2);
-                assert!(found.is_none_or(|m| m == moment_of(2, 1)), "{found:?}");
+                assert!(found.is_none_or(|m| m == info_of(2, 1)), "{found:?}");
             }
         });
         write_frames(&ring, &mut START.clone(), 3, 1);
@@ -230,7 +230,7 @@ fn a_copy_is_whole_when_the_state_is_unchanged() {
             let slot = ring.protocol().claim(&mut at).unwrap();
             pixels[0].store(sequence, Relaxed);
             pixels[1].store(sequence, Relaxed);
-            ring.protocol().publish(slot, &moment_of(sequence, 1));
+            ring.protocol().publish(slot, &info_of(sequence, 1));
             at.sequence += 1;
         }
         copier.join().unwrap();

@@ -16,7 +16,7 @@ mod heap;
 
 use std::thread;
 
-use heap::{HeapRing, bit, moment_of};
+use heap::{HeapRing, bit, info_of};
 use proto::ring::Miss;
 
 const FRAMES: u64 = if cfg!(miri) { 60 } else { 500_000 };
@@ -51,9 +51,9 @@ fn read_to_the_end(ring: &HeapRing, number: u8) {
     let (mut next, mut read) = (1, 0);
     while next <= FRAMES {
         match ring.read_frame(next, bit(number)) {
-            Ok(moment) => {
+            Ok(info) => {
                 let epoch = u32::try_from((next - 1) / A_LIFE + 1).unwrap();
-                assert_eq!(moment, moment_of(next, epoch));
+                assert_eq!(info, info_of(next, epoch));
                 read += 1;
                 next += 1;
             }

@@ -98,12 +98,12 @@ impl Model {
         Some(slot)
     }
 
-    fn publish(&mut self, moment: FrameInfo) {
+    fn publish(&mut self, info: FrameInfo) {
         match self.claim() {
             Some(slot) => {
-                slot.frame = Some(moment);
+                slot.frame = Some(info);
                 self.newest = slot.number;
-                self.published.push(moment);
+                self.published.push(info);
             }
             None => self.dropped += 1,
         }
@@ -173,7 +173,7 @@ impl Pair {
 
     fn publish(&mut self, before: u8) {
         let sequence = self.model.published.len() as u64 + 1;
-        let moment = FrameInfo {
+        let info = FrameInfo {
             sequence,
             source_sequence: sequence * 7 + self.model.dropped,
             t_capture: MonotonicNs(self.now_ns),
@@ -181,10 +181,10 @@ impl Pair {
             before: LossBefore::from_code(before),
         };
         if let Some(mut slot) = self.writer().slot() {
-            draw(slot.bytes_mut(), sequence, moment.epoch);
-            assert_eq!(slot.publish(moment.source_sequence, moment.t_capture, moment.before), sequence);
+            draw(slot.bytes_mut(), sequence, info.epoch);
+            assert_eq!(slot.publish(info.source_sequence, info.t_capture, info.before), sequence);
         }
-        self.model.publish(moment);
+        self.model.publish(info);
     }
 
     fn restart_writer(&mut self) {
@@ -341,10 +341,10 @@ fn the_ledger_remembers_thousands_of_frames_whose_pixels_are_gone() {
     }
     let ring = pair.ring();
     let oldest = ring.head() - remembered + 1;
-    for moment in &pair.model.published {
-        let known = (moment.sequence >= oldest).then_some(*moment);
-        assert_eq!(ring.frame_info(moment.sequence), known);
-        assert_eq!(ring.first_at_or_after(moment.t_capture).unwrap().sequence, moment.sequence.max(oldest));
+    for info in &pair.model.published {
+        let known = (info.sequence >= oldest).then_some(*info);
+        assert_eq!(ring.frame_info(info.sequence), known);
+        assert_eq!(ring.first_at_or_after(info.t_capture).unwrap().sequence, info.sequence.max(oldest));
     }
     assert_eq!(ring.first_at_or_after(MonotonicNs(pair.now_ns + 1)), None);
 }

@@ -58,7 +58,7 @@ fn killed_writers_and_readers_tear_no_frame_and_block_nobody() {
     let mut count = Count::default();
     while started.elapsed() < KILLING_TIME || count.writers_in_a_frame == 0 || count.readers_with_a_lease == 0
     {
-        assert!(started.elapsed() < FOR_EVER, "nobody was killed in the right moment: {count:?}");
+        assert!(started.elapsed() < FOR_EVER, "nobody was killed in the right info: {count:?}");
         match rng.below(3) {
             0 => {
                 assert!(ring.wait_newer(ring.head() + rng.below(4), FOR_EVER), "no more frames");
@@ -151,8 +151,8 @@ fn read_for_ever(ring: &Arc<Ring>, bit: ReaderBit) {
         match reader.lease(next) {
             Ok(lease) => {
                 assert_is_whole(&lease);
-                let moment = lease.frame_info();
-                println!("saw {} {}", moment.sequence, moment.epoch);
+                let info = lease.frame_info();
+                println!("saw {} {}", info.sequence, info.epoch);
                 held.push_back(lease);
                 next += 1;
             }
@@ -171,9 +171,9 @@ fn read_for_ever(ring: &Arc<Ring>, bit: ReaderBit) {
 }
 
 fn assert_is_whole(lease: &Lease) {
-    let moment = lease.frame_info();
-    assert_eq!(moment.source_sequence, source_sequence(moment.sequence, moment.epoch), "torn header");
-    assert!(is_whole(lease.bytes(), moment.sequence, moment.epoch), "torn frame {}", moment.sequence);
+    let info = lease.frame_info();
+    assert_eq!(info.source_sequence, source_sequence(info.sequence, info.epoch), "torn header");
+    assert!(is_whole(lease.bytes(), info.sequence, info.epoch), "torn frame {}", info.sequence);
 }
 
 /// Tells epochs apart, so that a header of one and a ledger entry of another would be noticed.
@@ -193,13 +193,12 @@ fn assert_newest_are_whole(ring: &Arc<Ring>, head: u64, frames: usize) {
 
 fn assert_history_is_one(ring: &Ring, seen: &BTreeMap<u64, u32>) {
     let mut last = None;
-    for moment in (1..=ring.head()).filter_map(|sequence| ring.frame_info(sequence)) {
-        if let Some(epoch) = seen.get(&moment.sequence) {
-            assert_eq!(*epoch, moment.epoch, "frame {} changed after it was seen", moment.sequence);
+    for info in (1..=ring.head()).filter_map(|sequence| ring.frame_info(sequence)) {
+        if let Some(epoch) = seen.get(&info.sequence) {
+            assert_eq!(*epoch, info.epoch, "frame {} changed after it was seen", info.sequence);
         }
-        let now = (moment.sequence - 1, moment.epoch, moment.t_capture);
-        if let Some((sequence, epoch, t_capture)) =
-            last.replace((moment.sequence, moment.epoch, moment.t_capture))
+        let now = (info.sequence - 1, info.epoch, info.t_capture);
+        if let Some((sequence, epoch, t_capture)) = last.replace((info.sequence, info.epoch, info.t_capture))
         {
             assert!(sequence == now.0 && epoch <= now.1 && t_capture <= now.2, "{last:?} behind {now:?}");
         }

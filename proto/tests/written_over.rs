@@ -184,7 +184,7 @@ fn another_version_another_id_another_name_and_another_size_are_noticed() {
 /// Alone in its process by what it asks for: the others here would live as well, but needn't.
 #[test]
 fn whoever_asked_to_outlives_a_ring_that_is_cut_short() {
-    lost_pages::outlive().unwrap();
+    lost_pages::survive().unwrap();
     for bytes in [0, 4096, 8192] {
         let scratch = ScratchRing::new(64, 32, SLOTS);
         let ring = scratch.ring();

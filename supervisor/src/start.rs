@@ -66,7 +66,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     clear_sockets(&dir);
 
     // Whoever cuts a ring short must not end the one who looks after all of them.
-    lost_pages::outlive().map_err(|e| Failure::failed(format!("can't watch for bus errors: {e}")))?;
+    lost_pages::survive().map_err(|e| Failure::failed(format!("can't watch for bus errors: {e}")))?;
 
     let left = state::load(&dir);
     let same_config = Config::load_checked(&dir.config_path()).is_ok_and(|old| same(&old, &config));

@@ -1,4 +1,5 @@
-//! How many slots a ring has, and where everything lies in its segment.
+//! The number of slots of a ring, and the place of everything in its segment. What the words there mean is in
+//! [`super::protocol`].
 //!
 //! ```text
 //!  0        header: what the ring is, its two moving words, its counters     (one page)
@@ -16,39 +17,41 @@ use super::protocol::{Heads, LedgerEntry, SlotState};
 
 /// The first word of every ring: "PREROLL" and a zero.
 pub const MAGIC: u64 = u64::from_be_bytes(*b"PREROLL\0");
-/// Changes with every change of this page. A ring of another version is refused, not misread.
+/// The version of this layout. A ring of another version is refused, not misread.
 pub const LAYOUT_VERSION: u64 = 1;
-/// Slots start at multiples of a page.
+/// The page size of x86_64 and most ARM systems. Slots start at multiples of it.
 pub const PAGE_BYTES: usize = 4096;
-/// A slot's own header, before the pixels.
+/// The room for a slot's header, before its pixels: a cache line.
 pub const SLOT_HEADER_BYTES: usize = 64;
 /// The ledger remembers at least this many frames: 68 s at 60 fps, for 160 kB.
 pub const LEDGER_MIN_ENTRIES: usize = 4096;
-/// More slots than this is a mistake in a config, or a segment full of noise.
+/// The most slots of a ring. A larger number is a mistake in a config, or a segment full of noise.
 pub const MAX_SLOTS: usize = 1 << 20;
-/// How many frames readers may hold at once: one a reader, for the recorder and one other. Each costs a frame of
-/// memory; a reader that comes beyond it takes from the reserve.
+/// The frames that readers may hold at once without shortening the ring: one each for the recorder and one other
+/// reader. Each costs a frame of memory. A further reader takes from the reserve.
 pub const LEASE_SLOTS: usize = 2;
-/// Intervals between publications are counted in buckets of a sixteenth of a frame period; the last is for all
-/// that are longer than four periods.
+/// The number of buckets in which intervals between publications are counted. Each is a sixteenth of a frame period
+/// wide; the last one takes everything from 63/16 periods on.
 pub const INTERVAL_BUCKETS: usize = 64;
 
 /// A ring's slots, by what they are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "host", derive(serde::Serialize, serde::Deserialize))]
 pub struct RingSize {
-    /// For the pre-roll, with a fifth on top.
+    /// Slots for the pre-roll, with a fifth on top.
     pub pre_roll_slots: usize,
-    /// For the time an encoder may be late or away.
+    /// Slots for the time that the encoder may be late or away.
     pub reserve_slots: usize,
-    /// For frames that readers hold.
+    /// Slots for frames that readers hold.
     pub lease_slots: usize,
 }
 
 impl RingSize {
-    /// The pre-roll formula of the recorder that Preroll began from, `pre_roll_ms * fps / 1000 * 1.2` rounded
-    /// down, in integers and never fewer than the frames of the pre-roll plus two; then the reserve, rounded up.
-    /// `None` when the numbers are absurd.
+    /// The slots that a camera needs; `None` when they are more than [`MAX_SLOTS`].
+    ///
+    /// The pre-roll takes `pre_roll_ms * fps / 1000 * 1.2`, rounded down: the formula of the recorder that Preroll began
+    /// from, in integers. It takes at least the frames of the pre-roll plus two. The reserve takes
+    /// `reserve_ms * fps / 1000`, rounded up.
     #[must_use]
     pub fn for_camera(pre_roll_ms: u64, reserve_ms: u64, fps: Fps) -> Option<Self> {
         let slots = |n: u128| usize::try_from(n).ok().filter(|n| *n <= MAX_SLOTS);
@@ -64,32 +67,32 @@ impl RingSize {
         (size.slots() <= MAX_SLOTS).then_some(size)
     }
 
-    /// All slots.
+    /// The sum of all slots.
     #[must_use]
     pub fn slots(&self) -> usize {
         self.pre_roll_slots.saturating_add(self.reserve_slots).saturating_add(self.lease_slots)
     }
 }
 
-/// What a ring is made for.
+/// A ring's frames and their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RingSpec {
     /// The frames' size and format.
     pub geometry: Geometry,
-    /// How many a second, at most.
+    /// The nominal rate of frames.
     pub fps: Fps,
-    /// How many are kept.
+    /// The number of slots.
     pub size: RingSize,
 }
 
-/// Where the parts of a segment lie.
+/// The places of a segment's parts, in bytes from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Slot states.
+    /// The first slot state.
     pub states_offset: usize,
-    /// The ledger.
+    /// The first ledger entry.
     pub ledger_offset: usize,
-    /// Entries in the ledger: a power of two.
+    /// The number of ledger entries: a power of two, at least four times the slots.
     pub ledger_entries: usize,
     /// The first slot.
     pub slots_offset: usize,
@@ -100,7 +103,7 @@ pub struct Layout {
 }
 
 impl RingSpec {
-    /// Where everything lies. `None` when there are no slots, or more than an address space has room for.
+    /// The layout of a ring like this. `None` without slots, or with more than an address space has room for.
     #[must_use]
     pub fn layout(&self) -> Option<Layout> {
         let slots = Some(self.size.slots()).filter(|n| (1..=MAX_SLOTS).contains(n))?;
@@ -125,8 +128,10 @@ impl RingSpec {
     }
 }
 
-/// The first page of a segment. Every field is an atomic: another process may write what it likes into shared
-/// memory, and reading it must stay defined. Set once, before `magic`, but for the counters and the heads.
+/// The first page of a segment. Its fields are set once, before `magic`; only epoch, heads and counters change later.
+///
+/// Every field is an atomic: another process may write what it likes into shared memory, and reading it must stay
+/// defined. It has fifteen fields because it is one page of one format, read and checked as a whole.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Header {
@@ -136,10 +141,10 @@ pub struct Header {
     pub layout_version: AtomicU64,
     /// The segment's size.
     pub total_bytes: AtomicU64,
-    /// A random number that names this ring: a clip's plan refers to it, so that frames of a later ring of the
-    /// same name are never taken for this one's.
+    /// A random number that names this ring. A clip's plan refers to it, so that frames of a later ring of the same name
+    /// are never taken for this one's.
     pub ring_id: AtomicU64,
-    /// When the ring was made: the sources' time zero.
+    /// The moment at which the ring was made: time zero of its camera's clock.
     pub created_ns: AtomicU64,
     /// Pixels across.
     pub width: AtomicU64,
@@ -157,13 +162,13 @@ pub struct Header {
     pub lease_slots: AtomicU64,
     /// Lives of the capture process so far.
     pub epoch: AtomicU64,
-    /// The moving words.
+    /// The two words that every frame moves.
     pub heads: Heads,
-    /// What the capture counts.
+    /// The capture's counters.
     pub counters: Counters,
 }
 
-/// What a capture counts, in its ring, where it survives the capture and costs no message.
+/// A capture's counters. In its ring they survive the capture, and cost no message.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Counters {
@@ -173,7 +178,7 @@ pub struct Counters {
     pub dropped_by_camera: AtomicU64,
     /// The epoch that ended because its camera, a file, was at its end; 0 while none has.
     pub ended_epoch: AtomicU64,
-    /// When the last frame was published.
+    /// The moment at which the last frame was published.
     pub last_publish_ns: AtomicU64,
     /// The longest time between two publications of one epoch.
     pub interval_max_ns: AtomicU64,
@@ -195,32 +200,32 @@ impl Default for Counters {
     }
 }
 
-/// Why a segment is not a ring that this program can use.
+/// The reason why a segment is not a ring that this program can use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadHeader {
-    /// Too small to hold a header.
+    /// The segment is too small to hold a header.
     #[error("it is only {0} bytes long")]
     TooShort(usize),
-    /// Not a ring, or one that was never finished.
+    /// The segment is no ring, or a ring that was never finished.
     #[error("it does not begin with a ring's magic number")]
     NotARing,
-    /// Made by another version of Preroll.
+    /// Another version of Preroll made it.
     #[error("its layout is version {found}, and this program reads version {LAYOUT_VERSION}")]
     OtherVersion {
         /// The version found.
         found: u64,
     },
-    /// Fields that contradict each other or the segment's size.
+    /// A field contradicts the others or the segment's size. Holds the field's name.
     #[error("its header is damaged: {0}")]
     Damaged(&'static str),
 }
 
-/// What a header says, after every claim in it has been checked against the others and the mapped size.
+/// A header's content, after every claim in it has been checked against the others and the mapped size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CheckedHeader {
-    /// What the ring was made for.
+    /// The ring's frames and their number.
     pub spec: RingSpec,
-    /// Where everything lies.
+    /// The places of its parts.
     pub layout: Layout,
     /// See [`Header::ring_id`].
     pub ring_id: u64,
@@ -229,8 +234,8 @@ pub struct CheckedHeader {
 }
 
 impl Header {
-    /// Reads and checks. The layout is computed from the spec, never taken from the segment, so nothing read
-    /// here can point outside it.
+    /// Reads and checks the header. The layout is computed from the spec, never read from the segment, so nothing in it
+    /// can point outside the segment.
     ///
     /// # Errors
     /// [`BadHeader`], when any claim is wrong.
@@ -269,7 +274,7 @@ impl Header {
         })
     }
 
-    /// Fills in a new ring's header, the magic number last.
+    /// Fills in a new ring's header, the magic number last: a header without it is no ring's.
     pub fn fill(&self, spec: &RingSpec, layout: &Layout, ring_id: u64, created: MonotonicNs) {
         use crate::sync::Ordering::{Relaxed, Release};
         self.layout_version.store(LAYOUT_VERSION, Relaxed);
@@ -303,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pre_roll_formula_is_the_seeds() {
+    fn the_pre_roll_formula_is_that_of_the_recorder_preroll_began_from() {
         assert_eq!(spec(500, 0, 60.0).size.pre_roll_slots, 36);
         assert_eq!(spec(500, 0, 120.0).size.pre_roll_slots, 72);
     }

@@ -1,10 +1,10 @@
-//! How a process outlives the loss of a ring that it has mapped.
+//! Surviving the loss of a ring that this process has mapped.
 //!
-//! Whoever may open a segment may cut it short, and the next touch of a page that is gone is a bus error, which ends
-//! the process. For a capture or a recorder that is as it should be: they die alone and are replaced, and no picture
-//! made of nothing gets into a clip. The supervisor looks after everybody, so it asks to be spared: a page of a ring
-//! that is gone becomes, for this process alone, a page of zeros, which no check of a ring takes for sound. This is what
-//! journald does for its files. No look beforehand could do it: the file may be cut between the look and the touch.
+//! Any process that may open a segment may cut it short. The next touch of a page that is gone is a bus error, which
+//! ends the process. For a capture or a recorder that is right: they die alone and are replaced, and no picture made of
+//! zeros gets into a clip. The supervisor looks after everybody, so it calls [`survive`]: a page of a ring that is gone
+//! becomes, for this process alone, a page of zeros, which no check of a ring takes for sound. journald does the same
+//! for its files. A check beforehand can't replace this: the file may be cut between the check and the touch.
 #![expect(
     unsafe_code,
     reason = "a signal handler and a mapping over lost pages; every block says why it may"
@@ -19,15 +19,16 @@ use std::io;
 
 use rustix::mm::{MapFlags, ProtFlags};
 
-/// Mappings that can be guarded at once: two for each of the most cameras there can be, one being replaced.
+/// The number of mappings that can be guarded at once: two for each of the 256 cameras that a config may have, since a
+/// ring may be mapped while the one that replaces it is made.
 const PLACES: usize = 512;
 
-/// A guarded mapping. Plain atomics: a signal handler reads them.
+/// A guarded mapping. Its fields are atomics because a signal handler reads them.
 struct Place {
-    /// Its first address; 0 while nobody has this place.
+    /// The mapping's first address; 0 while this place is free.
     start: AtomicUsize,
     bytes: AtomicUsize,
-    /// A page of it was lost, and is this process's own now.
+    /// A page of it was lost, and is now a page of this process alone.
     lost: AtomicBool,
 }
 
@@ -35,26 +36,27 @@ static GUARDED: [Place; PLACES] = [const {
     Place { start: AtomicUsize::new(0), bytes: AtomicUsize::new(0), lost: AtomicBool::new(false) }
 }; PLACES];
 
-/// The machine's own page size; found out beforehand, since a signal handler had better ask for nothing.
+/// The machine's page size, read beforehand: a signal handler should call as little as possible.
 static PAGE: AtomicUsize = AtomicUsize::new(0);
 
-/// Says that a range of addresses is a ring's, for as long as it lives.
+/// Marks a range of addresses as a ring's, for as long as this value lives.
 pub(super) struct Guard(Option<usize>);
 
 impl Guard {
-    /// One beyond the number of places is not guarded: the process then dies of a lost page, as any other would.
+    /// Marks a range. When every place is taken the range is not guarded: the process then dies of a lost page, as any
+    /// other would.
     pub(super) fn over(start: usize, bytes: usize) -> Self {
         let take = |place: &Place| place.start.compare_exchange(0, start, AcqRel, Relaxed).is_ok();
         let place = GUARDED.iter().position(take);
         if let Some(place) = place {
             GUARDED[place].lost.store(false, Relaxed);
-            // A handler that comes in between sees no length, and so no range.
+            // A handler that runs in between sees a length of 0, and so no range.
             GUARDED[place].bytes.store(bytes, Release);
         }
         Self(place)
     }
 
-    /// Was a page lost? Then what this process sees there, no other does.
+    /// True once a page was lost. This process then sees bytes there that no other process sees.
     pub(super) fn has_lost(&self) -> bool {
         self.0.is_some_and(|place| GUARDED[place].lost.load(Relaxed))
     }
@@ -69,12 +71,12 @@ impl Drop for Guard {
     }
 }
 
-/// From here on this process outlives the loss of a ring's pages. For the whole process; once is enough.
-/// That a page was lost, [`super::Ring::check`] says.
+/// From here on this process survives the loss of a ring's pages; [`super::Ring::check`] then reports the loss. Called
+/// once, for the whole process.
 ///
 /// # Errors
-/// The system's word.
-pub fn outlive() -> io::Result<()> {
+/// The system's error, when the signal handler can't be set.
+pub fn survive() -> io::Result<()> {
     PAGE.store(rustix::param::page_size(), Relaxed);
     // SAFETY: all zeros are a valid sigaction: a default handler, an empty mask, no flags.
     let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
@@ -91,7 +93,7 @@ extern "C" fn on_bus_error(_: c_int, info: *mut libc::siginfo_t, _: *mut c_void)
     // SAFETY: the kernel hands a valid siginfo_t to a handler with SA_SIGINFO, which lives until the handler returns.
     let info = unsafe { &*info };
     if info.si_code <= 0 {
-        // Somebody has sent it: it ends the process, as it would have without this handler.
+        // A process has sent the signal. It ends this process, as it would have without this handler.
         // SAFETY: signal() with SIG_DFL is async-signal-safe and touches no memory of ours.
         unsafe { libc::signal(libc::SIGBUS, libc::SIG_DFL) };
         // SAFETY: raise() is async-signal-safe too; the signal waits until this handler returns.
@@ -103,7 +105,8 @@ extern "C" fn on_bus_error(_: c_int, info: *mut libc::siginfo_t, _: *mut c_void)
     let place = if info.si_code == libc::BUS_ADRERR { place_of(address) } else { None };
     match place {
         Some(place) if put_zeros_at(address) => place.lost.store(true, Relaxed),
-        // Not ours to mend: the same instruction meets the default action now, and the process ends as it would have.
+        // The address is no ring's. The same instruction meets the default action now, and the process ends as it would
+        // have without this handler.
         // SAFETY: signal() with SIG_DFL is async-signal-safe and touches no memory of ours.
         _ => _ = unsafe { libc::signal(libc::SIGBUS, libc::SIG_DFL) },
     }
@@ -111,7 +114,7 @@ extern "C" fn on_bus_error(_: c_int, info: *mut libc::siginfo_t, _: *mut c_void)
 
 fn place_of(address: usize) -> Option<&'static Place> {
     GUARDED.iter().find(|place| {
-        // The length first: one that belongs to a start makes that start visible.
+        // The length is read first: its Acquire makes the start that belongs to it visible.
         let bytes = place.bytes.load(Acquire);
         let start = place.start.load(Acquire);
         start != 0 && (start..start.saturating_add(bytes)).contains(&address)

@@ -1,21 +1,21 @@
 //! The protocol's memory orderings, by synchronisation point.
 //!
-//! A point is a pair: one side releases, the other acquires. Naming it at both ends says which Release belongs to
-//! which Acquire. Outside loom these are the plain orderings. Under loom sides can be weakened by name
-//! (`PREROLL_WEAKEN=return-acquire,head-release`): so `tests/loom.rs` proves that its models would notice.
+//! A point is a pair: one side releases, the other acquires. Its name at both ends tells which Release belongs to which
+//! Acquire. Outside loom these are the plain orderings. Under loom each side can be weakened by name
+//! (`PREROLL_WEAKEN=return-acquire,head-release`), by which `tests/loom.rs` proves that its models would notice.
 
 use crate::sync::{Ordering, fence};
 
-/// Where one process's writes become another's to see.
+/// A point where one process's writes become visible to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SyncPoint {
     /// A frame's bytes, from the writer that stores its state to the reader that sees it.
     Publish,
-    /// The WRITING mark, before the bytes that follow it: for readers that copy, and look at the state again.
+    /// The WRITING mark, before the bytes that follow it: for readers that copy and then look at the state again.
     Mark,
     /// A slot, from the reader that gives it back (or the sweeper, in a dead one's name) to the writer.
     Return,
-    /// A frame's ledger entry and state, from the writer that moves the head to whoever sees it there.
+    /// A frame's ledger entry and state, from the writer that moves the head to a process that sees the new head.
     Head,
     /// A ledger entry's fields, between the two looks at its tag.
     Entry,
@@ -54,7 +54,7 @@ pub(super) fn acquire_fence(point: SyncPoint) {
 }
 
 fn fence_of(order: Ordering) {
-    // A relaxed fence is none, and asking for one panics.
+    // A relaxed fence would order nothing, and asking for one panics.
     if order != Ordering::Relaxed {
         fence(order);
     }

@@ -1,9 +1,9 @@
-//! Named shared memory: the one user of the `shared_memory` crate, and all that the crate leaves to its user.
+//! Named shared memory. No other module uses the `shared_memory` crate.
 //!
-//! What is added here: every page is reserved when the segment is made (the crate lets a segment outgrow the
-//! memory there is, and the first touch dies of SIGBUS); the name outlives its maker, so that frames survive any
-//! process (the crate unlinks in the maker's Drop); one writer at a time, by a lock that the kernel drops with
-//! its holder.
+//! Three things are added to that crate. Every page is reserved when the segment is made: the crate lets a segment
+//! outgrow the memory there is, and the first touch then dies of SIGBUS. The name outlives its maker, so that frames
+//! survive any process: the crate unlinks it in the maker's Drop. There is one writer at a time, by a lock that the
+//! kernel frees with its holder.
 #![expect(unsafe_code, reason = "views typed memory in a mapping; every block says why it may")]
 
 use std::fmt;
@@ -18,18 +18,23 @@ use shared_memory::{Shmem, ShmemConf, ShmemError};
 
 use super::lost_pages::Guard;
 
-/// Where Linux keeps POSIX shared memory.
+/// The folder in which Linux keeps POSIX shared memory.
 const SHM_DIR: &str = "/dev/shm";
 
-/// The name of a ring's segment: `preroll-<instance>-<camera>`.
+/// The name of a ring's segment. [`RuntimeDir::segment`](crate::instance::RuntimeDir::segment) makes those of an
+/// instance's cameras.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentName(String);
 
 impl SegmentName {
-    /// The segment of one camera of one instance. Both parts are made of `[A-Za-z0-9._-]` by their types.
+    /// The segment of this name.
+    ///
+    /// # Panics
+    /// When the name is empty or holds a slash: a segment is one file in [`/dev/shm`](SegmentName::path).
     #[must_use]
-    pub fn new(instance: &crate::instance::InstanceId, camera: &crate::name::Name) -> Self {
-        Self(format!("preroll-{instance}-{camera}"))
+    pub fn new(name: String) -> Self {
+        assert!(!name.is_empty() && !name.contains('/'), "not the name of a file: {name:?}");
+        Self(name)
     }
 
     /// The file that the segment is on Linux.
@@ -45,16 +50,16 @@ impl fmt::Display for SegmentName {
     }
 }
 
-/// What can go wrong with a segment.
+/// The reason why a segment can't be made, opened or written to.
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentError {
-    /// There is one of this name already.
+    /// A segment of this name exists.
     #[error("shared memory {0} exists already")]
     Exists(SegmentName),
-    /// There is none of this name.
+    /// No segment has this name.
     #[error("there is no shared memory {0}")]
     Missing(SegmentName),
-    /// Not enough room in /dev/shm.
+    /// /dev/shm has too little room left.
     #[error(
         "shared memory {name} needs {needed_bytes} bytes and {SHM_DIR} has {available_bytes} left; ask for less \
          pre-roll, smaller frames or fewer cameras, or enlarge it (mount -o remount,size=… {SHM_DIR})"
@@ -62,15 +67,15 @@ pub enum SegmentError {
     NoRoom {
         /// The segment.
         name: SegmentName,
-        /// Its size.
+        /// The segment's size.
         needed_bytes: u64,
-        /// What was left.
+        /// The room that is left.
         available_bytes: u64,
     },
-    /// Somebody else writes to it.
+    /// Another process is its writer.
     #[error("another process is writing to shared memory {0}")]
     Busy(SegmentName),
-    /// Somebody else made it, or others than its maker may use it.
+    /// Another user made it, or may use it.
     #[error(
         "shared memory {name} belongs to user {owner} with mode {mode:o}, and not to this user alone; remove {}",
         name.path().display()
@@ -78,49 +83,49 @@ pub enum SegmentError {
     NotOurs {
         /// The segment.
         name: SegmentName,
-        /// Whose it is.
+        /// The uid of its owner.
         owner: u32,
-        /// What who may do with it.
+        /// The permission bits that it has.
         mode: u32,
     },
-    /// The system said no.
+    /// A system call failed.
     #[error("shared memory {name}: can't {doing}: {source}")]
     System {
         /// The segment.
         name: SegmentName,
-        /// What was being tried.
+        /// The attempt, in the words that follow "can't".
         doing: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 /// A mapped segment. Dropping it unmaps; the segment stays until [`remove`].
 pub struct Segment {
-    /// Before the mapping, so that it is dropped first: an address is guarded only while it is this segment's.
+    /// Stands before the mapping, so that it is dropped first: an address is guarded only while it is this segment's.
     guard: Guard,
     mapping: Shmem,
-    /// The crate keeps its own to itself.
+    /// A descriptor of our own: the crate doesn't show the one it has.
     file: File,
     name: SegmentName,
     identity: Identity,
 }
 
-/// What has become of a segment that was whole when it was mapped.
+/// The damage to a segment that was whole when it was mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Loss {
-    /// Its memory is as it was, but whoever opens the name finds nothing, or something else.
+    /// The memory is as it was, but its name is gone or stands for another segment.
     #[error("its name is gone, or stands for another segment")]
     Unnamed,
-    /// It was cut: touching what was cut off is a bus error.
+    /// The file was cut short: touching the part that is gone is a bus error.
     #[error("it was cut down to {0} bytes")]
     CutDown(u64),
-    /// It was cut for a while, and this process has met it: see [`super::lost_pages`].
-    #[error("some of it was cut off, for a while")]
+    /// The file was cut short for a while, and this process touched a lost page: see [`super::lost_pages`].
+    #[error("a part of it was cut off for a while")]
     Holed,
 }
 
-/// Device and inode: which segment it is, whatever its name stands for today.
+/// Device and inode: they tell a segment from a later one of the same name.
 type Identity = (u64, u64);
 
 // SAFETY: the mapping is a region of shared memory and a file descriptor, neither tied to a thread; Shmem only
@@ -133,7 +138,7 @@ impl Segment {
     /// Makes a segment of zeros with all of its pages reserved, mode 0600.
     ///
     /// # Errors
-    /// [`SegmentError::Exists`], [`SegmentError::NoRoom`] with needed and available bytes, or the system's word.
+    /// [`SegmentError::Exists`], [`SegmentError::NoRoom`] with needed and available bytes, or the system's error.
     pub fn create(name: &SegmentName, bytes: usize) -> Result<Self, SegmentError> {
         let needed_bytes = bytes as u64;
         let system = |doing, source: io::Error| SegmentError::System { name: name.clone(), doing, source };
@@ -148,10 +153,10 @@ impl Segment {
             Err(ShmemError::MappingIdExists) => return Err(SegmentError::Exists(name.clone())),
             Err(e) => return Err(system("create it", io::Error::other(e))),
         };
-        // Until every page is there, a failure takes the name away again: Drop of an owner unlinks.
+        // Until every page is reserved, a failure takes the name away again: the owner's Drop unlinks.
         let file = open(name, OFlags::RDWR).map_err(|e| system("open it", e))?;
         let reserve = || rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, needed_bytes);
-        // A signal (a child's death, say) interrupts it, and nothing is reserved then.
+        // A signal (a child's death, say) interrupts the call, and then nothing is reserved.
         match rustix::io::retry_on_intr(reserve) {
             Ok(()) => {}
             Err(rustix::io::Errno::NOSPC) => return Err(no_room(available)),
@@ -165,7 +170,7 @@ impl Segment {
     /// Maps a segment that exists.
     ///
     /// # Errors
-    /// [`SegmentError::Missing`], [`SegmentError::NotOurs`], or the system's word.
+    /// [`SegmentError::Missing`], [`SegmentError::NotOurs`], or the system's error.
     pub fn open(name: &SegmentName) -> Result<Self, SegmentError> {
         let system = |doing, source: io::Error| SegmentError::System { name: name.clone(), doing, source };
         let named = || match open(name, OFlags::RDWR) {
@@ -177,7 +182,7 @@ impl Segment {
             Err(e) => Err(system("open it", e)),
         };
         let (file, identity) = named()?;
-        // The name can be guessed, and anybody may make a file in that place.
+        // The name can be guessed, and any user may make a file in /dev/shm.
         let metadata = file.metadata().map_err(|e| system("look at it", e))?;
         let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
         if owner != rustix::process::geteuid().as_raw() || mode & 0o077 != 0 {
@@ -188,20 +193,20 @@ impl Segment {
             Err(e) => return Err(system("map it", io::Error::other(e))),
         };
         mapping.set_owner(false);
-        // The crate opens by name too, and keeps its file to itself: only a name that stood for the same segment
-        // before and after says which one is mapped.
+        // The crate opens by name too, and doesn't show its file. Only a name that stood for the same segment before
+        // and after tells which one was mapped.
         if named()?.1 != identity {
             return Err(SegmentError::Missing(name.clone()));
         }
         Ok(Self { guard: Guard::of(&mapping), mapping, file, name: name.clone(), identity })
     }
 
-    /// Is all of it there? Touches no byte of it.
+    /// Checks that all of the segment is there. Touches no byte of it.
     ///
     /// # Errors
-    /// [`Loss::CutDown`] or [`Loss::Holed`], when it isn't.
+    /// [`Loss::CutDown`], [`Loss::Holed`].
     pub fn check_size(&self) -> Result<(), Loss> {
-        // A file that is open can always be asked for its size.
+        // The size of an open file can always be had.
         let bytes = self.file.metadata().map_or(0, |m| m.len());
         if bytes < self.len() as u64 {
             return Err(Loss::CutDown(bytes));
@@ -209,28 +214,28 @@ impl Segment {
         if self.guard.has_lost() { Err(Loss::Holed) } else { Ok(()) }
     }
 
-    /// Is it still what its name stands for? Touches no byte of it.
+    /// Checks that the name still stands for this segment. Touches no byte of it.
     ///
     /// # Errors
-    /// [`Loss::Unnamed`], when it isn't.
+    /// [`Loss::Unnamed`].
     pub fn check_name(&self) -> Result<(), Loss> {
         let there = std::fs::symlink_metadata(self.name.path()).map_err(|_| Loss::Unnamed)?;
         if (there.dev(), there.ino()) == self.identity { Ok(()) } else { Err(Loss::Unnamed) }
     }
 
-    /// Its name.
+    /// The segment's name.
     #[must_use]
     pub fn name(&self) -> &SegmentName {
         &self.name
     }
 
-    /// How much of it is mapped.
+    /// The bytes that are mapped.
     #[must_use]
     pub fn len(&self) -> usize {
         self.mapping.len()
     }
 
-    /// Is nothing mapped?
+    /// True if no byte is mapped.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -238,11 +243,11 @@ impl Segment {
 
     /// `count` values of `T` from `offset_bytes` on.
     ///
-    /// Only for types made of atomics: any bytes are a valid value of them, and another process may change them
-    /// at any time. The layout's own types are; [`AtomicsOnly`] marks them.
+    /// Only for types made of atomics, which [`AtomicsOnly`] marks: any bytes are a valid value of them, and another
+    /// process may change them at any time.
     ///
     /// # Panics
-    /// When they would not lie inside the mapping: the layout was not checked.
+    /// When the values would not lie inside the mapping, aligned: the layout was not checked.
     #[must_use]
     pub fn view<T: AtomicsOnly>(&self, offset_bytes: usize, count: usize) -> &[T] {
         let bytes = size_of::<T>().checked_mul(count).and_then(|b| b.checked_add(offset_bytes));
@@ -254,10 +259,10 @@ impl Segment {
         unsafe { core::slice::from_raw_parts(start, count) }
     }
 
-    /// Where byte `offset_bytes` of the mapping is. For payload, under the ring's protocol.
+    /// The address of byte `offset_bytes` of the mapping. For frames, under the ring's protocol.
     ///
     /// # Panics
-    /// When it lies outside the mapping.
+    /// When the byte lies outside the mapping.
     #[must_use]
     pub fn byte(&self, offset_bytes: usize) -> *mut u8 {
         assert!(offset_bytes < self.len(), "a byte outside the segment");
@@ -267,7 +272,7 @@ impl Segment {
     /// Becomes the segment's one writer, until the value returned is dropped or this process ends.
     ///
     /// # Errors
-    /// [`SegmentError::Busy`] while another is. [`SegmentError::Missing`] when the name has been taken away or
+    /// [`SegmentError::Busy`] while another process is the writer. [`SegmentError::Missing`] when the name is gone or
     /// stands for a newer segment: a lock on that one would not keep a second writer off this one.
     pub fn lock_for_writing(&self) -> Result<OwnedFd, SegmentError> {
         let system =
@@ -302,7 +307,7 @@ impl Guard {
     }
 }
 
-/// Types of which any bytes are a valid value and concurrent writes no data race.
+/// A type for which any bytes are a valid value and concurrent writes no data race.
 ///
 /// # Safety
 /// Every field is an atomic integer (padding is allowed).
@@ -315,10 +320,11 @@ unsafe impl AtomicsOnly for super::protocol::SlotState {}
 // SAFETY: as above.
 unsafe impl AtomicsOnly for super::protocol::LedgerEntry {}
 
-/// Takes a segment's name away. Processes that have it mapped keep the memory until they end.
+/// Takes a segment's name away. Processes that have it mapped keep the memory until they end. A name that is gone
+/// already is no error.
 ///
 /// # Errors
-/// The system's word, but not that it was gone already.
+/// The system's error.
 pub fn remove(name: &SegmentName) -> Result<(), SegmentError> {
     match rustix::shm::unlink(name.0.as_str()) {
         Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
@@ -326,10 +332,10 @@ pub fn remove(name: &SegmentName) -> Result<(), SegmentError> {
     }
 }
 
-/// How many bytes new segments can have.
+/// The bytes that new segments can still have: the free space of /dev/shm.
 ///
 /// # Errors
-/// When /dev/shm can't be asked.
+/// When the free space can't be read.
 pub fn available_bytes() -> io::Result<u64> {
     let fs = rustix::fs::statvfs(SHM_DIR)?;
     Ok(fs.f_bavail.saturating_mul(fs.f_frsize))

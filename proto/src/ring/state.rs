@@ -1,4 +1,4 @@
-//! The state word of a slot.
+//! The state word of a slot, as a value: its bits and their meaning. Who may change it is in [`super::protocol`].
 //!
 //! ```text
 //!  bit 63                        24 23        22..16    15            0
@@ -18,15 +18,15 @@ const ALWAYS_ZERO: u64 = 0x7F << 16;
 const READERS: u64 = 0xFFFF;
 const SEQUENCE_SHIFT: u32 = 24;
 
-/// Which of the sixteen readers someone is. A bit has one owner at a time; who that is, is settled outside the
-/// ring (the recorder has [`ReaderBit::RECORDER`]), and it passes on only with proof of the owner's death.
+/// A reader of a ring, one of up to sixteen, as the bit it owns. A bit has one owner at a time, which is settled outside the ring (the
+/// recorder has [`ReaderBit::RECORDER`]). It passes to another process only with proof of the owner's death.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReaderBit(u8);
 
 impl ReaderBit {
-    /// The recorder's.
+    /// The recorder's bit.
     pub const RECORDER: Self = Self(0);
-    /// How many there are.
+    /// The number of bits.
     pub const COUNT: u8 = 16;
 
     /// Reader `number`, 0 to 15.
@@ -35,7 +35,7 @@ impl ReaderBit {
         (number < Self::COUNT).then_some(Self(number))
     }
 
-    /// This reader's bit in a state word.
+    /// The mask of this reader's bit in a state word.
     #[must_use]
     pub fn mask(self) -> u64 {
         1 << self.0
@@ -47,65 +47,65 @@ impl ReaderBit {
 pub struct State(u64);
 
 impl State {
-    /// Nothing was ever written here, or what was is void.
+    /// The state of a slot that was never written, or whose frame is void.
     pub const EMPTY: Self = Self(0);
 
-    /// As read from memory.
+    /// A word as it was read from memory.
     #[must_use]
     pub fn from_word(word: u64) -> Self {
         Self(word)
     }
 
-    /// As written to memory.
+    /// The word as it is written to memory.
     #[must_use]
     pub fn word(self) -> u64 {
         self.0
     }
 
-    /// Frame `sequence` is being written.
+    /// The state while frame `sequence` is being written.
     #[must_use]
     pub fn writing(sequence: u64) -> Self {
         Self((sequence << SEQUENCE_SHIFT) | WRITING)
     }
 
-    /// Frame `sequence` is here, whole, and nobody reads it.
+    /// The state when frame `sequence` is whole and nobody reads it.
     #[must_use]
     pub fn holding(sequence: u64) -> Self {
         Self(sequence << SEQUENCE_SHIFT)
     }
 
-    /// The frame that is here, or is being written here; 0 for none.
+    /// The sequence of the slot's frame, whole or being written; 0 for none.
     #[must_use]
     pub fn sequence(self) -> u64 {
         self.0 >> SEQUENCE_SHIFT
     }
 
-    /// Can this be a word that a writer and readers have made?
+    /// True if a writer and readers can have made this word.
     #[must_use]
     pub fn is_possible(self) -> bool {
         let nobody_reads_what_is_written = !(self.is_writing() && self.is_leased());
         self.0 & ALWAYS_ZERO == 0 && nobody_reads_what_is_written
     }
 
-    /// Is a writer inside?
+    /// True while the writer is filling the slot.
     #[must_use]
     pub fn is_writing(self) -> bool {
         self.0 & WRITING != 0
     }
 
-    /// Does any reader hold a lease?
+    /// True while any reader holds a lease.
     #[must_use]
     pub fn is_leased(self) -> bool {
         self.0 & READERS != 0
     }
 
-    /// Does this reader hold a lease?
+    /// True while this reader holds a lease.
     #[must_use]
     pub fn is_leased_by(self, reader: ReaderBit) -> bool {
         self.0 & reader.mask() != 0
     }
 
-    /// The same with this reader's lease.
+    /// The same state with this reader's lease added.
     #[must_use]
     pub fn leased_by(self, reader: ReaderBit) -> Self {
         Self(self.0 | reader.mask())

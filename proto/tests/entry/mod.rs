@@ -175,8 +175,8 @@ fn look(ring: &Ring) {
     let head = ring.head();
     let _ = (ring.newest(), ring.oldest(), ring.has_ended(), ring.epoch(), ring.id(), ring.created());
     for sequence in [0, 1, head.saturating_sub(3), head, head.saturating_add(1), u64::MAX] {
-        if let Some(moment) = ring.frame_info(sequence) {
-            assert_eq!(moment.sequence, sequence);
+        if let Some(info) = ring.frame_info(sequence) {
+            assert_eq!(info.sequence, sequence);
         }
     }
     for at in [0, 1, 3500, u64::MAX] {

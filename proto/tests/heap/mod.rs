@@ -42,9 +42,9 @@ impl HeapRing {
     /// Writes the next frame, whole. False when it had to be dropped: every slot was leased.
     pub(crate) fn write_frame(&self, at: &mut WriterPosition, epoch: u32) -> bool {
         let Some(slot) = self.protocol().claim(at) else { return false };
-        let moment = moment_of(at.sequence, epoch);
-        self.draw(slot, &moment);
-        self.protocol().publish(slot, &moment);
+        let info = info_of(at.sequence, epoch);
+        self.draw(slot, &info);
+        self.protocol().publish(slot, &info);
         at.sequence += 1;
         true
     }
@@ -52,20 +52,20 @@ impl HeapRing {
     /// Begins the next frame, unless every slot is leased, and dies before it is whole.
     pub(crate) fn die_in_a_frame(&self, at: &mut WriterPosition, epoch: u32) {
         if let Some(slot) = self.protocol().claim(at) {
-            self.draw(slot, &moment_of(at.sequence, epoch));
+            self.draw(slot, &info_of(at.sequence, epoch));
         }
     }
 
     /// Leases a frame, checks every pixel of it and what the ledger says, and gives it back.
     pub(crate) fn read_frame(&self, sequence: u64, reader: ReaderBit) -> Result<FrameInfo, Miss> {
-        let (slot, moment) = self.look_and_die(sequence, reader)?;
+        let (slot, info) = self.look_and_die(sequence, reader)?;
         // A lease keeps the pixels; the ledger goes on.
         assert!(
-            self.protocol().frame_info(sequence).is_none_or(|noted| noted == moment),
-            "not noted as {moment:?}"
+            self.protocol().frame_info(sequence).is_none_or(|noted| noted == info),
+            "not noted as {info:?}"
         );
         self.protocol().release(slot, reader);
-        Ok(moment)
+        Ok(info)
     }
 
     /// Leases a frame, checks every pixel of it, and never gives it back.
@@ -75,26 +75,26 @@ impl HeapRing {
             // SAFETY: leased, so nobody writes; loom checks just this.
             unsafe { *pixels }
         });
-        let moment = moment_of(sequence, u32::try_from(pixels[0] & u64::from(u32::MAX)).expect("32 bits"));
-        assert_eq!(pixels, pixels_of(&moment), "not the frame {sequence} that was leased");
-        Ok((slot, moment))
+        let info = info_of(sequence, u32::try_from(pixels[0] & u64::from(u32::MAX)).expect("32 bits"));
+        assert_eq!(pixels, pixels_of(&info), "not the frame {sequence} that was leased");
+        Ok((slot, info))
     }
 
-    fn draw(&self, slot: usize, moment: &FrameInfo) {
+    fn draw(&self, slot: usize, info: &FrameInfo) {
         self.pixels[slot].with_mut(|pixels| {
             // SAFETY: claimed, so nobody else looks; loom checks just this.
-            unsafe { *pixels = pixels_of(moment) }
+            unsafe { *pixels = pixels_of(info) }
         });
     }
 }
 
 /// Every pixel tells sequence and epoch.
-fn pixels_of(moment: &FrameInfo) -> [u64; PIXELS] {
-    [(moment.sequence << 32) | u64::from(moment.epoch); PIXELS]
+fn pixels_of(info: &FrameInfo) -> [u64; PIXELS] {
+    [(info.sequence << 32) | u64::from(info.epoch); PIXELS]
 }
 
 /// Every field tells the sequence.
-pub(crate) fn moment_of(sequence: u64, epoch: u32) -> FrameInfo {
+pub(crate) fn info_of(sequence: u64, epoch: u32) -> FrameInfo {
     FrameInfo {
         sequence,
         source_sequence: sequence * 100,
