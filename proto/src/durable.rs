@@ -1,4 +1,7 @@
-//! Files that are whole or not there: written beside, flushed to the disk, renamed into place.
+//! Files that another process finds whole or not at all: written beside, flushed to the disk, renamed into place.
+//!
+//! It stands in this crate because it is a part of the format: plans, manifests, state and rendezvous are read by other
+//! processes, which rely on it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -7,66 +10,67 @@ use std::path::Path;
 
 use crate::failpoint;
 
-/// Writes all of `bytes` to a file that is open; `path` is only its name.
+/// Writes all of `bytes` to an open file. `path` is its name, for failpoints.
 ///
 /// # Errors
-/// The system's word. Some of the bytes may be in the file then.
+/// The system's error. The file may hold a part of the bytes then.
 pub fn write_all(file: &mut File, bytes: &[u8], path: &Path) -> io::Result<()> {
     if let Err(e) = failpoint::check("disk.write", path.display()) {
-        // As a disk does that fills up: it takes some of it.
+        // A disk that fills up takes a part of what is written, and so does this failpoint.
         file.write_all(&bytes[..bytes.len() / 2])?;
         return Err(e);
     }
     file.write_all(bytes)
 }
 
-/// Replaces `path` with `bytes`, visibly at once and atomically, but not yet surely on the disk: it survives the
-/// death of every process, not yet that of the machine. [`sync`] makes it so.
+/// Replaces `path` with `bytes`, atomically and visibly at once. The new content survives the death of every process,
+/// but not yet that of the machine; [`sync`] makes it so.
 ///
 /// # Errors
-/// The system's word; then `path` is as it was.
+/// The system's error; `path` is as it was then.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_after(path, bytes, |_| Ok(()))
+}
+
+/// Replaces `path` as [`replace`] does, with file and folder entry flushed to the disk.
+///
+/// # Errors
+/// The system's error. After a failed flush nothing is known of the disk, so the caller must not take it for success.
+pub fn replace_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_after(path, bytes, |file| flush(file, path))?;
+    sync_parent(path)
+}
+
+/// Writes `bytes` beside `path`, does something with that file, and renames it to `path`.
+fn replace_after(
+    path: &Path,
+    bytes: &[u8],
+    before_rename: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push("~new");
     let beside = Path::new(&beside);
-    let result = write_new(beside, bytes).and_then(|_| rename(beside, path));
+    let result =
+        write_new(beside, bytes).and_then(|file| before_rename(&file)).and_then(|()| rename(beside, path));
     if result.is_err() {
-        // What was written beside is of no use to anyone.
+        // An unfinished file beside the old one is of no use to anyone.
         let _ = std::fs::remove_file(beside);
     }
     result
 }
 
-/// [`replace`], and flushed to the disk, the folder's entry included.
+/// Writes a file and flushes its contents to the disk. The caller flushes its folder's entry.
 ///
 /// # Errors
-/// The system's word. After a failed flush nothing is known of the disk: the caller must not take it for success.
-pub fn replace_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push("~new");
-    let beside = Path::new(&beside);
-    let result =
-        write_new(beside, bytes).and_then(|file| flush(&file, path)).and_then(|()| rename(beside, path));
-    if result.is_err() {
-        // What was written beside is of no use to anyone.
-        let _ = std::fs::remove_file(beside);
-    }
-    result?;
-    sync_parent(path)
-}
-
-/// Writes a file and flushes its contents to the disk. Its folder's entry is for the caller to flush.
-///
-/// # Errors
-/// The system's word.
+/// The system's error.
 pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     flush(&write_new(path, bytes)?, path)
 }
 
-/// Flushes a file's contents to the disk. Its folder's entry is for the caller to flush.
+/// Flushes a file's contents to the disk. The caller flushes its folder's entry.
 ///
 /// # Errors
-/// The system's word.
+/// The system's error.
 pub fn sync_contents(path: &Path) -> io::Result<()> {
     flush(&File::open(path)?, path)
 }
@@ -74,7 +78,7 @@ pub fn sync_contents(path: &Path) -> io::Result<()> {
 /// Flushes a file and its folder's entry to the disk.
 ///
 /// # Errors
-/// The system's word.
+/// The system's error.
 pub fn sync(path: &Path) -> io::Result<()> {
     sync_contents(path)?;
     sync_parent(path)
@@ -83,15 +87,15 @@ pub fn sync(path: &Path) -> io::Result<()> {
 /// Flushes the entries of the folder that holds `path`.
 ///
 /// # Errors
-/// The system's word.
+/// The system's error.
 pub fn sync_parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), sync_contents)
 }
 
-/// Gives a file another name, in place of whatever has that name.
+/// Renames a file, replacing any file of the new name.
 ///
 /// # Errors
-/// The system's word.
+/// The system's error.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     failpoint::check("disk.rename", to.display())?;
     std::fs::rename(from, to)?;
@@ -99,8 +103,10 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// After an error nothing is known of the file: the kernel forgets what it could not write, and would call the next
-/// try a success. What is wanted on the disk has to be written anew, into another file.
+/// Flushes a file's contents to the disk.
+///
+/// After an error nothing is known of the file: the kernel forgets what it could not write, and would call the next try
+/// a success. The content has to be written anew then, to another file (`docs/decisions/failed-flush.md`).
 fn flush(file: &File, path: &Path) -> io::Result<()> {
     failpoint::check("disk.fsync", path.display())?;
     file.sync_all()

@@ -1,10 +1,10 @@
 //! Failpoints: named places at which a test makes a process die, stand still, or fail to write. They exist in debug
-//! builds only; in a release build both functions here are empty, and nothing of this is in the executable.
+//! builds only. In a release build both functions here are empty, and no name of a failpoint is in the executable.
 //!
-//! Theory of operation. `PREROLL_FAILPOINTS` names a folder, which children inherit. What is to happen stands in its
-//! file `points`, read anew whenever a point is reached: so a test can change its mind while everything runs. Each
-//! time something happens a file appears beside it. That is how "once" is counted across the lives of processes, and
-//! it is the event that a test waits for.
+//! Theory of operation. `PREROLL_FAILPOINTS` names a folder; child processes inherit the variable. The file `points` in
+//! it says what is to happen. It is read anew whenever a point is reached, so a test can change its mind while everything
+//! runs. Each time something happens, a file appears beside it. By these files "once" is counted across the lives of
+//! processes, and a test waits for them.
 //!
 //! An entry a line: `point[:of...][@nth]=action[*times]`, for example
 //!
@@ -15,19 +15,21 @@
 //! encoder.encode:left=sleep(60000)
 //! ```
 //!
-//! `of` narrows a point to what it is reached for (a path, a codec, a camera): every one given must be contained in
-//! that. `nth` counts within a process, from 1; from then on it happens each time, but `times` times in all
-//! processes together, once if nothing is said. Actions are `kill` (SIGKILL), `stop` (SIGSTOP), `abort`,
-//! `sleep(MS)`, and, where the point can fail, `error(EIO)` and its like. A line that begins with `#` is a remark.
+//! - `of` narrows a point to its object (a path, a codec, a camera), which must contain every `of` given.
+//! - `nth` counts within a process, from 1. From the nth time on the entry happens each time.
+//! - `times` limits that over all processes together; 1 if it isn't given.
+//! - Actions are `kill` (SIGKILL), `stop` (SIGSTOP), `abort`, `sleep(MS)`, and, where the point can fail, `error(EIO)`
+//!   and its like.
+//! - A line that begins with `#` is a remark.
 
 #[cfg(debug_assertions)]
 pub use armed::{check, pass};
 #[cfg(not(debug_assertions))]
 pub use disarmed::{check, pass};
 
-/// The name of the variable that names the folder.
+/// The environment variable that names the folder.
 pub const FOLDER: &str = "PREROLL_FAILPOINTS";
-/// The file in it that says what is to happen.
+/// The file in that folder that holds the entries.
 pub const POINTS: &str = "points";
 
 /// The file that appears when an entry happens for the `time`th time, counted from 0.
@@ -41,13 +43,13 @@ pub fn token(entry: &str, time: u32) -> String {
 mod disarmed {
     use std::fmt::Display;
 
-    /// Nothing.
+    /// Does nothing.
     pub fn pass(_point: &str, _of: impl Display) {}
 
-    /// Nothing.
+    /// Does nothing.
     ///
     /// # Errors
-    /// Never.
+    /// None.
     pub fn check(_point: &str, _of: impl Display) -> std::io::Result<()> {
         Ok(())
     }
@@ -72,14 +74,14 @@ mod armed {
         LazyLock::new(|| std::env::var_os(FOLDER).map(PathBuf::from));
     static REACHED: LazyLock<Mutex<Reached>> = LazyLock::new(Mutex::default);
 
-    /// How often this process has reached what is asked for at the moment.
+    /// The number of times that this process has reached each entry of the present `points`.
     #[derive(Default)]
     struct Reached {
         points: String,
         counts: HashMap<String, u64>,
     }
 
-    /// What is to happen.
+    /// An entry's action.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     enum Action {
         Kill,
@@ -99,16 +101,16 @@ mod armed {
         times: u32,
     }
 
-    /// A place that can't fail. `of` is what it is reached for.
+    /// Marks a place that can't fail. `of` is its object.
     pub fn pass(point: &str, of: impl Display) {
-        // An error has no meaning here.
+        // An `error` action has no meaning here.
         let _ = check(point, of);
     }
 
-    /// A place that can fail. `of` is what it is reached for.
+    /// Marks a place that can fail. `of` is its object.
     ///
     /// # Errors
-    /// What the test asks for.
+    /// The error that the test asks for.
     pub fn check(point: &str, of: impl Display) -> io::Result<()> {
         let Some(folder) = &*FAILPOINTS else { return Ok(()) };
         match due(folder, point, &of) {
@@ -125,7 +127,7 @@ mod armed {
     }
 
     fn signal(signal: Signal) -> io::Result<()> {
-        // The process itself is there.
+        // A process can always signal itself.
         let _ = kill_process(getpid(), signal);
         Ok(())
     }
@@ -148,16 +150,16 @@ mod armed {
         })
     }
 
-    /// True for the one who makes it happen for the `time`th time.
+    /// True for the one process that makes the entry happen for the `time`th time.
     fn take(folder: &Path, entry: &str, time: u32) -> bool {
         OpenOptions::new().write(true).create_new(true).open(folder.join(token(entry, time))).is_ok()
     }
 
-    /// A line that is no entry would be a test that can't fail: it ends the process.
+    /// Reads a line. A line that is no entry ends the process: its test could never fail.
     fn entry(text: &str) -> Option<Entry<'_>> {
         let parsed = parse(text);
         if parsed.is_none() {
-            tracing::error!("{FOLDER}: {text:?} is no entry");
+            tracing::error!("{FOLDER}: {text:?} is not an entry of the form point[:of][@nth]=action[*times]");
             std::process::abort();
         }
         parsed

@@ -1,16 +1,16 @@
-//! Names that become file names: of cameras, labels, runs and rigs.
+//! Names that become parts of paths: those of cameras, labels, runs and rigs.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A name that is safe as a part of a path: `[A-Za-z0-9._-]`, 1 to 64 characters, no leading dot or dash. A
-/// leading dot would hide the file, a leading dash would look like an option to every tool.
+/// A name that is safe as a part of a path: `[A-Za-z0-9._-]`, 1 to 64 characters, no leading dot or dash. A leading dot
+/// would hide the file, and a leading dash would look like an option to every tool.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
 
-/// Why a text is no [`Name`].
+/// The reason why a text is no [`Name`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{text:?} can't be a name: {why}; use 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter, digit or _"
@@ -21,8 +21,9 @@ pub struct BadName {
 }
 
 impl Name {
-    /// The longest name, in bytes.
+    /// The longest name, in bytes. A file name may have 255, and a name shares it with a prefix and an ending.
     pub const MAX_BYTES: usize = 64;
+
     /// The name that run folders begin with when the config names no other.
     #[must_use]
     pub fn default_run() -> Self {
@@ -46,7 +47,7 @@ impl Name {
     /// Checks a name.
     ///
     /// # Errors
-    /// [`BadName`], which says what is wrong with it.
+    /// [`BadName`], which says what is wrong with the text.
     pub fn new(text: &str) -> Result<Self, BadName> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
         let why = if text.is_empty() {
@@ -60,11 +61,11 @@ impl Name {
         } else {
             return Ok(Self(text.to_owned()));
         };
-        // Enough to recognise it by, not enough to flood a log.
+        // Cut to what a person needs to recognise it: a long text would flood a log.
         Err(BadName { text: text.chars().take(80).collect(), why })
     }
 
-    /// As text.
+    /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,23 +1,26 @@
-//! Copying past the caches, by non-temporal stores. A frame that comes into a ring is read after its pre-roll, or never: it
-//! would only push out of the caches what an encoder has there. And an ordinary store into a line that isn't in a cache
-//! first reads it from memory, to overwrite all of it; without that, copying into a ring takes half the time or less
-//! (`docs/decisions/nontemporal.md`).
+//! Copying a frame into a ring past the caches, by non-temporal stores.
+//!
+//! A frame that comes into a ring is read after its pre-roll, or never. In the caches it would only push out what an
+//! encoder has there. An ordinary store into a line that isn't in a cache first reads the line from memory, to overwrite
+//! all of it; without that, copying into a ring takes half the time or less (`docs/decisions/nontemporal.md`).
+//!
+//! It stands in this crate because it is how a frame crosses: every capture fills its slots by it.
 
 /// Copies `from` over `to`.
 ///
 /// # Panics
-/// When they differ in length.
+/// When the two differ in length.
 pub fn copy(to: &mut [u8], from: &[u8]) {
     copy_all([(to, from)]);
 }
 
-/// Copies each of these over what it stands beside: one call for the many rows of a plane, since each call waits until
-/// all that it stored is on its way.
+/// Copies the second of each pair over the first. The many rows of a plane are best copied in one call, since each call
+/// ends with a fence that waits for its stores.
 ///
 /// # Panics
-/// When the two of a pair differ in length.
+/// When the two slices of a pair differ in length.
 pub fn copy_all<'a>(pairs: impl IntoIterator<Item = (&'a mut [u8], &'a [u8])>) {
-    // Also when the iterator panics.
+    // A value, so that the fence is there also when the iterator panics.
     let _fence = Fence;
     for (to, from) in pairs {
         assert_eq!(to.len(), from.len(), "copied from another length");
@@ -25,7 +28,7 @@ pub fn copy_all<'a>(pairs: impl IntoIterator<Item = (&'a mut [u8], &'a [u8])>) {
     }
 }
 
-/// Orders what was stored before everything that this thread does later: a publication among them.
+/// Orders the stores before everything that this thread does later, a publication among them.
 struct Fence;
 
 #[cfg(not(all(target_arch = "x86_64", not(miri))))]
@@ -38,11 +41,11 @@ use x86_64 as here;
 mod x86_64 {
     use core::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_sfence, _mm_stream_si128};
 
-    /// A line of the caches, which is what memory is written by.
+    /// A cache line: memory is written in whole ones.
     #[repr(align(64))]
     struct Line([__m128i; 4]);
 
-    /// The caller has a `Fence` that is dropped before `to` can be read by another thread.
+    /// Copies without a fence. The caller has a `Fence` that is dropped before another thread can read `to`.
     pub(super) fn copy_unfenced(to: &mut [u8], from: &[u8]) {
         // SAFETY: any bytes are a `Line`, and any `Line` is bytes.
         let (head, lines, tail) = unsafe { to.align_to_mut::<Line>() };
@@ -68,7 +71,7 @@ mod x86_64 {
     }
 }
 
-/// Where there are no such stores.
+/// The plain copy of machines without such stores.
 #[cfg(not(all(target_arch = "x86_64", not(miri))))]
 mod elsewhere {
     pub(super) fn copy_unfenced(to: &mut [u8], from: &[u8]) {
@@ -103,8 +106,8 @@ mod tests {
     fn another_thread_that_is_told_afterwards_sees_all_of_it() {
         const LINE: usize = 64;
         let frame: Vec<AtomicU8> = std::iter::repeat_with(|| AtomicU8::new(0)).take(16 * LINE).collect();
-        // Who may touch the frame: the writer when both are equal, else the reader. Stored as a ring's word could be,
-        // by an instruction that orders nothing but ordinary stores.
+        // The writer may touch the frame when both are equal, else the reader. They are stored by an instruction that
+        // orders nothing but ordinary stores, as a ring's word could be.
         let (written, read) = (AtomicU8::new(0), AtomicU8::new(0));
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -112,7 +115,7 @@ mod tests {
                     while written.load(Acquire) != read.load(Acquire) {
                         std::hint::spin_loop();
                     }
-                    // SAFETY: these bytes, which the reader doesn't touch until it is told.
+                    // SAFETY: exactly these bytes, which the reader doesn't touch until it is told.
                     let to = unsafe { std::slice::from_raw_parts_mut(frame[0].as_ptr(), frame.len()) };
                     copy(to, &[round; 16 * LINE]);
                     written.store(round, Release);
@@ -123,7 +126,7 @@ mod tests {
                 while written.load(Acquire) != round {
                     std::hint::spin_loop();
                 }
-                // The last line first: it is the last to be on its way.
+                // From the last line on, since the last line is stored last.
                 torn += u32::from(!frame.iter().rev().all(|byte| byte.load(Relaxed) == round));
                 read.store(round, Release);
             }

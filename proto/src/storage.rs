@@ -1,4 +1,7 @@
-//! The folder that clips go to: is it there, is it really a folder, is there room in it?
+//! The folders that clips go to: whether they are there, are folders and no links, and have room.
+//!
+//! It stands in this crate because supervisor and recorder must judge alike: the one answers a trigger by it, the other
+//! writes by it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,10 +10,10 @@ use rustix::fs::StatVfsMountFlags;
 
 use crate::clip::{MANIFEST, PARTIAL_DIR, plan_path};
 
-/// Why nothing can be recorded in a folder, for a person.
+/// The reason why nothing can be recorded in a folder, for a person.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
-    /// Less room than `recording.min_free_bytes`.
+    /// The folder has too little room: what is to be written and `recording.min_free_bytes` don't fit.
     #[error(
         "{} has {free} bytes ({:.0} MB) free, and {}; make room",
         folder.display(), mb(*free), needs(*floor, *more)
@@ -18,14 +21,14 @@ pub enum Unfit {
     Low {
         /// The folder.
         folder: PathBuf,
-        /// What is free.
+        /// The bytes that an ordinary user may still write.
         free: u64,
-        /// What is to stay free.
+        /// The bytes that are to stay free.
         floor: u64,
-        /// What is about to be written.
+        /// The bytes about to be written.
         more: u64,
     },
-    /// The file system can have no more files.
+    /// The file system holds as many files as it can.
     #[error("{} has no inode free: its disk holds as many files as it can; remove some", .0.display())]
     NoInodes(PathBuf),
     /// The file system is mounted read-only.
@@ -34,23 +37,23 @@ pub enum Unfit {
     /// The folder is gone.
     #[error("{} is gone; mount its disk again, or put the folder back", .0.display())]
     Gone(PathBuf),
-    /// It leads elsewhere.
+    /// A symbolic link stands in the place of the folder.
     #[error(
         "{} is a symbolic link to {}, and nothing is recorded through one; name the folder itself, or put it back",
         link.display(), to.display()
     )]
     Link {
-        /// What should be a folder.
+        /// The link.
         link: PathBuf,
-        /// Where it leads.
+        /// The path it leads to.
         to: PathBuf,
     },
-    /// The system said no.
+    /// A system call failed.
     #[error("{} can't be looked at: {source}", folder.display())]
     System {
         /// The folder.
         folder: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -68,20 +71,21 @@ impl From<Unfit> for io::Error {
     }
 }
 
-/// Can clips be recorded in this run folder, which lies in the output folder?
+/// Checks that clips can be recorded in this run folder, which lies in the output folder: neither is a link, and `floor`
+/// bytes are free.
 ///
 /// # Errors
-/// Why not.
+/// [`Unfit`].
 pub fn fit(run_folder: &Path, floor: u64) -> Result<(), Unfit> {
     run_folder.parent().map_or(Ok(()), no_link)?;
     no_link(run_folder)?;
     has_room(run_folder, floor, 0)
 }
 
-/// Is there room for so much more in a folder, and may it be written?
+/// Checks that a folder can be written to and has room for `more` bytes besides the `floor` that is to stay free.
 ///
 /// # Errors
-/// Why not.
+/// [`Unfit`].
 pub fn has_room(folder: &Path, floor: u64, more: u64) -> Result<(), Unfit> {
     let system = |source: io::Error| Unfit::System { folder: folder.to_owned(), source };
     let disk = rustix::fs::statvfs(folder).map_err(|e| match e {
@@ -91,22 +95,22 @@ pub fn has_room(folder: &Path, floor: u64, more: u64) -> Result<(), Unfit> {
     if disk.f_flag.contains(StatVfsMountFlags::RDONLY) {
         return Err(Unfit::ReadOnly(folder.to_owned()));
     }
-    // What an ordinary user may still write, whoever we are: the rest is the system's reserve.
+    // Counted as for an ordinary user, even for root: the rest is the system's reserve.
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     if free < floor.saturating_add(more) {
         return Err(Unfit::Low { folder: folder.to_owned(), free, floor, more });
     }
-    // A file system that doesn't count inodes has none at all.
+    // Some file systems don't count inodes, and report 0 of 0.
     if disk.f_files > 0 && disk.f_favail == 0 {
         return Err(Unfit::NoInodes(folder.to_owned()));
     }
     Ok(())
 }
 
-/// Refuses a symbolic link in the place of a folder. One that isn't there is no link.
+/// Refuses a symbolic link in the place of a folder. A folder that isn't there passes.
 ///
 /// # Errors
-/// [`Unfit::Link`], or that it can't be looked at.
+/// [`Unfit::Link`], [`Unfit::System`].
 pub fn no_link(folder: &Path) -> Result<(), Unfit> {
     match folder.symlink_metadata() {
         Ok(there) if there.is_symlink() => {
@@ -118,21 +122,21 @@ pub fn no_link(folder: &Path) -> Result<(), Unfit> {
     }
 }
 
-/// Refuses a clip folder that is reached through a symbolic link: its workshop, the folder itself, its run folder and
-/// the output folder have to be folders. What lies above those is the system's business.
+/// Refuses a clip folder that is reached through a symbolic link: its `.partial`, the folder itself, its run folder and
+/// the output folder have to be folders. Links above those are fine.
 ///
 /// # Errors
-/// [`Unfit::Link`], or that one can't be looked at.
+/// [`Unfit::Link`], [`Unfit::System`].
 pub fn no_link_to(clip: &Path) -> Result<(), Unfit> {
     no_link(&clip.join(PARTIAL_DIR))?;
     clip.ancestors().take(3).try_for_each(no_link)
 }
 
-/// Has somebody removed an unfinished clip? Only if its run folder is there without it: a recordings folder
-/// that is unmounted or renamed for a while, or has a symbolic link in its place, brings its clips back with it.
+/// Tells whether an unfinished clip was removed on purpose: its run folder is there without it. An output folder that is
+/// unmounted or renamed for a while, or replaced by a link, brings its clips back with it, so it removes none.
 #[must_use]
 pub fn is_removed(clip: &Path) -> bool {
-    // In this order: a plan goes only after its manifest has come.
+    // The order matters: a plan goes only after its manifest has come.
     let gone = |path: &Path| matches!(path.try_exists(), Ok(false));
     gone(&plan_path(clip))
         && gone(&clip.join(MANIFEST))
@@ -140,14 +144,15 @@ pub fn is_removed(clip: &Path) -> bool {
         && no_link_to(clip).is_ok()
 }
 
-/// The path of a folder as it is to be looked at: absolute, and without a slash behind it, which would follow a link.
+/// The absolute path of a folder, without a trailing slash: with one, [`no_link`] would look behind the link.
 ///
 /// # Errors
-/// When the current folder is gone.
+/// The current folder is gone.
 pub fn plain(folder: &Path) -> io::Result<PathBuf> {
     Ok(std::path::absolute(folder)?.components().collect())
 }
 
+/// The bytes that a person has to make room for, in words.
 fn needs(floor: u64, more: u64) -> String {
     let keeps = format!("recording.min_free_bytes keeps {floor} ({:.0} MB)", mb(floor));
     let needed = format!("{more} ({:.0} MB) are needed", mb(more));
@@ -158,8 +163,10 @@ fn needs(floor: u64, more: u64) -> String {
     }
 }
 
+/// Megabytes of 10^6 bytes, for texts.
 #[expect(clippy::cast_precision_loss, reason = "for a person to read")]
-fn mb(bytes: u64) -> f64 {
+#[must_use]
+pub fn mb(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
@@ -198,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clip_is_removed_only_if_its_session_is_there() {
+    fn a_clip_is_removed_only_if_its_run_folder_is_there() {
         let folder = tempfile::tempdir().unwrap();
         let run_folder = folder.path().join("run");
         let clip = run_folder.join("clip-0001");

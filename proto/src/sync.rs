@@ -1,4 +1,4 @@
-//! The one door to atomics: the processor's own, or loom's when a model is checked.
+//! The ring's atomics: the processor's own, or loom's when a model is checked. The ring takes them from nowhere else.
 
 #[cfg(not(loom))]
 pub use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};

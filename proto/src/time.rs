@@ -1,32 +1,33 @@
-//! Time: `CLOCK_MONOTONIC` nanoseconds inside, wall time only as a label at the edge.
+//! Time: `CLOCK_MONOTONIC` nanoseconds inside, wall time only as a label at the edge. Frame rates are in
+//! [`crate::frame`].
 
 use core::fmt;
 use core::ops::{Add, Sub};
 use core::time::Duration;
 
-/// Nanoseconds of `CLOCK_MONOTONIC`: the one clock that all of Preroll's processes share. Steps of the wall
-/// clock don't touch it; it starts again with each boot.
+/// Nanoseconds of `CLOCK_MONOTONIC`: the one clock that all of Preroll's processes share. Steps of the wall clock don't
+/// touch it. It starts again with each boot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "host", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct MonotonicNs(pub u64);
 
 impl MonotonicNs {
-    /// Now.
+    /// The present moment.
     #[cfg(feature = "host")]
     #[must_use]
     pub fn now() -> Self {
         let t = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-        // The kernel's monotonic clock starts near zero at boot: neither part is ever negative.
+        // The kernel's monotonic clock starts near zero at boot, so neither part is ever negative.
         Self(t.tv_sec.unsigned_abs() * 1_000_000_000 + t.tv_nsec.unsigned_abs())
     }
 
-    /// How much later `self` is than `earlier`; zero when it isn't.
+    /// The time from `earlier` to `self`; zero when `self` is not later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// `self - span`, not below zero.
+    /// The moment `span` before `self`, not below zero.
     #[must_use]
     pub fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(nanos(span)))
@@ -71,8 +72,8 @@ pub fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Where wall time stood at one moment of the monotonic clock. Kept with what was recorded, so that the label
-/// can be computed later without trusting a clock that may have been stepped since.
+/// A moment on both clocks. It is kept with a recording, so that wall times can be computed later without trusting a
+/// clock that may have been stepped since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "host", derive(serde::Serialize, serde::Deserialize))]
 pub struct WallAnchor {
@@ -126,7 +127,8 @@ pub struct UtcTime {
 }
 
 impl UtcTime {
-    /// From nanoseconds since 1970. The calendar is Howard Hinnant's `civil_from_days`, for days after 1970.
+    /// The date and time of nanoseconds since 1970. The calendar is Howard Hinnant's `civil_from_days`
+    /// (<https://howardhinnant.github.io/date_algorithms.html>), for days after 1970.
     #[must_use]
     pub fn from_unix_ns(unix_ns: u64) -> Self {
         let seconds = unix_ns / 1_000_000_000;
@@ -149,7 +151,7 @@ impl UtcTime {
         }
     }
 
-    /// `20261122-101500`, as session folders carry it.
+    /// The form that run folders carry: `20261122-101500`.
     #[must_use]
     pub fn compact(self) -> String {
         let Self { year, month, day, hour, minute, second, .. } = self;
@@ -164,7 +166,8 @@ impl fmt::Display for UtcTime {
     }
 }
 
-/// Reads an RFC 3339 date and time (`2026-11-22T10:15:00.250Z`, `…+01:00`) as nanoseconds since 1970.
+/// Reads an RFC 3339 date and time (`2026-11-22T10:15:00.250Z`, `…+01:00`) as nanoseconds since 1970. `None` without a
+/// zone, and for dates before 1970 or after 2499.
 #[must_use]
 pub fn parse_rfc3339(text: &str) -> Option<u64> {
     let (date, rest) = text.split_once(['T', 't', ' '])?;
@@ -193,7 +196,7 @@ pub fn parse_rfc3339(text: &str) -> Option<u64> {
             if zone.starts_with('-') { -seconds } else { seconds }
         }
     };
-    // Days from the civil date, the inverse of `UtcTime::from_unix_ns`.
+    // Hinnant's `days_from_civil`, the inverse of `UtcTime::from_unix_ns`.
     let y = if month <= 2 { year - 1 } else { year };
     let year_of_era = y % 400;
     let shifted_month = (month + 9) % 12;
