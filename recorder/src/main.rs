@@ -31,10 +31,10 @@ use proto::exit;
 use proto::log::{self, LogFormat};
 use proto::panics;
 
-/// The recorder. Started by the supervisor; there is no need to start one by hand.
+/// The arguments of a recorder, a standby or a codec probe. Started by the supervisor; there is no need to start one by hand.
 #[derive(Debug, Parser)]
 #[command(version)]
-struct Args {
+struct RecorderArgs {
     /// The instance's runtime directory
     #[arg(long)]
     runtime_dir: PathBuf,
@@ -53,7 +53,7 @@ struct Args {
 const NICE: i32 = -5;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = RecorderArgs::parse();
     log::start(LogFormat::from_name(&args.log_format).unwrap_or_default());
     panics::install(if args.probe { "recorder --probe" } else { "recorder" }, None);
     // An ordinary user may not do this, and runs like everything else. The probe gives way to the recorder that asks.
