@@ -14,12 +14,15 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use proto::clip::{MANIFEST, Manifest};
 use proto::instance::ChildId;
+use proto::process::Pid;
 use proto::ring::ReaderBit;
-use rustix::process::Pid;
+
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
-use rig::supervisor::{Answer, Supervisor};
+use rig::instance::Answer;
+use rig::process;
+use rig::supervisor::Supervisor;
 
 /// The version of [`Results`].
 pub const SCHEMA: u32 = 1;
@@ -85,7 +88,7 @@ pub fn measure(rounds: u32) -> anyhow::Result<Results> {
 
 /// The camera's frames, as they come.
 fn save_frames(supervisor: &Supervisor, to: &Path) -> anyhow::Result<u32> {
-    let ring = supervisor.place().ring("left")?;
+    let ring = supervisor.instance().ring("left")?;
     let reader = ring.reader(ReaderBit::new(BIT).context("a reader's bit")?);
     let mut file = File::create(to)?;
     let frames = SECONDS * FPS;
@@ -98,19 +101,16 @@ fn save_frames(supervisor: &Supervisor, to: &Path) -> anyhow::Result<u32> {
     Ok(frames)
 }
 
+/// Milliseconds of processor time that a process has used.
 fn used(pid: Pid) -> anyhow::Result<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()))?;
-    let fields = stat.rsplit_once(") ").context("its stat")?.1.split(' ').skip(11).take(2);
-    let ticks: u32 = fields.filter_map(|field| field.parse::<u32>().ok()).sum();
-    let a_second = u32::try_from(rustix::param::clock_ticks_per_second())?;
-    Ok(f64::from(ticks) / f64::from(a_second) * 1e3)
+    Ok(process::used(pid).context("the recorder has ended")?.cpu.as_secs_f64() * 1e3)
 }
 
 /// Milliseconds of processor time for each frame of a clip, from the trigger to the finished file.
 fn by_recorder(supervisor: &Supervisor) -> anyhow::Result<f64> {
-    let recorder = supervisor.place().child(&ChildId::Recorder).context("the recorder")?;
+    let recorder = supervisor.instance().child(&ChildId::Recorder).context("the recorder")?;
     let before = used(recorder)?;
-    let mut trigger = supervisor.place().command()?;
+    let mut trigger = supervisor.instance().command()?;
     let post_ms = (SECONDS * 1000).to_string();
     let output = trigger.args(["trigger", "--wait", "--pre-ms", "0", "--post-ms", &post_ms]).output()?;
     let answer: Answer = serde_json::from_slice(&output.stdout).context("the trigger's answer")?;

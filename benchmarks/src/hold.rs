@@ -1,17 +1,19 @@
 //! So many cameras, armed, for so long: is every frame kept, and what does it cost? Nothing is recorded.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::cameras::Cameras;
-use crate::cost::{self, Used};
+use crate::cost;
 use crate::intervals::{Counted, Look};
 use crate::kernel::{Counts, Rates};
-use rig::supervisor::{Place, Supervisor};
+use proto::process::Pid;
+use rig::instance::Instance;
+use rig::process::{self, Used};
+use rig::supervisor::Supervisor;
 
 /// After a start processes find their size; so long nothing is counted, and longer if a ring is not full by then.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -69,28 +71,28 @@ pub fn hold(cameras: &Cameras<'_>, seconds: f64) -> anyhow::Result<Point> {
         let why = text.lines().last().unwrap_or_default().to_owned();
         return Ok(Point { cameras: cameras.count, why: Some(why), ..Point::default() });
     }
-    let point = look_on(cameras, supervisor.place(), seconds)?;
+    let point = look_on(cameras, supervisor.instance(), seconds)?;
     let leftover = supervisor.stop()?;
     ensure!(!point.held || leftover.is_empty(), "{leftover}");
     Ok(point)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a number of frames")]
-fn look_on(cameras: &Cameras<'_>, place: &Place, seconds: f64) -> anyhow::Result<Point> {
+fn look_on(cameras: &Cameras<'_>, instance: &Instance, seconds: f64) -> anyhow::Result<Point> {
     let names: Vec<String> = (1..=cameras.count).map(Cameras::name).collect();
-    let rings = names.iter().map(|name| place.ring(name)).collect::<anyhow::Result<Vec<_>>>()?;
+    let rings = names.iter().map(|name| instance.ring(name)).collect::<anyhow::Result<Vec<_>>>()?;
     let first = rings.first().context("no cameras")?.spec();
     let full = first.fps.period() * u32::try_from(first.size.slots() + 1).unwrap_or(u32::MAX);
     std::thread::sleep(SETTLE.max(full));
     let look = || rings.iter().map(|ring| Look::at(ring)).collect::<Vec<_>>();
     let (began, before, machine) = (Instant::now(), look(), Counts::now());
-    let used = Spent::now(place);
+    let used = Spent::now(instance);
     std::thread::sleep(Duration::from_secs_f64(seconds));
-    let spent = Spent::now(place);
+    let spent = Spent::now(instance);
     let (passed, machine) = (began.elapsed(), Counts::now().since(machine, began.elapsed()));
     let counted = Counted::between(&before, &look());
     // Only now: going through the pages of so many rings takes its time, and holds up who maps them.
-    let memory_mb = cost::memory_mb(place);
+    let memory_mb = cost::memory_mb(instance);
     // Of each: one that stands still must not hide behind the others.
     let missing = first.fps.as_f64() * passed.as_secs_f64() - (counted.fewest + AT_THE_ENDS) as f64;
     let ended = used.by_pid.keys().any(|pid| !spent.by_pid.contains_key(pid));
@@ -124,16 +126,13 @@ fn look_on(cameras: &Cameras<'_>, place: &Place, seconds: f64) -> anyhow::Result
 
 /// The processor time of everyone so far.
 struct Spent {
-    by_pid: BTreeMap<i32, (String, Used)>,
+    by_pid: HashMap<Pid, (String, Used)>,
 }
 
 impl Spent {
-    fn now(place: &Place) -> Self {
-        let look = |(role, pid): (String, rustix::process::Pid)| {
-            let pid = pid.as_raw_nonzero();
-            Some((pid.get(), (role, cost::used_up(Path::new(&format!("/proc/{pid}")))?)))
-        };
-        Self { by_pid: cost::everyone(place).into_iter().filter_map(look).collect() }
+    fn now(instance: &Instance) -> Self {
+        let look = |(role, pid)| Some((pid, (role, process::used(pid)?)));
+        Self { by_pid: cost::everyone(instance).into_iter().filter_map(look).collect() }
     }
 
     /// Percent of a core by role.

@@ -70,7 +70,7 @@ fn point(cameras: &Cameras<'_>) -> anyhow::Result<Point> {
     supervisor.wait_for("[INFO] ready: ")?;
     let mut rings_mb = 0.0;
     for name in (1..=cameras.count).map(Cameras::name) {
-        let ring = supervisor.place().ring(&name)?;
+        let ring = supervisor.instance().ring(&name)?;
         let slots = ring.spec().size.slots();
         let until = Instant::now() + ring.spec().fps.period() * u32::try_from(slots)? + PATIENCE;
         while ring.head() <= slots as u64 {
@@ -80,7 +80,7 @@ fn point(cameras: &Cameras<'_>) -> anyhow::Result<Point> {
         rings_mb += cost::mega(ring.total_bytes() as u64);
     }
     std::thread::sleep(SETTLE);
-    let memory_mb = cost::memory_mb(supervisor.place());
+    let memory_mb = cost::memory_mb(supervisor.instance());
     let leftover = supervisor.stop()?;
     ensure!(leftover.is_empty(), "{leftover}");
     let pre_roll_ms = cameras.pre_roll.map_or(0, |pre_roll| pre_roll.as_millis());

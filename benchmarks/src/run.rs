@@ -14,8 +14,9 @@ use crate::cameras::Cameras;
 use crate::cost::{self, Cost};
 use crate::intervals::{Counted, Look};
 use crate::machine::Machine;
+use rig::instance::Answer;
 use rig::spread::Spread;
-use rig::supervisor::{Answer, Supervisor};
+use rig::supervisor::Supervisor;
 
 /// The version of [`Results`].
 pub const SCHEMA: u32 = 1;
@@ -162,13 +163,13 @@ pub fn run(plan: &Plan) -> anyhow::Result<Results> {
     let mut supervisor = Supervisor::start(&config)?;
     supervisor.wait_until_ready()?;
     std::thread::sleep(SETTLE);
-    let place = supervisor.place().clone();
+    let instance = supervisor.instance().clone();
     let names: Vec<String> = (1..=plan.cameras).map(Cameras::name).collect();
-    let rings = names.iter().map(|name| place.ring(name)).collect::<anyhow::Result<Vec<_>>>()?;
+    let rings = names.iter().map(|name| instance.ring(name)).collect::<anyhow::Result<Vec<_>>>()?;
     let over = AtomicBool::new(false);
     let before: Vec<Look> = rings.iter().map(|ring| Look::at(ring)).collect();
     let (cost, clips) = std::thread::scope(|scope| {
-        let cost = scope.spawn(|| cost::measure(&place, &over));
+        let cost = scope.spawn(|| cost::measure(&instance, &over));
         let clips = keep_asking(plan, &supervisor);
         over.store(true, Ordering::Relaxed);
         (cost.join(), clips)
@@ -223,8 +224,8 @@ fn keep_asking(plan: &Plan, supervisor: &Supervisor) -> anyhow::Result<Clips> {
             clips.bytes += camera.size_bytes;
         }
     }
-    for line in supervisor.log_since(proto::time::MonotonicNs(0)) {
-        let after = line.text.rsplit_once(" ms after its end)").and_then(|(rest, _)| rest.rsplit_once('('));
+    for line in supervisor.log().texts() {
+        let after = line.rsplit_once(" ms after its end)").and_then(|(rest, _)| rest.rsplit_once('('));
         finished_after.extend(after.and_then(|(_, ms)| ms.parse::<f64>().ok()));
     }
     let spread = Spread::of(finished_after);

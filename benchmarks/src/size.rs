@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
 use oracle::timestamps;
-use rig::supervisor::{Answer, Supervisor};
+use rig::instance::Answer;
+use rig::supervisor::Supervisor;
 
 /// The version of [`Results`].
 pub const SCHEMA: u32 = 1;
@@ -164,11 +165,11 @@ fn record(film: &Path, fps: f64, span: Duration, codec: &str, quality: u8) -> an
     )?;
     let mut supervisor = Supervisor::start(&config)?;
     supervisor.wait_until_ready()?;
-    let ring = supervisor.place().ring(CAMERA)?;
+    let ring = supervisor.instance().ring(CAMERA)?;
     let (raw, over) = (folder.path().join("frames.yuv"), AtomicBool::new(false));
     let (times, output) = std::thread::scope(|scope| {
         let saved = scope.spawn(|| save_frames(&ring, &raw, &over));
-        let mut trigger = supervisor.place().command()?;
+        let mut trigger = supervisor.instance().command()?;
         let post_ms = span.as_millis().to_string();
         let output = trigger.args(["trigger", "--wait", "--pre-ms", "0", "--post-ms", &post_ms]).output();
         over.store(true, Ordering::Relaxed);

@@ -5,17 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use proto::clip::{PARTIAL_DIR, Plan, plan_path};
 use proto::instance::ChildId;
+use proto::process::Pid;
 use proto::time::MonotonicNs;
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 
 use crate::strike::{Blow, Strike};
-use rig::supervisor::{Line, Place, Supervisor};
+use rig::instance::Instance;
+use rig::log::Line;
+use rig::process;
+use rig::supervisor::Supervisor;
+use rig::wait::{self, CLOSE, PATIENCE};
 
-/// What takes longer than this to come back doesn't.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How often is looked. All that is measured has its own time on it, so this needn't be often.
 const GLANCE: Duration = Duration::from_millis(5);
 /// Of a clip whose window ends so soon there may be nothing left to encode.
@@ -73,7 +76,7 @@ impl Scene {
     /// # Errors
     /// When it can't be dealt, or something never comes back.
     pub fn deal(&self, supervisor: &mut Supervisor, blow: &Blow) -> anyhow::Result<Struck> {
-        let place = supervisor.place().clone();
+        let instance = supervisor.instance().clone();
         let camera = self.cameras[blow.camera % self.cameras.len()].clone();
         let capture = ChildId::Capture(camera.clone());
         let open = self.open_clips();
@@ -92,55 +95,55 @@ impl Scene {
         match blow.strike {
             Strike::RecorderKilled | Strike::RecorderStopped => {
                 let signal = signal_of(blow.strike);
-                let victim = struck.hit(&place, &ChildId::Recorder, signal)?;
-                await_another(&place, &ChildId::Recorder, Some(victim))?;
+                let victim = struck.hit(&instance, &ChildId::Recorder, signal)?;
+                await_another(&instance, &ChildId::Recorder, Some(victim))?;
                 self.see_encoding(&mut struck, &open)?;
             }
             Strike::RecorderKilledTwice => {
-                let first = struck.hit(&place, &ChildId::Recorder, Signal::KILL)?;
+                let first = struck.hit(&instance, &ChildId::Recorder, Signal::KILL)?;
                 let at = struck.at;
                 std::thread::sleep(blow.again);
-                await_another(&place, &ChildId::Recorder, Some(first))?;
+                await_another(&instance, &ChildId::Recorder, Some(first))?;
                 let open = self.open_clips();
-                let second = struck.hit(&place, &ChildId::Recorder, Signal::KILL)?;
+                let second = struck.hit(&instance, &ChildId::Recorder, Signal::KILL)?;
                 struck.at = at;
-                await_another(&place, &ChildId::Recorder, Some(second))?;
+                await_another(&instance, &ChildId::Recorder, Some(second))?;
                 self.see_encoding(&mut struck, &open)?;
             }
             Strike::StandbyKilled => {
                 // Just after a take-over there is none.
-                await_another(&place, &ChildId::Standby, None)?;
-                let victim = struck.hit(&place, &ChildId::Standby, Signal::KILL)?;
-                await_another(&place, &ChildId::Standby, Some(victim))?;
+                await_another(&instance, &ChildId::Standby, None)?;
+                let victim = struck.hit(&instance, &ChildId::Standby, Signal::KILL)?;
+                await_another(&instance, &ChildId::Standby, Some(victim))?;
             }
             Strike::CaptureKilled | Strike::CaptureStopped => {
                 struck.camera = Some(camera.to_string());
-                let victim = struck.hit(&place, &capture, signal_of(blow.strike))?;
-                await_another(&place, &capture, Some(victim))?;
+                let victim = struck.hit(&instance, &capture, signal_of(blow.strike))?;
+                await_another(&instance, &capture, Some(victim))?;
                 self.see_frames(&[camera.as_str()], struck.at)?;
             }
             Strike::SupervisorKilled => {
-                let children = lasting(&place);
+                let children = lasting(&instance);
                 struck.is_hit(MonotonicNs::now());
                 supervisor.kill()?;
                 std::thread::sleep(blow.away);
                 struck.start_again(supervisor)?;
-                struck.must_be_the_same(&children, &place);
+                struck.must_be_the_same(&children, &instance);
             }
             Strike::SupervisorStopped => {
-                let children = lasting(&place);
+                let children = lasting(&instance);
                 let pid = supervisor.pid().context("there is no supervisor")?;
-                rustix::process::kill_process(pid, Signal::STOP)?;
+                process::send(pid, Signal::STOP)?;
                 struck.is_hit(MonotonicNs::now());
                 std::thread::sleep(blow.away);
-                rustix::process::kill_process(pid, Signal::CONT)?;
+                process::send(pid, Signal::CONT)?;
                 supervisor.wait_until_ready()?;
-                struck.must_be_the_same(&children, &place);
+                struck.must_be_the_same(&children, &instance);
             }
             Strike::EverythingKilled => {
                 struck.is_hit(MonotonicNs::now());
                 supervisor.kill()?;
-                kill_all(&place)?;
+                kill_all(&instance)?;
                 let open = self.open_clips();
                 std::thread::sleep(blow.away);
                 struck.start_again(supervisor)?;
@@ -151,7 +154,7 @@ impl Scene {
             Strike::CommandKilled => {
                 let commands: [&[&str]; 4] = [&["trigger"], &["trigger", "--wait"], &["stats"], &["codecs"]];
                 let chance = usize::try_from(blow.again.as_millis()).unwrap_or(0);
-                let mut command = place.command()?;
+                let mut command = instance.command()?;
                 command.args(commands[chance % commands.len()]);
                 command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
                 let mut command = command.spawn()?;
@@ -208,12 +211,9 @@ impl Scene {
 
     /// Waits for a frame of each of these that was made after a moment.
     fn see_frames(&self, cameras: &[&str], since: MonotonicNs) -> anyhow::Result<()> {
-        let until = Instant::now() + PATIENCE;
-        while !cameras.iter().all(|camera| last_made(&self.truth(camera)) > since.0) {
-            ensure!(Instant::now() < until, "{cameras:?}: no frame any more");
-            std::thread::sleep(GLANCE);
-        }
-        Ok(())
+        wait::until_every(GLANCE, &format!("a frame of {cameras:?}"), || {
+            cameras.iter().all(|camera| last_made(&self.truth(camera)) > since.0).then_some(())
+        })
     }
 }
 
@@ -241,20 +241,15 @@ impl Struck {
         (self.at, self.last) = (at, at);
     }
 
-    /// Hits whoever is this child by now. Right after another blow it may not be there yet.
-    fn hit(&mut self, place: &Place, id: &ChildId, signal: Signal) -> anyhow::Result<Pid> {
-        let until = Instant::now() + PATIENCE;
-        while Instant::now() < until {
-            if let Some(pid) = place.child(id).filter(|pid| is_alive(*pid)) {
-                let now = MonotonicNs::now();
-                if rustix::process::kill_process(pid, signal).is_ok() {
-                    self.is_hit(now);
-                    return Ok(pid);
-                }
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        bail!("there is no {id} to hit")
+    /// Hits the process that is this child by now. Right after another blow it may not be there yet.
+    fn hit(&mut self, instance: &Instance, id: &ChildId, signal: Signal) -> anyhow::Result<Pid> {
+        let (pid, at) = wait::until_every(CLOSE, &format!("{id}, to hit it"), || {
+            let pid = instance.child(id).filter(|pid| process::is_alive(*pid))?;
+            let at = MonotonicNs::now();
+            process::send(pid, signal).ok().map(|()| (pid, at))
+        })?;
+        self.is_hit(at);
+        Ok(pid)
     }
 
     fn start_again(&mut self, supervisor: &mut Supervisor) -> anyhow::Result<()> {
@@ -265,9 +260,9 @@ impl Struck {
         Ok(())
     }
 
-    fn must_be_the_same(&mut self, children: &[(ChildId, Pid)], place: &Place) {
+    fn must_be_the_same(&mut self, children: &[(ChildId, Pid)], instance: &Instance) {
         for (id, pid) in children {
-            if place.child(id) != Some(*pid) {
+            if instance.child(id) != Some(*pid) {
                 self.wrong.push(format!("{}: {id} was replaced", self.strike.name()));
             }
         }
@@ -290,7 +285,7 @@ impl Struck {
         let is_it = |line: &Line| line.text.contains(&who) && line.text.contains(what);
         let until = Instant::now() + READING;
         loop {
-            let said = supervisor.log_since(self.at).into_iter().find(is_it);
+            let said = supervisor.log().since(self.at).into_iter().find(is_it);
             if said.is_some() || Instant::now() > until {
                 return Some(said?.at.since(self.at));
             }
@@ -306,40 +301,24 @@ fn signal_of(strike: Strike) -> Signal {
     }
 }
 
-/// Neither gone, nor waiting to be reaped, nor stopped.
-fn is_alive(pid: Pid) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
-    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-    state.is_some_and(|state| !matches!(state, 'Z' | 'X' | 'T'))
-}
-
-fn await_another(place: &Place, id: &ChildId, than: Option<Pid>) -> anyhow::Result<()> {
-    let until = Instant::now() + PATIENCE;
-    while !place.child(id).is_some_and(|pid| Some(pid) != than && is_alive(pid)) {
-        ensure!(Instant::now() < until, "there is no other {id}, {PATIENCE:?} after the last was struck");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+fn await_another(instance: &Instance, id: &ChildId, than: Option<Pid>) -> anyhow::Result<()> {
+    wait::until_every(CLOSE, &format!("another {id} than the one that was struck"), || {
+        instance.child(id).filter(|pid| Some(*pid) != than && process::is_alive(*pid))
+    })?;
     Ok(())
 }
 
 /// Those that have to outlive a supervisor. A standby may just be being started.
-fn lasting(place: &Place) -> Vec<(ChildId, Pid)> {
-    place.children().into_iter().filter(|(id, _)| *id != ChildId::Standby).collect()
+fn lasting(instance: &Instance) -> Vec<(ChildId, Pid)> {
+    instance.children().into_iter().filter(|(id, _)| *id != ChildId::Standby).collect()
 }
 
-fn kill_all(place: &Place) -> anyhow::Result<()> {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let left = place.processes();
-        if left.is_empty() {
-            return Ok(());
-        }
-        ensure!(Instant::now() < until, "{} processes outlive SIGKILL", left.len());
-        for pid in left {
-            let _ = rustix::process::kill_process(pid, Signal::KILL);
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
+fn kill_all(instance: &Instance) -> anyhow::Result<()> {
+    wait::until_every(CLOSE, "every process to be gone after SIGKILL", || {
+        let left = instance.processes();
+        left.iter().for_each(|pid| process::signal(*pid, Signal::KILL));
+        left.is_empty().then_some(())
+    })
 }
 
 /// The names of a clip's journals.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::process::Pid;
+use proto::process::Pid;
 use serde::Serialize;
 
 use crate::slope::Slope;
-use rig::supervisor::Place;
+use rig::instance::Instance;
+use rig::process;
 
 /// How often everyone is looked at.
 const EVERY: Duration = Duration::from_secs(1);
@@ -61,21 +62,19 @@ pub struct Meter {
 
 impl Meter {
     /// Looks at everyone until it is told to end.
-    pub fn run(&mut self, place: &Place, over: &AtomicBool) {
+    pub fn run(&mut self, instance: &Instance, over: &AtomicBool) {
         while !over.load(Ordering::Relaxed) {
-            self.look(place);
+            self.look(instance);
             std::thread::sleep(EVERY);
         }
-        self.look(place);
+        self.look(instance);
     }
 
-    fn look(&mut self, place: &Place) {
+    fn look(&mut self, instance: &Instance) {
         let began = *self.began.get_or_insert_with(Instant::now);
-        let supervisor = place.supervisor().map(|pid| ("supervisor".to_owned(), pid));
-        let children = place.children().into_iter().map(|(id, pid)| (id.to_string(), pid));
-        for (who, pid) in supervisor.into_iter().chain(children) {
+        for (member, pid) in instance.family() {
             let Some(sample) = sample(pid, began.elapsed()) else { continue };
-            let seen = self.seen.entry(who).or_default();
+            let seen = self.seen.entry(member.to_string()).or_default();
             let since = seen.last().filter(|last| last.0 == pid).map_or_else(Instant::now, |last| last.1);
             seen.push((pid, since, sample));
         }
@@ -112,32 +111,23 @@ impl Meter {
 }
 
 fn sample(pid: Pid, at: Duration) -> Option<Sample> {
-    let proc = format!("/proc/{}", pid.as_raw_nonzero());
-    let rollup = std::fs::read_to_string(format!("{proc}/smaps_rollup")).ok()?;
-    let kb = |key: &str| {
-        let line = rollup.lines().find_map(|line| line.strip_prefix(key))?;
-        line.split_whitespace().next()?.parse::<f64>().ok()
-    };
-    let count = |of: &str| std::fs::read_dir(format!("{proc}/{of}")).map(Iterator::count).ok();
+    let memory = process::memory(pid)?;
     Some(Sample {
         at,
-        pss_mb: kb("Pss:")? * 1.024e-3,
-        own_mb: kb("Pss_Anon:")? * 1.024e-3,
-        fds: count("fd")?,
-        threads: count("task")?,
+        pss_mb: memory.pss_mb,
+        own_mb: memory.own_mb,
+        fds: process::descriptors(pid)?,
+        threads: process::threads(pid)?,
     })
 }
 
 /// Ended processes that a process of this instance ought to have reaped.
 #[must_use]
-pub fn zombies(place: &Place) -> usize {
-    let ours: Vec<i32> = place.processes().iter().map(|pid| pid.as_raw_nonzero().get()).collect();
-    let is_one = |stat: &str| {
-        // `pid (name) state ppid …`, and the name may hold anything.
-        let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-        (fields.next()? == "Z" && ours.contains(&fields.next()?.parse().ok()?)).then_some(())
+pub fn zombies(instance: &Instance) -> usize {
+    let ours = instance.processes();
+    let is_one = |pid: &Pid| {
+        process::state(*pid) == Some('Z')
+            && process::parent(*pid).is_some_and(|parent| ours.contains(&parent))
     };
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
-    let stats = processes.filter_map(|p| std::fs::read_to_string(p.path().join("stat")).ok());
-    stats.filter(|stat| is_one(stat).is_some()).count()
+    process::all().filter(is_one).count()
 }

@@ -78,20 +78,20 @@ pub fn run(plan: &Plan, folder: &Path, tell: &dyn Fn(&str)) -> anyhow::Result<Fi
 
     let mut supervisor = Supervisor::start(&config)?;
     supervisor.wait_until_ready()?;
-    supervisor.wait("the rings don't fill", |this| {
+    supervisor.wait("the rings to be full", |this| {
         Ok(this.stats()?.cameras.iter().all(|c| c.ring.filled_slots == c.ring.slots))
     })?;
-    let place = supervisor.place().clone();
+    let instance = supervisor.instance().clone();
     let sizes = sizes(&supervisor, plan)?;
     let (asking, measuring, judging) =
         (AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false));
     let (triggers, mut meter) = (Triggers::default(), Meter::default());
     let mut wrong = Vec::new();
     let (blows, zombies, stray_segments, left, judged, seconds) = std::thread::scope(|scope| {
-        let measures = scope.spawn(|| meter.run(&place, &measuring));
+        let measures = scope.spawn(|| meter.run(&instance, &measuring));
         std::thread::sleep(REST);
         let began = Instant::now();
-        let asks = scope.spawn(|| triggers.run(&place, plan.seed, plan.trigger_every_ms, &asking));
+        let asks = scope.spawn(|| triggers.run(&instance, plan.seed, plan.trigger_every_ms, &asking));
         let judges = scope.spawn(|| bench.run(&judging));
         let mut blows = Vec::new();
         let limits = Limits::of(plan, began);
@@ -111,9 +111,9 @@ pub fn run(plan: &Plan, folder: &Path, tell: &dyn Fn(&str)) -> anyhow::Result<Fi
         std::thread::sleep(REST);
         measuring.store(true, Ordering::Relaxed);
         let _ = measures.join();
-        let (zombies, segments) = (meter::zombies(&place), place.segments().len());
+        let (zombies, segments) = (meter::zombies(&instance), instance.segments().len());
         if plan.log {
-            supervisor.log_since(proto::time::MonotonicNs(0)).iter().for_each(|line| tell(&line.text));
+            supervisor.log().texts().iter().for_each(|line| tell(line));
         }
         let left = supervisor.stop().unwrap_or_else(|e| format!("it can't be stopped: {e:#}"));
         judging.store(true, Ordering::Relaxed);

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rig::dice::Dice;
-use rig::supervisor::{Answer, Place};
+use rig::instance::{Answer, Instance};
 
 /// What was answered so far.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ pub fn asks(seed: u64, every_ms: (u64, u64)) -> impl Iterator<Item = Ask> {
 
 impl Triggers {
     /// Asks until it is told to end, and waits for the last answers.
-    pub fn run(&self, place: &Place, seed: u64, every_ms: (u64, u64), over: &AtomicBool) {
+    pub fn run(&self, instance: &Instance, seed: u64, every_ms: (u64, u64), over: &AtomicBool) {
         std::thread::scope(|scope| {
             for ask in asks(seed, every_ms) {
                 std::thread::sleep(ask.after);
@@ -65,13 +65,13 @@ impl Triggers {
                 }
                 self.asked.fetch_add(1, Ordering::Relaxed);
                 // Who asks while the supervisor stands still must not keep others from asking.
-                scope.spawn(move || self.ask(place, &ask));
+                scope.spawn(move || self.ask(instance, &ask));
             }
         });
     }
 
-    fn ask(&self, place: &Place, ask: &Ask) {
-        let output = place.command().and_then(|mut command| {
+    fn ask(&self, instance: &Instance, ask: &Ask) {
+        let output = instance.command().and_then(|mut command| {
             Ok(command.arg("trigger").args(&ask.arguments).env("LC_ALL", "C").output()?)
         });
         let answer = match output {

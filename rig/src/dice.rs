@@ -1,4 +1,6 @@
-//! Numbers that look random, and can be had again.
+//! Numbers that look random, and can be had again by their seed.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// xorshift64, from a seed.
 #[derive(Clone, Debug)]
@@ -14,6 +16,18 @@ impl Dice {
         dice
     }
 
+    /// Dice for a test: the seed is that of the variable `PREROLL_SEED`, or else the clock's. It is printed, so that a
+    /// failure can be had again.
+    #[must_use]
+    pub fn of_environment() -> Self {
+        let given = std::env::var("PREROLL_SEED").ok().and_then(|seed| seed.parse().ok());
+        let by_clock =
+            || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().subsec_nanos().into();
+        let seed = given.unwrap_or_else(by_clock);
+        println!("PREROLL_SEED={seed}");
+        Self::new(seed, 0)
+    }
+
     /// One of `0..below`; 0 if there is none.
     pub fn below(&mut self, below: u64) -> u64 {
         self.0 ^= self.0 << 13;
@@ -25,5 +39,13 @@ impl Dice {
     /// One of `from..=to`.
     pub fn between(&mut self, from: u64, to: u64) -> u64 {
         from + self.below(to.saturating_sub(from) + 1)
+    }
+
+    /// Sleeps for less than so long, and says for how long. For a moment that is meant to be any: where an event is meant,
+    /// wait for it.
+    pub fn pause(&mut self, below_ms: u64) -> u64 {
+        let ms = self.below(below_ms);
+        std::thread::sleep(Duration::from_millis(ms));
+        ms
     }
 }

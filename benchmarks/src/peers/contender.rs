@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use proto::process::Pid;
 use proto::time::MonotonicNs;
-use rustix::process::Pid;
 
 use super::driver::Frame;
 

@@ -11,9 +11,9 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use proto::frame::Fps;
 use proto::instance::ChildId;
+use proto::process::Pid;
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
-use rustix::process::Pid;
 
 use super::contender::{CAMERAS, Clip, Contender};
 use super::driver::Frame;
@@ -21,7 +21,8 @@ use super::feed::Feed;
 use super::{CRF, PRESET, Plan, below};
 use oracle::clip::MANIFEST;
 use oracle::manifest::Manifest;
-use rig::supervisor::{Answer, Supervisor};
+use rig::instance::Answer;
+use rig::supervisor::Supervisor;
 
 /// How long a look at a silent ring takes.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -79,7 +80,7 @@ impl Preroll {
     pub fn simulated(plan: &Plan, folder: &Path) -> anyhow::Result<Self> {
         let supervisor = start(plan, folder, CAMERAS.map(|_| "backend: sim".to_owned()))?;
         let fps = plan.fps()?;
-        let watch = |camera| Ok::<_, anyhow::Error>(Watch::start(supervisor.place().ring(camera)?, fps));
+        let watch = |camera| Ok::<_, anyhow::Error>(Watch::start(supervisor.instance().ring(camera)?, fps));
         let watches = [watch(CAMERAS[0])?, watch(CAMERAS[1])?];
         let cameras = Cameras::Simulated(watches);
         let root = supervisor.pid().context("the supervisor has ended")?;
@@ -116,7 +117,7 @@ impl Contender for Preroll {
     }
 
     fn encoder(&self) -> Option<Pid> {
-        self.supervisor.place().child(&ChildId::Recorder)
+        self.supervisor.instance().child(&ChildId::Recorder)
     }
 
     fn codec(&self) -> String {

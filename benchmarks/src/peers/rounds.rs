@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use proto::process::Pid;
 use proto::time::MonotonicNs;
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
@@ -16,6 +17,7 @@ use super::driver::Frame;
 use super::judge::{self, Count, Rhythm, ms};
 use crate::cost::{self, Level};
 use crate::run::FinishedAfter;
+use rig::process;
 use rig::spread::Spread;
 
 /// After a start processes find their size, and pre-roll fills.
@@ -131,7 +133,7 @@ pub fn measure(mut contender: Box<dyn Contender>, plan: &Plan) -> anyhow::Result
 
 /// Its processes; what each of them is, isn't asked.
 fn everyone(root: Pid) -> Vec<(String, Pid)> {
-    cost::descendants(root).into_iter().map(|pid| (String::new(), pid)).collect()
+    process::descendants(root).into_iter().map(|pid| (String::new(), pid)).collect()
 }
 
 /// The clips, one after the other; and what being armed costs, as a share of a core.
@@ -154,7 +156,8 @@ fn clips(contender: &mut dyn Contender, plan: &Plan) -> anyhow::Result<(Vec<Roun
 }
 
 fn processor_time(contender: &dyn Contender) -> Duration {
-    cost::processor_time(&cost::descendants(contender.root()))
+    let used = process::descendants(contender.root()).into_iter().filter_map(process::used);
+    used.map(|used| used.cpu).sum()
 }
 
 /// The clip in the middle of whose post-roll the encoder is killed.
@@ -165,7 +168,7 @@ fn kill(contender: &mut dyn Contender, plan: &Plan) -> anyhow::Result<Round> {
     let trigger = MonotonicNs::now();
     contender.trigger("killed")?;
     (trigger + plan.post() / 2).sleep_until();
-    rustix::process::kill_process(encoder, Signal::KILL).context("the encoder is gone already")?;
+    process::send(encoder, Signal::KILL).context("the encoder is gone already")?;
     contender.revive()?;
     let clip = contender.clip("killed", trigger + plan.post() + KILLED_PATIENCE)?;
     std::thread::sleep(AFTER);

@@ -9,15 +9,16 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use proto::process::Pid;
 use proto::time::MonotonicNs;
-use rustix::process::{Pid, Signal};
+use rig::process;
+use rustix::process::Signal;
 use serde::Deserialize;
 
 use super::contender::{CAMERAS, Clip, Contender};
 use super::driver::Frame;
 use super::feed::Feed;
 use super::{Plan, below};
-use crate::cost;
 
 /// The interpreter that distributions install their packages for.
 const PYTHON: &str = "/usr/bin/python3";
@@ -66,7 +67,7 @@ pub fn missing(script: &Path) -> Option<String> {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Said {
-    Ready { encoder: i32, codec: String },
+    Ready { encoder: Pid, codec: String },
     Finished { label: String, files: BTreeMap<String, Vec<PathBuf>> },
 }
 
@@ -111,7 +112,7 @@ impl Script {
         };
         match this.hear(MonotonicNs::now() + START)? {
             Some((_, Said::Ready { encoder, codec })) => {
-                (this.encoder, this.codec) = (Pid::from_raw(encoder), codec);
+                (this.encoder, this.codec) = (Some(encoder), codec);
                 Ok(this)
             }
             _ => bail!("it is not ready after {START:?}; it said: {}", this.last_words()),
@@ -164,7 +165,7 @@ fn spawn(
 
 impl Contender for Script {
     fn root(&self) -> Pid {
-        Pid::from_child(&self.child)
+        Pid::of(&self.child)
     }
 
     fn files_in_memory(&self) -> u64 {
@@ -227,8 +228,8 @@ impl Contender for Script {
 impl Drop for Script {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
-            for pid in cost::descendants(self.root()) {
-                let _ = rustix::process::kill_process(pid, Signal::KILL);
+            for pid in process::descendants(self.root()) {
+                process::signal(pid, Signal::KILL);
             }
             let _ = self.child.wait();
         }

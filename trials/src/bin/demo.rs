@@ -13,7 +13,8 @@ use oracle::{decode, stamp, timestamps};
 use proto::clip::{MANIFEST, Manifest, Window};
 use proto::frame::Fps;
 use proto::stats::Stats;
-use rig::supervisor::{Answer, Supervisor, recorder_pid};
+use rig::instance::{Answer, recorder_pid};
+use rig::supervisor::Supervisor;
 use rustix::process::Signal;
 
 /// Shows Preroll at its main job, and checks it.
@@ -74,14 +75,11 @@ fn demo(args: &Args) -> anyhow::Result<bool> {
     let trigger = supervisor.trigger("demo")?;
     std::thread::sleep(Duration::from_millis(args.kill_after_ms));
     let victim = recorder_pid(&supervisor.stats()?).context("there is no recorder to kill")?;
-    rustix::process::kill_process(victim, Signal::KILL).context("the recorder can't be killed")?;
+    rustix::process::kill_process(victim.for_rustix(), Signal::KILL)
+        .context("the recorder can't be killed")?;
     line(
         "killed",
-        &format!(
-            "the recorder (pid {}) with -9, {} ms after the trigger",
-            victim.as_raw_nonzero(),
-            args.kill_after_ms
-        ),
+        &format!("the recorder (pid {}) with -9, {} ms after the trigger", victim, args.kill_after_ms),
     );
 
     let output = trigger.wait_with_output().context("the trigger's answer")?;
@@ -91,7 +89,7 @@ fn demo(args: &Args) -> anyhow::Result<bool> {
     let manifest: Manifest = serde_json::from_slice(&std::fs::read(folder.join(MANIFEST))?)?;
     let after = supervisor.stats()?;
     let away = manifest.cameras.values().flat_map(|c| &c.interruptions).map(|i| i.outage_ms).max();
-    let successor = recorder_pid(&after).map_or("?".to_owned(), |pid| pid.as_raw_nonzero().to_string());
+    let successor = recorder_pid(&after).map_or("?".to_owned(), |pid| pid.to_string());
     match away {
         Some(ms) => line(
             "went on",

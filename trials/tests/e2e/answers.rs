@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::rig::{Rig, TWO_CAMERAS, camera, clip_of, finished, list, manifest, pid_in, process, program};
+use trials::{Rig, TWO_CAMERAS, camera, clip_of, finished, list, manifest, pid_in, process, program};
 
 /// A name, and what is right for its value.
 type Key = (&'static str, fn(&Value) -> bool);

@@ -1,6 +1,6 @@
 //! Every codec by name, every pixel format: the right container, and true frames in it.
 
-use crate::rig::{Rig, TWO_CAMERAS, clip_of, manifest};
+use trials::{Rig, TWO_CAMERAS, clip_of, manifest};
 
 /// A clip with this codec, the two cameras having these formats; and what the log says of it.
 #[track_caller]

@@ -6,7 +6,7 @@ use std::process::Command;
 use oracle::decode;
 use serde_json::Value;
 
-use crate::rig::{Rig, camera, clip_of, list, manifest, process};
+use trials::{Rig, camera, clip_of, list, manifest, process};
 
 /// The real video that tests are handed, if it is there.
 fn bunny() -> Option<PathBuf> {

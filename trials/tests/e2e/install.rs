@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal};
 
-use crate::rig::{program, take_turn};
+use trials::{program, take_turn};
 
 const CONFIG: &str = "\
 camera: { width: 320, height: 192, fps: 60 }

@@ -1,7 +1,7 @@
 //! All of Preroll, through its front door: a real supervisor with real captures and a real recorder, its clips
 //! judged by their pixels.
 //!
-//! Every test runs a [`rig`] of its own. One that chooses at random prints its seed; `PREROLL_SEED` sets it.
+//! Every test runs a [`trials::Rig`] of its own. One that chooses at random prints its seed; `PREROLL_SEED` sets it.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
@@ -10,7 +10,5 @@ mod codecs;
 mod films;
 mod install;
 mod mistakes;
-#[path = "../rig/mod.rs"]
-mod rig;
 mod surroundings;
 mod triggers;

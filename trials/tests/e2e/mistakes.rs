@@ -1,6 +1,6 @@
 //! Configs that can't work: one clear message, exit code 2, and nothing begun.
 
-use crate::rig::{Rig, TWO_CAMERAS, names};
+use trials::{Rig, TWO_CAMERAS, clip_of, names};
 
 const ONE: &str = "cameras:\n  - { name: left, backend: sim }\nrecording: { output_dir: $DIR/recordings }\n";
 
@@ -145,7 +145,7 @@ fn another_config_on_the_next_start_gets_rings_of_its_own() {
     rig.launch(&[]);
     rig.await_ready();
     assert!(rig.children().iter().all(|pid| !children.contains(pid)), "those of the other config are ended");
-    let manifest = rig.await_manifest(&crate::rig::clip_of(&clip));
+    let manifest = rig.await_manifest(&clip_of(&clip));
     assert_eq!(manifest["complete"], false);
     let answer = rig.command(&["trigger", "--wait"]).code(0).json();
     assert!((30..=31).contains(&answer["cameras"]["left"]["frames_written"].as_u64().unwrap()), "{answer:#}");

@@ -1,9 +1,10 @@
 //! What happens around a running Preroll: other instances, closed terminals, folders that vanish, cameras that are
 //! late, a supervisor that stays away.
 
+use proto::process::Pid;
 use rustix::process::Signal;
 
-use crate::rig::{Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, until};
+use trials::{Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, until};
 
 #[test]
 fn another_instance_leaves_a_clip_alone_that_is_being_recorded() {
@@ -56,7 +57,7 @@ fn children_without_a_supervisor_hold_on_to_what_they_have() {
     let mut rig = Rig::start(TWO_CAMERAS);
     let children = rig.children();
     let descriptors = || {
-        let count = |pid: &u32| std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+        let count = |pid: &Pid| std::fs::read_dir(pid.proc("fd")).unwrap().count();
         children.iter().map(count).collect::<Vec<_>>()
     };
     rig.kill_supervisor();

@@ -8,7 +8,7 @@ use proto::time::{MonotonicNs, UtcTime, WallAnchor};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::rig::{Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, names, until};
+use trials::{Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, names, until};
 
 const MS: u64 = 1_000_000;
 

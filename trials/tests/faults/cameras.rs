@@ -4,10 +4,11 @@
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
+use proto::process::Pid;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::rig::{Dice, Rig, TWO_CAMERAS, camera, kill, list, pid_in, until};
+use trials::{Dice, Rig, TWO_CAMERAS, camera, kill, list, pid_in, until};
 
 /// Kills of captures in one clip, and how many of them have to be inside a write.
 const KILLS: u64 = 30;
@@ -35,9 +36,8 @@ fn assert_right_is_whole(answer: &Value) {
     assert_eq!(answer["cameras"]["right"]["gaps"], json!([]), "{answer:#}");
 }
 
-fn is_stopped(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_none_or(|(_, rest)| rest.starts_with(" T"))
+fn is_stopped(pid: Pid) -> bool {
+    rig::process::state(pid).is_none_or(|state| state == 'T')
 }
 
 /// Is a frame of this ring half written?
@@ -48,7 +48,7 @@ fn is_in_a_write(segment: &File, slots: usize) -> bool {
 }
 
 /// Stops a capture in the middle of a frame. Looks without a pause, since a frame takes a hundredth of the time to write.
-fn stop_in_a_write(capture: u32, segment: &File, slots: usize) {
+fn stop_in_a_write(capture: Pid, segment: &File, slots: usize) {
     until("a frame to be half written", || {
         if !(0..100_000).any(|_| is_in_a_write(segment, slots)) {
             return None;
@@ -78,7 +78,7 @@ fn f04_a_capture_killed_inside_a_write_tears_no_frame_and_its_gap_is_declared_to
     let segment = rig.segments().into_iter().find(|s| s.to_str().unwrap().ends_with("-left")).unwrap();
     let states = File::open(&segment).unwrap();
     let inode = segment.metadata().unwrap().ino();
-    let mut dice = Dice::new();
+    let mut dice = Dice::of_environment();
     // Ended by hand, once enough captures have died in it.
     let trigger = rig.ask(&["trigger", "--wait", "--post-ms", "600000"]);
     let clip = until("the clip", || rig.clips().into_iter().next());

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::rig::until;
+use proto::process::Pid;
+use trials::until;
 
 /// A group of one controller's.
 pub(crate) struct Cgroup {
@@ -40,7 +41,7 @@ impl Cgroup {
     }
 
     /// Moves a process, all of its threads and whatever it starts from now on, into the group.
-    pub(crate) fn take_in(&self, pid: u32) {
+    pub(crate) fn take_in(&self, pid: Pid) {
         std::fs::write(self.path.join("cgroup.procs"), pid.to_string()).unwrap();
     }
 

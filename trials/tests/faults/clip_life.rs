@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
-use crate::rig::{Dice, Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, no_failpoints, until};
+use trials::{Dice, Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, no_failpoints, until};
 
 /// Every step, in order. A clip of 400 ms has 24 frames of each camera.
 const STEPS: [&str; 27] = [
@@ -92,7 +92,7 @@ fn f03_a_recorder_killed_twice_at_the_same_step_loses_no_frame() {
 #[test]
 fn f39_a_clip_exists_though_its_recorder_is_killed_right_after_the_trigger() {
     let rig = Rig::start(TWO_CAMERAS);
-    let mut dice = Dice::new();
+    let mut dice = Dice::of_environment();
     for _ in 0..5 {
         let clip = clip_of(&rig.command(&["trigger", "--post-ms", "200"]).code(0).json());
         let ms = dice.pause(50);

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use rustix::process::Signal;
 
-use crate::rig::{Rig, TWO_CAMERAS, clip_of, kill, list, manifest, no_failpoints, process};
+use trials::{Rig, TWO_CAMERAS, clip_of, kill, list, manifest, no_failpoints, process};
 
 /// The codecs of a camera's files, in order.
 fn codecs(clip: &Value, camera: &str) -> Vec<Value> {
@@ -94,7 +94,7 @@ fn f29_a_clip_whose_encoder_is_too_slow_goes_on_at_a_faster_preset_and_loses_no_
     rig.await_stats("the supervisor to know", |stats| stats["recorder"]["preset"] == *second);
     kill(rig.pid_of("recorder"), Signal::KILL);
     let answer = rig.command(&["trigger", "--wait"]).code(0).json();
-    let next = crate::rig::manifest(&clip_of(&answer));
+    let next = trials::manifest(&clip_of(&answer));
     assert_eq!(presets(&next, "left"), [faster], "{next:#}");
     assert_eq!(presets(&next, "right"), [faster], "{next:#}");
     let codecs = rig.command(&["codecs"]).code(0).stdout;

@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use proto::control::{Request, Response, TriggerRequest};
+use proto::process::Pid;
 use proto::refusal::Refusal;
 use proto::time::MonotonicNs;
 use proto::wire::{self, Arriving, FRAME_DEADLINE, FrameError};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
-use crate::rig::{Dice, Rig, TWO_CAMERAS, kill, process, program};
+use trials::{Dice, Rig, TWO_CAMERAS, kill, process, program};
 
 /// How long an answer may take before it is taken for none.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -54,8 +55,8 @@ fn may_hold(descriptors: u64) -> bool {
     may
 }
 
-fn count(pid: u32, what: &str) -> usize {
-    std::fs::read_dir(format!("/proc/{pid}/{what}")).unwrap().count()
+fn count(pid: Pid, what: &str) -> usize {
+    std::fs::read_dir(pid.proc(what)).unwrap().count()
 }
 
 #[test]
@@ -80,7 +81,7 @@ fn f07_a_request_cut_off_after_any_byte_has_no_effect_and_the_whole_one_has_all_
     assert!(rig.clips().is_empty(), "{:?}", rig.clips());
     // All of it, by somebody who doesn't wait for an answer.
     connect(&rig).write_all(&whole).unwrap();
-    let clip = crate::rig::until("its clip", || rig.clips().pop());
+    let clip = trials::until("its clip", || rig.clips().pop());
     assert!(clip.ends_with("clip-0001-whole"), "{}", clip.display());
     rig.await_manifest(&clip);
     assert_eq!(rig.assert_complete().clips.len(), 1);
@@ -109,7 +110,7 @@ fn f07_a_slow_request_is_served_and_keeps_nobody_waiting() {
 #[test]
 fn f07_a_command_killed_at_any_moment_leaves_a_whole_clip_or_none() {
     let rig = Rig::start(&format!("{TWO_CAMERAS}  max_open_clips: 32\n"));
-    let mut dice = Dice::new();
+    let mut dice = Dice::of_environment();
     for _ in 0..20 {
         let mut command = Command::new(program("supervisor"))
             .args(["trigger", "--pre-ms", "50", "--post-ms", "50", "--wait"])
@@ -119,7 +120,7 @@ fn f07_a_command_killed_at_any_moment_leaves_a_whole_clip_or_none() {
             .spawn()
             .unwrap();
         dice.pause(30);
-        kill(command.id(), Signal::KILL);
+        kill(Pid::of(&command), Signal::KILL);
         command.wait().unwrap();
         rig.stats();
     }
@@ -219,14 +220,14 @@ fn f40_a_thousand_idle_connections_that_keep_coming_lock_nobody_out() {
         slowest
     });
     println!("slowest of 100 answers: {slowest:?}");
-    assert_eq!(process(&rig.stats(), "supervisor")["pid"], supervisor);
+    assert_eq!(process(&rig.stats(), "supervisor")["pid"], supervisor.as_u32());
     rig.assert_complete();
 }
 
 #[test]
 fn f40_nonsense_is_refused_and_disturbs_nobody() {
     let rig = Rig::start(TWO_CAMERAS);
-    let mut dice = Dice::new();
+    let mut dice = Dice::of_environment();
     let mut byte = || u8::try_from(dice.below(256)).unwrap();
     for n in 0..400_usize {
         let mut bytes = match n % 4 {

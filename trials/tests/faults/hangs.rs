@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::rig::{Rig, TWO_CAMERAS, camera, clip_of, kill, list, pid_in, process};
+use trials::{Rig, TWO_CAMERAS, camera, clip_of, kill, list, pid_in, process};
 
 /// With a reserve that outlasts the time in which a hung process is found out.
 fn with_a_long_reserve() -> String {

@@ -6,7 +6,7 @@ use std::path::Path;
 use proto::control::{Request, Response};
 
 use crate::control::{ask, trigger};
-use crate::rig::{Rig, TWO_CAMERAS, clip_of, manifest, names};
+use trials::{Rig, TWO_CAMERAS, clip_of, manifest, names};
 
 /// What is no name.
 fn bad_names() -> Vec<String> {

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use proto::process::Pid;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::rig::{
+use trials::{
     Dice, Rig, TWO_CAMERAS, camera, clip_of, finished, kill, list, manifest, pid_in, process, until,
 };
 
@@ -30,7 +31,7 @@ fn replace_recorder(rig: &Rig) {
 fn f02_a_recorder_killed_at_any_moment_of_a_clip_loses_no_frame() {
     let rig = Rig::start(TWO_CAMERAS);
     let captures = &rig.children()[..2];
-    let mut dice = Dice::new();
+    let mut dice = Dice::of_environment();
     for round in 0..6 {
         let trigger = rig.ask(&["trigger", "--wait"]);
         let ms = dice.pause(900);
@@ -51,7 +52,7 @@ fn f02_a_recorder_killed_at_any_moment_of_a_clip_loses_no_frame() {
 fn f03_a_recorder_killed_again_while_it_recovers_loses_no_frame() {
     let rig = Rig::start(TWO_CAMERAS);
     let captures = &rig.children()[..2];
-    let mut dice = Dice::new();
+    let mut dice = Dice::of_environment();
     for _ in 0..3 {
         let trigger = rig.ask(&["trigger", "--wait", "--post-ms", "1500"]);
         dice.pause(600);
@@ -167,7 +168,7 @@ fn f05_no_descriptor_is_left_of_a_supervisor_that_was() {
     let mut rig = Rig::start(TWO_CAMERAS);
     let children = rig.children();
     let descriptors = || {
-        let count = |pid: &u32| std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+        let count = |pid: &Pid| std::fs::read_dir(pid.proc("fd")).unwrap().count();
         children.iter().map(count).collect::<Vec<_>>()
     };
     let mut next_supervisor = || {
@@ -198,7 +199,7 @@ fn f05_a_trigger_survives_the_supervisor_and_the_recorder() {
 #[test]
 fn f08_after_everything_is_killed_at_once_the_next_start_finishes_the_clip() {
     let mut rig = Rig::start(TWO_CAMERAS);
-    let mut dice = Dice::new();
+    let mut dice = Dice::of_environment();
     for round in 1..=3 {
         let children = rig.children();
         let clip = clip_of(&rig.command(&["trigger"]).code(0).json());

@@ -10,14 +10,15 @@ use std::sync::Arc;
 use proto::control::{Request, Response};
 use proto::instance::RuntimeDir;
 use proto::name::Name;
+use proto::process::Pid;
 use proto::refusal::Refusal;
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
 use proto::wire;
-use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use rustix::process::{Resource, Rlimit, Signal, prlimit};
 
 use crate::control::{ask, connect, trigger};
-use crate::rig::{Rig, TWO_CAMERAS, camera, clip_of, kill, pid_in, program, until};
+use trials::{Rig, TWO_CAMERAS, camera, clip_of, kill, pid_in, program, until};
 
 /// Somebody else: on every Linux, the user who owns nothing.
 const NOBODY: u32 = 65534;
@@ -40,35 +41,22 @@ fn is_root() -> bool {
     rustix::process::getuid().is_root()
 }
 
-fn pid(of: u32) -> Pid {
-    Pid::from_raw(i32::try_from(of).unwrap()).unwrap()
-}
-
 /// Sets a process's soft limit, and says what it was.
-fn limit(process: u32, what: Resource, soft: Option<u64>) -> Option<u64> {
+fn limit(process: Pid, what: Resource, soft: Option<u64>) -> Option<u64> {
     // Asked first, since the hard one stays.
-    let text = std::fs::read_to_string(format!("/proc/{process}/limits")).unwrap();
+    let text = std::fs::read_to_string(process.proc("limits")).unwrap();
     let name = if what == Resource::Nofile { "Max open files" } else { "Max processes" };
     let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     let hard = line.split_whitespace().nth(1).and_then(|hard| hard.parse().ok());
-    prlimit(Some(pid(process)), what, Rlimit { current: soft, maximum: hard }).unwrap().current
+    prlimit(Some(process.for_rustix()), what, Rlimit { current: soft, maximum: hard }).unwrap().current
 }
 
 /// A limit under which a process can open so many descriptors more: those it has are not numbered without holes.
-fn descriptors_for(process: u32, more: u64) -> u64 {
+fn descriptors_for(process: Pid, more: u64) -> u64 {
     let number = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().parse().unwrap();
-    let open: Vec<u64> = std::fs::read_dir(format!("/proc/{process}/fd"))
-        .unwrap()
-        .map(|entry| number(entry.unwrap().path()))
-        .collect();
+    let open: Vec<u64> =
+        std::fs::read_dir(process.proc("fd")).unwrap().map(|entry| number(entry.unwrap().path())).collect();
     (0..).filter(|n| !open.contains(n)).nth(usize::try_from(more).unwrap()).unwrap()
-}
-
-/// The processor time that a process has used, in clock ticks.
-fn ticks(process: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
-    fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum()
 }
 
 fn ring_of(rig: &Rig, camera: &str) -> Arc<Ring> {
@@ -78,13 +66,14 @@ fn ring_of(rig: &Rig, camera: &str) -> Arc<Ring> {
 
 /// Asserts that while a camera makes some frames a process doesn't use a processor up.
 #[track_caller]
-fn assert_no_spin(rig: &Rig, supervisor: u32, ring: &Ring) {
-    let (first, before, begun) = (ring.head(), ticks(supervisor), MonotonicNs::now());
+fn assert_no_spin(rig: &Rig, supervisor: Pid, ring: &Ring) {
+    let cpu = || rig::process::used(supervisor).unwrap().cpu;
+    let (first, before, begun) = (ring.head(), cpu(), MonotonicNs::now());
     until("120 frames", || (ring.head() >= first + 120).then_some(()));
-    let passed = (MonotonicNs::now() - begun).as_secs_f64() * rustix::param::clock_ticks_per_second() as f64;
-    let used = (ticks(supervisor) - before) as f64;
-    assert!(used < passed * 0.3, "{used} of {passed} ticks: {:#?}", rig.log());
-    println!("{used} of {passed:.0} clock ticks used while 120 frames were captured");
+    let passed = MonotonicNs::now() - begun;
+    let used = cpu() - before;
+    assert!(used < passed.mul_f64(0.3), "{used:?} of {passed:?}: {:#?}", rig.log());
+    println!("{used:?} of {passed:?} used while 120 frames were captured");
 }
 
 /// Waits until a camera that is live has been so for a whole pre-roll.
@@ -269,7 +258,7 @@ fn f43_another_user_is_kept_out() {
     private.extend(["left.truth", "right.truth"].map(|name| rig.path(name)));
     let mut processes = rig.children();
     processes.push(rig.supervisor_pid());
-    private.extend(processes.iter().map(|pid| PathBuf::from(format!("/proc/{pid}/mem"))));
+    private.extend(processes.iter().map(|pid| pid.proc("mem")));
     for path in &private {
         assert!(path.exists(), "{} is what this is about", path.display());
     }
@@ -289,7 +278,7 @@ fn f43_another_user_is_kept_out() {
         }
         assert!(denied(UnixStream::connect(&socket).map(drop)));
         for process in processes {
-            let signalled = rustix::process::kill_process(pid(process), Signal::TERM);
+            let signalled = rustix::process::kill_process(process.for_rustix(), Signal::TERM);
             assert_eq!(signalled, Err(rustix::io::Errno::PERM));
         }
     });

@@ -17,8 +17,6 @@ mod kills;
 mod limits;
 mod memory;
 mod nemesis;
-#[path = "../rig/mod.rs"]
-mod rig;
 mod starvation;
 mod storage;
 mod surroundings;

@@ -9,7 +9,7 @@ use std::process::Command;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::rig::{Rig, TWO_CAMERAS, camera, clip_of, kill, list, manifest, pid_in, process, program, until};
+use trials::{Rig, TWO_CAMERAS, camera, clip_of, kill, list, manifest, pid_in, process, program, until};
 
 /// Where the ring's parts lie, by docs/formats.md.
 const LAYOUT_VERSION_AT: u64 = 8;

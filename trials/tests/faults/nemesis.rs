@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::rig::{program, take_turn};
+use trials::{program, take_turn};
 
 #[test]
 fn f15_whoever_is_struck_next_the_promise_holds() {

@@ -3,11 +3,12 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use proto::process::Pid;
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::cgroup::Cgroup;
-use crate::rig::{Rig, TWO_CAMERAS, camera, clip_of, kill, list, pid_in, process, until};
+use trials::{Rig, TWO_CAMERAS, camera, clip_of, kill, list, pid_in, process, until};
 
 /// Longer than three times what a process may be silent for.
 const LONG_ENOUGH: Duration = Duration::from_secs(9);
@@ -68,8 +69,8 @@ fn f29_a_crowded_processor_kills_none() {
 }
 
 /// How far behind others each of a process's threads comes.
-fn niceness(pid: u32) -> Vec<i32> {
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+fn niceness(pid: Pid) -> Vec<i32> {
+    let threads = std::fs::read_dir(pid.proc("task")).unwrap();
     let nice = |stat: String| stat.rsplit_once(") ")?.1.split(' ').nth(16)?.parse().ok();
     // A thread may have ended since.
     threads.filter_map(|t| nice(std::fs::read_to_string(t.ok()?.path().join("stat")).ok()?)).collect()
@@ -90,9 +91,8 @@ fn f29_who_hears_the_captures_comes_no_later_than_they_do() {
 #[test]
 fn f28_the_supervisor_is_the_last_that_the_kernel_would_choose() {
     let rig = Rig::start(TWO_CAMERAS);
-    let score = |pid: u32| -> i32 {
-        std::fs::read_to_string(format!("/proc/{pid}/oom_score")).unwrap().trim().parse().unwrap()
-    };
+    let score =
+        |pid: Pid| -> i32 { std::fs::read_to_string(pid.proc("oom_score")).unwrap().trim().parse().unwrap() };
     let [left, right, recorder] = rig.children()[..] else { unreachable!() };
     let standby = rig.pid_of("standby");
     let supervisor = score(rig.supervisor_pid());
@@ -104,7 +104,7 @@ fn f28_the_supervisor_is_the_last_that_the_kernel_would_choose() {
 }
 
 /// Has the kernel kill a process for lack of memory: in a group of its own, somebody else takes all there is.
-fn run_out_of_memory(group: &Cgroup, victim: u32, filler: &std::path::Path) {
+fn run_out_of_memory(group: &Cgroup, victim: Pid, filler: &std::path::Path) {
     group.take_in(victim);
     group.limit_memory(16 << 20);
     // What is written to shared memory can't be put anywhere else. Whoever writes it may be killed over it too.
@@ -126,7 +126,7 @@ fn f28_what_the_kernel_kills_for_lack_of_memory_is_replaced() {
     for who in ["recorder", "left"] {
         let Some(group) = Cgroup::new("memory") else { return };
         let rig = Rig::start(TWO_CAMERAS);
-        let others: Vec<u32> =
+        let others: Vec<Pid> =
             ["left", "right", "recorder"].into_iter().filter(|w| *w != who).map(|w| rig.pid_of(w)).collect();
         let clip = clip_of(&rig.command(&["trigger", "--post-ms", "3000"]).code(0).json());
         rig.await_frames(&clip, "left", 40);
@@ -147,7 +147,7 @@ fn f28_what_the_kernel_kills_for_lack_of_memory_is_replaced() {
         let stats = rig.await_stats("its successor", |s| pid_in(s, who).is_some_and(|pid| pid != victim));
         let last_exit = process(&stats, who)["last_exit"].as_str().unwrap();
         assert!(last_exit.contains("out of memory?"), "{last_exit}");
-        let now: Vec<u32> =
+        let now: Vec<Pid> =
             ["left", "right", "recorder"].into_iter().filter(|w| *w != who).map(|w| rig.pid_of(w)).collect();
         assert_eq!(now, others);
     }

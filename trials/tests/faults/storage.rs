@@ -12,7 +12,7 @@ use rustix::fs::{FallocateFlags, FileType, Mode};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::rig::{Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, names, process, until};
+use trials::{Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, names, process, until};
 
 /// To the last byte of a small disk.
 fn without_a_floor() -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::rig::{Rig, TWO_CAMERAS, camera, kill, list, process, until};
+use trials::{Rig, TWO_CAMERAS, camera, kill, list, process, until};
 
 #[test]
 fn f12_a_camera_whose_source_is_put_right_heals_by_itself() {

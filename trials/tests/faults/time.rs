@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use rustix::time::{ClockId, Timespec, clock_gettime, clock_settime};
 
 use crate::cgroup::Cgroup;
-use crate::rig::{Rig, TWO_CAMERAS, clip_of, kill, list, manifest, names};
+use trials::{Rig, TWO_CAMERAS, clip_of, kill, list, manifest, names};
 
 /// Longer than anybody may be silent for.
 const ASLEEP: Duration = Duration::from_secs(5);

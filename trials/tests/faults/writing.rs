@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rustix::process::Signal;
 
-use crate::rig::{Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, no_failpoints, until};
+use trials::{Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, no_failpoints, until};
 
 /// Open clips at once: enough to be quick, few enough for a small machine.
 const AT_ONCE: usize = 8;

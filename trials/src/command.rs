@@ -1,0 +1,87 @@
+//! A command of a test's Preroll, and what it answers.
+
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use proto::process::Pid;
+use rig::wait::PATIENCE;
+use rustix::process::Signal;
+use serde_json::Value;
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Answer {
+    /// The command, as a failed test calls it.
+    pub command: String,
+    /// Its exit code; none, if it was killed.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub stdout: String,
+    /// What it said of errors.
+    pub stderr: String,
+}
+
+/// A command that has not answered yet.
+pub struct Asked {
+    command: String,
+    pid: Pid,
+    answer: Receiver<std::io::Result<Output>>,
+}
+
+impl Answer {
+    /// Asserts the exit code.
+    #[track_caller]
+    pub fn code(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self
+    }
+
+    /// Its standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self:#?}"))
+    }
+
+    /// Asserts a refusal: this exit code and one message that says all of this.
+    #[track_caller]
+    pub fn refusal(self, code: i32, says: &[&str]) -> Self {
+        let this = self.code(code);
+        assert!(this.stdout.is_empty(), "{this:#?}");
+        for words in says {
+            assert!(this.stderr.contains(words), "{words:?} is missing: {this:#?}");
+        }
+        this
+    }
+}
+
+impl Asked {
+    /// Runs a command; `name` is how a failed test calls it.
+    pub fn run(mut command: Command, name: String) -> Self {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|e| panic!("{name} can't be run: {e}"));
+        let (pid, (sender, answer)) = (Pid::of(&child), channel());
+        // The test may have given up by then.
+        std::thread::spawn(move || drop(sender.send(child.wait_with_output())));
+        Self { command: name, pid, answer }
+    }
+
+    /// Waits for the answer.
+    #[track_caller]
+    pub fn answer(self) -> Answer {
+        let Ok(output) = self.answer.recv_timeout(PATIENCE) else {
+            crate::kill(self.pid, Signal::KILL);
+            panic!("no answer: {}", self.command);
+        };
+        let output = output.unwrap();
+        Answer {
+            command: self.command,
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Trials of all of Preroll, on real processes: the end-to-end tests (`tests/e2e`), the fault tests (`tests/faults`) and the
+//! demo (`src/bin/demo.rs`). This library is the tests' own harness on top of the crate `rig`: it has a config with two
+//! cameras, asserts instead of returning errors, and has the oracle judge what was recorded.
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`rig`](mod@rig) | a Preroll for one test |
+//! | [`command`] | a command of that Preroll, and what it answers |
+//! | [`clip`] | a clip's folder |
+//! | [`stats`] | looking into the stats' JSON |
+//! | [`turn`] | how many rigs run side by side |
+
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
+
+pub mod clip;
+pub mod command;
+pub mod rig;
+pub mod stats;
+pub mod turn;
+
+use std::path::PathBuf;
+
+use ::rig::{process, program, wait};
+use proto::process::Pid;
+use rustix::process::Signal;
+
+pub use ::rig::dice::Dice;
+pub use clip::{clip_of, finished, manifest, names};
+pub use rig::{Rig, TWO_CAMERAS};
+pub use stats::{camera, list, pid_in, process};
+pub use turn::take_turn;
+
+/// Looks again and again until there is something to see. Nothing here waits for a length of time where it can wait for an
+/// event.
+#[track_caller]
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait::until(what, look).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Sends a signal. A process that is gone is no concern.
+pub fn kill(pid: Pid, signal: Signal) {
+    process::signal(pid, signal);
+}
+
+/// An executable of Preroll.
+#[track_caller]
+pub fn program(name: &str) -> PathBuf {
+    program::path(name).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Are there no failpoints in this build? Then says that the test is skipped.
+pub fn no_failpoints() -> bool {
+    if cfg!(debug_assertions) {
+        return false;
+    }
+    println!("skipped: a release build has no failpoints");
+    true
+}
