@@ -14,8 +14,8 @@ use iceoryx2::node::{Node, NodeBuilder};
 use iceoryx2::prelude::{FileName, LogLevel, SemanticString as _, SignalHandlingMode, ipc, set_log_level};
 use proto::time::MonotonicNs;
 
-use crate::ring::{FRAMES, Size, Sizing, WARM_UP, nanos};
-use crate::wake::{FOR_EVER, PAUSE, WAKINGS, sleeper};
+use crate::sleeper::{FOR_EVER, PAUSE, WAKINGS, sleeper};
+use crate::took::{FRAMES, Size, Sizing, WARM_UP, nanos};
 
 /// Frames that the subscriber may hold, and that one that comes later is given: as many as the ring's.
 const HELD: usize = 32;
@@ -23,12 +23,12 @@ const HELD: usize = 32;
 type Bytes = [u8];
 
 /// Where participants meet, by a folder that both know. Nothing is read from the user's own settings.
-struct Place<'a> {
+struct MeetingPoint<'a> {
     folder: &'a Path,
     prefix: String,
 }
 
-impl<'a> Place<'a> {
+impl<'a> MeetingPoint<'a> {
     fn of(folder: &'a Path) -> anyhow::Result<Self> {
         let own = folder.file_name().and_then(|name| name.to_str()).context("a folder's name")?;
         Ok(Self { folder, prefix: format!("preroll-bench{own}_") })
@@ -59,13 +59,13 @@ impl<'a> Place<'a> {
 /// As `ring::publish`, of frames of this size.
 pub(super) fn publish(width: u32, height: u32) -> anyhow::Result<Size> {
     let folder = tempfile::tempdir()?;
-    let place = Place::of(folder.path())?;
+    let place = MeetingPoint::of(folder.path())?;
     let size = publish_at(&place, width, height);
     place.clear()?;
     size
 }
 
-fn publish_at(place: &Place, width: u32, height: u32) -> anyhow::Result<Size> {
+fn publish_at(place: &MeetingPoint, width: u32, height: u32) -> anyhow::Result<Size> {
     let node = place.node()?;
     let bytes = usize::try_from(width * height * 3 / 2)?;
     let service = node.service_builder(&"frames".try_into()?).publish_subscribe::<Bytes>();
@@ -113,13 +113,13 @@ fn publish_at(place: &Place, width: u32, height: u32) -> anyhow::Result<Size> {
 /// As `wake::wake_by_ring`.
 pub(super) fn wake() -> anyhow::Result<Vec<u64>> {
     let folder = tempfile::tempdir()?;
-    let place = Place::of(folder.path())?;
+    let place = MeetingPoint::of(folder.path())?;
     let took = wake_at(&place);
     place.clear()?;
     took
 }
 
-fn wake_at(place: &Place) -> anyhow::Result<Vec<u64>> {
+fn wake_at(place: &MeetingPoint) -> anyhow::Result<Vec<u64>> {
     let node = place.node()?;
     let service = node.service_builder(&"frames".try_into()?).publish_subscribe::<u64>().create()?;
     let publisher = service.publisher_builder().create()?;
@@ -137,7 +137,7 @@ fn wake_at(place: &Place) -> anyhow::Result<Vec<u64>> {
 
 /// The second process.
 pub(super) fn sleep(at: &Path) -> anyhow::Result<()> {
-    let node = Place::of(at)?.node()?;
+    let node = MeetingPoint::of(at)?.node()?;
     let service = node.service_builder(&"frames".try_into()?).publish_subscribe::<u64>().open()?;
     let subscriber = service.subscriber_builder().create()?;
     let event = node.service_builder(&"published".try_into()?).event().open()?;

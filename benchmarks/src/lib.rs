@@ -8,6 +8,9 @@
 //! | [`compare`] | `benchmark compare`: two runs side by side |
 //! | [`ring`] | `benchmark ring`: publishing, leasing, waking |
 //! | [`wake`] | of that, the waking |
+//! | `sleeper` | the second process of a waking |
+//! | `scratch` | a ring that nobody else uses |
+//! | [`took`] | times, one by one, and what they come to |
 //! | [`encode`] | `benchmark encode`: a frame's processor time, beside ffmpeg's |
 //! | [`restart`] | `benchmark restart`: from the recorder's kill to the next encoded frame |
 //! | [`size`] | `benchmark size`: H264's files beside MJPG's, at equal likeness |
@@ -47,6 +50,9 @@ pub mod ring;
 pub mod round;
 pub mod run;
 pub mod scale;
+mod scratch;
 pub mod search;
 pub mod size;
+mod sleeper;
+pub mod took;
 pub mod wake;

@@ -4,49 +4,27 @@
 //! same calls, is the limit: their ratio says what the ring adds. Beside it, in turn, the same frame is copied into the same
 //! memory by `memcpy`, as anybody would.
 
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use proto::frame::{Fps, Geometry, LossBefore, PixelFormat};
-use proto::instance::RuntimeDir;
-use proto::name::Name;
+use proto::frame::LossBefore;
 use proto::nontemporal;
-use proto::ring::{ReaderBit, Ring, RingSize, RingSpec, SegmentName};
+use proto::ring::ReaderBit;
 use proto::time::MonotonicNs;
 use serde::{Deserialize, Serialize};
 
+use crate::machine::Machine;
+use crate::scratch::Scratch;
+use crate::took::{FRAMES, Size, Sizing, Took, WARM_UP, nanos};
 use crate::wake;
 
 /// The version of [`Results`].
 pub const SCHEMA: u32 = 1;
 /// What `report` knows it by.
 pub const KIND: &str = "ring";
-/// Frames of each size that are counted.
-pub(super) const FRAMES: usize = 500;
-/// As many again come first: they touch memory that nobody has touched before.
-pub(super) const WARM_UP: usize = 100;
 /// So many frames are copied one way, then as many the other: what `memcpy` leaves in the caches is written out while the
 /// next frames are copied, and has to be paid for by those of its own kind.
 const TURN: usize = 50;
-
-/// Nanoseconds: half took no longer, and 99 of 100.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Took {
-    /// The median.
-    pub p50_ns: u64,
-    /// The 99th percentile.
-    pub p99_ns: u64,
-}
-
-impl Took {
-    pub(super) fn of(mut all: Vec<u64>) -> Self {
-        all.sort_unstable();
-        let at = |percent: usize| all.get(all.len() * percent / 100).copied().unwrap_or(0);
-        Self { p50_ns: at(50), p99_ns: at(99) }
-    }
-}
 
 /// What was measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -56,7 +34,7 @@ pub struct Results {
     /// [`KIND`].
     pub kind: String,
     /// On what.
-    pub machine: super::machine::Machine,
+    pub machine: Machine,
     /// One for each size of frame.
     pub sizes: Vec<Size>,
     /// Waking a process that sleeps on the ring, from just before the publication to its being awake.
@@ -77,64 +55,12 @@ pub struct Theirs {
     pub wake: Took,
 }
 
-/// One size of frame.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Size {
-    /// As in 1280x720 I420.
-    pub name: String,
-    /// A frame's bytes.
-    pub bytes: usize,
-    /// Slot, copy, announcement.
-    pub publish: Took,
-    /// The copy alone, in the same calls.
-    pub copy: Took,
-    /// The median of one over the other, call by call.
-    pub publish_over_copy: f64,
-    /// `memcpy` of the same frames into the same memory, in turn with publishing, fifty frames each.
-    #[serde(default)]
-    pub memcpy: Option<Took>,
-    /// Publishing over that, the median of the turns.
-    #[serde(default)]
-    pub publish_over_memcpy: Option<f64>,
-    /// Leasing a frame and giving it back.
-    pub lease: Took,
-}
-
-pub(super) struct Scratch {
-    name: SegmentName,
-    pub(super) ring: Arc<Ring>,
-    pub(super) folder: tempfile::TempDir,
-}
-
-impl Scratch {
-    pub(super) fn new(width: u32, height: u32, slots: usize) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let name = segment(folder.path())?;
-        let spec = RingSpec {
-            geometry: Geometry::new(width, height, PixelFormat::I420)?,
-            fps: Fps::new(60.0).context("a rate")?,
-            size: RingSize { pre_roll_slots: slots, reserve_slots: 0, lease_slots: 2 },
-        };
-        Ok(Self { ring: Ring::create(&name, &spec)?, name, folder })
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = Ring::remove(&self.name);
-    }
-}
-
-pub(super) fn segment(folder: &Path) -> anyhow::Result<SegmentName> {
-    Ok(RuntimeDir::create(folder)?.segment(&Name::new("ring")?))
-}
-
 /// Measures all of it.
 ///
 /// # Errors
 /// When there is no memory for the rings, or no second process.
 pub fn measure() -> anyhow::Result<Results> {
-    let machine = super::machine::Machine::here();
+    let machine = Machine::here();
     // One after the other, size by size, so that both have the machine as it is then.
     let (mut sizes, mut theirs) = (Vec::new(), Vec::new());
     for (width, height) in [(1280, 720), (1920, 1080), (3840, 2160)] {
@@ -149,16 +75,12 @@ pub fn measure() -> anyhow::Result<Results> {
 
 #[cfg(feature = "iceoryx2")]
 fn publish_by_iceoryx2(width: u32, height: u32) -> anyhow::Result<Option<Size>> {
-    super::iceoryx::publish(width, height).map(Some)
+    crate::iceoryx::publish(width, height).map(Some)
 }
 
 #[cfg(not(feature = "iceoryx2"))]
 fn publish_by_iceoryx2(_: u32, _: u32) -> anyhow::Result<Option<Size>> {
     Ok(None)
-}
-
-pub(super) fn nanos(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn publish(width: u32, height: u32) -> anyhow::Result<Size> {
@@ -201,60 +123,14 @@ fn publish(width: u32, height: u32) -> anyhow::Result<Size> {
             slot.publish(n, MonotonicNs::now(), LossBefore::Nothing);
             copied_by_memcpy += copied;
             if warm {
-                sizing.memcpys.push(copied);
+                sizing.copied_by_memcpy(copied);
             }
         }
         if warm {
-            sizing.over_memcpy.push(over(published, copied_by_memcpy));
+            sizing.turn(published, copied_by_memcpy);
         }
     }
     Ok(sizing.size(width, height, bytes))
-}
-
-/// What frames of one size took, one by one.
-#[derive(Default)]
-pub(super) struct Sizing {
-    whole: Vec<u64>,
-    copies: Vec<u64>,
-    leases: Vec<u64>,
-    ratios: Vec<f64>,
-    memcpys: Vec<u64>,
-    over_memcpy: Vec<f64>,
-}
-
-impl Sizing {
-    pub(super) fn published(&mut self, all: u64, copied: u64) {
-        self.whole.push(all);
-        self.copies.push(copied);
-        self.ratios.push(over(all, copied));
-    }
-
-    pub(super) fn leased(&mut self, took: u64) {
-        self.leases.push(took);
-    }
-
-    pub(super) fn size(self, width: u32, height: u32, bytes: usize) -> Size {
-        Size {
-            name: format!("{width}x{height} I420"),
-            bytes,
-            publish: Took::of(self.whole),
-            copy: Took::of(self.copies),
-            publish_over_copy: median(self.ratios).unwrap_or(0.0),
-            memcpy: (!self.memcpys.is_empty()).then(|| Took::of(self.memcpys)),
-            publish_over_memcpy: median(self.over_memcpy),
-            lease: Took::of(self.leases),
-        }
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "nanoseconds of a millisecond")]
-fn over(one: u64, other: u64) -> f64 {
-    one as f64 / other.max(1) as f64
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
 }
 
 impl std::fmt::Display for Results {

@@ -2,29 +2,23 @@
 //! how long each waking took.
 
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use proto::frame::LossBefore;
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
 
 use crate::raw_futex::Word;
-use crate::ring::{Scratch, Took, segment};
+use crate::scratch::{Scratch, segment};
+use crate::sleeper::{FOR_EVER, PAUSE, WAKINGS, sleeper};
+use crate::took::Took;
 
-/// Wakings of a kind in one go.
-pub(super) const WAKINGS: usize = 250;
 /// So often each kind has its turn, so that all of them meet the same machine.
 const ROUNDS: usize = 8;
-/// Between one waking and the next, so that the sleeper sleeps.
-pub(super) const PAUSE: Duration = Duration::from_millis(2);
-/// Whoever waits this long waits for ever.
-pub(super) const FOR_EVER: Duration = Duration::from_secs(10);
-
 /// What waking took, by whom.
 pub(super) struct Wakings {
     pub(super) ring: Took,
@@ -43,26 +37,6 @@ pub(super) fn measure() -> anyhow::Result<Wakings> {
     }
     let iceoryx2 = (!iceoryx2.is_empty()).then(|| Took::of(iceoryx2));
     Ok(Wakings { ring: Took::of(ring), futex: Took::of(futex), iceoryx2 })
-}
-
-/// A second process of this program, which sleeps and says how many nanoseconds each waking took.
-pub(super) fn sleeper(
-    what: &str,
-    at: &Path,
-    wake: impl FnOnce() -> anyhow::Result<()>,
-) -> anyhow::Result<Vec<u64>> {
-    let mut process = Command::new(std::env::current_exe()?)
-        .args(["sleeper", what])
-        .arg(at)
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("a second process")?;
-    let mut lines = BufReader::new(process.stdout.take().context("its output")?).lines();
-    ensure!(lines.next().transpose()?.as_deref() == Some("ready"), "the sleeper does not come up");
-    let woken = wake();
-    let taken: Vec<u64> = lines.map_while(Result::ok).filter_map(|line| line.parse().ok()).collect();
-    ensure!(process.wait()?.success(), "the sleeper failed");
-    woken.map(|()| taken)
 }
 
 fn wake_by_ring() -> anyhow::Result<Vec<u64>> {
@@ -145,7 +119,7 @@ pub fn sleep(what: &str, at: &Path) -> anyhow::Result<()> {
 
 #[cfg(feature = "iceoryx2")]
 fn wake_by_iceoryx2() -> anyhow::Result<Vec<u64>> {
-    super::iceoryx::wake()
+    crate::iceoryx::wake()
 }
 
 #[cfg(not(feature = "iceoryx2"))]
@@ -156,7 +130,7 @@ fn wake_by_iceoryx2() -> anyhow::Result<Vec<u64>> {
 
 #[cfg(feature = "iceoryx2")]
 fn sleep_on_iceoryx2(at: &Path) -> anyhow::Result<()> {
-    super::iceoryx::sleep(at)
+    crate::iceoryx::sleep(at)
 }
 
 #[cfg(not(feature = "iceoryx2"))]

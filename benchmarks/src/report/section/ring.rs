@@ -2,7 +2,8 @@
 
 use super::{Section, figure, pair};
 use crate::report::table::Table;
-use crate::ring::{Results, Took};
+use crate::ring::Results;
+use crate::took::Took;
 
 pub(super) fn section(results: &Results) -> Section {
     let us = |took: &Took| pair(figure(took.p50_ns) / 1e3, figure(took.p99_ns) / 1e3);
