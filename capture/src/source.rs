@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::config::CameraConfig;
-use proto::frame::{Fps, LossBefore};
+use proto::config::{CameraConfig, Misfit};
+use proto::frame::LossBefore;
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
 
@@ -75,18 +75,13 @@ pub enum SourceError {
         /// The reason, for a person.
         reason: String,
     },
-    /// Frames have another size than the ring's.
-    #[error(
-        "{input} gives frames of {}x{} and the camera's are {}x{}: write width: {} and height: {}, or scale: true to \
-         have them scaled", found.0, found.1, ring.0, ring.1, found.0, found.1
-    )]
-    WrongSize {
+    /// The input is a video of another size or rate than the camera's config says.
+    #[error("{input} {misfit}")]
+    Misfit {
         /// The input.
         input: String,
-        /// Width and height of the input's frames, in pixels.
-        found: (u32, u32),
-        /// Width and height of the ring's frames, in pixels.
-        ring: (u32, u32),
+        /// The difference, and what to write.
+        misfit: Misfit,
     },
     /// The camera's frames have another size since a moment ago.
     #[error(
@@ -100,16 +95,6 @@ pub enum SourceError {
         found: (u32, u32),
         /// Width and height of the ring's frames, in pixels.
         ring: (u32, u32),
-    },
-    /// A file has more frames a second than the config says, which is what the ring's length follows from.
-    #[error("{input} plays {fps} frames a second and the camera's fps is {configured}: set fps: {fps}")]
-    TooFast {
-        /// The file.
-        input: String,
-        /// The file's frames a second, as the config should say it.
-        fps: String,
-        /// The config's `fps`.
-        configured: Fps,
     },
     /// The pixels can't be converted to the ring's format.
     #[error("{input}: can't convert its frames from {from} to {to}")]
@@ -147,9 +132,8 @@ impl SourceError {
         match self {
             Self::WrongBackend { .. }
             | Self::Unusable { .. }
-            | Self::WrongSize { .. }
+            | Self::Misfit { .. }
             | Self::SizeChanged { .. }
-            | Self::TooFast { .. }
             | Self::Unconvertible { .. } => true,
             Self::Lost { .. } | Self::TruthLog { .. } => false,
         }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use capture::source::{CameraSetup, Source, SourceError};
 use file::VideoFile;
-use proto::config::Backend;
+use proto::config::{Backend, Misfit};
 use proto::frame::{LossBefore, PixelFormat};
 use proto::time::MonotonicNs;
 use test_camera::{
@@ -312,7 +312,13 @@ fn a_size_that_changes_on_the_way_is_refused_there() {
     let camera = TestCamera::file(&at("both.ts"), false, false, CARD, 25.0);
     let (got, error) = camera.play(open, usize::MAX);
     assert!(got.len() > 10, "{}", got.len());
-    assert!(matches!(&error, Some(SourceError::WrongSize { found: (128, 72), .. })), "{error:?}");
+    assert!(
+        matches!(
+            &error,
+            Some(SourceError::Misfit { misfit: Misfit::WrongSize { found: (128, 72), .. }, .. })
+        ),
+        "{error:?}"
+    );
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn open(setup: &CameraSetup) -> Result<Box<dyn Source>, SourceError> {
 }
 
 fn camera_of(source: &str, scale: bool, size: (u32, u32, PixelFormat), fps: f64) -> TestCamera {
-    TestCamera::new(Backend::Opencv(OpencvConfig { source: source.to_owned(), scale }), size, fps)
+    TestCamera::new(Backend::Opencv(OpencvConfig { source: source.into(), scale }), size, fps)
 }
 
 /// A file of `frames` pictures that OpenCV and libav agree on.

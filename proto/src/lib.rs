@@ -39,6 +39,10 @@ pub mod process;
 #[cfg(feature = "host")]
 pub mod refusal;
 #[cfg(feature = "host")]
+pub mod secret;
+#[cfg(feature = "host")]
+pub mod source;
+#[cfg(feature = "host")]
 pub mod stats;
 #[cfg(feature = "host")]
 pub mod status;

@@ -4,12 +4,12 @@
 //! of themselves by the name that they were called by.
 
 mod ask;
+mod check;
 mod child;
 mod cli;
 mod clips;
 mod command;
 mod control;
-mod cost;
 mod descriptors;
 mod events;
 mod failure;
@@ -22,7 +22,9 @@ mod kills;
 mod lock;
 mod meter;
 mod out_of_memory;
+mod output_dir;
 mod plan;
+mod price;
 mod priority;
 mod proc;
 mod programs;
@@ -31,10 +33,12 @@ mod rings;
 mod run_file;
 mod service;
 mod show;
+mod source_probe;
 mod start;
 mod state;
 mod statistics;
 mod trigger;
+mod url_reach;
 mod watch;
 
 use std::process::ExitCode;
@@ -73,7 +77,7 @@ fn run(cli: cli::Cli) -> Result<u8, Failure> {
             log::start(format);
             start::start(&config, &dir, format)
         }
-        Command::Check { config } => cost::check(&config),
+        Command::Check { config } => check::check(&config),
         Command::Trigger(args) => ask::trigger(&dir, &args),
         Command::Stats => ask::stats(&dir),
         Command::Status => ask::status(&dir),

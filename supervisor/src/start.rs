@@ -37,7 +37,10 @@ use crate::state::{self, Saved};
 use crate::statistics::Statistics;
 use crate::trigger::Triggers;
 use crate::watch::House;
-use crate::{control, cost, descriptors, invoked, lock, plan, priority, proc, rings, run_file};
+use crate::{
+    check, control, descriptors, invoked, lock, output_dir, plan, price, priority, proc, rings, run_file,
+    source_probe,
+};
 
 /// How long the answer to `stop` may take to be on its way.
 const LAST_WORD: Duration = Duration::from_millis(20);
@@ -49,9 +52,11 @@ const EVICTION: Duration = Duration::from_secs(2);
 
 /// Runs an instance until it is told to end.
 pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogFormat) -> Result<u8, Failure> {
-    let config = cost::load(config_path)?;
+    let config = check::load(config_path)?;
     let recipes = recipes(&config, runtime_dir, log_format)?;
-    cost::probe_sources(&config)?;
+    for warning in source_probe::look(&config)? {
+        tracing::warn!("{warning}");
+    }
     let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
     let _lock = lock::take(&dir)?;
     descriptors::raise_limit();
@@ -82,7 +87,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     };
     let adopting = adoptable.iter().any(|child| child.alive().is_some());
     if !adopting {
-        cost::fits(&config).or_else(|e| if rings_exist(&config, &dir) { Ok(0) } else { Err(e) })?;
+        price::fits(&config).or_else(|e| if rings_exist(&config, &dir) { Ok(0) } else { Err(e) })?;
     }
     let run_folder = match &left {
         // Also when it is away just now, with its disk: another would be made on the wrong one.
@@ -318,7 +323,7 @@ fn new_session(config: &Config) -> Result<PathBuf, Failure> {
         }
     };
     // Absolute, since the children and the person's other tools may stand elsewhere.
-    let output = cost::output_dir(config)?;
+    let output = output_dir::plain(config)?;
     std::fs::create_dir_all(&output).map_err(|e| no(&output, &e))?;
     let utc = UtcTime::from_unix_ns(WallAnchor::now().unix_ns).compact();
     let name = format!("{}_{utc}", recording.run_name);

@@ -12,6 +12,7 @@ use ffmpeg::{Dictionary, Packet, Rational, codec, decoder, frame, media};
 use super::libav;
 use super::timetable::{Numbering, Sample, Tick, Timetable};
 use capture::source::SourceError;
+use proto::source::{self, NotAFile};
 
 /// The part of a file that is read for its timetable, at each start of the process and at the speed of a disk. The rest of
 /// a longer file isn't played.
@@ -57,16 +58,13 @@ impl Decoder {
     pub(super) fn open(path: &Path) -> Result<Self, SourceError> {
         start_libav();
         let cant = |reason: String| unplayable(path, reason);
-        let found = std::fs::metadata(path).map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => cant("there is no such file (check the camera's path)".into()),
-            _ => cant(e.to_string()),
+        // Opening a pipe or a terminal would wait for ever.
+        source::plain_file(path).map_err(|why| match why {
+            NotAFile::Unreachable(e) if e.kind() == io::ErrorKind::NotFound => {
+                cant("there is no such file (check the camera's path)".into())
+            }
+            why => cant(why.to_string()),
         })?;
-        if found.is_dir() {
-            return Err(cant("it is a folder, not a video file".into()));
-        }
-        if found.is_file() && found.len() == 0 {
-            return Err(cant("the file is empty (0 bytes)".into()));
-        }
         std::fs::File::open(path).map_err(|e| cant(e.to_string()))?;
         let name = path.to_str().filter(|name| !name.contains('\0'));
         let name = name.ok_or_else(|| cant("libav takes only names in UTF-8; rename the file".into()))?;

@@ -13,7 +13,7 @@ mod timetable;
 
 use std::time::Duration;
 
-use proto::config::{Backend, CameraConfig};
+use proto::config::{self, Backend, CameraConfig};
 use proto::frame::{Geometry, LossBefore};
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
@@ -28,10 +28,6 @@ use timetable::{Numbering, Timetable};
 const LATE_NS: u64 = 1_000_000_000;
 /// A frame further ahead than this is looked up in the file's index; nearer ones are reached by decoding.
 const SEEK_BEYOND_NS: u64 = 2_000_000_000;
-/// A file may be this much faster than its config's `fps`: enough for 29.97 written as 29, and well within the fifth that
-/// the ring has to spare.
-const FPS_MARGIN: f64 = 1.05;
-
 /// A video file that is played.
 pub(crate) struct VideoFile {
     decoder: Decoder,
@@ -250,16 +246,10 @@ impl VideoFile {
         Ok(())
     }
 
-    fn check_size(&self, (width, height): (u32, u32)) -> Result<(), SourceError> {
-        let (w, h) = (self.geometry.width(), self.geometry.height());
-        // Some headers leave the size to the pictures.
-        if self.scale || (width, height) == (w, h) || (width, height) == (0, 0) {
-            return Ok(());
-        }
-        Err(SourceError::WrongSize {
+    fn check_size(&self, found: (u32, u32)) -> Result<(), SourceError> {
+        config::check_size(&self.geometry, found, self.scale).map_err(|misfit| SourceError::Misfit {
             input: self.decoder.path().display().to_string(),
-            found: (width, height),
-            ring: (w, h),
+            misfit,
         })
     }
 }
@@ -342,14 +332,8 @@ fn elapsed_ns(origin_ns: i64, now: MonotonicNs) -> u64 {
 /// than was asked for.
 fn check_rate(decoder: &Decoder, timetable: &Timetable, camera: &CameraConfig) -> Result<(), SourceError> {
     let (fps, name) = (timetable.average_fps(), decoder.path().display());
-    if fps > camera.fps.as_f64() * FPS_MARGIN {
-        let fps = (fps * 1_000.0).ceil() / 1_000.0;
-        return Err(SourceError::TooFast {
-            input: name.to_string(),
-            fps: fps.to_string(),
-            configured: camera.fps,
-        });
-    }
+    config::check_rate(camera.fps, fps)
+        .map_err(|misfit| SourceError::Misfit { input: name.to_string(), misfit })?;
     let burst = timetable.busiest_second();
     if f64::from(u32::try_from(burst).unwrap_or(u32::MAX)) > (camera.fps.as_f64() * 1.2).max(2.0) {
         tracing::warn!(

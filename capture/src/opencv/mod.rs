@@ -9,6 +9,7 @@
 //! - A file plays from its beginning at each start, at one steady rate. The `file` backend does better.
 
 mod pixels;
+mod stderr;
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,26 +17,26 @@ use std::time::Duration;
 use opencv::core::Mat;
 use opencv::prelude::*;
 use opencv::videoio::{self, VideoCapture};
-use proto::config::{Backend, CameraConfig};
+use proto::config::{self, Backend, CameraConfig};
 use proto::frame::{Fps, Geometry, LossBefore};
 use proto::ring::Ring;
+use proto::secret::Secret;
+use proto::source::SourceKind;
 use proto::time::MonotonicNs;
 
 use capture::source::{Arrival, CameraSetup, PATIENCE, Source, SourceError};
+use stderr::MaskedStderr;
 
 /// A file that is further behind its pace than this starts the pace anew.
 const LATE: Duration = Duration::from_secs(1);
-/// As for files played by libav.
-const FPS_MARGIN: f64 = 1.05;
 
 /// A camera that OpenCV opens.
 pub(crate) struct OpencvCamera {
     capture: VideoCapture,
-    /// The config's `source`.
-    source: String,
+    source: Secret,
     geometry: Geometry,
     scale: bool,
-    kind: Kind,
+    kind: SourceKind,
     /// The newest frame.
     picture: Mat,
     /// The arrival of the frame that was read on opening, until that frame is delivered.
@@ -44,6 +45,8 @@ pub(crate) struct OpencvCamera {
     next: u64,
     /// The pace of a file; `None` for a camera, which has a pace of its own.
     pace: Option<FilePace>,
+    /// Masks this source's password in the lines that libraries print. Dropped last, after they have printed theirs.
+    _stderr: Option<MaskedStderr>,
 }
 
 /// The pace of a file: OpenCV would hand out all its frames at once.
@@ -54,35 +57,9 @@ struct FilePace {
     period: Duration,
 }
 
-/// The kinds of a config's `source`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Device(i32),
-    Pipeline,
-    /// A URL, or a device by its path.
-    Live,
-    File,
-    NotThere,
-}
-
-impl Kind {
-    fn of(source: &str) -> Self {
-        let path = Path::new(source);
-        if let Ok(index) = source.parse::<u16>() {
-            Self::Device(index.into())
-        } else if path.is_file() {
-            Self::File
-        } else if path.exists() || source.contains("://") {
-            Self::Live
-        } else if source.contains('!') {
-            Self::Pipeline
-        } else if source.contains('%') {
-            // Numbered pictures, by printf's rules.
-            Self::File
-        } else {
-            Self::NotThere
-        }
-    }
+/// Frames that OpenCV reads from the disk, and would hand out all at once.
+fn is_film(kind: SourceKind) -> bool {
+    matches!(kind, SourceKind::File | SourceKind::Pictures)
 }
 
 impl OpencvCamera {
@@ -96,13 +73,14 @@ impl OpencvCamera {
             return Err(SourceError::WrongBackend { opens: "opencv", configured: camera.backend.name() });
         };
         let source = config.source.clone();
-        let kind = Kind::of(&source);
+        let kind = SourceKind::of(source.reveal());
+        let stderr = MaskedStderr::start_for(&source);
         let mut capture = open(&source, kind)?;
         // A pipeline states its own size and rate. Asked for others, OpenCV takes it apart, and some don't come up again.
-        if matches!(kind, Kind::Device(_) | Kind::Live) {
+        if !is_film(kind) && kind != SourceKind::Pipeline {
             ask_for(&mut capture, camera);
         }
-        let period = if kind == Kind::File { Some(file_period(&capture, &source, camera)?) } else { None };
+        let period = if is_film(kind) { Some(file_period(&capture, &source, camera)?) } else { None };
         let mut this = Self {
             capture,
             source,
@@ -113,12 +91,15 @@ impl OpencvCamera {
             first: None,
             next: 0,
             pace: None,
+            _stderr: stderr,
         };
         let silent = |camera: &Self| {
-            let (input, reason) = (camera.source.clone(), "OpenCV opened it and got no frame from it".into());
-            match kind {
-                Kind::File => SourceError::Unusable { input, reason },
-                _ => SourceError::Lost { input, reason },
+            let (input, reason) =
+                (camera.source.to_string(), "OpenCV opened it and got no frame from it".into());
+            if is_film(kind) {
+                SourceError::Unusable { input, reason }
+            } else {
+                SourceError::Lost { input, reason }
             }
         };
         let t = this.grab()?.ok_or_else(|| silent(&this))?;
@@ -140,7 +121,7 @@ impl OpencvCamera {
         let done = self.capture.retrieve_def(&mut self.picture).map_err(|e| lost(&self.source, &e))?;
         if !done || self.picture.empty() {
             return Err(SourceError::Lost {
-                input: self.source.clone(),
+                input: self.source.to_string(),
                 reason: "OpenCV can't decode a frame of it".into(),
             });
         }
@@ -150,9 +131,10 @@ impl OpencvCamera {
         if (width, height) == (w, h) || self.is_raw() {
             return Ok(());
         }
-        if self.kind == Kind::Pipeline && pixels::is_raw_of_another_size(&self.picture, &self.geometry) {
+        if self.kind == SourceKind::Pipeline && pixels::is_raw_of_another_size(&self.picture, &self.geometry)
+        {
             return Err(SourceError::Unusable {
-                input: self.source.clone(),
+                input: self.source.to_string(),
                 reason: format!(
                     "it gives {width}x{height} in one channel, which is what I420 or NV12 frames of {width}x{} look like: \
                      write that size, and pixel_format: I420 or NV12; or let the pipeline end in \
@@ -161,13 +143,8 @@ impl OpencvCamera {
                 ),
             });
         }
-        if !self.scale {
-            return Err(SourceError::WrongSize {
-                input: self.source.clone(),
-                found: (width, height),
-                ring: (w, h),
-            });
-        }
+        config::check_size(&self.geometry, (width, height), self.scale)
+            .map_err(|misfit| SourceError::Misfit { input: self.source.to_string(), misfit })?;
         self.picture = pixels::scaled(&self.picture, &self.geometry).map_err(|e| lost(&self.source, &e))?;
         Ok(())
     }
@@ -176,7 +153,7 @@ impl OpencvCamera {
 impl OpencvCamera {
     /// True for a picture that a pipeline gives in the ring's own 4:2:0 format, to be copied as it is.
     fn is_raw(&self) -> bool {
-        self.kind == Kind::Pipeline && pixels::is_raw(&self.picture, &self.geometry)
+        self.kind == SourceKind::Pipeline && pixels::is_raw(&self.picture, &self.geometry)
     }
 }
 
@@ -202,7 +179,7 @@ impl Source for OpencvCamera {
                     }
                     (None, Some(_)) => return Ok(Arrival::End),
                     (None, None) => {
-                        let (input, reason) = (self.source.clone(), "it gives no more frames".into());
+                        let (input, reason) = (self.source.to_string(), "it gives no more frames".into());
                         return Err(SourceError::Lost { input, reason });
                     }
                 }
@@ -216,7 +193,7 @@ impl Source for OpencvCamera {
     fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError> {
         let write = if self.is_raw() { pixels::copy } else { pixels::write };
         write(&self.picture, &self.geometry, frame).map_err(|e| SourceError::Unconvertible {
-            input: self.source.clone(),
+            input: self.source.to_string(),
             from: format!("OpenCV's picture ({})", e.message),
             to: self.geometry.format().to_string(),
         })
@@ -224,36 +201,32 @@ impl Source for OpencvCamera {
 }
 
 /// Opens a source and asks whether it is open: OpenCV returns Ok for one that isn't there.
-fn open(source: &str, kind: Kind) -> Result<VideoCapture, SourceError> {
+fn open(source: &Secret, kind: SourceKind) -> Result<VideoCapture, SourceError> {
+    let (text, input) = (source.reveal(), source.to_string());
+    if kind == SourceKind::File && !Path::new(text).is_file() {
+        let reason = "there is no such file, and it is neither a device, nor a URL (scheme://…), nor a GStreamer pipeline \
+                      (with !): check the camera's source";
+        return Err(SourceError::Unusable { input, reason: reason.into() });
+    }
     let opened = match kind {
-        Kind::Device(index) => VideoCapture::new(index, videoio::CAP_ANY),
-        Kind::Pipeline => VideoCapture::from_file(source, videoio::CAP_GSTREAMER),
-        Kind::Live | Kind::File => VideoCapture::from_file(source, videoio::CAP_ANY),
-        Kind::NotThere => {
-            return Err(SourceError::Unusable {
-                input: source.to_owned(),
-                reason:
-                    "there is no such file, and it is neither a device's number, nor a URL (with ://), nor a \
-                         GStreamer pipeline (with !): check the camera's source"
-                        .into(),
-            });
-        }
+        SourceKind::Device(index) => VideoCapture::new(index.into(), videoio::CAP_ANY),
+        SourceKind::Pipeline => VideoCapture::from_file(text, videoio::CAP_GSTREAMER),
+        _ => VideoCapture::from_file(text, videoio::CAP_ANY),
     };
     let opened = opened.and_then(|capture| Ok((capture.is_opened()?, capture)));
     let why = match opened {
         Ok((true, capture)) => return Ok(capture),
         Ok((false, _)) => String::new(),
-        Err(e) => format!(": {}", e.message),
+        Err(e) => format!(": {}", source.mask_in(&e.message)),
     };
-    let input = source.to_owned();
     Err(match kind {
-        Kind::Device(index) => SourceError::Lost {
+        SourceKind::Device(index) => SourceError::Lost {
             input: format!("camera {index}"),
             reason: format!(
                 "OpenCV can't open it{why}; is it plugged in, is it in use, may this user open /dev/video{index}?"
             ),
         },
-        Kind::File => {
+        SourceKind::File | SourceKind::Pictures => {
             SourceError::Unusable { input, reason: format!("OpenCV can't open it as a video{why}") }
         }
         _ => SourceError::Lost { input, reason: format!("OpenCV can't open it{why}") },
@@ -273,16 +246,15 @@ fn ask_for(capture: &mut VideoCapture, camera: &CameraConfig) {
 }
 
 /// The time from one frame of a file to the next.
-fn file_period(capture: &VideoCapture, source: &str, camera: &CameraConfig) -> Result<Duration, SourceError> {
+fn file_period(
+    capture: &VideoCapture,
+    source: &Secret,
+    camera: &CameraConfig,
+) -> Result<Duration, SourceError> {
     let stated = capture.get(videoio::CAP_PROP_FPS).ok().and_then(Fps::new);
     let fps = stated.unwrap_or(camera.fps);
-    if fps.as_f64() > camera.fps.as_f64() * FPS_MARGIN {
-        return Err(SourceError::TooFast {
-            input: source.to_owned(),
-            fps: fps.to_string(),
-            configured: camera.fps,
-        });
-    }
+    config::check_rate(camera.fps, fps.as_f64())
+        .map_err(|misfit| SourceError::Misfit { input: source.to_string(), misfit })?;
     Ok(fps.period())
 }
 
@@ -294,29 +266,6 @@ fn number_after(ring: &Ring, t: MonotonicNs, fps: Fps) -> u64 {
     newest.source_sequence + fps.frames_in(proto::time::nanos(away)).max(1)
 }
 
-fn lost(source: &str, error: &opencv::Error) -> SourceError {
-    SourceError::Lost { input: source.to_owned(), reason: error.message.clone() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_source_is_what_it_looks_like() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        for (source, kind) in [
-            ("0", Kind::Device(0)),
-            ("12", Kind::Device(12)),
-            ("rtsp://camera.example/stream", Kind::Live),
-            ("/dev/null", Kind::Live),
-            (file.path().to_str().unwrap(), Kind::File),
-            ("frames/%04d.png", Kind::File),
-            ("v4l2src ! videoconvert ! appsink", Kind::Pipeline),
-            ("no/such/film.mp4", Kind::NotThere),
-            ("", Kind::NotThere),
-        ] {
-            assert_eq!(Kind::of(source), kind, "{source}");
-        }
-    }
+fn lost(source: &Secret, error: &opencv::Error) -> SourceError {
+    SourceError::Lost { input: source.to_string(), reason: source.mask_in(&error.message) }
 }

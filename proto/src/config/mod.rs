@@ -1,24 +1,41 @@
-//! The config: what was typed ([`raw`]) becomes what is meant ([`Config`]); nothing past start-up sees the former.
+//! The config: the text that was typed becomes a checked [`Config`], and nothing past start-up sees the text.
+//!
+//! [`check`] and [`camera`] hold what all cameras have in common, [`backend`] a file for each backend, [`recording`]
+//! the rest. The keys are data ([`key`]): the same tables read the file ([`mapping`]), give the words for a wrong value
+//! ([`mistake`]) and are compared with docs/config.md by a test. [`fit`] asks whether a video suits its camera.
 
+mod backend;
+mod camera;
 mod check;
+mod fit;
+mod key;
+mod mapping;
 mod mistake;
-mod raw;
+mod read;
+mod recording;
+#[cfg(test)]
+mod tests;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Location;
 
+pub use backend::{Backend, Episode, FileConfig, OpencvConfig, SimConfig, SimFaults};
+pub use fit::{Misfit, check_rate, check_size};
 pub use mistake::Mistake;
+pub use recording::RecordingConfig;
 
-use crate::clip::CaptureTime;
-use crate::codec::Codec;
 use crate::frame::{Fps, Geometry};
 use crate::name::Name;
 use crate::ring::{RingSize, RingSpec};
+use crate::secret::Secret;
 
 /// A checked config: every value is possible, and they are possible together.
+///
+/// Serialised or printed it shows no password. Only [`Config::save_checked`] keeps them, for this instance's children.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     /// The file it was read from.
@@ -27,108 +44,32 @@ pub struct Config {
     pub rig: Name,
     /// Every camera, in the file's order.
     pub cameras: Vec<CameraConfig>,
-    /// What is recorded, and how.
+    /// The settings of `recording`.
     pub recording: RecordingConfig,
 }
 
 /// One camera.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CameraConfig {
-    /// Its name: of its ring, its files, its column.
+    /// The name of its ring, its files, its column.
     pub name: Name,
-    /// Its position in the config, from 0.
+    /// The position in the config, from 0.
     pub index: u8,
-    /// Its frames' size and format.
+    /// Size and format of its frames.
     pub geometry: Geometry,
     /// Frames a second, at most.
     pub fps: Fps,
-    /// Where its frames come from.
+    /// The source of its frames.
     pub backend: Backend,
-}
-
-/// Where frames come from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Backend {
-    /// A simulated camera.
-    Sim(SimConfig),
-    /// A video file, played by libav.
-    File(FileConfig),
-    /// What OpenCV's `VideoCapture` opens.
-    Opencv(OpencvConfig),
-}
-
-/// A simulated camera: `frame-stamp` frames, and faults to rehearse with.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct SimConfig {
-    /// A line for each frame it makes, before it is published: `source_sequence,t_capture_monotonic_ns`.
-    pub truth_log: Option<PathBuf>,
-    /// Faults to rehearse.
-    pub faults: SimFaults,
-}
-
-/// A time of a simulated camera's life, by its own clock, which began with its ring and goes on while nobody looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Episode {
-    /// It begins when the camera has made so many frames …
-    pub after_frames: u64,
-    /// … and lasts for so long (for ever, if not given).
-    pub ms: Option<u64>,
-}
-
-/// Faults that a simulated camera has on purpose. Counted in frames of one life of its process, but for the episodes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct SimFaults {
-    /// Abort after so many frames.
-    pub crash_after_frames: Option<u64>,
-    /// Fall silent after so many frames …
-    pub stall_after_frames: Option<u64>,
-    /// … for so long (for ever, if not given).
-    pub stall_ms: Option<u64>,
-    /// Be unplugged: lost, and not there to be opened.
-    pub unplug: Option<Episode>,
-    /// Deliver the same picture again and again.
-    pub freeze: Option<Episode>,
-    /// Deliver black pictures.
-    pub black: Option<Episode>,
-    /// Deliver frames of another size than the config's.
-    pub resize: Option<Episode>,
-    /// Lose every nth frame.
-    pub drop_every: Option<u64>,
-    /// Deliver each frame late by a random time up to this.
-    pub jitter_ms: u64,
-    /// Take so long to open.
-    pub slow_start_ms: u64,
-}
-
-/// A video file as a camera.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FileConfig {
-    /// The file.
-    pub path: PathBuf,
-    /// Begin again at its end.
-    pub looping: bool,
-    /// At the pace of its own timestamps; otherwise as fast as it can be decoded.
-    pub realtime: bool,
-    /// Scale frames of another size to the config's. Otherwise they are an error.
-    pub scale: bool,
-}
-
-/// A camera that OpenCV opens.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OpencvConfig {
-    /// A device's number, a URL, a file or a GStreamer pipeline.
-    pub source: String,
-    /// Scale frames of another size to the config's. Otherwise they are an error.
-    pub scale: bool,
 }
 
 /// A key whose value may turn out wrong only when it is tried out.
 #[derive(Clone, Copy, Debug)]
 pub enum Key<'a> {
-    /// A camera's `path`.
-    Path(&'a Name),
-    /// A camera's `source`.
+    /// A camera's `path` or `source`.
     Source(&'a Name),
+    /// A camera's whole entry.
+    Camera(&'a Name),
     /// The list of cameras.
     Cameras,
     /// `recording.pre_roll_ms`.
@@ -137,31 +78,13 @@ pub enum Key<'a> {
     OutputDir,
 }
 
-/// What is recorded, and how.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RecordingConfig {
-    /// Where run folders are made.
-    pub output_dir: PathBuf,
-    /// The name that run folders begin with.
-    pub run_name: Name,
-    /// Before the trigger.
-    pub pre_roll_ms: u64,
-    /// After the trigger.
-    pub post_roll_ms: u64,
-    /// What an encoder may be late by, or away for, without losing a frame.
-    pub reserve_ms: u64,
-    /// One codec by name; `None` goes down the chain.
-    pub preferred_codec: Option<Codec>,
-    /// CRF, 0 (lossless) to 51; lower is better and larger.
-    pub codec_quality: u8,
-    /// An x264 preset by name; `None` takes the best that keeps up.
-    pub preset: Option<String>,
-    /// Clips that may be open at once.
-    pub max_open_clips: usize,
-    /// Keep a second recorder waiting, started and idle, to take over from one that ends.
-    pub standby_recorder: bool,
-    /// With less than this free, the disk counts as full.
-    pub min_free_bytes: u64,
+/// A config as this instance's children read it: with the passwords beside it, by camera.
+#[derive(Serialize, Deserialize)]
+struct WithSecrets<C> {
+    #[serde(flatten)]
+    config: C,
+    #[serde(default)]
+    secrets: BTreeMap<String, String>,
 }
 
 impl Config {
@@ -171,7 +94,7 @@ impl Config {
     /// # Errors
     /// [`Mistake`], which shows the line.
     pub fn load(path: &Path) -> Result<Self, Mistake> {
-        let text = std::fs::read_to_string(path).map_err(|e| Mistake::unreadable(path, &e))?;
+        let text = read::text(path).map_err(|e| Mistake::unreadable(path, &e))?;
         Self::parse(path, &text)
     }
 
@@ -187,17 +110,18 @@ impl Config {
     /// past its check nothing needs to know where a value stood.
     #[must_use]
     pub fn mistake(&self, key: Key<'_>, message: impl Into<String>) -> Mistake {
-        let text = std::fs::read_to_string(&self.source).unwrap_or_default();
+        let text = read::text(&self.source).unwrap_or_default();
         let place = check::place(&text, key).unwrap_or(Location::UNKNOWN);
         Mistake::at(&self.source, &text, place, message)
     }
 
-    /// Leaves the checked config where the children of this instance find it.
+    /// Leaves the checked config where the children of this instance find it: in a file that only its owner can read,
+    /// since the passwords of its cameras are in it.
     ///
     /// # Errors
     /// The system's word.
     pub fn save_checked(&self, path: &Path) -> io::Result<()> {
-        crate::durable::replace(path, &serde_json::to_vec_pretty(self)?)
+        crate::durable::replace(path, &self.to_checked()?)
     }
 
     /// Reads what [`Config::save_checked`] left.
@@ -205,7 +129,36 @@ impl Config {
     /// # Errors
     /// The system's word, or that the file is not such a config.
     pub fn load_checked(path: &Path) -> io::Result<Self> {
-        Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+        Self::from_checked(&std::fs::read(path)?)
+    }
+
+    /// The bytes of [`Config::save_checked`].
+    ///
+    /// # Errors
+    /// When it can't be serialised, such as a path that is not UTF-8.
+    pub fn to_checked(&self) -> io::Result<Vec<u8>> {
+        let secret = |camera: &CameraConfig| {
+            let secret = camera.backend.secret().filter(|secret| secret.has_password())?;
+            Some((camera.name.to_string(), secret.reveal().to_owned()))
+        };
+        let secrets = self.cameras.iter().filter_map(secret).collect();
+        Ok(serde_json::to_vec_pretty(&WithSecrets { config: self, secrets })?)
+    }
+
+    /// A config from the bytes of [`Config::to_checked`].
+    ///
+    /// # Errors
+    /// When they are none.
+    pub fn from_checked(bytes: &[u8]) -> io::Result<Self> {
+        let WithSecrets { mut config, mut secrets } = serde_json::from_slice::<WithSecrets<Self>>(bytes)?;
+        for camera in &mut config.cameras {
+            if let (Some(secret), Some(text)) =
+                (camera.backend.secret_mut(), secrets.remove(camera.name.as_str()))
+            {
+                *secret = Secret::from(text);
+            }
+        }
+        Ok(config)
     }
 
     /// The camera of this name.
@@ -214,42 +167,11 @@ impl Config {
         self.cameras.iter().find(|c| c.name == *name)
     }
 
-    /// What a camera's ring is made for.
+    /// The shape of a camera's ring.
     #[must_use]
     pub fn ring_spec(&self, camera: &CameraConfig) -> Option<RingSpec> {
         let r = &self.recording;
         let size = RingSize::for_camera(r.pre_roll_ms, r.reserve_ms, camera.fps)?;
         Some(RingSpec { geometry: camera.geometry, fps: camera.fps, size })
-    }
-}
-
-impl Backend {
-    /// The name used in configs.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Sim(_) => "sim",
-            Self::File(_) => "file",
-            Self::Opencv(_) => "opencv",
-        }
-    }
-
-    /// The executable that knows this source. A process loads only the libraries of its own.
-    #[must_use]
-    pub fn executable(&self) -> &'static str {
-        match self {
-            Self::Sim(_) => "capture",
-            Self::File(_) => "capture-libav",
-            Self::Opencv(_) => "capture-opencv",
-        }
-    }
-
-    /// What this source's capture times are the times of.
-    #[must_use]
-    pub fn capture_time(&self) -> CaptureTime {
-        match self {
-            Self::Sim(_) | Self::File(_) => CaptureTime::Device,
-            Self::Opencv(_) => CaptureTime::Arrival,
-        }
     }
 }

@@ -93,8 +93,7 @@ pub(crate) fn config(bytes: &[u8]) {
                 // Whether there is as much memory is another matter.
                 let _ = spec.layout();
             }
-            let json = serde_json::to_vec(&config).unwrap();
-            let again: Config = serde_json::from_slice(&json).unwrap();
+            let again = Config::from_checked(&config.to_checked().unwrap()).unwrap();
             assert_eq!(again, config, "its children read something else");
         }
         Err(mistake) => {

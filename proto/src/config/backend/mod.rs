@@ -1,0 +1,135 @@
+//! The backends: each has a file here with its keys, their checks and its words for mistakes. A backend is added by
+//! such a file and a line in the list below.
+
+use serde::{Deserialize, Serialize};
+
+use super::Mistake;
+use super::camera::{self, Camera};
+use super::check::Checker;
+use super::key::{Key, KeyOr, Row};
+use super::mapping::Mapping;
+use crate::clip::CaptureTime;
+use crate::secret::Secret;
+
+/// The one key that films and OpenCV's sources share.
+static SCALE: KeyOr<bool> = Key::flag("scale").or(false);
+
+/// One backend's config, and how it comes out of the keys that were typed.
+trait BackendConfig: Sized {
+    /// The name used in configs.
+    const NAME: &'static str;
+    /// The executable that knows this source. A process loads only the libraries of its own.
+    const EXECUTABLE: &'static str;
+    /// The meaning of this source's capture times.
+    const CAPTURE_TIME: CaptureTime;
+    /// The key that says where the frames come from, if there is one.
+    const SOURCE_KEY: Option<&'static str>;
+
+    /// Checks the keys of one camera. `fps` is the key's value; the camera's rate comes back with the config.
+    fn check(checker: &Checker<'_>, camera: &Camera<'_>, fps: f64) -> Result<(Self, f64), Mistake>;
+
+    /// Checks its keys among the defaults for all cameras.
+    fn check_defaults(_checker: &Checker<'_>, _all: &Mapping) -> Result<(), Mistake> {
+        Ok(())
+    }
+
+    /// The text that may hold a password.
+    fn secret(&self) -> Option<&Secret> {
+        None
+    }
+
+    /// The same, to be changed.
+    fn secret_mut(&mut self) -> Option<&mut Secret> {
+        None
+    }
+}
+
+macro_rules! backends {
+    ($($(#[$doc:meta])* $module:ident: $variant:ident($config:ident),)+) => {
+        $(mod $module; pub use $module::*;)+
+
+        /// The source of a camera's frames.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub enum Backend {
+            $($(#[$doc])* $variant($config),)+
+        }
+
+        /// The keys of every camera, then those of each backend.
+        pub(super) static PARTS: &[&[&Row]] = &[camera::KEYS, $($module::KEYS,)+];
+
+        /// Every backend's name.
+        pub(super) fn names() -> Vec<&'static str> {
+            vec![$($config::NAME,)+]
+        }
+
+        /// The keys that cameras of this backend have beside those of every camera.
+        pub(super) fn keys(backend: &str) -> &'static [&'static Row] {
+            $(if backend == $config::NAME { return $module::KEYS; })+
+            &[]
+        }
+
+        /// The keys that say where frames come from.
+        pub(super) fn source_keys() -> impl Iterator<Item = &'static str> {
+            [$($config::SOURCE_KEY,)+].into_iter().flatten()
+        }
+
+        /// Checks a camera by its backend's rules, and gives its rate too.
+        pub(super) fn check(
+            backend: &str,
+            checker: &Checker<'_>,
+            camera: &Camera<'_>,
+            fps: f64,
+        ) -> Result<(Backend, f64), Mistake> {
+            $(if backend == $config::NAME {
+                return $config::check(checker, camera, fps).map(|(config, rate)| (Backend::$variant(config), rate));
+            })+
+            checker.wrong(camera.here, format!("backend: there is no {backend}"))
+        }
+
+        /// Checks every backend's keys among the defaults for all cameras.
+        pub(super) fn check_defaults(checker: &Checker<'_>, all: &Mapping) -> Result<(), Mistake> {
+            $($config::check_defaults(checker, all)?;)+
+            Ok(())
+        }
+
+        impl Backend {
+            /// The name used in configs.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $config::NAME,)+ }
+            }
+
+            /// The executable that knows this source. A process loads only the libraries of its own.
+            #[must_use]
+            pub fn executable(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $config::EXECUTABLE,)+ }
+            }
+
+            /// The meaning of this source's capture times.
+            #[must_use]
+            pub fn capture_time(&self) -> CaptureTime {
+                match self { $(Self::$variant(_) => $config::CAPTURE_TIME,)+ }
+            }
+
+            /// The text that may hold a password, if this source has one.
+            #[must_use]
+            pub fn secret(&self) -> Option<&Secret> {
+                match self { $(Self::$variant(config) => config.secret(),)+ }
+            }
+
+            /// The same, to be changed.
+            pub(super) fn secret_mut(&mut self) -> Option<&mut Secret> {
+                match self { $(Self::$variant(config) => config.secret_mut(),)+ }
+            }
+        }
+    };
+}
+
+backends! {
+    /// A simulated camera.
+    sim: Sim(SimConfig),
+    /// A video file, played by libav.
+    file: File(FileConfig),
+    /// A source that OpenCV's `VideoCapture` opens.
+    opencv: Opencv(OpencvConfig),
+}

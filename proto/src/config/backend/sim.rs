@@ -1,0 +1,189 @@
+//! `backend: sim`: a simulated camera, and the faults that it can rehearse.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::Mistake;
+use super::super::camera::{Camera, HEIGHT, WIDTH};
+use super::super::check::Checker;
+use super::super::key::{Key, KeyOr, Row, Table};
+use super::super::mapping::{At, Mapping};
+use super::BackendConfig;
+use crate::clip::CaptureTime;
+use crate::frame::Fps;
+
+/// The size of a frame's stamp, in pixels: a simulated camera's frame can't be smaller.
+const STAMP_SIZE: (u32, u32) = (256, 64);
+/// The fastest that a simulated camera can be told to run.
+const MAX_SPEED: f64 = 1000.0;
+
+static TRUTH_LOG: Key<String> = Key::text("truth_log", "path").own();
+static SPEED: KeyOr<f64> = Key::number("speed", "times as fast").or(1.0);
+static FAULTS: Key<Mapping> = Key::mapping("faults", &FAULT_TABLE, "{ drop_every: 100 }");
+/// The keys that only simulated cameras have.
+pub(super) static KEYS: &[&Row] = &[&TRUTH_LOG.row, &SPEED.row, &FAULTS.row];
+
+static CRASH: Key<u64> = Key::whole("crash_after_frames", "frames");
+static STALL: EpisodeKeys = EpisodeKeys::new("stall_after_frames", "stall_ms");
+static UNPLUG: EpisodeKeys = EpisodeKeys::new("unplug_after_frames", "unplug_ms");
+static FREEZE: EpisodeKeys = EpisodeKeys::new("freeze_after_frames", "freeze_ms");
+static BLACK: EpisodeKeys = EpisodeKeys::new("black_after_frames", "black_ms");
+static RESIZE: EpisodeKeys = EpisodeKeys::new("resize_after_frames", "resize_ms");
+static DROP_EVERY: Key<u64> = Key::whole("drop_every", "frames");
+static JITTER: KeyOr<u64> = Key::whole("jitter_ms", "milliseconds").or(0);
+static SLOW_START: KeyOr<u64> = Key::whole("slow_start_ms", "milliseconds").or(0);
+static FAULT_TABLE: Table = Table::new(&[&[
+    &CRASH.row,
+    &STALL.after_frames.row,
+    &STALL.ms.row,
+    &UNPLUG.after_frames.row,
+    &UNPLUG.ms.row,
+    &FREEZE.after_frames.row,
+    &FREEZE.ms.row,
+    &BLACK.after_frames.row,
+    &BLACK.ms.row,
+    &RESIZE.after_frames.row,
+    &RESIZE.ms.row,
+    &DROP_EVERY.row,
+    &JITTER.row,
+    &SLOW_START.row,
+]]);
+
+/// The two keys of a fault that begins after so many frames and lasts for so long.
+struct EpisodeKeys {
+    after_frames: Key<u64>,
+    ms: Key<u64>,
+}
+
+impl EpisodeKeys {
+    const fn new(after_frames: &'static str, ms: &'static str) -> Self {
+        Self { after_frames: Key::whole(after_frames, "frames"), ms: Key::whole(ms, "milliseconds") }
+    }
+}
+
+/// A simulated camera: `frame-stamp` frames, and faults to rehearse with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SimConfig {
+    /// A file with a line for each frame, written before it is published: `source_sequence,t_capture_monotonic_ns`.
+    pub truth_log: Option<PathBuf>,
+    /// Faults to rehearse.
+    pub faults: SimFaults,
+}
+
+/// A time of a simulated camera's life, by its own clock, which began with its ring and goes on while nobody looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Episode {
+    /// The frames that the camera has made when it begins.
+    pub after_frames: u64,
+    /// The time it lasts; for ever, if not given.
+    pub ms: Option<u64>,
+}
+
+/// Faults that a simulated camera has on purpose. Counted in frames of one life of its process, but for the episodes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SimFaults {
+    /// Abort after so many frames.
+    pub crash_after_frames: Option<u64>,
+    /// Fall silent after so many frames …
+    pub stall_after_frames: Option<u64>,
+    /// … for so long (for ever, if not given).
+    pub stall_ms: Option<u64>,
+    /// Be unplugged: lost, and not there to be opened.
+    pub unplug: Option<Episode>,
+    /// Deliver the same picture again and again.
+    pub freeze: Option<Episode>,
+    /// Deliver black pictures.
+    pub black: Option<Episode>,
+    /// Deliver frames of another size than the config's.
+    pub resize: Option<Episode>,
+    /// Lose every nth frame.
+    pub drop_every: Option<u64>,
+    /// Deliver each frame late by a random time up to this.
+    pub jitter_ms: u64,
+    /// Take so long to open.
+    pub slow_start_ms: u64,
+}
+
+impl BackendConfig for SimConfig {
+    const NAME: &'static str = "sim";
+    const EXECUTABLE: &'static str = "capture";
+    const CAPTURE_TIME: CaptureTime = CaptureTime::Device;
+    const SOURCE_KEY: Option<&'static str> = None;
+
+    fn check(checker: &Checker<'_>, camera: &Camera<'_>, fps: f64) -> Result<(Self, f64), Mistake> {
+        let (width, height) = STAMP_SIZE;
+        if camera.geometry.width() < width || camera.geometry.height() < height {
+            let place = camera.place(if camera.geometry.width() < width { &WIDTH } else { &HEIGHT });
+            let message = format!(
+                "camera {}: a simulated camera's frame must be at least {width}x{height}, the size of its stamp",
+                camera.name
+            );
+            return checker.wrong(place, message);
+        }
+        let mut rate = fps;
+        if let Some(typed) = camera.typed(&SPEED) {
+            rate *= speed(checker, &typed)?;
+            if Fps::new(rate).is_none() {
+                let message = format!(
+                    "speed: camera {} would make {rate} frames a second; it has to be more than 0 and at most {}",
+                    camera.name,
+                    Fps::MAX
+                );
+                return checker.wrong(typed.at, message);
+            }
+        }
+        let faults = camera.get(&FAULTS).map_or(Ok(SimFaults::default()), |t| faults(checker, &t.value))?;
+        let truth_log = camera.get(&TRUTH_LOG).map(|typed| checker.path(&typed, "truth_log"));
+        Ok((Self { truth_log: truth_log.transpose()?, faults }, rate))
+    }
+
+    fn check_defaults(checker: &Checker<'_>, all: &Mapping) -> Result<(), Mistake> {
+        all.typed(&SPEED).map_or(Ok(0.0), |typed| speed(checker, &typed))?;
+        all.get(&FAULTS).map_or(Ok(SimFaults::default()), |t| faults(checker, &t.value))?;
+        Ok(())
+    }
+}
+
+fn speed(checker: &Checker<'_>, typed: &At<f64>) -> Result<f64, Mistake> {
+    if typed.value > 0.0 && typed.value <= MAX_SPEED {
+        return Ok(typed.value);
+    }
+    checker.wrong(typed.at, format!("speed: must be more than 0 and at most {MAX_SPEED}"))
+}
+
+fn faults(checker: &Checker<'_>, typed: &Mapping) -> Result<SimFaults, Mistake> {
+    let drop_every = typed.get(&DROP_EVERY);
+    if let Some(every) = drop_every.as_ref().filter(|every| every.value == 0) {
+        return checker.wrong(every.at, "drop_every: must be at least 1");
+    }
+    let stall = episode(checker, typed, &STALL)?;
+    Ok(SimFaults {
+        crash_after_frames: typed.get(&CRASH).map(|frames| frames.value),
+        stall_after_frames: stall.map(|s| s.after_frames),
+        stall_ms: stall.and_then(|s| s.ms),
+        unplug: episode(checker, typed, &UNPLUG)?,
+        freeze: episode(checker, typed, &FREEZE)?,
+        black: episode(checker, typed, &BLACK)?,
+        resize: episode(checker, typed, &RESIZE)?,
+        drop_every: drop_every.map(|frames| frames.value),
+        jitter_ms: checker.span_or_default(typed, &JITTER)?,
+        slow_start_ms: checker.span_or_default(typed, &SLOW_START)?,
+    })
+}
+
+fn episode(
+    checker: &Checker<'_>,
+    typed: &Mapping,
+    keys: &'static EpisodeKeys,
+) -> Result<Option<Episode>, Mistake> {
+    let (after, ms) = (keys.after_frames.row.name, keys.ms.row.name);
+    match (typed.get(&keys.after_frames), typed.get(&keys.ms)) {
+        (None, None) => Ok(None),
+        (None, Some(typed)) => checker.wrong(typed.at, format!("{ms}: needs {after} too")),
+        (Some(after), None) => Ok(Some(Episode { after_frames: after.value, ms: None })),
+        (Some(after), Some(typed)) => {
+            Ok(Some(Episode { after_frames: after.value, ms: Some(checker.span_ms(&typed, ms)?) }))
+        }
+    }
+}

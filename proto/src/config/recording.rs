@@ -1,0 +1,152 @@
+//! The keys of `recording`: where clips go, how long they are, how they are encoded.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::Mistake;
+use super::check::Checker;
+use super::key::{Key, KeyOr, Row, Table};
+use super::mapping::{self, Mapping};
+use crate::codec::Codec;
+use crate::name::Name;
+
+/// The bytes that stay free for the rest of the system by default: enough for a person to log in and for the system to
+/// log why, and small beside any disk that clips are recorded on.
+const MIN_FREE_BYTES: u64 = 64 << 20;
+/// The presets that x264 has, fastest first.
+const X264_PRESETS: [&str; 9] =
+    ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"];
+/// The word that leaves a choice to Preroll.
+const AUTO: &str = "auto";
+
+static OUTPUT_DIR: KeyOr<String> = Key::text("output_dir", "folder's path").or("recordings");
+static RUN_NAME: KeyOr<String> = Key::text("run_name", "name").or("run");
+static PRE_ROLL: KeyOr<u64> = Key::whole("pre_roll_ms", "milliseconds").or(500);
+static POST_ROLL: KeyOr<u64> = Key::whole("post_roll_ms", "milliseconds").or(500);
+static RESERVE: KeyOr<u64> = Key::whole("reserve_ms", "milliseconds").or(250);
+static PREFERRED_CODEC: KeyOr<String> = Key::one_of("preferred_codec", codecs).or(AUTO);
+static CODEC_QUALITY: KeyOr<u64> = Key::range("codec_quality", 0, 51, "best").or(23);
+static PRESET: KeyOr<String> = Key::one_of("preset", presets).or(AUTO);
+static MAX_OPEN_CLIPS: KeyOr<u64> = Key::range("max_open_clips", 1, 64, "").or(4);
+static STANDBY_RECORDER: KeyOr<bool> = Key::flag("standby_recorder").or(true);
+static MIN_FREE: KeyOr<u64> = Key::whole("min_free_bytes", "bytes").or(MIN_FREE_BYTES);
+static KEYS: &[&Row] = &[
+    &OUTPUT_DIR.row,
+    &RUN_NAME.row,
+    &PRE_ROLL.row,
+    &POST_ROLL.row,
+    &RESERVE.row,
+    &PREFERRED_CODEC.row,
+    &CODEC_QUALITY.row,
+    &PRESET.row,
+    &MAX_OPEN_CLIPS.row,
+    &STANDBY_RECORDER.row,
+    &MIN_FREE.row,
+];
+/// The keys of `recording`. `session` was the name of `run_name` before 0.2.
+pub(super) static TABLE: Table = Table::with_renamed(&[KEYS], &[("session", "run_name")]);
+
+fn codecs() -> Vec<&'static str> {
+    std::iter::once(AUTO).chain(Codec::ALL.map(Codec::name)).collect()
+}
+
+fn presets() -> Vec<&'static str> {
+    std::iter::once(AUTO).chain(X264_PRESETS).collect()
+}
+
+/// `recording` as it was typed.
+#[derive(Clone, Default)]
+pub(super) struct TypedRecording(pub(super) Mapping);
+
+impl<'de> Deserialize<'de> for TypedRecording {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        mapping::read(&TABLE, deserializer).map(Self)
+    }
+}
+
+/// What is recorded, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordingConfig {
+    /// The folder in which run folders are made.
+    pub output_dir: PathBuf,
+    /// The name that run folders begin with.
+    pub run_name: Name,
+    /// Before the trigger.
+    pub pre_roll_ms: u64,
+    /// After the trigger.
+    pub post_roll_ms: u64,
+    /// The time that an encoder may be late by, or away for, without losing a frame.
+    pub reserve_ms: u64,
+    /// A codec by name; `None` goes down the chain.
+    pub preferred_codec: Option<Codec>,
+    /// CRF, 0 (lossless) to 51; lower is better and larger.
+    pub codec_quality: u8,
+    /// An x264 preset by name; `None` takes the best that keeps up.
+    pub preset: Option<String>,
+    /// Clips that may be open at once.
+    pub max_open_clips: usize,
+    /// Keep a second recorder waiting, started and idle, to take over from one that ends.
+    pub standby_recorder: bool,
+    /// With less than this free, the disk counts as full.
+    pub min_free_bytes: u64,
+}
+
+impl Checker<'_> {
+    pub(super) fn recording(&self, typed: &Mapping) -> Result<RecordingConfig, Mistake> {
+        let preferred_codec = self.preferred_codec(typed)?;
+        let preset = self.preset(typed)?;
+        let codec_quality = self.in_range(typed, &CODEC_QUALITY)?;
+        let max_open_clips = self.in_range(typed, &MAX_OPEN_CLIPS)?;
+        if let Some((old, new, at)) = &typed.renamed {
+            let message =
+                format!("{old}: this key is called {new} now: it is the name that run folders begin with");
+            return self.wrong(*at, message);
+        }
+        let run_name = match typed.typed(&RUN_NAME) {
+            Some(name) => self.name(&name, "run_name")?,
+            None => Name::default_run(),
+        };
+        let output_dir = match typed.typed(&OUTPUT_DIR) {
+            Some(folder) => self.path(&folder, "output_dir")?,
+            None => OUTPUT_DIR.default.into(),
+        };
+        Ok(RecordingConfig {
+            output_dir,
+            run_name,
+            pre_roll_ms: self.span_or_default(typed, &PRE_ROLL)?,
+            post_roll_ms: self.span_or_default(typed, &POST_ROLL)?,
+            reserve_ms: self.span_or_default(typed, &RESERVE)?,
+            preferred_codec,
+            codec_quality: u8::try_from(codec_quality).unwrap_or(u8::MAX),
+            preset,
+            max_open_clips: usize::try_from(max_open_clips).unwrap_or(usize::MAX),
+            standby_recorder: typed.or_default(&STANDBY_RECORDER),
+            min_free_bytes: typed.or_default(&MIN_FREE),
+        })
+    }
+
+    fn preferred_codec(&self, typed: &Mapping) -> Result<Option<Codec>, Mistake> {
+        let Some(typed) = typed.typed(&PREFERRED_CODEC) else { return Ok(None) };
+        if typed.value.eq_ignore_ascii_case(AUTO) {
+            return Ok(None);
+        }
+        if let Some(codec) = Codec::from_name(&typed.value) {
+            return Ok(Some(codec));
+        }
+        let message = format!("preferred_codec: {:?} is not one of {}", typed.value, codecs().join(", "));
+        self.wrong(typed.at, message)
+    }
+
+    fn preset(&self, typed: &Mapping) -> Result<Option<String>, Mistake> {
+        let Some(typed) = typed.typed(&PRESET) else { return Ok(None) };
+        if typed.value == AUTO {
+            return Ok(None);
+        }
+        if X264_PRESETS.contains(&typed.value.as_str()) {
+            return Ok(Some(typed.value));
+        }
+        let message = format!("preset: {:?} is not auto or one of {}", typed.value, X264_PRESETS.join(", "));
+        self.wrong(typed.at, message)
+    }
+}

@@ -1,0 +1,309 @@
+//! The config as a whole: what is refused, where the mark stands, and that docs/config.md says what the tables say.
+
+use super::check::config;
+use super::key::{Absent, Row, Shape, Table};
+use super::*;
+
+type Documented = BTreeMap<String, BTreeMap<String, (String, String)>>;
+
+/// A file of the project, from its root.
+fn project_file(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
+}
+
+/// Every table of keys, under the heading that its table has in docs/config.md.
+fn tables() -> Vec<(String, Vec<&'static Row>)> {
+    let mut tables = vec![
+        ("## The whole file".to_owned(), check::TABLE.rows().collect()),
+        ("## Every camera".to_owned(), camera::KEYS.to_vec()),
+        ("## `recording`".to_owned(), recording::TABLE.rows().collect()),
+    ];
+    for name in backend::names() {
+        tables.push((format!("## `backend: {name}`"), backend::keys(name).to_vec()));
+        for row in backend::keys(name) {
+            if let Shape::Mapping { table, .. } = row.shape {
+                tables.push((format!("### `{}`", row.name), Table::rows(table).collect()));
+            }
+        }
+    }
+    tables
+}
+
+/// The type and the default of a key as the docs say them, without their backticks.
+fn in_the_docs(row: &Row) -> (String, String) {
+    let kind = match row.shape {
+        Shape::Whole { unit } | Shape::Number { unit } => unit.to_owned(),
+        Shape::Range { first, last, .. } => format!("{first} to {last}"),
+        Shape::Flag => "true, false".to_owned(),
+        Shape::Text { what } => what.to_owned(),
+        Shape::OneOf { words } => words().join(", "),
+        Shape::NumberOrText { .. } => "number or text".to_owned(),
+        Shape::Mapping { .. } => "mapping".to_owned(),
+        Shape::List { .. } => "list".to_owned(),
+    };
+    let default = match row.absent {
+        Absent::Required => "required".to_owned(),
+        Absent::None => "none".to_owned(),
+        Absent::Words(text) | Absent::Text(text) => text.to_owned(),
+        Absent::Whole(number) => number.to_string(),
+        Absent::Number(number) => number.to_string(),
+        Absent::Flag(flag) => flag.to_string(),
+    };
+    (kind, default)
+}
+
+/// The tables of keys in docs/config.md: by heading, by key, type and default.
+fn documented() -> Documented {
+    let text = project_file("docs/config.md");
+    let (mut heading, mut in_table, mut found) = ("", false, Documented::new());
+    for line in text.lines() {
+        if line.starts_with('#') {
+            heading = line;
+        }
+        let Some(line) = line.strip_prefix("| ") else {
+            in_table = in_table && line.starts_with("|--");
+            continue;
+        };
+        if line == "key | type | default | meaning |" {
+            in_table = true;
+        } else if in_table {
+            let line = line.replace('`', "");
+            let cells: Vec<_> = line.split(" | ").collect();
+            // Behind a default may stand what it comes to, in brackets.
+            let default = cells[2].split(" (").next().unwrap();
+            let cells = (cells[0].to_owned(), (cells[1].to_owned(), default.to_owned()));
+            assert!(found.entry(heading.to_owned()).or_default().insert(cells.0, cells.1).is_none());
+        }
+    }
+    found
+}
+
+#[test]
+fn the_docs_have_every_key_with_its_type_and_default() {
+    let mut expected = Documented::new();
+    for (heading, rows) in tables() {
+        let rows = rows.into_iter().map(|row| (row.name.to_owned(), in_the_docs(row)));
+        expected.insert(heading, rows.collect());
+    }
+    assert_eq!(documented(), expected);
+}
+
+#[test]
+fn the_docs_say_which_keys_are_a_cameras_own() {
+    let text = project_file("docs/config.md");
+    for row in tables().into_iter().flat_map(|(_, rows)| rows) {
+        let is_its = |line: &&str| line.starts_with(&format!("| `{}` |", row.name));
+        let lines: Vec<_> = text.lines().filter(is_its).collect();
+        assert!(
+            lines.iter().any(|line| line.contains("Only in a camera's own entry") == row.own),
+            "{}: {lines:?}",
+            row.name
+        );
+    }
+}
+
+#[test]
+fn the_docs_have_every_pixel_format() {
+    let text = project_file("docs/config.md");
+    let formats = text.split("| pixel_format |").nth(1).unwrap();
+    let rows = formats.lines().take_while(|line| line.starts_with(['|', ' '])).skip(2);
+    let names: Vec<_> = rows.map(|row| row.split('`').nth(1).unwrap()).collect();
+    assert_eq!(names, crate::frame::PixelFormat::ALL.map(crate::frame::PixelFormat::name));
+}
+
+#[test]
+fn the_fuzzers_dictionary_has_every_key() {
+    let dictionary = project_file("fuzz/config.dict");
+    for row in tables().into_iter().flat_map(|(_, rows)| rows) {
+        assert!(dictionary.contains(&format!("\"{}:", row.name)), "{}", row.name);
+    }
+}
+
+#[test]
+fn the_typed_file_has_the_keys_of_its_table() {
+    let said = parse("nonsense: 1\n").unwrap_err().to_string();
+    let list = said.lines().next().unwrap().split_once("expected one of ").unwrap().1;
+    let mut named: Vec<_> = list.split(", ").collect();
+    let mut keys = check::TABLE.names().to_vec();
+    named.sort_unstable();
+    keys.sort_unstable();
+    assert_eq!(named, keys);
+}
+
+#[test]
+fn keys_of_one_name_are_of_one_type() {
+    let mut seen = BTreeMap::new();
+    for row in tables().into_iter().flat_map(|(_, rows)| rows) {
+        let takes = seen.entry(row.name).or_insert_with(|| row.takes());
+        assert_eq!(*takes, row.takes(), "{}", row.name);
+    }
+}
+
+#[test]
+fn the_configs_that_come_with_preroll_are_good() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        Config::load(&entry.unwrap().path()).unwrap_or_else(|mistake| panic!("{mistake}"));
+        files += 1;
+    }
+    assert!(files >= 5, "{files}");
+}
+
+const WITH_PASSWORD: &str =
+    "cameras:\n  - { name: left, backend: opencv, source: \"rtsp://u:s3cret@h/x\" }\n";
+
+#[test]
+fn a_password_reaches_the_children_and_nobody_else() {
+    let config = parse(WITH_PASSWORD).unwrap();
+    let everything = [format!("{config:?}"), serde_json::to_string(&config).unwrap()];
+    for text in everything {
+        assert!(text.contains("rtsp://u:***@h/x") && !text.contains("s3cret"), "{text}");
+    }
+    let again = Config::from_checked(&config.to_checked().unwrap()).unwrap();
+    assert_eq!(again, config);
+    assert_eq!(again.cameras[0].backend.secret().unwrap().reveal(), "rtsp://u:s3cret@h/x");
+    let other = parse(&WITH_PASSWORD.replace("s3cret", "other")).unwrap();
+    assert_ne!(other, config, "another password is another config");
+}
+
+#[test]
+fn a_line_that_is_shown_with_a_mistake_shows_no_password() {
+    for mistake in [
+        parse(&WITH_PASSWORD.replace(" }", ", fps: 0 }")).unwrap_err(),
+        parse(&WITH_PASSWORD.replace("opencv", "sim")).unwrap_err(),
+        parse(&WITH_PASSWORD.replace("opencv", "file").replace("source", "path")).unwrap_err(),
+        parse(&WITH_PASSWORD.replace("name: left", "name: \"rtsp://u:s3cret@h/x\"")).unwrap_err(),
+        parse(&WITH_PASSWORD.replace("source: ", "fps: ")).unwrap_err(),
+        parse(&WITH_PASSWORD.replace("source: ", "backend: ")).unwrap_err(),
+        parse(&WITH_PASSWORD.replace("source: \"", "\"source")).unwrap_err(),
+    ] {
+        let shown = mistake.to_string();
+        assert!(shown.contains("rtsp://u:***@h/x") && !shown.contains("s3cret"), "{shown}");
+        assert!(!format!("{mistake:?}").contains("s3cret"), "{mistake:?}");
+    }
+    // The mark stays under its place although the line got shorter.
+    let shown = parse(&WITH_PASSWORD.replace(" }", ", fps: 0 }")).unwrap_err().to_string();
+    let lines: Vec<_> = shown.lines().collect();
+    let mark = lines[3].find('^').unwrap();
+    assert_eq!(&lines[2][mark..], "0 }", "{shown}");
+}
+
+#[test]
+fn a_config_that_is_no_small_plain_file_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let says = |path: &Path| Config::load(path).unwrap_err().to_string();
+    let pipe = folder.path().join("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    assert!(says(&pipe).contains("a named pipe, not a file"), "{}", says(&pipe));
+    assert!(says(Path::new("/dev/zero")).contains("not a file"), "{}", says(Path::new("/dev/zero")));
+    assert!(says(folder.path()).contains("a folder, not a file"), "{}", says(folder.path()));
+    let large = folder.path().join("large.yaml");
+    std::fs::File::create(&large).unwrap().set_len(3 << 30).unwrap();
+    assert!(says(&large).contains("1 MiB"), "{}", says(&large));
+    let image = folder.path().join("image.yaml");
+    std::fs::write(&image, [0x89, 0x50, 0xff, 0xfe]).unwrap();
+    assert!(says(&image).contains("not UTF-8"), "{}", says(&image));
+}
+
+fn parse(text: &str) -> Result<Config, Mistake> {
+    config(Path::new("test.yaml"), text)
+}
+
+/// The mistake is expected where the mark ¦ stands.
+#[track_caller]
+fn refused(marked: &str, says: &str) {
+    let before = marked.split('¦').next().unwrap();
+    let line = before.lines().count().max(1) + usize::from(before.ends_with('\n'));
+    let column = before.rsplit('\n').next().unwrap().chars().count() + 1;
+    let mistake = parse(&marked.replace('¦', "")).unwrap_err();
+    let shown = mistake.to_string();
+    assert_eq!((mistake.line(), mistake.column()), (Some(line), Some(column)), "{shown}");
+    assert!(shown.contains(says), "{shown}");
+    assert!(shown.contains('^'), "{shown}");
+}
+
+#[test]
+fn an_episode_needs_a_beginning_and_lasts_a_day_at_most() {
+    for what in ["stall", "unplug", "freeze", "black", "resize"] {
+        let faults =
+            |faults: &str| format!("cameras:\n  - {{ name: left, backend: sim, faults: {{ {faults} }} }}\n");
+        refused(&faults(&format!("{what}_ms: ¦5")), &format!("{what}_ms: needs {what}_after_frames too"));
+        let long = format!("{what}_after_frames: 1, {what}_ms: ¦86400001");
+        refused(&faults(&long), "more than a day");
+        let good = faults(&format!("{what}_after_frames: 1, {what}_ms: 86400000"));
+        assert!(parse(&good).is_ok(), "{what}");
+    }
+}
+
+#[test]
+fn two_lines_are_a_config() {
+    let config = parse("cameras:\n  - { name: left, backend: sim }\n").unwrap();
+    let camera = &config.cameras[0];
+    assert_eq!(camera.geometry.to_string(), "1280x720 I420");
+    assert_eq!((camera.fps, camera.index), (Fps::new(60.0).unwrap(), 0));
+    assert_eq!(config.recording.pre_roll_ms, 500);
+    assert_eq!(config.ring_spec(camera).unwrap().size.pre_roll_slots, 36);
+}
+
+#[test]
+fn a_camera_overrides_the_defaults() {
+    let text = "camera: { fps: 25, width: 640, height: 480 }\ncameras:\n  - { name: a, backend: sim, fps: 30 }\n  - { name: b, backend: file, path: x.mp4, loop: true }\n";
+    let config = parse(text).unwrap();
+    assert_eq!(config.cameras[0].fps, Fps::new(30.0).unwrap());
+    assert_eq!(config.cameras[1].fps, Fps::new(25.0).unwrap());
+    let Backend::File(file) = &config.cameras[1].backend else { panic!("not a file") };
+    assert!(file.looping && file.realtime && !file.scale);
+}
+
+#[test]
+fn every_mistake_is_shown_where_it_stands() {
+    let sim = "cameras: [{ name: a, backend: sim }]\n";
+    refused("cameras:\n  - { name: a, backend: sim, ¦fsp: 60 }\n", "unknown field `fsp`");
+    refused("cameras:\n  - { name: a, backend: sim, fps: ¦sixty }\n", "fps: ");
+    refused("cameras:\n  - { name: a, backend: sim, fps: ¦0 }\n", "is not more than 0");
+    refused("cameras:\n  - { name: a, backend: sim, fps: ¦.nan }\n", "is not more than 0");
+    refused("cameras:\n  - { name: a, backend: sim, fps: ¦-60 }\n", "is not more than 0");
+    refused("cameras:\n  - { name: a, backend: sim, width: ¦-4 }\n", "it takes pixels");
+    refused("cameras:\n  - { name: a, backend: sim, width: ¦1281 }\n", "must be even");
+    refused("cameras:\n  - { name: a, backend: sim, width: ¦99999999 }\n", "no picture size");
+    refused("cameras:\n  - { name: a, backend: sim, width: ¦128, height: 32 }\n", "size of its stamp");
+    refused(
+        "cameras:\n  - { name: a, backend: sim }\n  - { name: ¦a, backend: sim }\n",
+        "already, on line 2",
+    );
+    refused("cameras:\n  - { name: ¦../a, backend: sim }\n", "can't be a name");
+    refused("cameras:\n  - { name: a, backend: ¦usb }\n", "not one of sim, file, opencv");
+    refused("cameras:\n  - { name: a, backend: sim, path: ¦x }\n", "a key of file cameras");
+    refused("cameras:\n  - { name: a, backend: sim, scale: ¦true }\n", "a key of file and opencv cameras");
+    let film = "name: a, backend: file, path: x";
+    refused(&format!("cameras:\n  - {{ {film}, ¦faults: {{ drop_every: 2 }} }}\n"), "a key of sim cameras");
+    refused(&format!("cameras:\n  - {{ {film}, ¦fautls: {{}} }}\n"), "unknown field `fautls`");
+    refused("cameras:\n  - { name: a, backend: file, path: ¦'rtsp://h/x' }\n", "backend: opencv");
+    refused("cameras:\n  - ¦{ name: a, backend: file }\n", "plays a file: name it");
+    refused("cameras:\n  - { name: a, ¦name: b, backend: sim }\n", "duplicate");
+    refused("camera: { path: ¦x }\ncameras: [{ name: a, backend: sim }]\n", "can't be a default");
+    refused("cameras: ¦[]\n", "at least one");
+    refused("¦recording: {}\n", "missing field `cameras`");
+    refused(&format!("{sim}recording: {{ codec_quality: ¦52 }}\n"), "0 (best) to 51");
+    refused(&format!("{sim}recording: {{ codec_quality: ¦high }}\n"), "a whole number from 0 to 51");
+    refused(&format!("{sim}recording: {{ preferred_codec: ¦VP9 }}\n"), "not one of auto");
+    refused(&format!("{sim}recording: {{ preset: ¦turbo }}\n"), "not auto or one of");
+    refused(&format!("{sim}recording: {{ pre_roll_ms: ¦1e30 }}\n"), "milliseconds");
+    refused(&format!("{sim}recording: {{ min_free_bytes: ¦64M }}\n"), "it takes bytes");
+    refused(&format!("{sim}recording: {{ min_free_bytes: ¦-1 }}\n"), "it takes bytes");
+    refused(&format!("{sim}recording: {{ pre_roll_ms: ¦99999999999 }}\n"), "more than a day");
+}
+
+#[test]
+fn an_empty_file_and_a_missing_one_say_so() {
+    assert!(parse("").unwrap_err().to_string().contains("it is empty"));
+    let missing = Config::load(Path::new("/nonexistent/x.yaml")).unwrap_err().to_string();
+    assert!(missing.contains("x.yaml") && missing.contains("No such file"), "{missing}");
+}
+
+#[test]
+fn a_pre_roll_beyond_any_ring_is_refused() {
+    let text = "cameras: [{ name: ¦a, backend: sim, fps: 10000 }]\nrecording: { pre_roll_ms: 86400000 }\n";
+    refused(text, "more frames than any ring");
+}

@@ -1,0 +1,69 @@
+//! `supervisor check`: everything that `start` looks at before it begins, and the price of the config in words. The
+//! single looks are in files of their own: sources, memory, the output folder.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use proto::config::Config;
+use proto::exit;
+
+use crate::ask;
+use crate::failure::Failure;
+use crate::{output_dir, price, source_probe, url_reach};
+
+/// Checks a config and prints what it would cost here.
+pub(crate) fn check(path: &Path) -> Result<u8, Failure> {
+    let config = load(path)?;
+    let mut warnings = source_probe::look(&config)?;
+    let needed = price::fits(&config)?;
+    output_dir::writable(&config)?;
+    warnings.extend(url_reach::warnings(&config));
+    for warning in warnings {
+        ask::say_aside(&format!("supervisor: warning: {warning}\n"));
+    }
+    ask::say(&report(path, &config, needed))?;
+    Ok(exit::DONE)
+}
+
+/// Reads a config.
+pub(crate) fn load(path: &Path) -> Result<Config, Failure> {
+    Config::load(path).map_err(Failure::bad_input)
+}
+
+fn report(path: &Path, config: &Config, needed_bytes: u64) -> String {
+    let mut text = format!("{}: good\n", path.display());
+    for camera in &config.cameras {
+        let Some(spec) = config.ring_spec(camera) else { continue };
+        let bytes = spec.layout().map_or(0, |l| l.total_bytes);
+        let size = spec.size;
+        // Writing to a String can't fail.
+        let _ = writeln!(
+            text,
+            "  {}: {} at {} fps, {}: ring of {} frames ({} pre-roll, {} reserve, {} for readers), {:.1} MB",
+            camera.name,
+            camera.geometry,
+            camera.fps,
+            camera.backend.name(),
+            size.slots(),
+            size.pre_roll_slots,
+            size.reserve_slots,
+            size.lease_slots,
+            price::mb(bytes as u64),
+        );
+    }
+    let _ = writeln!(
+        text,
+        "  memory: {:.1} MB for rings, of {:.0} MB available",
+        price::mb(needed_bytes),
+        price::mb(price::available_bytes())
+    );
+    let _ = writeln!(
+        text,
+        "  disk: nothing while armed; while recording about {:.1} MB/s with H264 (a guess: {} bits a pixel), several \
+         times that with MJPG",
+        price::recording_bytes_per_s(config) / 1e6,
+        price::BITS_PER_PIXEL
+    );
+    let _ = writeln!(text, "  clips go to {}", config.recording.output_dir.display());
+    text
+}

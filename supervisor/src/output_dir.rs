@@ -1,0 +1,48 @@
+//! The folder that clips go to: whether it may be used, can be written and has room. Nothing is left in it here.
+
+use std::path::{Path, PathBuf};
+
+use proto::config::{Config, Key};
+use proto::storage;
+
+use crate::failure::Failure;
+
+/// The config's output folder as an absolute path. Refused when a symbolic link in it would lead elsewhere.
+pub(crate) fn plain(config: &Config) -> Result<PathBuf, Failure> {
+    let refused = |why: &dyn std::fmt::Display| {
+        Failure::bad_input(config.mistake(Key::OutputDir, format!("recording.output_dir: {why}")))
+    };
+    let plain = storage::plain(&config.recording.output_dir).map_err(|e| refused(&e))?;
+    storage::no_link(&plain).map_err(|e| refused(&e))?;
+    Ok(plain)
+}
+
+/// Refuses a folder that can't be written, or has no room. Tries it in the nearest folder that exists, and leaves
+/// nothing there.
+pub(crate) fn writable(config: &Config) -> Result<(), Failure> {
+    let output_dir = &config.recording.output_dir;
+    let floor = config.recording.min_free_bytes;
+    let no = |path: &Path, why: &str| {
+        let message = format!(
+            "recording.output_dir: {} can't be written ({}: {why}); name another folder",
+            output_dir.display(),
+            path.display()
+        );
+        Failure::bad_input(config.mistake(Key::OutputDir, message))
+    };
+    let absolute = plain(config)?;
+    for folder in absolute.ancestors() {
+        match folder.metadata() {
+            Ok(there) if !there.is_dir() => return Err(no(folder, "it is not a folder")),
+            // Permissions don't tell (root may do anything but on a read-only or a special file system): try.
+            Ok(_) => {
+                tempfile::tempdir_in(folder).map_err(|e| no(folder, &e.to_string()))?;
+                let room = storage::has_room(folder, floor, 0);
+                return room.map_err(|e| Failure::bad_input(format!("recording.output_dir: {e}")));
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(no(folder, &e.to_string())),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! The price of a config on this machine: memory for its rings, bytes for its clips. A config whose rings don't fit is
+//! refused.
+
+use proto::config::{Config, Key};
+use proto::ring::segment;
+
+use crate::failure::Failure;
+
+/// Memory that has to stay free beside the rings, for the processes and for everything else on a small machine.
+const MEMORY_FOR_THE_REST: u64 = 128 << 20;
+/// Bits that H.264 at CRF 23 takes for a pixel of a moving scene, roughly. A guess, and called one.
+pub(crate) const BITS_PER_PIXEL: f64 = 0.1;
+
+/// Refuses rings that are larger than the memory there is; returns their size in bytes.
+pub(crate) fn fits(config: &Config) -> Result<u64, Failure> {
+    let mut needed = 0_u64;
+    for camera in &config.cameras {
+        let bytes = config.ring_spec(camera).and_then(|spec| spec.layout()).map(|l| l.total_bytes as u64);
+        let bytes = bytes.ok_or_else(|| {
+            let message = format!("camera {}: its ring would be larger than any memory", camera.name);
+            Failure::bad_input(config.mistake(Key::Camera(&camera.name), message))
+        })?;
+        needed = needed.saturating_add(bytes);
+    }
+    let available = available_bytes();
+    if needed > available {
+        let message = format!(
+            "the rings need {needed} bytes ({:.0} MB) and {available} bytes ({:.0} MB) of shared memory are \
+             available; ask for less pre-roll, smaller frames or fewer cameras",
+            mb(needed),
+            mb(available)
+        );
+        // The pre-roll is the first thing to make smaller, if the config has a key for it.
+        let pre_roll = config.mistake(Key::PreRoll, message.clone());
+        let mistake =
+            if pre_roll.line().is_some() { pre_roll } else { config.mistake(Key::Cameras, message) };
+        return Err(Failure::bad_input(mistake));
+    }
+    Ok(needed)
+}
+
+/// The memory that rings may take: the room in /dev/shm, or free memory if that is less. A ring that exists already (of
+/// an instance that is to be adopted) is counted against it, which only errs on the safe side.
+pub(crate) fn available_bytes() -> u64 {
+    let shm = segment::available_bytes().unwrap_or(0);
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kib = text
+        .lines()
+        .find_map(|l| l.strip_prefix("MemAvailable:")?.split_whitespace().next()?.parse::<u64>().ok());
+    kib.map_or(shm, |kib| shm.min((kib * 1024).saturating_sub(MEMORY_FOR_THE_REST)))
+}
+
+/// The bytes a second of all cameras while they are recorded as H.264.
+pub(crate) fn recording_bytes_per_s(config: &Config) -> f64 {
+    let pixels_per_s = config.cameras.iter().map(|camera| {
+        f64::from(camera.geometry.width()) * f64::from(camera.geometry.height()) * camera.fps.as_f64()
+    });
+    pixels_per_s.sum::<f64>() * BITS_PER_PIXEL / 8.0
+}
+
+/// Bytes as megabytes.
+#[expect(clippy::cast_precision_loss, reason = "for a person to read")]
+pub(crate) fn mb(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}

@@ -1,0 +1,142 @@
+//! A look at every camera's source before anything runs: a mistake in a path is found here and not in a capture's log. A
+//! source that can never work is refused; one that isn't there yet, such as a camera that isn't plugged in, is a warning.
+//! No device, pipe or URL is opened.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use proto::config::{self, Backend, CameraConfig, Config, FileConfig, Key};
+use proto::name::Name;
+use proto::source::{self, SourceKind};
+use serde::Deserialize;
+
+use crate::failure::Failure;
+use crate::programs::executable;
+
+/// Looks at every camera's source, and returns a warning for each that isn't there yet.
+pub(crate) fn look(config: &Config) -> Result<Vec<String>, Failure> {
+    let mut warnings = Vec::new();
+    for camera in &config.cameras {
+        let found = match &camera.backend {
+            Backend::Sim(_) => Ok(None),
+            Backend::File(file) => film(camera, file)?.map(|()| None),
+            Backend::Opencv(opencv) => seen_by_opencv(opencv.source.reveal()),
+        };
+        match found {
+            Ok(None) => {}
+            Ok(Some(missing)) => warnings.push(not_there_yet(&camera.name, &missing)),
+            Err(why) => {
+                let message = format!("camera {}: {why}", camera.name);
+                return Err(Failure::bad_input(config.mistake(Key::Source(&camera.name), message)));
+            }
+        }
+    }
+    Ok(warnings)
+}
+
+/// The warning about a camera that may still come.
+pub(crate) fn not_there_yet(camera: &Name, missing: &str) -> String {
+    format!("camera {camera}: {missing}; the others start without it, and it is tried again and again")
+}
+
+/// A source of an OpenCV camera: a warning if it isn't there yet; an error if it can never work.
+fn seen_by_opencv(source: &str) -> Result<Option<String>, String> {
+    let path = Path::new(source);
+    let kind = SourceKind::of(source);
+    match kind {
+        SourceKind::Device(_) | SourceKind::DevicePath => {
+            let missing = kind.device(source).filter(|device| !device.exists());
+            Ok(missing.map(|device| format!("source: there is no device {}", device.display())))
+        }
+        SourceKind::Url | SourceKind::Pipeline | SourceKind::Pipe => Ok(None),
+        SourceKind::Pictures => match source::first_picture(source) {
+            Some(_) => Ok(None),
+            None => Err(format!("source: there is no picture {source} with a number from 0 to 4")),
+        },
+        SourceKind::File if path.is_dir() => {
+            Err(format!("source: {source} is a folder; name a device, a file or numbered pictures (%04d)"))
+        }
+        SourceKind::File if source.starts_with("/dev/video") => {
+            Err(format!("source: {source} is a plain file, not a device; another program has made it"))
+        }
+        SourceKind::File if path.exists() => Ok(None),
+        SourceKind::File => Err(format!("source: there is no file {source}")),
+    }
+}
+
+/// The part of a probe's answer that matters here.
+#[derive(Debug, Deserialize)]
+struct Video {
+    width: u32,
+    height: u32,
+    fps: f64,
+}
+
+/// A film: the inner error if it can't be played by this camera, the outer one if it couldn't be looked at.
+fn film(camera: &CameraConfig, file: &FileConfig) -> Result<Result<(), String>, Failure> {
+    let path = file.path.display();
+    if let Err(why) = source::plain_file(&file.path) {
+        return Ok(Err(format!("path: {path}: {why}")));
+    }
+    let program = executable(camera.backend.executable())?;
+    let output = Command::new(&program)
+        .arg("--probe")
+        .arg(&file.path)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|e| Failure::failed(format!("can't run {}: {e}", program.display())))?;
+    if output.status.code().is_none() {
+        let how = output.status;
+        return Err(Failure::failed(format!(
+            "{} was ended while it looked at {path}: {how}",
+            program.display()
+        )));
+    }
+    if !output.status.success() {
+        return Ok(Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+    }
+    let video: Video = serde_json::from_slice(&output.stdout).map_err(|e| {
+        let program = program.display();
+        Failure::failed(format!(
+            "{program} --probe {path} gave no JSON that is understood ({e}); build all of Preroll"
+        ))
+    })?;
+    let rate = if file.realtime { config::check_rate(camera.fps, video.fps) } else { Ok(()) };
+    let fits = config::check_size(&camera.geometry, (video.width, video.height), file.scale).and(rate);
+    Ok(fits.map_err(|misfit| format!("path: {path} {misfit}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_that_is_not_there_yet_is_a_warning() {
+        for source in ["60000", "/dev/video60000", "/dev/v4l/by-id/none"] {
+            let warning = seen_by_opencv(source).unwrap().unwrap();
+            assert!(warning.contains("there is no device /dev/"), "{warning}");
+        }
+        for source in ["rtsp://127.0.0.1:1/x", "v4l2src ! appsink", "/dev/null"] {
+            assert_eq!(seen_by_opencv(source), Ok(None), "{source}");
+        }
+    }
+
+    #[test]
+    fn a_source_that_can_never_work_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let within = |name: &str| folder.path().join(name).display().to_string();
+        for (source, says) in [
+            (within("none.mp4"), "there is no file"),
+            (within(""), "is a folder"),
+            ("/dev".to_owned(), "is a folder"),
+            (within("%04d.png"), "there is no picture"),
+        ] {
+            let why = seen_by_opencv(&source).unwrap_err();
+            assert!(why.contains(says), "{why}");
+        }
+        std::fs::write(folder.path().join("0001.png"), "x").unwrap();
+        std::fs::write(folder.path().join("film.mp4"), "x").unwrap();
+        assert_eq!(seen_by_opencv(&within("%04d.png")), Ok(None));
+        assert_eq!(seen_by_opencv(&within("film.mp4")), Ok(None));
+    }
+}
