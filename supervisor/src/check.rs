@@ -9,7 +9,7 @@ use proto::exit;
 
 use crate::ask;
 use crate::failure::Failure;
-use crate::{output_dir, price, source_probe, url_reach};
+use crate::{invoked, output_dir, price, source_probe, url_reach};
 
 /// Checks a config and prints what it would cost here.
 pub(crate) fn check(path: &Path) -> Result<u8, Failure> {
@@ -19,7 +19,7 @@ pub(crate) fn check(path: &Path) -> Result<u8, Failure> {
     output_dir::writable(&config)?;
     warnings.extend(url_reach::warnings(&config));
     for warning in warnings {
-        ask::say_aside(&format!("supervisor: warning: {warning}\n"));
+        ask::say_aside(&format!("{}: warning: {warning}\n", invoked::name()));
     }
     ask::say(&report(path, &config, needed))?;
     Ok(exit::DONE)
