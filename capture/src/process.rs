@@ -22,7 +22,7 @@ use proto::titles;
 use crate::capture_loop::{CaptureLoop, LoopStatus};
 use crate::source::{CameraSetup, Source, SourceError};
 
-/// The arguments of a capture process. Started by the supervisor; there is no need to start one by hand.
+/// A capture: writes one camera's frames into its ring. The supervisor starts it; there is no need to start one by hand.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct CaptureArgs {

@@ -29,12 +29,12 @@ fn open(setup: &CameraSetup) -> Result<Box<dyn Source>, SourceError> {
     VideoFile::open(setup)
 }
 
-/// Every picture of a file.
+/// All pictures of a file.
 fn pictures(path: &Path) -> Vec<u8> {
     reference(path, "yuv420p", "null")
 }
 
-/// Every frame got is the picture of its number, to the byte.
+/// Asserts that every frame is the picture of its number, to the byte.
 fn assert_pictures(all: &[u8], camera: &TestCamera, got: &[Got]) {
     let size = packed(&camera.config.geometry, &got[0].bytes).len();
     let frames = all.len() / size;
@@ -132,7 +132,7 @@ fn a_capture_that_was_away_comes_back_where_the_file_is_by_then() {
             return;
         }
         let pictures = pictures(&path);
-        // Two passes and 5.2 s ago.
+        // The file began two passes and 5.2 s ago.
         let origin = MonotonicNs::now().before(Duration::from_millis(2 * 10_400 + 5_200));
         for (last, looping) in [(0, true), (37, true), (259, true), (260, true)] {
             let camera = TestCamera::file(&path, looping, true, CARD, 25.0);
@@ -224,7 +224,7 @@ fn any_frame_is_found_again_in_any_format() {
             return;
         }
     }
-    // Cut out of the middle without a key frame there: what is before it is hidden by an edit list.
+    // The file is cut where there is no key frame: an edit list hides the frames between the key frame and the cut.
     let (whole, cut) = (at("open.mp4"), at("cut.mp4"));
     ffmpeg(&["-ss", "1.8", "-i", whole.to_str().unwrap(), "-c", "copy", cut.to_str().unwrap()]);
     paths.push(cut);
@@ -365,7 +365,7 @@ fn a_tail_that_cant_be_decoded_is_lost_or_passed_over() {
     if !make(&path, 20, &INTRA) {
         return;
     }
-    // The last five frames' pictures, from the beginning of each.
+    // The pictures of the last five frames are overwritten from their beginning on.
     let mut bytes = std::fs::read(&path).unwrap();
     let chunks: Vec<usize> = (0..bytes.len() - 12)
         .filter(|at| bytes[*at..].starts_with(b"00dc") && bytes[at + 8..].starts_with(&[0xFF, 0xD8]))

@@ -1,4 +1,4 @@
-//! A process pays only for what it uses: which libraries each executable loads.
+//! The libraries that each executable loads: a process pays only for what it uses.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
@@ -7,7 +7,7 @@ use std::process::Command;
 const LIBAV: [&str; 4] = ["libavcodec", "libavformat", "libavutil", "libswscale"];
 const OPENCV: [&str; 3] = ["libopencv_core", "libopencv_imgproc", "libopencv_videoio"];
 
-/// Every library that the loader would load, those of libraries included.
+/// The libraries that the loader would load for an executable, those that libraries need included.
 fn loads(executable: &str) -> Option<String> {
     match Command::new("ldd").arg(executable).output() {
         Ok(done) => {
@@ -39,7 +39,7 @@ fn the_file_player_loads_libav_and_no_opencv() {
 #[cfg(feature = "opencv")]
 #[test]
 fn the_opencv_camera_loads_opencv() {
-    // Which brings libav with it: Debian's videoio is linked to it.
+    // OpenCV loads libav too: Debian's videoio is linked to it.
     let Some(libraries) = loads(env!("CARGO_BIN_EXE_capture-opencv")) else { return };
     assert!(libraries.contains("libopencv_videoio"), "{libraries}");
 }

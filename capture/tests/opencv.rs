@@ -24,7 +24,7 @@ fn camera_of(source: &str, scale: bool, size: (u32, u32, PixelFormat), fps: f64)
     TestCamera::new(Backend::Opencv(OpencvConfig { source: source.into(), scale }), size, fps)
 }
 
-/// A file of `frames` pictures that OpenCV and libav agree on.
+/// A file of `frames` pictures that OpenCV and libav decode alike.
 fn card(frames: u32) -> Option<(tempfile::TempDir, String)> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("card.avi");
@@ -41,7 +41,7 @@ fn a_file_is_played_at_its_rate_to_its_end() {
     let (got, error) = camera.play(open, usize::MAX);
     assert!(error.is_none(), "{error:?}");
     assert_eq!(numbers(&got), (0..12).collect::<Vec<_>>());
-    // Never ahead of the rate: the eleventh period has passed when the twelfth frame comes.
+    // The player is never ahead of the rate: eleven periods have passed when the twelfth frame comes.
     assert!(got[11].t.since(got[0].t) >= Duration::from_millis(11 * 40));
 }
 

@@ -31,7 +31,7 @@ use proto::exit;
 use proto::log::{self, LogFormat};
 use proto::panics;
 
-/// The arguments of a recorder, a standby or a codec probe. Started by the supervisor; there is no need to start one by hand.
+/// The recorder: turns the cameras' rings into clips. The supervisor starts it; there is no need to start one by hand.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct RecorderArgs {

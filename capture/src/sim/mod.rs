@@ -213,3 +213,48 @@ impl Source for SimulatedCamera {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::frame::PixelFormat;
+
+    const ZERO: MonotonicNs = MonotonicNs(3_000_000_000);
+
+    fn at(ms: u64) -> MonotonicNs {
+        ZERO + Duration::from_millis(ms)
+    }
+
+    fn clock() -> CameraClock {
+        CameraClock { zero: ZERO, fps: Fps::new(50.0).unwrap() }
+    }
+
+    #[test]
+    fn an_episode_begins_with_its_frame_and_ends_by_the_cameras_clock() {
+        let short = Some(Episode { after_frames: 10, ms: Some(300) });
+        let endless = Some(Episode { after_frames: 10, ms: None });
+        for (ms, in_short, in_endless) in
+            [(0, false, false), (199, false, false), (200, true, true), (499, true, true), (500, false, true)]
+        {
+            assert_eq!(clock().is_in(short, at(ms)), in_short, "{ms} ms");
+            assert_eq!(clock().is_in(endless, at(ms)), in_endless, "{ms} ms");
+            assert!(!clock().is_in(None, at(ms)));
+        }
+    }
+
+    #[test]
+    fn a_camera_that_is_unplugged_may_come_back_and_one_of_another_size_may_not() {
+        let episode = Some(Episode { after_frames: 0, ms: Some(100) });
+        let geometry = Geometry::new(320, 192, PixelFormat::I420).unwrap();
+        let unplugged = SimFaults { unplug: episode, ..SimFaults::default() };
+        let error = clock().can_deliver(&unplugged, &geometry, at(50)).unwrap_err();
+        assert!(!error.is_permanent() && error.to_string().contains("unplugged"), "{error}");
+        let resized = SimFaults { resize: episode, ..SimFaults::default() };
+        let error = clock().can_deliver(&resized, &geometry, at(50)).unwrap_err();
+        assert!(error.is_permanent());
+        assert!(error.to_string().contains("640x384 now and its ring's are 320x192"), "{error}");
+        for faults in [unplugged, resized] {
+            assert!(clock().can_deliver(&faults, &geometry, at(100)).is_ok());
+        }
+    }
+}

@@ -172,7 +172,7 @@ pub(crate) fn packed(geometry: &Geometry, bytes: &[u8]) -> Vec<u8> {
     packed
 }
 
-/// The likeness of two pictures in decibels: a difference of 30 dB is seen, one of 50 dB isn't.
+/// The likeness of two pictures in decibels: at 30 dB a difference is seen, at 50 dB it isn't.
 pub(crate) fn psnr(a: &[u8], b: &[u8]) -> f64 {
     assert_eq!(a.len(), b.len());
     let squares: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2)).sum();
@@ -196,7 +196,7 @@ pub(crate) fn numbers(got: &[Got]) -> Vec<u64> {
     got.iter().map(|g| g.number).collect()
 }
 
-/// Milliseconds after the first frame, which have to be whole.
+/// The frames' times in milliseconds after the first frame's. They have to be whole.
 pub(crate) fn times_ms(got: &[Got]) -> Vec<u64> {
     let ns = got.iter().map(|g| g.t.0 - got[0].t.0);
     ns.inspect(|ns| assert_eq!(ns % 1_000_000, 0)).map(|ns| ns / 1_000_000).collect()
