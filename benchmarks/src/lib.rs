@@ -25,6 +25,7 @@
 //! | [`intervals`] | what rings have counted between two looks |
 //! | [`kernel`] | what the whole machine does meanwhile |
 //! | [`memory`] | `benchmark memory`: what a longer pre-roll costs |
+//! | [`loop_delay`] | `benchmark loop`: does asking for statistics hold up the supervisor's loop? |
 //! | [`cameras`] | the cameras that something is measured with, as a config |
 //! | [`peers`] | `benchmark peers`: Preroll beside what a person would use instead |
 //! | [`raw_futex`] | what waking is measured against |
@@ -40,6 +41,7 @@ pub mod hold;
 mod iceoryx;
 pub mod intervals;
 pub mod kernel;
+pub mod loop_delay;
 pub mod machine;
 pub mod memory;
 pub mod peers;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, ensure};
 use benchmarks::compare::Comparison;
 use benchmarks::run::{self, Plan, Results};
-use benchmarks::{copies, encode, memory, peers, report, restart, ring, scale, size, wake};
+use benchmarks::{copies, encode, loop_delay, memory, peers, report, restart, ring, scale, size, wake};
 use clap::{Parser, Subcommand};
 
 /// Measures the real processes. Figures of one machine, at one time: compare only what was measured together.
@@ -169,6 +169,30 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
+    /// Does asking for statistics hold up the supervisor's loop?
+    ///
+    /// Spans of 12 s without questions and with them take turns. The supervisor itself records how long its
+    /// children's reports wait for the loop.
+    Loop {
+        /// How many cameras
+        #[arg(long, default_value_t = 64)]
+        cameras: u32,
+        /// Each camera's pixels: small ones, since the machine has to hold all of them
+        #[arg(long, default_value = "160x96")]
+        size: String,
+        /// Frames a second
+        #[arg(long, default_value_t = 5)]
+        fps: u32,
+        /// Questions a second, in every second span
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        questions: u32,
+        /// Pairs of spans
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
+        /// Write the results to this file, as JSON
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
     /// A process of `scale` that only copies
     #[command(hide = true)]
     Copier {
@@ -253,6 +277,12 @@ fn measure(command: Command) -> anyhow::Result<()> {
         }
         Command::Memory { cameras, size, fps, pre_roll_ms, output } => {
             let results = memory::measure(cameras, &size, fps, &pre_roll_ms)?;
+            print!("{results}");
+            write(output.as_deref(), &results)?;
+        }
+        Command::Loop { cameras, size, fps, questions, rounds, output } => {
+            let plan = loop_delay::Plan { cameras, size, fps, questions, rounds };
+            let results = loop_delay::measure(&plan)?;
             print!("{results}");
             write(output.as_deref(), &results)?;
         }
