@@ -1,9 +1,12 @@
 //! Why a command was not done: its exit code and the sentence that a person reads.
 
 use std::fmt::Display;
+use std::path::PathBuf;
 
 use proto::exit;
 use proto::refusal::Refusal;
+
+use crate::invoked;
 
 /// A command that was not done. The text says what was attempted, what happened and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +20,12 @@ pub(crate) enum Failure {
     /// The supervisor refused the command.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The failure has an exit code of its own.
-    #[error("{message}")]
-    WithCode { code: u8, message: String },
+    /// No supervisor holds this runtime directory.
+    #[error("no supervisor is running in {}; start one with: {} start --config FILE", dir.display(), invoked::name())]
+    NotRunning { dir: PathBuf },
+    /// A clip is finished, and lacks something.
+    #[error("{0}")]
+    Incomplete(String),
 }
 
 impl Failure {
@@ -33,18 +39,14 @@ impl Failure {
         Self::Failed(message.to_string())
     }
 
-    /// See [`Failure::WithCode`].
-    pub(crate) fn with_code(code: u8, message: impl Display) -> Self {
-        Self::WithCode { code, message: message.to_string() }
-    }
-
     /// The code that the program ends with.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::BadInput(_) => exit::BAD_INPUT,
             Self::Failed(_) => exit::FAILED,
             Self::Refused(refusal) => refusal.exit_code(),
-            Self::WithCode { code, .. } => *code,
+            Self::NotRunning { .. } => exit::NOT_RUNNING,
+            Self::Incomplete(_) => exit::INCOMPLETE,
         }
     }
 }

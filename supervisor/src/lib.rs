@@ -43,7 +43,6 @@ mod watch;
 
 use std::process::ExitCode;
 
-use proto::control::Request;
 use proto::instance::RuntimeDir;
 use proto::log::{self, LogFormat};
 use proto::panics;
@@ -82,7 +81,7 @@ fn run(cli: cli::Cli) -> Result<u8, Failure> {
         Command::Stats => ask::stats(&dir),
         Command::Status => ask::status(&dir),
         Command::Codecs { json } => ask::codecs(&dir, json),
-        Command::Restart { what } => ask::plain(&dir, &Request::Restart(what)),
+        Command::Restart { what } => ask::restart(&dir, what),
         Command::Stop => ask::stop(&dir),
     }
 }

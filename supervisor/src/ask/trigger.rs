@@ -1,0 +1,266 @@
+//! `supervisor trigger`: the request from the command line, and the JSON that it prints.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use proto::clip::{CameraClip, Gap, Manifest};
+use proto::control::{Accepted, Request, Response, TriggerRequest};
+use proto::exit;
+use proto::name::Name;
+use proto::time::{MonotonicNs, WallAnchor, parse_rfc3339};
+use serde::Serialize;
+
+use super::client::{Client, unexpected};
+use super::print;
+use crate::cli::TriggerArgs;
+use crate::failure::Failure;
+use crate::plan;
+
+/// The JSON document.
+#[derive(Serialize)]
+struct Answer<'a> {
+    clip_id: &'a str,
+    path: &'a str,
+    pre_roll_ms: u64,
+    asked_pre_roll_ms: u64,
+    notes: &'a [String],
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    finished: Option<FinishedAnswer<'a>>,
+}
+
+/// The part that is known only when the clip is finished.
+#[derive(Serialize)]
+struct FinishedAnswer<'a> {
+    complete: bool,
+    ended_early: bool,
+    cameras: BTreeMap<&'a str, CameraAnswer<'a>>,
+}
+
+#[derive(Serialize)]
+struct CameraAnswer<'a> {
+    file: Option<&'a str>,
+    frames_expected: u64,
+    frames_written: u64,
+    gaps: &'a [Gap],
+    interruptions: usize,
+}
+
+/// Triggers, and waits for the clip if that is asked for.
+pub(crate) fn trigger(dir: &Path, args: &TriggerArgs) -> Result<u8, Failure> {
+    let request = request(args, MonotonicNs::now())?;
+    let mut client = Client::connect(dir)?;
+    let accepted = match client.ask(&Request::Trigger(request))? {
+        Response::Accepted(accepted) => accepted,
+        other => return Err(unexpected(&other)),
+    };
+    if !args.wait {
+        print(&Answer::to(&accepted, None))?;
+        return Ok(exit::DONE);
+    }
+    match client.ask_no_more() {
+        Ok(Response::Finished) => finished(&accepted),
+        Ok(other) => Err(unexpected(&other)),
+        Err(failure) => {
+            print(&Answer::to(&accepted, None))?;
+            Err(unfinished(&accepted, failure))
+        }
+    }
+}
+
+/// The request as typed. The supervisor checks all of it once more; a label that can't be right is refused here too,
+/// so that the answer is the same whether a supervisor runs or not.
+fn request(args: &TriggerArgs, now: MonotonicNs) -> Result<TriggerRequest, Failure> {
+    if let Some(label) = &args.label {
+        Name::new(label).map_err(|e| Failure::bad_input(format!("--label: {e}")))?;
+    }
+    Ok(TriggerRequest {
+        label: args.label.clone(),
+        cameras: args.cameras.clone(),
+        at: named_time(args, now)?,
+        pre_ms: args.pre_ms,
+        post_ms: args.post_ms,
+        wait: args.wait,
+    })
+}
+
+/// The moment that `--at` or `--ago` names; now without either.
+fn named_time(args: &TriggerArgs, now: MonotonicNs) -> Result<MonotonicNs, Failure> {
+    if let Some(ago) = &args.ago {
+        let ms: u64 = ago.parse().map_err(|_| {
+            Failure::bad_input(format!("--ago {ago:?}: must be milliseconds, a whole number such as 400"))
+        })?;
+        return Ok(now.before(Duration::from_millis(ms)));
+    }
+    let Some(at) = &args.at else { return Ok(now) };
+    if let Ok(ns) = at.parse() {
+        return Ok(MonotonicNs(ns));
+    }
+    parse_rfc3339(at).and_then(|unix_ns| WallAnchor::now().monotonic(unix_ns)).ok_or_else(|| {
+        Failure::bad_input(format!(
+            "--at {at:?}: must be nanoseconds of CLOCK_MONOTONIC, or a date and time with its zone, such as \
+             2026-11-22T10:15:00.250Z or $(date -Is)"
+        ))
+    })
+}
+
+/// The clip has its manifest, which says whether all of it is there.
+fn finished(accepted: &Accepted) -> Result<u8, Failure> {
+    let manifest = plan::manifest(Path::new(&accepted.path));
+    print(&Answer::to(accepted, manifest.as_ref()))?;
+    match manifest {
+        None => Err(Failure::failed(format!(
+            "clip {} is finished, but its manifest in {} can't be read",
+            accepted.clip_id, accepted.path
+        ))),
+        Some(manifest) if manifest.complete => Ok(exit::DONE),
+        Some(manifest) => {
+            let cameras = manifest.cameras.iter();
+            let cameras = cameras.map(|(name, c)| (name.as_str(), c.frames_expected, c.frames_written));
+            Err(Failure::Incomplete(incompleteness(&manifest.clip_id, cameras, manifest.ended_early)))
+        }
+    }
+}
+
+/// A refusal says all there is to say. A supervisor that is gone has promised the clip all the same.
+fn unfinished(accepted: &Accepted, failure: Failure) -> Failure {
+    match failure {
+        Failure::Refused(_) => failure,
+        lost => Failure::failed(format!(
+            "clip {} is not finished yet; its plan is on disk, so a running supervisor, or the next one, finishes it \
+             ({lost})",
+            accepted.clip_id
+        )),
+    }
+}
+
+/// A sentence on what a clip lacks. `cameras`: each one's name, frames expected, frames written.
+fn incompleteness<'a>(
+    clip_id: &str,
+    cameras: impl Iterator<Item = (&'a str, u64, u64)>,
+    ended_early: bool,
+) -> String {
+    let missing = |(name, expected, written): (&str, u64, u64)| {
+        let frames = expected.saturating_sub(written);
+        (frames > 0).then(|| format!("{name} misses {frames} of {expected} frames"))
+    };
+    let mut why: Vec<String> = cameras.filter_map(missing).collect();
+    if ended_early {
+        why.push("it was ended early".to_owned());
+    }
+    format!("clip {clip_id} is incomplete: {}", why.join(", "))
+}
+
+impl<'a> Answer<'a> {
+    fn to(accepted: &'a Accepted, manifest: Option<&'a Manifest>) -> Self {
+        Self {
+            clip_id: &accepted.clip_id,
+            path: &accepted.path,
+            pre_roll_ms: accepted.pre_roll_ms,
+            asked_pre_roll_ms: accepted.asked_pre_roll_ms,
+            // The manifest repeats the notes of the plan, and has those that came later.
+            notes: manifest.map_or(&accepted.notes, |m| &m.notes),
+            finished: manifest.map(FinishedAnswer::of),
+        }
+    }
+}
+
+impl<'a> FinishedAnswer<'a> {
+    fn of(manifest: &'a Manifest) -> Self {
+        let camera = |c: &'a CameraClip| CameraAnswer {
+            file: c.file.as_deref(),
+            frames_expected: c.frames_expected,
+            frames_written: c.frames_written,
+            gaps: &c.gaps,
+            interruptions: c.interruptions.len(),
+        };
+        Self {
+            complete: manifest.complete,
+            ended_early: manifest.ended_early,
+            cameras: manifest.cameras.iter().map(|(name, c)| (name.as_str(), camera(c))).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::refusal::Refusal;
+
+    use super::*;
+
+    fn args() -> TriggerArgs {
+        TriggerArgs {
+            label: None,
+            cameras: Vec::new(),
+            at: None,
+            ago: None,
+            pre_ms: None,
+            post_ms: None,
+            wait: false,
+        }
+    }
+
+    fn at(args: &TriggerArgs) -> Result<MonotonicNs, Failure> {
+        named_time(args, MonotonicNs(5_000_000_000))
+    }
+
+    fn accepted() -> Accepted {
+        Accepted {
+            clip_id: "clip-0001".into(),
+            path: "/run_1/clip-0001".into(),
+            pre_roll_ms: 400,
+            asked_pre_roll_ms: 500,
+            notes: vec!["pre-roll is 400 ms instead of 500 ms".into()],
+        }
+    }
+
+    #[test]
+    fn a_moment_is_now_or_some_time_ago_or_a_time_on_either_clock() {
+        assert_eq!(at(&args()).unwrap(), MonotonicNs(5_000_000_000));
+        let ago = TriggerArgs { ago: Some("400".into()), ..args() };
+        assert_eq!(at(&ago).unwrap(), MonotonicNs(4_600_000_000));
+        let ns = TriggerArgs { at: Some("4100000000".into()), ..args() };
+        assert_eq!(at(&ns).unwrap(), MonotonicNs(4_100_000_000));
+        for wrong in ["yesterday", "2026-11-22 10:15", "-5"] {
+            let failure = at(&TriggerArgs { at: Some(wrong.into()), ..args() }).unwrap_err();
+            assert_eq!(failure.exit_code(), exit::BAD_INPUT);
+            assert!(failure.to_string().starts_with(&format!("--at {wrong:?}: ")), "{failure}");
+        }
+        let failure = at(&TriggerArgs { ago: Some("0.5".into()), ..args() }).unwrap_err();
+        assert!(failure.to_string().contains("a whole number"), "{failure}");
+    }
+
+    #[test]
+    fn a_label_that_can_not_be_a_file_name_is_refused_before_anybody_is_asked() {
+        let failure =
+            request(&TriggerArgs { label: Some("../x".into()), ..args() }, MonotonicNs(1)).unwrap_err();
+        assert_eq!(failure.exit_code(), exit::BAD_INPUT);
+    }
+
+    #[test]
+    fn an_answer_before_the_end_says_nothing_of_completeness() {
+        let json = serde_json::to_value(Answer::to(&accepted(), None)).unwrap();
+        assert_eq!(json["clip_id"], "clip-0001");
+        assert_eq!(json["notes"][0], "pre-roll is 400 ms instead of 500 ms");
+        assert!(json.get("complete").is_none() && json.get("cameras").is_none(), "{json}");
+    }
+
+    #[test]
+    fn a_supervisor_that_is_gone_has_promised_the_clip_and_a_refusal_has_not() {
+        let gone = unfinished(&accepted(), Failure::failed("the connection was closed"));
+        assert_eq!(gone.exit_code(), exit::FAILED);
+        assert!(gone.to_string().contains("clip-0001 is not finished yet"), "{gone}");
+        let lost = Refusal::ClipLost { clip_id: "clip-0001".into(), folder: "/run_1/clip-0001".into() };
+        let refused = unfinished(&accepted(), lost.clone().into());
+        assert_eq!(refused.to_string(), lost.to_string());
+    }
+
+    #[test]
+    fn an_incomplete_clip_is_said_camera_by_camera() {
+        let cameras = [("left", 60, 57), ("right", 60, 60)].into_iter();
+        assert_eq!(
+            incompleteness("clip-0001", cameras, true),
+            "clip clip-0001 is incomplete: left misses 3 of 60 frames, it was ended early"
+        );
+    }
+}
