@@ -97,3 +97,94 @@ pub(crate) fn last_number(run_folder: &Path) -> u32 {
 fn number(entry: &std::fs::DirEntry) -> Option<u32> {
     entry.file_name().to_str()?.strip_prefix("clip-")?.split('-').next()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use proto::clip::{SCHEMA, Window};
+    use proto::time::{MonotonicNs, WallAnchor};
+
+    use super::*;
+
+    fn plan(clip_id: &str) -> Plan {
+        Plan {
+            schema: SCHEMA,
+            clip_id: clip_id.to_owned(),
+            label: None,
+            rig: None,
+            boot_id: "boot".into(),
+            wall: WallAnchor { monotonic_ns: MonotonicNs(0), unix_ns: 0 },
+            trigger_ns: MonotonicNs(5),
+            window: Window { start_ns: MonotonicNs(4), end_ns: MonotonicNs(6) },
+            asked_start_ns: MonotonicNs(4),
+            notes: Vec::new(),
+            cameras: Vec::new(),
+        }
+    }
+
+    fn leave_one(run: &Path, last: &AtomicU32, label: Option<&str>) -> (String, PathBuf) {
+        let label = label.map(|label| Name::new(label).unwrap());
+        leave(run, last, label.as_ref(), plan).unwrap()
+    }
+
+    #[test]
+    fn clips_are_numbered_and_a_number_that_is_taken_is_passed_over() {
+        let run = tempfile::tempdir().unwrap();
+        std::fs::create_dir(run.path().join("clip-0002")).unwrap();
+        let last = AtomicU32::new(0);
+        assert_eq!(leave_one(run.path(), &last, Some("goal")).0, "clip-0001-goal");
+        let (clip_id, folder) = leave_one(run.path(), &last, None);
+        assert_eq!((clip_id.as_str(), &folder), ("clip-0003", &run.path().join("clip-0003")));
+        let written: Plan = serde_json::from_slice(&std::fs::read(plan_path(&folder)).unwrap()).unwrap();
+        assert_eq!(written, plan("clip-0003"));
+        sync_plan(&folder).unwrap();
+        assert_eq!(last_number(run.path()), 3);
+        assert_eq!(last_number(&run.path().join("nowhere")), 0);
+    }
+
+    #[test]
+    fn a_plan_that_can_not_be_written_leaves_no_folder() {
+        let run = tempfile::tempdir().unwrap();
+        let no_such = run.path().join("gone");
+        assert!(leave(&no_such, &AtomicU32::new(0), None, plan).is_err());
+        let (_, folder) = leave_one(run.path(), &AtomicU32::new(0), None);
+        withdraw(&folder);
+        assert!(!folder.exists());
+    }
+
+    #[test]
+    fn a_clip_that_was_finished_before_its_plan_was_flushed_is_no_error() {
+        let run = tempfile::tempdir().unwrap();
+        let (_, folder) = leave_one(run.path(), &AtomicU32::new(0), None);
+        std::fs::remove_dir_all(folder.join(PARTIAL_DIR)).unwrap();
+        assert!(sync_plan(&folder).is_err());
+        std::fs::write(folder.join(MANIFEST), "{}").unwrap();
+        sync_plan(&folder).unwrap();
+        assert_eq!(manifest(&folder), None, "a manifest that can't be read is none");
+    }
+
+    #[test]
+    fn only_empty_clip_folders_without_a_plan_are_cleared_away() {
+        let run = tempfile::tempdir().unwrap();
+        let make = |name: &str, file: Option<&str>| {
+            let folder = run.path().join(name);
+            std::fs::create_dir_all(folder.join(PARTIAL_DIR)).unwrap();
+            if let Some(file) = file {
+                std::fs::write(folder.join(file), "x").unwrap();
+            }
+        };
+        make("clip-0001", None);
+        make("clip-0002", Some(".partial/plan.json~new"));
+        make("clip-0003", Some(".partial/plan.json"));
+        make("clip-0004", Some("manifest.json"));
+        make("clip-0005", Some("notes.txt"));
+        make("mine", None);
+        std::os::unix::fs::symlink(run.path().join("mine"), run.path().join("clip-0006")).unwrap();
+        clear_unplanned(run.path());
+        let mut left: Vec<String> = std::fs::read_dir(run.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["clip-0003", "clip-0004", "clip-0005", "clip-0006", "mine"]);
+    }
+}

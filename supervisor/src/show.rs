@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use proto::codec::{EncoderChoice, EncoderLadder};
-use proto::stats::{CameraStats, ProcessStats, Stats};
+use proto::stats::{CameraStats, ProcessStats, RecorderStats, Stats};
 
 /// `supervisor status`.
 pub(crate) fn status(stats: &Stats) -> String {
@@ -35,21 +35,33 @@ fn write_status(to: &mut String, stats: &Stats) -> std::fmt::Result {
             writeln!(to, "  {}: {reason}", camera.name)?;
         }
     }
-    let codec = if recorder.codec.is_empty() { "being probed" } else { &recorder.codec };
-    let preset = recorder.preset.as_deref().map_or(String::new(), |p| format!(" {p}"));
     writeln!(
         to,
-        "\nrecorder: {codec} ({}{preset}); {} clips complete, {} incomplete, {} open; {} frames behind\n",
-        recorder.encoder,
-        recorder.clips_completed,
+        "\nrecorder: {}; {} complete, {} incomplete, {} open; {} behind\n",
+        encoder(recorder),
+        count(recorder.clips_completed, "clip"),
         recorder.clips_incomplete,
         recorder.clips_open,
-        recorder.lag_frames
+        count(recorder.lag_frames, "frame")
     )?;
     let mut processes = vec![row(["process", "pid", "state", "up", "cpu %", "MB", "restarts", "last exit"])];
     processes.extend(stats.processes.iter().map(process_row));
     to.push_str(&table(&processes));
     Ok(())
+}
+
+/// The encoder in use, as in "H264 (libx264, superfast)".
+fn encoder(recorder: &RecorderStats) -> String {
+    if recorder.codec.is_empty() {
+        return "codec being probed".to_owned();
+    }
+    let preset = recorder.preset.as_deref().map_or(String::new(), |preset| format!(", {preset}"));
+    format!("{} ({}{preset})", recorder.codec, recorder.encoder)
+}
+
+/// "1 clip", "2 clips".
+fn count(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 fn camera_row(camera: &CameraStats) -> Vec<String> {
@@ -79,9 +91,9 @@ fn process_row(process: &ProcessStats) -> Vec<String> {
 }
 
 /// `supervisor codecs`.
-pub(crate) fn codecs(verdict: &EncoderLadder) -> String {
+pub(crate) fn codecs(ladder: &EncoderLadder) -> String {
     let mut rows = vec![row(["codec", "encoder", "preset", "works", "frames/s", "verdict"])];
-    for trial in &verdict.trials {
+    for trial in &ladder.trials {
         rows.push(vec![
             format!("{}{}", trial.choice.codec, trial.choice.codec.extension()),
             trial.choice.encoder.clone(),
@@ -96,7 +108,7 @@ pub(crate) fn codecs(verdict: &EncoderLadder) -> String {
         let preset = choice.preset.as_ref().map_or(String::new(), |preset| format!(", {preset}"));
         format!("{} ({}{preset})", choice.codec, choice.encoder)
     };
-    let chain: Vec<String> = verdict.chain.iter().map(shown).collect();
+    let chain: Vec<String> = ladder.chain.iter().map(shown).collect();
     let _ = writeln!(text, "\nin use: {}", chain.first().map_or("none yet", |c| c));
     if chain.len() > 1 {
         let _ = writeln!(text, "if it fails: {}", chain[1..].join(", then "));
@@ -133,5 +145,112 @@ fn span(seconds: f64) -> String {
         s if s < 7200.0 => format!("{:.0} min", s / 60.0),
         s if s < 172_800.0 => format!("{:.1} h", s / 3600.0),
         s => format!("{:.1} days", s / 86_400.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::codec::{Codec, CodecTrial};
+    use proto::stats::{Health, RecorderStats, RingStats};
+    use proto::status::{CameraStatus, HealthStatus, InstanceState, ProcessRole, ProcessState};
+
+    use super::*;
+
+    fn stats() -> Stats {
+        let ring = RingStats {
+            slots: 28,
+            filled_slots: 12,
+            bytes: 39_000_000,
+            reach_ms: 896.4,
+            ..RingStats::default()
+        };
+        Stats {
+            state: InstanceState::Degraded,
+            health: Health { status: HealthStatus::Attention, reasons: vec!["capture left: silent".into()] },
+            uptime_s: 7300.0,
+            run_folder: "/recordings/run_1".into(),
+            cameras: vec![CameraStats {
+                name: "left".into(),
+                state: CameraStatus::Silent,
+                reason: Some("no frames from the camera".into()),
+                fps: 29.97,
+                captured_frames: 638,
+                ring,
+                ..CameraStats::default()
+            }],
+            recorder: RecorderStats {
+                clips_completed: 1,
+                clips_open: 2,
+                lag_frames: 1,
+                ..RecorderStats::default()
+            },
+            processes: vec![
+                ProcessStats {
+                    role: ProcessRole::Capture,
+                    camera: Some("left".into()),
+                    state: ProcessState::Waiting,
+                    last_exit: Some("exit code 1".into()),
+                    ..ProcessStats::default()
+                },
+                ProcessStats {
+                    role: ProcessRole::Recorder,
+                    pid: Some(proto::process::Pid::this()),
+                    ..ProcessStats::default()
+                },
+            ],
+            ..Stats::default()
+        }
+    }
+
+    #[test]
+    fn status_shows_what_is_wrong_and_what_there_is() {
+        let text = status(&stats());
+        for said in [
+            "degraded, health attention; up 2.0 h\n  ! capture left: silent\n",
+            "clips go to /recordings/run_1\n",
+            "left    silent  30.0  638       0        896 ms  12/28 frames, 39 MB\n",
+            "  left: no frames from the camera\n",
+            "recorder: codec being probed; 1 clip complete, 0 incomplete, 2 open; 1 frame behind\n",
+            "capture left  -  ",
+            "exit code 1\n",
+        ] {
+            assert!(text.contains(said), "{said:?} is missing:\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_encoder_in_use_is_named_with_its_preset() {
+        let mut stats = stats();
+        stats.recorder.codec = "H264".into();
+        stats.recorder.encoder = "libx264".into();
+        stats.recorder.preset = Some("superfast".into());
+        let text = status(&stats);
+        assert!(text.contains("recorder: H264 (libx264, superfast); "), "{text}");
+    }
+
+    #[test]
+    fn codecs_are_shown_with_the_way_down_the_ladder() {
+        let choice = |codec, encoder: &str| EncoderChoice { codec, encoder: encoder.into(), preset: None };
+        let chain = vec![choice(Codec::H264, "libx264"), choice(Codec::Mjpg, "mjpeg")];
+        let trial = |works, verdict: &str| CodecTrial {
+            choice: chain[0].clone(),
+            works,
+            frames_per_second: 100.4,
+            verdict: verdict.into(),
+        };
+        let trials = vec![trial(true, "in use"), trial(false, "does not open")];
+        let text = codecs(&EncoderLadder { chain: chain.clone(), trials, given_up: Vec::new() });
+        assert!(text.contains("H264.mp4  libx264  -       yes    100       in use\n"), "{text}");
+        assert!(text.contains("H264.mp4  libx264  -       no     -         does not open\n"), "{text}");
+        assert!(text.ends_with("in use: H264 (libx264)\nif it fails: MJPG (mjpeg)\n"), "{text}");
+        assert!(codecs(&EncoderLadder::default()).ends_with("in use: none yet\n"));
+    }
+
+    #[test]
+    fn spans_are_in_the_unit_that_a_person_would_use() {
+        assert_eq!(
+            [1.4, 119.0, 120.0, 7200.0, 172_800.0].map(span),
+            ["1 s", "119 s", "2 min", "2.0 h", "2.0 days"]
+        );
     }
 }
