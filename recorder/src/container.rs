@@ -1,5 +1,5 @@
-//! Video files through libav's muxers, with every byte written by us: an error of the disk is then seen as what it
-//! is, whichever of libav's calls it happened in.
+//! Video files through libav's muxers, with every byte written by us. So an error of the disk is seen as what it is,
+//! whichever of libav's calls it happened in.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -19,11 +19,12 @@ use crate::disk;
 use crate::encode::TIME_BASE;
 use crate::journal::{Seal, Sum};
 use crate::libav;
+use crate::media::Video;
 
-/// One fragment goes to the kernel in one call: larger than any frame of a sane size.
+/// Larger than any frame of a sane size, so that a fragment goes to the kernel in one call.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// Which container, and how it is laid out.
+/// The container, and how it is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
     /// A fragment a packet: what was written is readable, whenever the writer ends.
@@ -48,13 +49,13 @@ pub(crate) fn layout(codec: Codec, fps_milli: u32) -> Layout {
     }
 }
 
-/// Why a file could not be written.
+/// The reason why a file could not be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WriteError {
-    /// The disk (or whatever it is) said no.
+    /// The file system refused.
     #[error("{0}")]
     Disk(io::Error),
-    /// libav said no.
+    /// libav refused.
     #[error("libav: {0}")]
     Libav(ffmpeg::Error),
 }
@@ -69,7 +70,7 @@ pub(crate) struct VideoWriter {
     last: Option<i64>,
 }
 
-/// What happened to the file underneath.
+/// The state of the file underneath.
 #[derive(Default)]
 struct Below {
     /// The first error.
@@ -192,7 +193,8 @@ impl VideoWriter {
         Ok(this)
     }
 
-    /// Adds a packet whose times are in microseconds.
+    /// Adds a packet whose times are in microseconds. Sets all of its fields but the data, so that the same packet may be
+    /// written to several files.
     pub(crate) fn write(&mut self, packet: &mut Packet, duration_us: i64) -> Result<(), WriteError> {
         packet.set_stream(0);
         packet.set_position(-1);
@@ -216,13 +218,6 @@ impl VideoWriter {
         Ok(())
     }
 
-    /// How long the file is, and a sum over what was added to it since the last call. Of a fragmented file, in which
-    /// nothing is written twice.
-    pub(crate) fn seal(&mut self) -> Seal {
-        let mut below = lock(&self.below);
-        Seal { offset: below.written, sum: std::mem::take(&mut below.sum).0 }
-    }
-
     /// Ends the file. Only after this is it an ordinary one; it is not yet flushed to the disk.
     pub(crate) fn finish(mut self) -> Result<(), WriteError> {
         let ended = self.output.write_trailer();
@@ -239,6 +234,18 @@ impl VideoWriter {
     }
 }
 
+impl Video for VideoWriter {
+    fn write(&mut self, packet: &mut Packet, duration_us: i64) -> Result<(), WriteError> {
+        Self::write(self, packet, duration_us)
+    }
+
+    /// For a fragmented file, in which nothing is written twice.
+    fn seal(&mut self) -> Seal {
+        let mut below = lock(&self.below);
+        Seal { offset: below.written, sum: std::mem::take(&mut below.sum).0 }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -248,6 +255,7 @@ mod tests {
 
     use super::*;
     use crate::encode::EncoderSetup;
+    use crate::media::Encode;
 
     #[test]
     fn putting_the_index_in_front_shows_signs_of_life() {

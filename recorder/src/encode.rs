@@ -1,4 +1,4 @@
-//! One camera's encoder: frames in, packets out, at one thread and with nothing held back.
+//! One camera's encoder in libav: its settings, frames in, packets out, on one thread and with nothing held back.
 
 use std::collections::VecDeque;
 
@@ -7,18 +7,20 @@ use ffmpeg_next::codec::{self, Flags};
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::frame::Video;
 use ffmpeg_next::software::scaling;
-use ffmpeg_next::util::color;
+use ffmpeg_next::util::{color, picture};
 use ffmpeg_next::{Dictionary, Packet, Rational};
 
 use proto::codec::{Codec, EncoderChoice};
 use proto::frame::{Fps, Geometry, PixelFormat};
 
-use crate::libav::{self, Pixels};
+use crate::frames::HeldFrame;
+use crate::libav;
+use crate::media::Encode;
 
 /// Video timestamps are microseconds, from the clip's first frame on.
 pub(crate) const TIME_BASE: Rational = Rational(1, 1_000_000);
 
-/// What an encoder is opened for.
+/// Everything an encoder is opened with.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct EncoderSetup {
     pub(crate) choice: EncoderChoice,
@@ -28,25 +30,6 @@ pub(crate) struct EncoderSetup {
     pub(crate) quality: u8,
 }
 
-/// An encoder that was opened before there was a frame for it, and what for.
-pub(crate) struct WarmEncoder {
-    setup: EncoderSetup,
-    encoder: Encoder,
-}
-
-impl WarmEncoder {
-    /// Opens it. `None` if it can't be: then it will be tried again when it is needed, and the reason said.
-    pub(crate) fn open(setup: EncoderSetup) -> Option<Self> {
-        let encoder = setup.open().ok()?;
-        Some(Self { setup, encoder })
-    }
-
-    /// What it was opened for.
-    pub(crate) fn setup(&self) -> &EncoderSetup {
-        &self.setup
-    }
-}
-
 /// An encoder that is open.
 pub(crate) struct Encoder {
     inner: codec::encoder::video::Encoder,
@@ -54,7 +37,7 @@ pub(crate) struct Encoder {
     convert: Option<Converter>,
     /// The encoder counts frames instead of microseconds.
     counts: bool,
-    /// What each frame is to be quantised by, for the encoders that are told so: libav's quantiser, in its own unit.
+    /// Each frame's quantiser, for the encoders that need one: in libav's own unit.
     quantiser: Option<i32>,
     taken: i64,
     /// The times of the frames that are inside, oldest first.
@@ -73,7 +56,7 @@ impl EncoderSetup {
         (self.fps.milli() / 1000).max(1)
     }
 
-    /// What this encoder takes as it is, without a copy; otherwise the format to convert to.
+    /// The ring's format if this encoder takes it without a copy; otherwise the format to convert to.
     fn input(&self) -> Pixel {
         match (self.choice.codec, self.geometry.format()) {
             (Codec::Mjpg, _) => Pixel::YUVJ420P,
@@ -86,14 +69,6 @@ impl EncoderSetup {
 
     fn is_x264(&self) -> bool {
         self.choice.encoder == "libx264"
-    }
-
-    /// The encoder that is open already, if it is the right one; else one that is opened now.
-    pub(crate) fn open_unless(&self, warm: Option<WarmEncoder>) -> Result<Encoder, ffmpeg::Error> {
-        match warm {
-            Some(warm) if warm.setup == *self => Ok(warm.encoder),
-            _ => self.open(),
-        }
     }
 
     /// Opens the encoder. 5 to 15 ms for x264 at 720p.
@@ -156,16 +131,9 @@ impl EncoderSetup {
     }
 }
 
-impl Encoder {
-    /// Encodes one frame and hands every packet that is ready to `out`. The pixels' owner is dropped as soon as
-    /// the encoder lets go of them.
-    pub(crate) fn encode<P: Pixels + 'static>(
-        &mut self,
-        pixels: P,
-        pts_us: i64,
-        out: impl FnMut(&mut Packet) -> Result<(), ffmpeg::Error>,
-    ) -> Result<(), ffmpeg::Error> {
-        let mut frame = libav::frame_over(pixels, &self.geometry).ok_or(ffmpeg::Error::Unknown)?;
+impl Encode for Encoder {
+    fn send(&mut self, frame: Box<dyn HeldFrame>, pts_us: i64, key: bool) -> Result<(), ffmpeg::Error> {
+        let mut frame = libav::frame_over(frame, &self.geometry).ok_or(ffmpeg::Error::Unknown)?;
         if let Some(convert) = &mut self.convert {
             let mut converted = Video::new(convert.into, self.geometry.width(), self.geometry.height());
             convert.context.run(&frame, &mut converted)?;
@@ -173,48 +141,38 @@ impl Encoder {
         }
         frame.set_pts(Some(if self.counts { self.taken } else { pts_us }));
         if let Some(quantiser) = self.quantiser {
-            // Each frame has to say it: what the encoder's context says is for others than the MPEG family.
+            // The quantiser in the context is not for the MPEG family: each frame has to carry it.
             libav::set_quality(&mut frame, quantiser);
+        }
+        if key {
+            frame.set_kind(picture::Type::I);
         }
         self.taken += 1;
         self.inside.push_back(pts_us);
-        self.inner.send_frame(&frame)?;
-        drop(frame);
-        self.drain(out)
+        self.inner.send_frame(&frame)
     }
 
-    /// Hands over what the encoder still holds. It takes no more frames after that.
-    pub(crate) fn finish(
-        &mut self,
-        out: impl FnMut(&mut Packet) -> Result<(), ffmpeg::Error>,
-    ) -> Result<(), ffmpeg::Error> {
-        self.inner.send_eof()?;
-        self.drain(out)
+    fn end(&mut self) -> Result<(), ffmpeg::Error> {
+        self.inner.send_eof()
     }
 
-    fn drain(
-        &mut self,
-        mut out: impl FnMut(&mut Packet) -> Result<(), ffmpeg::Error>,
-    ) -> Result<(), ffmpeg::Error> {
-        loop {
-            let mut packet = Packet::empty();
-            match self.inner.receive_packet(&mut packet) {
-                Ok(()) => {
-                    // Without B-frames packets come in the order of their frames.
-                    let pts = self.inside.pop_front();
-                    packet.set_pts(pts);
-                    packet.set_dts(pts);
-                    out(&mut packet)?;
-                }
-                Err(ffmpeg::Error::Eof) => return Ok(()),
-                Err(ffmpeg::Error::Other { errno }) if errno == ffmpeg::error::EAGAIN => return Ok(()),
-                Err(e) => return Err(e),
+    fn receive(&mut self) -> Result<Option<Packet>, ffmpeg::Error> {
+        let mut packet = Packet::empty();
+        match self.inner.receive_packet(&mut packet) {
+            Ok(()) => {
+                // Without B-frames packets come in the order of their frames.
+                let pts = self.inside.pop_front();
+                packet.set_pts(pts);
+                packet.set_dts(pts);
+                Ok(Some(packet))
             }
+            Err(ffmpeg::Error::Eof) => Ok(None),
+            Err(ffmpeg::Error::Other { errno }) if errno == ffmpeg::error::EAGAIN => Ok(None),
+            Err(e) => Err(e),
         }
     }
 
-    /// The stream's parameters, for a container.
-    pub(crate) fn parameters(&self) -> codec::Parameters {
+    fn parameters(&self) -> codec::Parameters {
         codec::Parameters::from(&self.inner)
     }
 }
@@ -232,14 +190,28 @@ impl FormatPixel for Geometry {
 
 #[cfg(test)]
 mod tests {
+    use proto::frame::FrameInfo;
+
     use super::*;
 
-    struct Gray(Vec<u8>);
+    struct Gray(FrameInfo, Vec<u8>);
 
-    impl Pixels for Gray {
-        fn bytes(&self) -> &[u8] {
+    impl HeldFrame for Gray {
+        fn info(&self) -> &FrameInfo {
             &self.0
         }
+
+        fn bytes(&self) -> &[u8] {
+            &self.1
+        }
+    }
+
+    fn gray(bytes: Vec<u8>) -> Box<dyn HeldFrame> {
+        Box::new(Gray(FrameInfo::default(), bytes))
+    }
+
+    fn packets(encoder: &mut Encoder) -> Vec<Packet> {
+        std::iter::from_fn(|| encoder.receive().unwrap()).collect()
     }
 
     #[test]
@@ -257,17 +229,12 @@ mod tests {
             let mut encoder = EncoderSetup { choice, geometry, fps, quality: 23 }.open().unwrap();
             // Not at a constant rate.
             for pts in [0_i64, 16_666, 33_333, 500_000, 516_666, 900_000] {
-                let mut out = Vec::new();
-                let gray = Gray(vec![pts.to_le_bytes()[1]; geometry.frame_bytes()]);
-                encoder
-                    .encode(gray, pts, |packet| {
-                        out.push(packet.pts());
-                        Ok(())
-                    })
-                    .unwrap();
+                encoder.send(gray(vec![pts.to_le_bytes()[1]; geometry.frame_bytes()]), pts, false).unwrap();
+                let out: Vec<_> = packets(&mut encoder).iter().map(Packet::pts).collect();
                 assert_eq!(out, [Some(pts)], "{codec:?} {preset:?}");
             }
-            encoder.finish(|_| panic!("{codec:?} {preset:?}: it held something back")).unwrap();
+            encoder.end().unwrap();
+            assert!(encoder.receive().unwrap().is_none(), "{codec:?} {preset:?}: it held something back");
         }
     }
 
@@ -288,17 +255,34 @@ mod tests {
                 let choice = EncoderChoice { codec, encoder: encoder.into(), preset: preset.map(Into::into) };
                 let fps = Fps::from_milli(60_000).unwrap();
                 let mut encoder = EncoderSetup { choice, geometry, fps, quality }.open().unwrap();
-                let mut bytes = 0;
-                encoder
-                    .encode(Gray(noise.clone()), 0, |packet| {
-                        bytes += packet.size();
-                        Ok(())
-                    })
-                    .unwrap();
-                bytes
+                encoder.send(gray(noise.clone()), 0, false).unwrap();
+                packets(&mut encoder).iter().map(Packet::size).sum::<usize>()
             };
             let sizes = [12, 23, 36, 48].map(size);
             assert!(sizes.windows(2).all(|pair| pair[0] > pair[1]), "{codec:?}: {sizes:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_frame_comes_where_it_is_asked_for() {
+        let geometry = Geometry::new(320, 192, PixelFormat::I420).unwrap();
+        for (codec, encoder, preset) in [
+            (Codec::H264, "libx264", Some("superfast")),
+            (Codec::Avc1, "libx264", Some("ultrafast")),
+            (Codec::Mp4v, "mpeg4", None),
+        ] {
+            let choice = EncoderChoice { codec, encoder: encoder.into(), preset: preset.map(Into::into) };
+            let fps = Fps::from_milli(60_000).unwrap();
+            let mut encoder = EncoderSetup { choice, geometry, fps, quality: 23 }.open().unwrap();
+            let keys: Vec<bool> = (0..8)
+                .map(|n: i64| {
+                    let bytes = vec![n.to_le_bytes()[0]; geometry.frame_bytes()];
+                    encoder.send(gray(bytes), n * 16_667, n == 5).unwrap();
+                    packets(&mut encoder)[0].is_key()
+                })
+                .collect();
+            let expected: Vec<bool> = (0..8).map(|n| n == 0 || n == 5).collect();
+            assert_eq!(keys, expected, "{codec:?}");
         }
     }
 }

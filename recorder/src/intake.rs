@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use proto::clip::{MANIFEST, Plan, plan_path, unfinished_clips};
+use proto::codec::EncoderLadder;
 use proto::config::Config;
 use proto::failpoint;
 use proto::instance::RuntimeDir;
@@ -19,15 +20,17 @@ use proto::name::Name;
 use proto::storage;
 use proto::time::MonotonicNs;
 
+use crate::assignment::Assignment;
 use crate::clip_lock::{self, ClipLock};
 use crate::disk::{self, output::OutputFolder};
 use crate::finish::{self, Finishing};
-use crate::ladder::SharedLadder;
+use crate::ladder::{SharedLadder, TakeLadder};
 use crate::pulse::Pulse;
 use crate::run::open_rings;
+use crate::take::Take;
 use crate::worker::{Job, Worker};
 
-/// How far ahead a stop sets the end of open clips. Telling every worker takes less time, so all of them end at the same
+/// A stop sets the end of open clips this far ahead. Telling every worker takes less time, so all of them end at the same
 /// moment, and none has a frame from after it yet.
 const LAST_FRAMES: Duration = Duration::from_millis(50);
 /// The pause before another look at a folder that can't be read.
@@ -198,7 +201,7 @@ impl Intake {
         failpoint::pass("clip.taken_on", folder.display());
         self.pulse.clip_opened();
         for camera in &plan.cameras {
-            let job = Job::Record {
+            let assignment = Assignment {
                 folder: folder.to_owned(),
                 plan: Arc::clone(&plan),
                 camera: camera.clone(),
@@ -206,8 +209,8 @@ impl Intake {
             };
             match self.workers.get(&camera.name) {
                 // A worker ends only after the intake is closed, so it hears this.
-                Some((jobs, _)) => drop(jobs.send(job)),
-                None => self.without_worker(job),
+                Some((jobs, _)) => drop(jobs.send(Job::Record(assignment))),
+                None => self.without_worker(assignment),
             }
         }
     }
@@ -219,16 +222,9 @@ impl Intake {
     }
 
     /// Ends the part of a camera that this config no longer has. The frames on disk are all there will be of it.
-    fn without_worker(&self, job: Job) {
-        let Job::Record { folder, plan, camera, lock } = job else { return };
-        let parts = crate::take::TakeParts {
-            ring: None,
-            reader: None,
-            ladder: crate::ladder::TakeLadder::new(proto::codec::EncoderLadder::default(), false),
-            quality: 0,
-            warm: None,
-        };
-        let footage = crate::take::Take::begin(&folder, plan, camera, lock, parts).wrap();
+    fn without_worker(&self, assignment: Assignment) {
+        let ladder = TakeLadder::new(EncoderLadder::default(), false);
+        let footage = Take::begin(assignment, None, ladder, 0).wrap();
         let _ = self.finisher.0.send(Finishing::Camera(Box::new(footage)));
     }
 

@@ -1,15 +1,14 @@
-//! Beside each partial video lies its journal: one line a frame, written *before* the frame's packet. So whatever
-//! moment a recorder is killed at, no packet is without its line; a line without its packet is at the end, and is
+//! Journals: beside each part's video lies a text file with one line a frame, written *before* the frame's packet. So
+//! whatever moment a recorder is killed at, no packet is without its line; a line without its packet is at the end, and is
 //! passed over when the part is read back.
 //!
 //! The first line is JSON (how the part was made), the others are
-//! `sequence,source_sequence,t_capture_ns,epoch,before,encoded_ns,offset,sum`. The last two seal what is in the video
-//! by then: how long it is, and a sum over what the packet before added. So how far a part got is known without
-//! reading it, and what a disk has lost of it is noticed when it is read. A part that was ended in order has a last
-//! line `end,offset,sum`.
+//! `sequence,source_sequence,t_capture_ns,epoch,before,encoded_ns,offset,sum`. The last two seal the video written by then:
+//! its length, and a sum over what the packet before added. So the state of a part is known without reading its video, and
+//! a loss by the disk is noticed when the video is read. A part that was ended in order has a last line `end,offset,sum`.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -22,14 +21,14 @@ use proto::time::MonotonicNs;
 
 use crate::disk;
 
-/// How a part was made.
+/// The making of a part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PartHeader {
-    /// What encoded it.
+    /// The encoder.
     pub(crate) choice: EncoderChoice,
     /// The capture time that video time 0 stands for: that of the clip's first frame.
     pub(crate) base_ns: MonotonicNs,
-    /// Why this part was begun.
+    /// The reason why this part was begun.
     pub(crate) begun_because: PartReason,
     /// The first frame that the clip should hold. Kept here because a long clip outlasts the ring's memory of it.
     pub(crate) first_sequence: u64,
@@ -37,11 +36,11 @@ pub(crate) struct PartHeader {
     pub(crate) previous: Option<FrameInfo>,
 }
 
-/// Why a part was begun.
+/// The reason why a part was begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum PartReason {
-    /// It is the first.
+    /// A clip's first part.
     First,
     /// Another recorder left the one before.
     RecorderRestart,
@@ -55,12 +54,12 @@ pub(crate) enum PartReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     /// The frame.
-    pub(crate) moment: FrameInfo,
-    /// When it was encoded.
+    pub(crate) frame: FrameInfo,
+    /// The moment when the encoder was given the frame.
     pub(crate) encoded: MonotonicNs,
 }
 
-/// How far the video had got when a line was written, and a sum over what was added to it since the line before.
+/// The length of the video when a line was written, and a sum over what was added to it since the line before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seal {
     /// The video's length: where the line's own packet begins.
@@ -74,19 +73,10 @@ pub(crate) struct Seal {
 pub(crate) struct Line {
     /// The frame.
     pub(crate) row: Row,
-    /// Where its packet begins in the video.
+    /// The place in the video where the frame's packet begins.
     pub(crate) offset: u64,
-    /// Where it ends, and its sum. The last packet of a recorder that was killed has none.
+    /// The packet's end, and its sum. The last packet of a recorder that was killed has none.
     pub(crate) seal: Option<Seal>,
-}
-
-/// A journal that has been read.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Record {
-    pub(crate) header: PartHeader,
-    pub(crate) lines: Vec<Line>,
-    /// What lies before the first packet (or with it).
-    pub(crate) start: Seal,
 }
 
 /// A journal that is being written.
@@ -111,7 +101,7 @@ impl Journal {
 
     /// Adds a frame, in one write.
     pub(crate) fn add(&mut self, row: &Row, before: Seal) -> io::Result<()> {
-        let FrameInfo { sequence, source_sequence, t_capture, epoch, before: why } = row.moment;
+        let FrameInfo { sequence, source_sequence, t_capture, epoch, before: why } = row.frame;
         let (t, w, e) = (t_capture.0, why.code(), row.encoded.0);
         let Seal { offset, sum } = before;
         let line = format!("{sequence},{source_sequence},{t},{epoch},{w},{e},{offset},{sum}\n");
@@ -128,23 +118,58 @@ impl Journal {
 /// Begins the last line of a part that was ended in order.
 const END: &str = "end";
 
-/// Reads a journal back, to its last whole line; `None` when not even the first is.
-pub(crate) fn read(path: &Path) -> io::Result<Option<Record>> {
-    let text = std::fs::read(path)?;
-    let text = String::from_utf8_lossy(&text);
-    let mut text = text.split_inclusive('\n').map_while(|line| line.strip_suffix('\n'));
-    let Some(header) = text.next().and_then(|line| serde_json::from_str(line).ok()) else { return Ok(None) };
-    let mut record = Record { header, lines: Vec::new(), start: Seal::default() };
-    for line in text {
-        let Some((row, seal)) = parse(line) else { break };
-        match record.lines.last_mut() {
-            Some(before) => before.seal = Some(seal),
-            None => record.start = seal,
-        }
-        let Some(row) = row else { break };
-        record.lines.push(Line { row, offset: seal.offset, seal: None });
+/// A journal that is read back, line by line, to its last whole line. No call here goes through [`disk::ask`]: the caller
+/// knows what it reads beside it.
+pub(crate) struct JournalReader {
+    lines: BufReader<File>,
+    header: PartHeader,
+    start: Seal,
+    /// The line that was read ahead: only the one after a frame's line says where the frame's packet ends.
+    ahead: Option<(Row, Seal)>,
+}
+
+impl JournalReader {
+    /// Opens a journal. `None` when not even its first line is whole.
+    pub(crate) fn open(path: &Path) -> io::Result<Option<Self>> {
+        let mut lines = BufReader::new(File::open(path)?);
+        let Some(header) = whole_line(&mut lines)?.and_then(|line| serde_json::from_str(&line).ok()) else {
+            return Ok(None);
+        };
+        let (start, ahead) = match whole_line(&mut lines)?.as_deref().and_then(parse) {
+            Some((Some(row), seal)) => (seal, Some((row, seal))),
+            Some((None, seal)) => (seal, None),
+            None => (Seal::default(), None),
+        };
+        Ok(Some(Self { lines, header, start, ahead }))
     }
-    Ok(Some(record))
+
+    /// The making of the part.
+    pub(crate) fn header(&self) -> &PartHeader {
+        &self.header
+    }
+
+    /// The video before the first packet (or with it).
+    pub(crate) fn start(&self) -> Seal {
+        self.start
+    }
+
+    /// The next frame's line.
+    pub(crate) fn next(&mut self) -> io::Result<Option<Line>> {
+        let Some((row, Seal { offset, .. })) = self.ahead.take() else { return Ok(None) };
+        let mut seal = None;
+        if let Some((next, its)) = whole_line(&mut self.lines)?.as_deref().and_then(parse) {
+            seal = Some(its);
+            self.ahead = next.map(|row| (row, its));
+        }
+        Ok(Some(Line { row, offset, seal }))
+    }
+}
+
+/// The next line, without its end. `None` when there is none, or it was cut off.
+fn whole_line(lines: &mut BufReader<File>) -> io::Result<Option<String>> {
+    let mut line = Vec::new();
+    lines.read_until(b'\n', &mut line)?;
+    Ok((line.pop() == Some(b'\n')).then(|| String::from_utf8_lossy(&line).into_owned()))
 }
 
 fn parse(line: &str) -> Option<(Option<Row>, Seal)> {
@@ -162,14 +187,14 @@ fn parse(line: &str) -> Option<(Option<Row>, Seal)> {
 fn row(line: &str) -> Option<Row> {
     let mut fields = line.split(',').map(str::parse::<u64>);
     let mut field = || fields.next()?.ok();
-    let moment = FrameInfo {
+    let frame = FrameInfo {
         sequence: field()?,
         source_sequence: field()?,
         t_capture: MonotonicNs(field()?),
         epoch: u32::try_from(field()?).ok()?,
         before: LossBefore::from_code(u8::try_from(field()?).ok()?),
     };
-    Some(Row { moment, encoded: MonotonicNs(field()?) })
+    Some(Row { frame, encoded: MonotonicNs(field()?) })
 }
 
 /// A sum over bytes, FNV-1a: enough to notice a page that a disk has lost, and cheap beside encoding.
@@ -210,7 +235,7 @@ mod tests {
         let mut journal = Journal::create(&path, &header).unwrap();
         let rows: Vec<Row> = (1..5)
             .map(|n| Row {
-                moment: FrameInfo {
+                frame: FrameInfo {
                     sequence: n,
                     source_sequence: n + 10,
                     t_capture: MonotonicNs(n * 1000),
@@ -227,20 +252,25 @@ mod tests {
         for cut in 0..=whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
             let whole_lines = whole[..cut].iter().filter(|b| **b == b'\n').count();
-            let Some(record) = read(&path).unwrap() else {
+            let Some(mut journal) = JournalReader::open(&path).unwrap() else {
                 assert_eq!(whole_lines, 0);
                 continue;
             };
+            assert_eq!((journal.header(), journal.start().sum), (&header, 0));
+            let mut lines = Vec::new();
+            while let Some(line) = journal.next().unwrap() {
+                lines.push(line);
+            }
             let frames = (whole_lines - 1).min(rows.len());
             let expected: Vec<Line> = (0..frames)
                 .map(|n| Line {
                     row: rows[n],
                     offset: seal(n).offset,
-                    // By the line after it.
+                    // The line after it says where its packet ends.
                     seal: (n + 2 < whole_lines).then(|| seal(n + 1)),
                 })
                 .collect();
-            assert_eq!(record.lines, expected);
+            assert_eq!(lines, expected);
         }
     }
 }

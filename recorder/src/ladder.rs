@@ -1,4 +1,4 @@
-//! Which encoder a recorder uses: every decision about the encoder ladder that is taken in this process.
+//! The encoder ladder: every decision of this process about which encoder is used.
 //!
 //! [`SharedLadder`] is what new clips begin with: assumed at first, then probed or told by the supervisor. [`TakeLadder`]
 //! is one camera's copy in one clip, which may step down by itself. Whether an encoder works is found out in
@@ -55,7 +55,7 @@ fn assumed(recording: &RecordingConfig) -> EncoderLadder {
     EncoderLadder { chain, ..EncoderLadder::default() }
 }
 
-/// Where the shared ladder comes from.
+/// The origin of the shared ladder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     /// Assumed. The probe has not been asked for.
@@ -66,7 +66,7 @@ enum Origin {
     Known,
 }
 
-/// What has to follow when the recorder is armed.
+/// The action that has to follow when the recorder is armed.
 #[derive(Debug, PartialEq)]
 pub(crate) enum AfterArming {
     /// Tell the supervisor this ladder.

@@ -15,7 +15,7 @@ const OVER: u32 = 4;
 /// left than this it is not, however long the reserve is.
 const AT_EASE: Duration = Duration::from_millis(250);
 
-/// How a take's lag behind its camera has developed.
+/// The development of a take's lag behind its camera.
 #[derive(Debug, Default)]
 pub(crate) struct Lagging {
     from: Option<Mark>,

@@ -11,19 +11,8 @@ use ffmpeg_next::frame::Video;
 use ffmpeg_next::{codec, format};
 
 use proto::frame::{Geometry, PixelFormat};
-use proto::ring::Lease;
 
-/// An owner of a frame's bytes.
-pub(crate) trait Pixels: Send {
-    /// The frame's bytes, at the same address for as long as `self` lives.
-    fn bytes(&self) -> &[u8];
-}
-
-impl Pixels for Lease {
-    fn bytes(&self) -> &[u8] {
-        Lease::bytes(self)
-    }
-}
+use crate::frames::HeldFrame;
 
 /// libav's name for a ring's pixel format.
 pub(crate) fn pixel(format: PixelFormat) -> Pixel {
@@ -36,10 +25,14 @@ pub(crate) fn pixel(format: PixelFormat) -> Pixel {
     }
 }
 
+/// An owner of a frame's bytes, as libav keeps it.
+type Owner = Box<dyn HeldFrame>;
+
 /// A libav frame over bytes that stay where they are: nothing is copied. The owner is dropped when libav gives the
 /// last reference back, whenever that is: an encoder that keeps its input for a while keeps the lease with it.
-pub(crate) fn frame_over<P: Pixels + 'static>(owner: P, geometry: &Geometry) -> Option<Video> {
-    let owner = Box::new(owner);
+pub(crate) fn frame_over(frame: Box<dyn HeldFrame>, geometry: &Geometry) -> Option<Video> {
+    // A pointer to a trait object is two words wide, and libav keeps one.
+    let owner: Box<Owner> = Box::new(frame);
     let bytes = owner.bytes();
     if bytes.len() < geometry.frame_bytes() {
         return None;
@@ -47,14 +40,13 @@ pub(crate) fn frame_over<P: Pixels + 'static>(owner: P, geometry: &Geometry) -> 
     let (start, length) = (bytes.as_ptr().cast_mut(), bytes.len());
     let owner = Box::into_raw(owner).cast::<c_void>();
     // SAFETY: `start` is valid for reads of `length` bytes until `owner` is dropped, which only `give_back` does.
-    // READONLY keeps libav from writing through it. `give_back::<P>` takes back exactly the pointer that
+    // READONLY keeps libav from writing through it. `give_back` takes back exactly the pointer that
     // `Box::into_raw` made, once: libav calls it when the last reference goes.
-    let buffer = unsafe {
-        ffi::av_buffer_create(start, length, Some(give_back::<P>), owner, ffi::AV_BUFFER_FLAG_READONLY)
-    };
+    let buffer =
+        unsafe { ffi::av_buffer_create(start, length, Some(give_back), owner, ffi::AV_BUFFER_FLAG_READONLY) };
     if buffer.is_null() {
         // SAFETY: libav did not take it, so it is still ours, as `Box::into_raw` made it.
-        drop(unsafe { Box::from_raw(owner.cast::<P>()) });
+        drop(unsafe { Box::from_raw(owner.cast::<Owner>()) });
         return None;
     }
     let mut frame = Video::empty();
@@ -82,9 +74,9 @@ pub(crate) fn set_quality(frame: &mut Video, lambda: i32) {
 }
 
 /// Called by libav when it is done with a frame's bytes.
-extern "C" fn give_back<P: Pixels>(owner: *mut c_void, _start: *mut u8) {
-    // SAFETY: libav passes back what `av_buffer_create` was given: a `Box<P>` turned raw, and calls this once.
-    drop(unsafe { Box::from_raw(owner.cast::<P>()) });
+extern "C" fn give_back(owner: *mut c_void, _start: *mut u8) {
+    // SAFETY: libav passes back what `av_buffer_create` was given: a `Box<Owner>` turned raw, and calls this once.
+    drop(unsafe { Box::from_raw(owner.cast::<Owner>()) });
 }
 
 /// Opens a file by its header alone. ffmpeg-next also decodes some frames to find out more: 20 to 60 ms that a recovering

@@ -1,26 +1,37 @@
 //! The recorder: on a trigger, from the cameras' rings to a finished clip.
 //!
 //! The life of a clip, in file names: [`intake`] reads a plan and hands it to each camera's [`worker`], which moves the
-//! camera's [`take`] on, frame by frame, through [`encode`] into a [`part`] with its [`journal`]; at the end of the window
-//! [`finish`] joins the parts, [`account`] says what is missing, and the manifest is written last. [`probe`] finds out
+//! camera's [`take`] on, frame by frame: from [`frames`] through a [`feed`] into a [`track`] with its [`journal`]. At the end
+//! of the window [`finish`] joins the parts, [`account`] says what is missing, and the manifest is written last. [`probe`] finds out
 //! beforehand which encoders work here, and [`ladder`] decides which of them is used.
 
 mod account;
+mod assignment;
 mod clip_lock;
+mod clock;
 mod container;
 mod disk;
 mod encode;
+mod evidence;
+#[cfg(test)]
+mod fakes;
+mod feed;
 mod finish;
+mod frames;
 mod intake;
 mod journal;
 mod ladder;
 mod lagging;
 mod libav;
+mod media;
 mod part;
 mod probe;
 mod pulse;
 mod run;
+mod runs;
 mod take;
+mod timestamps;
+mod track;
 mod worker;
 
 use std::path::PathBuf;

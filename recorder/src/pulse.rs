@@ -1,7 +1,7 @@
-//! What the recorder's threads show of themselves, for the beat.
+//! The pulse: each thread that works on clips shows here that it gets on, and the beat tells the supervisor.
 //!
-//! Each thread that does a clip's work counts its own turns, and the recorder makes progress only while every one of
-//! them that has work does: a camera's worker that is stuck in its encoder must not hide behind the others.
+//! A thread takes turns, and the recorder makes progress only while every thread that has work takes turns: a camera's
+//! worker that is stuck in its encoder must not hide behind the others.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,11 +20,11 @@ const STUCK: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(crate) struct Pulse {
     encoded: AtomicU64,
-    /// Clips that are open.
+    /// The number of open clips.
     open: AtomicU64,
     workers: Mutex<BTreeMap<Name, Worker>>,
     finisher: Mutex<Turns>,
-    /// Moves on when all have moved on.
+    /// A count that moves on when all threads with work have moved on.
     progress: AtomicU64,
     storage: Mutex<Option<String>>,
     intake: Mutex<Option<String>>,
@@ -42,9 +42,9 @@ struct Worker {
 #[derive(Default)]
 struct Turns {
     busy: bool,
-    /// It has taken one since the progress last moved on.
+    /// A turn was taken since the progress last moved on.
     moved: bool,
-    /// When it took the last one, or got work.
+    /// The moment of the last turn, or when work came.
     at: Option<Instant>,
 }
 
@@ -75,17 +75,17 @@ impl Pulse {
         self.open.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// A camera's worker has come round, and will look again soon if it is busy.
+    /// Counts a turn of a camera's worker. A busy one takes another soon.
     pub(crate) fn turn(&self, camera: &Name, busy: bool) {
         self.worker(camera, |worker| worker.turns.take(busy));
     }
 
-    /// The finisher is getting on.
+    /// Counts a turn of the finisher.
     pub(crate) fn step(&self) {
         lock(&self.finisher).take(true);
     }
 
-    /// The finisher has work until the value is dropped.
+    /// Shows that the finisher has work until the value is dropped.
     pub(crate) fn work(&self) -> Work<'_> {
         self.step();
         Work(self)
@@ -107,12 +107,12 @@ impl Pulse {
         }
     }
 
-    /// What keeps finished footage from being published.
+    /// Shows the trouble that keeps finished footage from being published.
     pub(crate) fn set_storage_trouble(&self, trouble: Option<String>) {
         *lock(&self.storage) = trouble;
     }
 
-    /// What keeps clips from being begun or gone on with.
+    /// Shows the trouble that keeps clips from being begun or gone on with.
     pub(crate) fn set_intake_trouble(&self, trouble: Option<String>) {
         *lock(&self.intake) = trouble;
     }
@@ -129,12 +129,12 @@ impl Pulse {
         let of_output = stall.or_else(|| output.and_then(|o| o.trouble()));
         let mut workers = lock(&self.workers);
         let mut finisher = lock(&self.finisher);
-        // What is wrong with the folder as a whole says more than what it did to one file.
+        // Trouble with the folder as a whole says more than its effect on one file.
         let trouble = of_output
             .or_else(|| lock(&self.storage).clone())
             .or_else(|| lock(&self.intake).clone())
             .or_else(|| workers.values().find_map(|w| w.trouble.clone()));
-        // Waiting for a disk is nobody's fault here; any other trouble leaves time to take turns.
+        // Waiting for a disk is no thread's fault. Any other trouble leaves time to take turns.
         let held_up = !excused && (finisher.holds_up() || workers.values().any(|w| w.turns.holds_up()));
         if !held_up {
             self.progress.fetch_add(1, Ordering::Relaxed);
@@ -158,7 +158,7 @@ pub(crate) struct Work<'a>(&'a Pulse);
 
 impl Drop for Work<'_> {
     fn drop(&mut self) {
-        // A thread that panicked leaves its work undone, and that has to be seen.
+        // A thread that panicked leaves its work undone, which has to be seen as a hang.
         if !std::thread::panicking() {
             lock(&self.0.finisher).take(false);
         }

@@ -1,12 +1,11 @@
-//! A worker: one camera's thread. It holds the camera's ring and moves the camera's takes on, the one most at risk
-//! first, and sleeps on the ring when it has caught up with the camera.
+//! A worker: one camera's thread. It holds the camera's ring, and the feed and the take of each open clip, moves the takes
+//! on, the one most at risk first, and sleeps on the ring when it has caught up with the camera.
 
-use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::Duration;
 
-use proto::clip::{Plan, PlannedCamera};
 use proto::link::Reports;
 use proto::messages::RecorderReport;
 use proto::name::Name;
@@ -14,28 +13,32 @@ use proto::panics;
 use proto::ring::{ReaderBit, Ring, RingReader, SegmentName};
 use proto::time::MonotonicNs;
 
-use crate::clip_lock::ClipLock;
+use crate::assignment::Assignment;
+use crate::clock::{Clock, Monotonic};
 use crate::disk::output::OutputFolder;
-use crate::encode::{EncoderSetup, WarmEncoder};
+use crate::encode::EncoderSetup;
+use crate::feed::{Feed, WarmEncoder};
 use crate::finish::Finishing;
+use crate::frames::Frames;
 use crate::ladder::{SharedLadder, TakeLadder};
+use crate::media::{Libav, Media};
 use crate::pulse::Pulse;
-use crate::take::{Step, Take, TakeParts};
+use crate::take::{Step, Take};
 
-/// How long a worker sleeps at most before it looks for orders: a new clip waits no longer than this.
+/// The longest sleep before a worker looks for orders: a new clip waits no longer than this.
 const NAP: Duration = Duration::from_millis(10);
 
-/// What a worker is told.
+/// An order to a worker.
 pub(crate) enum Job {
     /// Record this camera's part of a clip.
-    Record { folder: PathBuf, plan: Arc<Plan>, camera: PlannedCamera, lock: Arc<ClipLock> },
+    Record(Assignment),
     /// The camera's ring may be another one now.
     LookAtRing,
     /// Close every take at this moment, if it would last longer; no more will come.
     Stop { end: MonotonicNs },
     /// Have an encoder open: a clip may have to be gone on with at any moment.
     Warm,
-    /// Close it again.
+    /// Close that encoder again.
     Cool,
 }
 
@@ -55,15 +58,23 @@ pub(crate) struct Worker {
     pub(crate) output: Arc<OutputFolder>,
 }
 
+/// An open clip's take of this camera, and the feed that it reads. Each clip has a feed of its own: see
+/// docs/decisions/feeds.md.
+struct OpenClip {
+    take: Take,
+    feed: Feed,
+}
+
 impl Worker {
     /// Runs until it is told to stop, or its orders end.
     pub(crate) fn run(mut self) {
         panics::set_camera(self.camera.as_str());
-        let mut takes: Vec<Take> = Vec::new();
+        let (media, clock): (Arc<dyn Media>, Arc<dyn Clock>) = (Arc::new(Libav), Arc::new(Monotonic));
+        let mut clips: Vec<OpenClip> = Vec::new();
         let mut stopping = false;
         let mut warm: Option<WarmEncoder> = None;
         loop {
-            let job = if takes.is_empty() {
+            let job = if clips.is_empty() {
                 if stopping {
                     return;
                 }
@@ -73,76 +84,90 @@ impl Worker {
             } else {
                 self.jobs.try_recv()
             };
-            // Before it is done: an encoder that never opens is a hang too.
+            // The turn is counted before the job is done: an encoder that never opens is a hang too.
             self.pulse.turn(&self.camera, true);
             match job {
                 Ok(Job::LookAtRing) => self.look_at_ring(),
-                Ok(Job::Record { folder, plan, camera, lock }) => {
-                    self.look_at_ring();
-                    // Until it is known how far behind it is: as far as can be.
-                    let slots = self.ring.as_ref().map_or(0, |ring| ring.spec().size.slots());
-                    self.pulse.set_lag(&self.camera, slots as u64);
-                    let reader = self.reader();
-                    let parts = TakeParts {
-                        ring: self.ring.as_ref(),
-                        reader: reader.as_ref(),
-                        ladder: TakeLadder::new(self.ladder.get(), self.may_change_preset),
-                        quality: self.quality,
-                        warm: warm.take(),
-                    };
-                    takes.push(Take::begin(&folder, plan, camera, lock, parts));
+                Ok(Job::Record(assignment)) => {
+                    let feed = Feed::new(Arc::clone(&media), Arc::clone(&clock), warm.take());
+                    clips.push(OpenClip { take: self.begin(assignment), feed });
                 }
-                Ok(Job::Warm) => warm = self.warmed(warm),
+                Ok(Job::Warm) => warm = self.warmed(warm, &*media),
                 Ok(Job::Cool) => warm = None,
                 Ok(Job::Stop { end }) => {
                     stopping = true;
-                    takes.iter_mut().for_each(|take| take.end_early(end));
+                    clips.iter_mut().for_each(|clip| clip.take.end_early(end));
                 }
                 Err(TryRecvError::Disconnected) if !stopping => {
                     stopping = true;
-                    takes.iter_mut().for_each(|take| take.end_early(MonotonicNs::now()));
+                    let now = clock.now();
+                    clips.iter_mut().for_each(|clip| clip.take.end_early(now));
                 }
                 Err(TryRecvError::Disconnected | TryRecvError::Empty) => {}
             }
-            self.move_on(&mut takes, self.reader().as_ref());
+            self.move_on(&mut clips, &*clock);
         }
+    }
+
+    fn begin(&mut self, assignment: Assignment) -> Take {
+        self.look_at_ring();
+        // A take's lag isn't known before its first frame is found. Until then the largest that can be is shown.
+        let slots = self.ring.as_ref().map_or(0, |ring| ring.spec().size.slots());
+        self.pulse.set_lag(&self.camera, slots as u64);
+        let ladder = TakeLadder::new(self.ladder.get(), self.may_change_preset);
+        let frames = self.frames_of(&assignment);
+        Take::begin(assignment, frames, ladder, self.quality)
+    }
+
+    /// The ring that the plan's frames are in, if it is still this camera's.
+    fn frames_of(&self, assignment: &Assignment) -> Option<Rc<dyn Frames>> {
+        let is_the_plans = |reader: &RingReader| {
+            reader.ring().id() == assignment.camera.ring_id
+                && assignment.plan.boot_id == proto::instance::boot_id()
+        };
+        let reader = self.reader().filter(is_the_plans)?;
+        Some(Rc::new(reader))
     }
 
     fn reader(&self) -> Option<RingReader> {
         self.ring.as_ref().map(|ring| ring.reader(ReaderBit::RECORDER))
     }
 
-    /// Lets go of a ring that is broken or no longer the camera's, and opens the one that is. Takes that are under way
-    /// keep the one they have.
+    /// Lets go of a ring that is broken or no longer the camera's, and opens the one that is. Takes that are under way keep
+    /// the one they have.
     fn look_at_ring(&mut self) {
         if self.ring.as_ref().is_none_or(|ring| ring.check().is_err()) {
             let opened = Ring::open(&self.segment);
-            self.ring = opened.map_err(|e| tracing::warn!("camera {}: {e}", self.camera)).ok();
+            let say = |e| tracing::warn!("camera {}: its ring can't be opened: {e}", self.camera);
+            self.ring = opened.map_err(say).ok();
         }
     }
 
-    /// The encoder that a clip begun now would have.
-    fn warmed(&self, warm: Option<WarmEncoder>) -> Option<WarmEncoder> {
+    /// The encoder that a clip begun now would have, open.
+    fn warmed(&self, warm: Option<WarmEncoder>, media: &dyn Media) -> Option<WarmEncoder> {
         let choice = self.ladder.first()?;
         let spec = *self.ring.as_ref()?.spec();
         let setup = EncoderSetup { choice, geometry: spec.geometry, fps: spec.fps, quality: self.quality };
-        warm.filter(|w| *w.setup() == setup).or_else(|| WarmEncoder::open(setup))
+        warm.filter(|w| *w.setup() == setup).or_else(|| WarmEncoder::open(media, setup))
     }
 
-    fn move_on(&self, takes: &mut Vec<Take>, reader: Option<&RingReader>) {
-        takes.sort_by_key(Take::next);
-        let head = reader.map_or(0, |r| r.ring().head());
+    /// Moves the take on that is most at risk and can be moved on; ends those whose window is over.
+    fn move_on(&self, clips: &mut Vec<OpenClip>, clock: &dyn Clock) {
+        clips.sort_by_key(|clip| clip.take.next());
+        let reader = self.reader();
+        let head = reader.as_ref().map_or(0, |r| r.ring().head());
         let mut moved = false;
         let mut waiting_for_the_first = 0;
         let mut index = 0;
-        while index < takes.len() {
-            match takes[index].step(MonotonicNs::now(), &self.output) {
+        while index < clips.len() {
+            let OpenClip { take, feed } = &mut clips[index];
+            match take.step(clock.now(), feed, &*self.output) {
                 Step::Encoded => {
                     moved = true;
                     self.pulse.encoded();
                     break;
                 }
-                Step::Hurried { from, to } => {
+                Step::PresetChanged { from, to } => {
                     moved = true;
                     self.pulse.encoded();
                     if let Some(ladder) = self.ladder.change_preset(&from, &to) {
@@ -155,32 +180,39 @@ impl Worker {
                     break;
                 }
                 Step::Waiting => {
-                    waiting_for_the_first += usize::from(takes[index].next() == 0);
+                    waiting_for_the_first += usize::from(take.next() == 0);
                     index += 1;
                 }
                 Step::Paused => index += 1,
                 Step::Over => {
-                    let footage = takes.remove(index).wrap();
-                    // The finisher outlives the workers: it is told to end after they are.
+                    let footage = clips.remove(index).take.wrap();
+                    // The finisher outlives the workers: it is told to end after they have.
                     let _ = self.finishing.send(Finishing::Camera(Box::new(footage)));
                     moved = true;
                 }
             }
         }
-        self.pulse.set_trouble(&self.camera, takes.iter().find_map(|t| t.trouble().map(str::to_owned)));
-        // One that hasn't found its place yet may be far behind.
-        if takes.iter().filter(|take| take.next() == 0).count() == waiting_for_the_first {
-            let behind = takes.iter().map(Take::next).filter(|next| *next > 0).min();
-            let lag = behind.map_or(0, |behind| (head + 1).saturating_sub(behind));
-            self.pulse.set_lag(&self.camera, lag);
-        }
-        if !moved && !takes.is_empty() {
+        self.show(clips, head, waiting_for_the_first);
+        if !moved && !clips.is_empty() {
             match reader {
                 Some(reader) => {
                     let _ = reader.ring().wait_newer(head, NAP);
                 }
                 None => std::thread::sleep(NAP),
             }
+        }
+    }
+
+    /// Shows the takes' trouble and lag in the beat.
+    fn show(&self, clips: &[OpenClip], head: u64, waiting_for_the_first: usize) {
+        let trouble = clips.iter().find_map(|clip| clip.take.trouble().map(str::to_owned));
+        self.pulse.set_trouble(&self.camera, trouble);
+        let next = || clips.iter().map(|clip| clip.take.next());
+        // A take that waits for the window's first frame has no lag. Any other that hasn't found its frame may be far behind.
+        if next().filter(|next| *next == 0).count() == waiting_for_the_first {
+            let behind = next().filter(|next| *next > 0).min();
+            let lag = behind.map_or(0, |behind| (head + 1).saturating_sub(behind));
+            self.pulse.set_lag(&self.camera, lag);
         }
     }
 }

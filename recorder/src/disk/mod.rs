@@ -55,12 +55,12 @@ impl Drop for Waiting {
     }
 }
 
-/// How long this thread has waited for the disk in its life.
+/// The time that this thread has waited for the disk in its life.
 pub(crate) fn waited() -> Duration {
     WAITED.with(Cell::get)
 }
 
-/// How long the disk has not answered, once that is [`STALLED`] or longer.
+/// The time for which the disk has not answered, once that is [`STALLED`] or longer.
 fn stalled_for() -> Option<Duration> {
     let oldest = lock(&ASKED).1.values().min().copied()?;
     Some(oldest.elapsed()).filter(|waited| *waited >= STALLED)

@@ -11,6 +11,18 @@ use proto::storage::{self, Unfit};
 
 use super::{ask, lock, stalled_for};
 
+/// The disk, as a take sees it.
+pub(crate) trait DiskState {
+    /// Is there room to write at all?
+    ///
+    /// # Errors
+    /// The reason why not, with what to do.
+    fn has_room(&self) -> io::Result<()>;
+
+    /// The time that this thread has waited for the disk in its life.
+    fn waited(&self) -> Duration;
+}
+
 /// The time between two looks at the room.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -26,7 +38,7 @@ pub(crate) struct OutputFolder {
 /// The result of the last look.
 #[derive(Default)]
 struct Found {
-    /// This run's folder, once it is known.
+    /// The folder of this run, once it is known.
     run_folder: Option<PathBuf>,
     low: bool,
     trouble: Option<String>,
@@ -63,15 +75,6 @@ impl OutputFolder {
         found.trouble = fit.err().map(|unfit| unfit.to_string());
     }
 
-    /// Is there room to write at all? Answered from the last look, without asking the disk.
-    pub(crate) fn has_room(&self) -> io::Result<()> {
-        let found = lock(&self.found);
-        match &found.trouble {
-            Some(why) if found.low => Err(io::Error::new(io::ErrorKind::StorageFull, why.clone())),
-            _ => Ok(()),
-        }
-    }
-
     /// Is there room for so many bytes more, beside what has to stay free? Asks the disk.
     pub(crate) fn has_room_for(&self, folder: &Path, bytes: u64) -> io::Result<()> {
         Ok(ask(|| storage::has_room(folder, self.floor, bytes))?)
@@ -91,5 +94,20 @@ impl OutputFolder {
     /// A sentence for a person about any other trouble of the folder.
     pub(crate) fn trouble(&self) -> Option<String> {
         lock(&self.found).trouble.clone()
+    }
+}
+
+impl DiskState for OutputFolder {
+    /// Answered from the last look, without asking the disk.
+    fn has_room(&self) -> io::Result<()> {
+        let found = lock(&self.found);
+        match &found.trouble {
+            Some(why) if found.low => Err(io::Error::new(io::ErrorKind::StorageFull, why.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    fn waited(&self) -> Duration {
+        super::waited()
     }
 }

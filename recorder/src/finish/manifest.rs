@@ -6,7 +6,7 @@ use proto::clip::{CameraClip, FileMaker, Manifest, SCHEMA, Window};
 use proto::name::Name;
 use proto::time::UtcTime;
 
-use crate::take::Footage;
+use crate::assignment::Footage;
 
 /// The manifest of a clip whose cameras' parts are joined. `None` when it has no camera.
 pub(super) fn manifest(set: &[Footage], cameras: BTreeMap<Name, CameraClip>) -> Option<Manifest> {

@@ -22,18 +22,18 @@ use proto::messages::RecorderReport;
 use proto::panics;
 use proto::storage;
 
+use crate::assignment::Footage;
 use crate::disk::{self, advice, output::OutputFolder};
 use crate::pulse::Pulse;
-use crate::take::Footage;
 
 pub(crate) use announce::announce;
 pub(crate) use clear::already_finished;
 
 /// The pause before a clip is published again after a failure.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-/// When Preroll is stopped, a clip that fails is tried again for this long,
+/// The time for which failing clips are tried again when Preroll is stopped. The next start goes on with them.
 const LAST_TRIES: Duration = Duration::from_secs(1);
-/// with this pause between two tries. The next start goes on with it.
+/// The pause between two of those tries.
 const LAST_TRY_AGAIN: Duration = Duration::from_millis(100);
 
 /// A message to the finisher.
@@ -77,13 +77,13 @@ struct Finisher<'a> {
     output: &'a OutputFolder,
     /// The footage of each clip, by its folder, until the clip is finished.
     footage: HashMap<PathBuf, Vec<Footage>>,
-    /// Why a clip couldn't be published the last time. A person is told once of each reason.
+    /// The reason why a clip couldn't be published the last time. A person is told once of each reason.
     failed: HashMap<PathBuf, String>,
     /// Clips to be tried again.
     due: Vec<PathBuf>,
-    /// When a clip last failed.
+    /// The moment when a clip last failed.
     tried: Instant,
-    /// When the end was announced.
+    /// The moment when the end was announced.
     ending: Option<Instant>,
 }
 

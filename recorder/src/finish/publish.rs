@@ -14,10 +14,10 @@ use proto::panics;
 use proto::storage;
 
 use super::{clear, join, manifest};
+use crate::assignment::Footage;
 use crate::disk::{self, output::OutputFolder};
 use crate::part;
 use crate::pulse::Pulse;
-use crate::take::Footage;
 
 /// The folder, in the partial one, where joined files wait until all of them are on the disk.
 const READY: &str = "ready";

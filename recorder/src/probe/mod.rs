@@ -89,7 +89,7 @@ pub(crate) fn say(ladder: &EncoderLadder, config: &Config) {
     }
 }
 
-/// One probe: the cameras' pictures, and what has been tried so far.
+/// A probe under way: the cameras' pictures, and the trials so far.
 struct Lab<'a> {
     reels: Vec<Reel>,
     /// See [`A_FEW`].

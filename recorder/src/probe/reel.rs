@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::config::CameraConfig;
+use proto::frame::FrameInfo;
 use proto::ring::Ring;
 
 use super::reader_bit;
-use crate::libav::Pixels;
+use crate::frames::HeldFrame;
 
 /// So many pictures are enough for the rate to settle after the first, expensive key frame.
 const PICTURES: usize = 12;
@@ -21,12 +22,19 @@ pub(super) struct Reel {
     pub(super) pictures: Vec<Arc<Vec<u8>>>,
 }
 
-/// One picture of a reel.
-pub(super) struct Picture(pub(super) Arc<Vec<u8>>);
+/// A picture of a reel, as a frame.
+pub(super) struct Picture {
+    pub(super) info: FrameInfo,
+    pub(super) bytes: Arc<Vec<u8>>,
+}
 
-impl Pixels for Picture {
+impl HeldFrame for Picture {
+    fn info(&self) -> &FrameInfo {
+        &self.info
+    }
+
     fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 

@@ -14,10 +14,14 @@ use proto::frame::{FrameInfo, Geometry, LossBefore};
 use proto::time::MonotonicNs;
 
 use super::reel::{Picture, Reel, whole};
+use crate::clock::Monotonic;
 use crate::container::{self, VideoWriter};
 use crate::encode::EncoderSetup;
-use crate::journal::{PartHeader, PartReason, Row};
-use crate::part::{self, OpenPart};
+use crate::feed::Feed;
+use crate::journal::{PartHeader, PartReason};
+use crate::media::Libav;
+use crate::part;
+use crate::track::TrackWriter;
 
 /// Decoded brightness may differ from the original by this much on average (of 255). At CRF 51 the difference stays under
 /// it; a picture that is another one, or none, differs by more.
@@ -41,22 +45,28 @@ pub(super) fn rehearse(
         previous: None,
     };
     let say = |what: &str, e: &dyn std::fmt::Display| format!("{what}: {e}");
-    let mut part =
-        OpenPart::begin(folder, name, 1, &setup, header, None).map_err(|e| say("does not open", &e))?;
+    let mut feed = Feed::new(Arc::new(Libav), Arc::new(Monotonic), None);
+    let parameters = feed.open(&setup).map_err(|e| say("does not open", &e))?;
+    let path = part::video_path(folder, name, 1);
+    let mut track = TrackWriter::create(&path, header, *fps, parameters, feed.media())
+        .map_err(|e| say("does not open", &e))?;
     let start = Instant::now();
     for (n, picture) in (0_u64..).zip(&reel.pictures) {
-        let moment = FrameInfo {
+        let info = FrameInfo {
             sequence: n + 1,
             source_sequence: n,
             t_capture: MonotonicNs(fps.due_ns(n)),
             epoch: 1,
             before: LossBefore::Nothing,
         };
-        let row = Row { moment, encoded: MonotonicNs(0) };
-        part.add(Picture(Arc::clone(picture)), &row).map_err(|e| say("does not encode", &e))?;
+        let picture = Picture { info, bytes: Arc::clone(picture) };
+        track.pass_encode();
+        feed.take(Box::new(picture), &mut |packet| track.write(packet).map(drop))
+            .map_err(|e| say("does not encode", &e))?;
     }
     let took = start.elapsed();
-    part.finish().map_err(|e| say("does not encode", &e))?;
+    feed.drain(&mut |packet| track.write(packet).map(drop)).map_err(|e| say("does not encode", &e))?;
+    track.finish().map_err(|e| say("can't be written", &e))?;
     let file = join(folder, &reel.camera, choice.codec).map_err(|e| say("can't be put in its file", &e))?;
     compare(&file, reel).map_err(|e| say("does not decode", &e))?;
     Ok(whole(reel.pictures.len()) / took.as_secs_f64().max(1e-6))

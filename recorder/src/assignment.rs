@@ -1,0 +1,44 @@
+//! One camera's part of one clip, as it is handed from thread to thread: from the intake to a worker as an [`Assignment`],
+//! from the worker to the finisher as [`Footage`].
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use proto::clip::{PARTIAL_DIR, Plan, PlannedCamera};
+
+use crate::account::Evidence;
+use crate::clip_lock::ClipLock;
+
+/// The part of a clip that a worker is to record.
+pub(crate) struct Assignment {
+    pub(crate) folder: PathBuf,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) camera: PlannedCamera,
+    /// Kept until the clip is finished.
+    pub(crate) lock: Arc<ClipLock>,
+}
+
+impl Assignment {
+    /// The folder of its parts.
+    pub(crate) fn partial(&self) -> PathBuf {
+        self.folder.join(PARTIAL_DIR)
+    }
+}
+
+impl fmt::Display for Assignment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "clip {}: camera {}", self.plan.clip_id, self.camera.name)
+    }
+}
+
+/// A part of a clip whose window is over: its frames are in the partial folder, and this is the evidence for their account.
+pub(crate) struct Footage {
+    pub(crate) folder: PathBuf,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) camera: PlannedCamera,
+    pub(crate) evidence: Evidence,
+    pub(crate) ended_early: bool,
+    /// Kept until the clip is finished.
+    pub(crate) _lock: Arc<ClipLock>,
+}

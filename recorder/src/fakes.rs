@@ -1,0 +1,294 @@
+//! Stand-ins for tests: a ring in ordinary memory, an encoder and a video file without libav's codecs and muxers, a clock
+//! that is moved by hand, a disk that is full when it is told so.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ffmpeg_next as ffmpeg;
+use ffmpeg_next::codec::packet::Flags;
+use ffmpeg_next::{Packet, codec};
+
+use proto::frame::{Fps, FrameInfo, Geometry, LossBefore, PixelFormat};
+use proto::ring::{Miss, RingSize, RingSpec};
+use proto::time::MonotonicNs;
+
+use crate::clock::Clock;
+use crate::container::WriteError;
+use crate::disk::output::DiskState;
+use crate::encode::EncoderSetup;
+use crate::frames::{Frames, HeldFrame, Soundness};
+use crate::journal::{Seal, Sum};
+use crate::media::{Encode, Media, Video};
+
+/// One frame's period: 100 frames a second.
+pub(crate) const PERIOD: Duration = Duration::from_millis(10);
+/// So many frames the fake ring holds, 20 of them its reserve.
+pub(crate) const SLOTS: usize = 82;
+
+/// Milliseconds on the fake clock.
+pub(crate) fn ms(ms: u64) -> MonotonicNs {
+    MonotonicNs(ms * 1_000_000)
+}
+
+/// Frame `n` of a camera that loses none: captured at `n` periods.
+pub(crate) fn frame(n: u64) -> FrameInfo {
+    FrameInfo {
+        sequence: n,
+        source_sequence: n,
+        t_capture: ms(n * 10),
+        epoch: 1,
+        before: LossBefore::Nothing,
+    }
+}
+
+/// A frame that is held.
+pub(crate) struct FakeFrame(pub(crate) FrameInfo);
+
+impl HeldFrame for FakeFrame {
+    fn info(&self) -> &FrameInfo {
+        &self.0
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &[]
+    }
+}
+
+/// A ring of 82 frames, and a ledger that forgets nothing.
+pub(crate) struct FakeRing {
+    spec: RingSpec,
+    published: RefCell<Vec<FrameInfo>>,
+    pub(crate) soundness: RefCell<Soundness>,
+    pub(crate) has_ended: Cell<bool>,
+    /// Another reader of the same process holds this frame.
+    pub(crate) leased: Cell<u64>,
+}
+
+impl FakeRing {
+    pub(crate) fn new() -> Rc<Self> {
+        let geometry = Geometry::new(64, 64, PixelFormat::GRAY8).unwrap();
+        let size = RingSize { pre_roll_slots: 60, reserve_slots: 20, lease_slots: 2 };
+        Rc::new(Self {
+            spec: RingSpec { geometry, fps: Fps::new(100.0).unwrap(), size },
+            published: RefCell::new(Vec::new()),
+            soundness: RefCell::new(Soundness::Sound),
+            has_ended: Cell::new(false),
+            leased: Cell::new(0),
+        })
+    }
+
+    /// Publishes every frame up to this one.
+    pub(crate) fn publish_to(&self, n: u64) {
+        let mut published = self.published.borrow_mut();
+        let next = published.len() as u64 + 1;
+        published.extend((next..=n).map(frame));
+    }
+}
+
+impl Frames for FakeRing {
+    fn spec(&self) -> &RingSpec {
+        &self.spec
+    }
+
+    fn soundness(&self) -> Soundness {
+        self.soundness.borrow().clone()
+    }
+
+    fn head(&self) -> u64 {
+        self.published.borrow().len() as u64
+    }
+
+    fn info(&self, sequence: u64) -> Option<FrameInfo> {
+        let index = usize::try_from(sequence.checked_sub(1)?).unwrap();
+        self.published.borrow().get(index).copied()
+    }
+
+    fn oldest(&self) -> Option<FrameInfo> {
+        self.info((self.head() + 2).saturating_sub(SLOTS as u64).max(1))
+    }
+
+    fn first_at_or_after(&self, at: MonotonicNs) -> Option<FrameInfo> {
+        self.published.borrow().iter().find(|frame| frame.t_capture >= at).copied()
+    }
+
+    fn has_ended(&self) -> bool {
+        self.has_ended.get()
+    }
+
+    fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, Miss> {
+        let info = self.info(sequence).ok_or(Miss::NotYet)?;
+        if self.leased.get() == sequence {
+            return Err(Miss::AlreadyLeased);
+        }
+        match self.oldest() {
+            Some(oldest) if oldest.sequence <= sequence => Ok(Box::new(FakeFrame(info))),
+            _ => Err(Miss::Overrun),
+        }
+    }
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Default)]
+pub(crate) struct FakeClock(AtomicU64);
+
+impl FakeClock {
+    pub(crate) fn set(&self, now: MonotonicNs) {
+        self.0.store(now.0, Ordering::Relaxed);
+    }
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> MonotonicNs {
+        MonotonicNs(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// A disk that is full when it is told so.
+#[derive(Default)]
+pub(crate) struct FakeDisk {
+    pub(crate) is_full: Cell<bool>,
+    pub(crate) waited: Cell<Duration>,
+}
+
+impl DiskState for FakeDisk {
+    fn has_room(&self) -> io::Result<()> {
+        if self.is_full.get() { Err(io::Error::other("the disk is full; make room")) } else { Ok(()) }
+    }
+
+    fn waited(&self) -> Duration {
+        self.waited.get()
+    }
+}
+
+/// Encoders that copy the frame's number into a packet, and files that hold such packets in the boxes of a fragmented MP4.
+#[derive(Default)]
+pub(crate) struct FakeMedia {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Encoders of this name fail at each frame from this sequence on.
+    failing: Mutex<Option<(String, u64)>>,
+    /// So many frames an encoder keeps back.
+    kept_back: AtomicUsize,
+    /// Files can't be written.
+    unwritable: AtomicBool,
+    opened: Mutex<Vec<String>>,
+}
+
+impl FakeMedia {
+    pub(crate) fn fail_from(&self, encoder: &str, sequence: u64) {
+        *self.shared.failing.lock().unwrap() = Some((encoder.to_owned(), sequence));
+    }
+
+    pub(crate) fn keep_back(&self, frames: usize) {
+        self.shared.kept_back.store(frames, Ordering::Relaxed);
+    }
+
+    pub(crate) fn make_unwritable(&self, unwritable: bool) {
+        self.shared.unwritable.store(unwritable, Ordering::Relaxed);
+    }
+
+    /// Every encoder that was opened, with its preset.
+    pub(crate) fn opened(&self) -> Vec<String> {
+        self.shared.opened.lock().unwrap().clone()
+    }
+}
+
+impl Media for FakeMedia {
+    fn open_encoder(&self, setup: &EncoderSetup) -> Result<Box<dyn Encode>, ffmpeg::Error> {
+        let name = setup.choice.encoder.clone();
+        let preset = setup.choice.preset.clone().unwrap_or_default();
+        self.shared.opened.lock().unwrap().push(format!("{name} {preset}"));
+        let shared = Arc::clone(&self.shared);
+        Ok(Box::new(FakeEncoder { name, shared, inside: VecDeque::new(), sent: 0, ended: false }))
+    }
+
+    fn create_part(&self, path: &Path, _: &codec::Parameters) -> Result<Box<dyn Video>, WriteError> {
+        let mut file = File::create_new(path).map_err(WriteError::Disk)?;
+        if self.shared.unwritable.load(Ordering::Relaxed) {
+            std::fs::remove_file(path).map_err(WriteError::Disk)?;
+            return Err(WriteError::Disk(io::Error::from_raw_os_error(28)));
+        }
+        file.write_all(b"\0\0\0\x08ftyp").map_err(WriteError::Disk)?;
+        Ok(Box::new(FakeVideo { file, shared: Arc::clone(&self.shared), written: 8, sum: Sum::default() }))
+    }
+}
+
+struct FakeEncoder {
+    name: String,
+    shared: Arc<Shared>,
+    inside: VecDeque<(u64, bool)>,
+    sent: u64,
+    ended: bool,
+}
+
+impl Encode for FakeEncoder {
+    fn send(&mut self, frame: Box<dyn HeldFrame>, _pts_us: i64, key: bool) -> Result<(), ffmpeg::Error> {
+        let sequence = frame.info().sequence;
+        if let Some((name, from)) = &*self.shared.failing.lock().unwrap()
+            && *name == self.name
+            && sequence >= *from
+        {
+            return Err(ffmpeg::Error::External);
+        }
+        self.inside.push_back((sequence, key || self.sent == 0));
+        self.sent += 1;
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), ffmpeg::Error> {
+        self.ended = true;
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<Option<Packet>, ffmpeg::Error> {
+        let kept_back = if self.ended { 0 } else { self.shared.kept_back.load(Ordering::Relaxed) };
+        if self.inside.len() <= kept_back {
+            return Ok(None);
+        }
+        Ok(self.inside.pop_front().map(|(sequence, key)| {
+            let mut packet = Packet::copy(&sequence.to_be_bytes());
+            packet.set_flags(if key { Flags::KEY } else { Flags::empty() });
+            packet
+        }))
+    }
+
+    fn parameters(&self) -> codec::Parameters {
+        codec::Parameters::new()
+    }
+}
+
+struct FakeVideo {
+    file: File,
+    shared: Arc<Shared>,
+    written: u64,
+    sum: Sum,
+}
+
+impl Video for FakeVideo {
+    fn write(&mut self, packet: &mut Packet, _duration_us: i64) -> Result<(), WriteError> {
+        if self.shared.unwritable.load(Ordering::Relaxed) {
+            return Err(WriteError::Disk(io::Error::from_raw_os_error(28)));
+        }
+        let data = packet.data().unwrap();
+        let size = u32::try_from(8 + data.len()).unwrap();
+        let fragment = [&size.to_be_bytes()[..], b"mdat", data].concat();
+        self.file.write_all(&fragment).map_err(WriteError::Disk)?;
+        self.written += fragment.len() as u64;
+        self.sum.add(&fragment);
+        Ok(())
+    }
+
+    fn seal(&mut self) -> Seal {
+        Seal { offset: self.written, sum: std::mem::take(&mut self.sum).0 }
+    }
+}

@@ -1,0 +1,59 @@
+//! The part of libav that a clip needs while it is recorded, behind small traits: an encoder, and a video file that grows.
+//! Only [`Libav`] is used outside of tests.
+
+use std::path::Path;
+
+use ffmpeg_next as ffmpeg;
+use ffmpeg_next::{Packet, codec};
+
+use crate::container::{Layout, VideoWriter, WriteError};
+use crate::encode::EncoderSetup;
+use crate::frames::HeldFrame;
+use crate::journal::Seal;
+
+/// An open encoder. Packets come in the order of their frames, one for each.
+pub(crate) trait Encode {
+    /// Gives it a frame, with a time that grows from frame to frame, and asks for a key frame if `key` is true. The frame is
+    /// dropped as soon as the encoder lets go of it.
+    fn send(&mut self, frame: Box<dyn HeldFrame>, pts_us: i64, key: bool) -> Result<(), ffmpeg::Error>;
+
+    /// Says that no more frames will come.
+    fn end(&mut self) -> Result<(), ffmpeg::Error>;
+
+    /// The next packet. `None` when it needs another frame first, or has ended.
+    fn receive(&mut self) -> Result<Option<Packet>, ffmpeg::Error>;
+
+    /// The stream's parameters, for a container.
+    fn parameters(&self) -> codec::Parameters;
+}
+
+/// A part's video. Every packet that was written is readable, whenever the writer ends.
+pub(crate) trait Video {
+    /// Adds a packet whose times are in microseconds.
+    fn write(&mut self, packet: &mut Packet, duration_us: i64) -> Result<(), WriteError>;
+
+    /// The file's length, and a sum over what was added to it since the last call.
+    fn seal(&mut self) -> Seal;
+}
+
+/// Opens encoders and video files.
+pub(crate) trait Media: Send + Sync {
+    /// Opens an encoder.
+    fn open_encoder(&self, setup: &EncoderSetup) -> Result<Box<dyn Encode>, ffmpeg::Error>;
+
+    /// Begins a part's video. There must be none at this path; and there is none if it fails.
+    fn create_part(&self, path: &Path, parameters: &codec::Parameters) -> Result<Box<dyn Video>, WriteError>;
+}
+
+/// The real ones.
+pub(crate) struct Libav;
+
+impl Media for Libav {
+    fn open_encoder(&self, setup: &EncoderSetup) -> Result<Box<dyn Encode>, ffmpeg::Error> {
+        Ok(Box::new(setup.open()?))
+    }
+
+    fn create_part(&self, path: &Path, parameters: &codec::Parameters) -> Result<Box<dyn Video>, WriteError> {
+        Ok(Box::new(VideoWriter::create(path, Layout::FragmentedMp4, parameters.clone(), || ())?))
+    }
+}

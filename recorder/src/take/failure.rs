@@ -1,0 +1,145 @@
+//! Failures of a take: of the disk, after which it tries again, and of the encoder, after which it goes on with another.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ffmpeg_next as ffmpeg;
+
+use proto::clip::GapCause;
+use proto::time::MonotonicNs;
+
+use super::{Recording, Stage, Step, Take};
+use crate::container::WriteError;
+use crate::disk::advice;
+use crate::feed::{Feed, FeedError};
+use crate::journal::PartReason;
+
+/// The pause after a file couldn't be written for the second time in a row.
+const DISK_PAUSE: Duration = Duration::from_millis(250);
+
+/// Can the files be written?
+pub(super) enum Files {
+    Fine,
+    /// Not at the moment.
+    Troubled {
+        again: MonotonicNs,
+        why: String,
+    },
+}
+
+/// The reason why a part can't go on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PartError {
+    #[error("{} can't be written: {source}", path.display())]
+    Disk { path: PathBuf, source: io::Error },
+    #[error("encoder {encoder} failed: {source}")]
+    Encoder { encoder: String, source: ffmpeg::Error },
+}
+
+impl PartError {
+    pub(super) fn of_feed(error: FeedError, path: &Path, encoder: &str) -> Self {
+        match error {
+            FeedError::Reader(error) => Self::of_file(error, path, encoder),
+            FeedError::Encoder(source) => Self::Encoder { encoder: encoder.to_owned(), source },
+        }
+    }
+
+    /// A muxer that refuses a packet counts as a failure of the encoder that made it.
+    pub(super) fn of_file(error: WriteError, path: &Path, encoder: &str) -> Self {
+        match error {
+            WriteError::Disk(source) => Self::Disk { path: path.to_owned(), source },
+            WriteError::Libav(source) => Self::Encoder { encoder: encoder.to_owned(), source },
+        }
+    }
+}
+
+impl Take {
+    /// The take's trouble with its files, for a person.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        match &self.files {
+            Files::Fine => None,
+            Files::Troubled { why, .. } => Some(why),
+        }
+    }
+
+    /// Stops writing, since the disk is as full as it may become. A part that was begun can still be ended in order.
+    pub(super) fn stop_writing(&mut self, source: io::Error, now: MonotonicNs, feed: &mut Feed) -> Step {
+        if let Err(e) = self.end_part(feed) {
+            tracing::error!("{}: {e}", self.assignment);
+        }
+        let path = self.assignment.folder.clone();
+        self.recover(&PartError::Disk { path, source }, now, feed)
+    }
+
+    /// Gives the open part up after a failure, and finds the frame to go on with, and how.
+    pub(super) fn recover(&mut self, error: &PartError, now: MonotonicNs, feed: &mut Feed) -> Step {
+        let failed_at = self.next();
+        let inside = feed.first_inside();
+        feed.close();
+        if let Stage::Recording(Recording { track, next, .. }) = &mut self.stage
+            && let Some(track) = track.take()
+        {
+            // The frame at which it failed may have come as far as into the file.
+            if let Some(last) = track.abandon() {
+                *next = (*next).max(last.sequence.saturating_add(1));
+            }
+            // Frames that were inside the encoder are in no file. The ring still has them.
+            if let Some(first) = inside {
+                self.fate.take_back(first);
+                *next = first;
+            }
+        }
+        match error {
+            PartError::Disk { source, .. } => {
+                self.begin_next_part(PartReason::Disk);
+                self.pause(now, advice::with_advice(&error.to_string(), source));
+                Step::Paused
+            }
+            PartError::Encoder { .. } => {
+                self.step_down(error, failed_at);
+                Step::Moved
+            }
+        }
+    }
+
+    /// Goes on with the next encoder. When there is none, gives up the frame at which the last one failed.
+    pub(super) fn step_down(&mut self, error: &PartError, failed_at: u64) {
+        if let Some(to) = self.ladder.step_down() {
+            tracing::warn!("{}: {error}; going on with {} ({})", self.assignment, to.codec, to.encoder);
+            self.begin_next_part(PartReason::CodecChange);
+            return;
+        }
+        tracing::error!("{}: {error}, and no other encoder is left; a frame is given up", self.assignment);
+        if let Stage::Recording(Recording { next, .. }) = &mut self.stage
+            // Unless the frame at which it failed is in the file.
+            && *next <= failed_at
+        {
+            self.fate.give_up(*next, *next + 1, GapCause::Encoder);
+            *next += 1;
+        }
+    }
+
+    pub(super) fn begin_next_part(&mut self, because: PartReason) {
+        if let Stage::Recording(recording) = &mut self.stage {
+            recording.next_part_is = because;
+        }
+    }
+
+    pub(super) fn is_paused(&self, now: MonotonicNs) -> bool {
+        matches!(self.files, Files::Troubled { again, .. } if now < again)
+    }
+
+    /// Leaves the files alone for a while. A first failure is tried again at once: frames are ageing, and it may have been
+    /// the only one.
+    pub(super) fn pause(&mut self, now: MonotonicNs, why: String) {
+        let again = match &self.files {
+            Files::Troubled { .. } => now + DISK_PAUSE,
+            Files::Fine => {
+                tracing::error!("{}: {why}; trying again until it works", self.assignment);
+                now
+            }
+        };
+        self.files = Files::Troubled { again, why };
+    }
+}

@@ -1,0 +1,50 @@
+//! The beginning of a take: an earlier recorder may have left parts, and the take goes on behind them.
+
+use std::io;
+
+use proto::time::MonotonicNs;
+
+use super::{Stage, Take};
+use crate::disk;
+use crate::evidence::First;
+use crate::journal::PartReason;
+use crate::part;
+
+impl Take {
+    /// Reads the parts, unless the disk is left alone just now. Says whether they were read.
+    pub(super) fn resumes(&mut self, now: MonotonicNs) -> bool {
+        if self.is_paused(now) {
+            return false;
+        }
+        let resumed = self.resume();
+        if let Err(e) = &resumed {
+            self.pause(now, format!("{} can't be read: {e}", self.assignment.partial().display()));
+        }
+        resumed.is_ok()
+    }
+
+    /// Reads how far an earlier recorder got.
+    pub(super) fn resume(&mut self) -> io::Result<()> {
+        let camera = &self.assignment.camera.name;
+        let parts = disk::ask(|| part::read_all(&self.assignment.partial(), camera))?;
+        let (Some(first), Some(last)) = (parts.first(), parts.last()) else {
+            self.stage = Stage::Seeking;
+            return Ok(());
+        };
+        let (sequence, previous) = (first.header.first_sequence, first.header.previous);
+        self.fate.first = Some(First { sequence, previous });
+        parts.iter().flat_map(|part| part.frames.iter()).for_each(|run| self.fate.written.add_run(run));
+        self.ladder.resume_at(&last.header.choice);
+        let newest = last.last.frame.sequence;
+        self.stage = Stage::recording(newest.saturating_add(1).max(sequence), PartReason::RecorderRestart);
+        tracing::info!(
+            "{}: going on after frame {newest} ({} on disk)",
+            self.assignment,
+            match self.fate.written.frames() {
+                1 => "1 frame is".to_owned(),
+                frames => format!("{frames} frames are"),
+            }
+        );
+        Ok(())
+    }
+}

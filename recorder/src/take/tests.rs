@@ -1,0 +1,395 @@
+//! Tests of a take, against a ring, an encoder, a disk and a clock that are made up.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use proto::clip::{CaptureTime, Gap, PARTIAL_DIR, Plan, PlannedCamera, SCHEMA, plan_path};
+use proto::codec::{Codec, EncoderLadder};
+use proto::name::Name;
+use proto::ring::Broken;
+use proto::ring::segment::Loss;
+use proto::time::WallAnchor;
+
+use super::*;
+use crate::account::Account;
+use crate::clip_lock::ClipLock;
+use crate::fakes::{FakeClock, FakeDisk, FakeMedia, FakeRing, PERIOD, SLOTS, ms};
+use crate::part;
+use crate::runs::Runs;
+
+/// A camera of 100 frames a second, and a clip from 1000 to 2000 ms: frames 100 to 200.
+struct Rig {
+    take: Take,
+    feed: Feed,
+    ring: Rc<FakeRing>,
+    media: Arc<FakeMedia>,
+    clock: Arc<FakeClock>,
+    disk: FakeDisk,
+    lock: Arc<ClipLock>,
+    folder: tempfile::TempDir,
+}
+
+const WINDOW: Window = Window { start_ns: MonotonicNs(1_000_000_000), end_ns: MonotonicNs(2_000_000_000) };
+
+fn choice(codec: Codec, encoder: &str, preset: Option<&str>) -> EncoderChoice {
+    EncoderChoice { codec, encoder: encoder.into(), preset: preset.map(Into::into) }
+}
+
+fn ladder(may_change_preset: bool) -> TakeLadder {
+    let chain = vec![choice(Codec::H264, "libx264", Some("medium")), choice(Codec::Mjpg, "mjpeg", None)];
+    TakeLadder::new(EncoderLadder { chain, ..EncoderLadder::default() }, may_change_preset)
+}
+
+fn assignment(folder: &Path, lock: &Arc<ClipLock>, ring: &FakeRing) -> Assignment {
+    let camera = PlannedCamera {
+        name: Name::new("left").unwrap(),
+        index: 0,
+        ring_id: 1,
+        geometry: ring.spec().geometry,
+        fps: ring.spec().fps,
+        capture_time: CaptureTime::Device,
+    };
+    let plan = Plan {
+        schema: SCHEMA,
+        clip_id: "clip-0001".to_owned(),
+        label: None,
+        rig: None,
+        boot_id: String::new(),
+        wall: WallAnchor { monotonic_ns: ms(0), unix_ns: 0 },
+        trigger_ns: ms(1500),
+        window: WINDOW,
+        asked_start_ns: WINDOW.start_ns,
+        notes: Vec::new(),
+        cameras: vec![camera.clone()],
+    };
+    Assignment { folder: folder.to_owned(), plan: Arc::new(plan), camera, lock: Arc::clone(lock) }
+}
+
+impl Rig {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = plan_path(folder.path());
+        std::fs::create_dir_all(plan.parent().unwrap()).unwrap();
+        std::fs::write(plan, "{}").unwrap();
+        let lock = Arc::new(ClipLock::take(folder.path()).unwrap().unwrap());
+        let (ring, media, clock) =
+            (FakeRing::new(), Arc::<FakeMedia>::default(), Arc::<FakeClock>::default());
+        let frames: Rc<dyn Frames> = ring.clone();
+        let take = Take::begin(assignment(folder.path(), &lock, &ring), Some(frames), ladder(true), 23);
+        let feed = Feed::new(media.clone(), clock.clone(), None);
+        Self { take, feed, ring, media, clock, disk: FakeDisk::default(), lock, folder }
+    }
+
+    /// The take of another recorder, after the first was killed: its feed and its encoder's frames are gone with it.
+    fn killed(mut self) -> Self {
+        let frames: Rc<dyn Frames> = self.ring.clone();
+        let assignment = assignment(self.folder.path(), &self.lock, &self.ring);
+        self.take = Take::begin(assignment, Some(frames), ladder(true), 23);
+        self.feed = Feed::new(self.media.clone(), self.clock.clone(), None);
+        self
+    }
+
+    fn step(&mut self, now_ms: u64) -> Step {
+        self.clock.set(ms(now_ms));
+        self.take.step(ms(now_ms), &mut self.feed, &self.disk)
+    }
+
+    /// Publishes the frames of up to this moment, and moves the take on until it can't.
+    fn run_to(&mut self, now_ms: u64) -> Step {
+        self.ring.publish_to(now_ms / 10);
+        loop {
+            let step = self.step(now_ms);
+            if !matches!(step, Step::Encoded | Step::Moved | Step::PresetChanged { .. }) {
+                return step;
+            }
+        }
+    }
+
+    /// Runs a camera and the take side by side, frame by frame.
+    fn run(&mut self, frames: std::ops::RangeInclusive<u64>) {
+        frames.for_each(|n| drop(self.run_to(n * 10)));
+    }
+
+    fn parts(&self) -> Vec<part::Part> {
+        part::read_all(&self.folder.path().join(PARTIAL_DIR), &Name::new("left").unwrap()).unwrap()
+    }
+
+    fn reasons(&self) -> Vec<PartReason> {
+        self.parts().iter().map(|part| part.header.begun_because).collect()
+    }
+
+    /// The account of the finished take, by what is really in the parts.
+    fn account(self) -> Account {
+        let parts = self.parts();
+        let mut written = Runs::default();
+        for frame in parts
+            .iter()
+            .flat_map(|part| part.frames.iter())
+            .flat_map(|run| (run.first().sequence..=run.last().sequence).map(|sequence| run.at(sequence)))
+        {
+            let newest = written.last().map_or(0, |newest| newest.sequence);
+            assert!(frame.sequence > newest, "frame {} is doubled, or out of order", frame.sequence);
+            written.add(&frame);
+        }
+        let mut evidence = self.take.wrap().evidence;
+        evidence.correct_by(&written);
+        evidence.account()
+    }
+}
+
+fn complete() -> Account {
+    Account { expected: 101, written: 101, gaps: Vec::new() }
+}
+
+fn one_gap(after_sequence: u64, missing: u64, cause: GapCause) -> Account {
+    Account { expected: 101, written: 101 - missing, gaps: vec![Gap { after_sequence, missing, cause }] }
+}
+
+#[test]
+fn a_take_holds_each_frame_of_its_window_once() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.run_to(990), Step::Waiting, "the window has not begun");
+    rig.run(120..=200);
+    assert_eq!(rig.run_to(2010), Step::Over);
+    assert_eq!(rig.reasons(), [PartReason::First]);
+    assert_eq!(rig.parts()[0].header.first_sequence, 100);
+    assert_eq!(rig.parts()[0].header.previous, Some(crate::fakes::frame(99)));
+    assert_eq!(rig.account(), complete());
+}
+
+#[test]
+fn frames_that_the_ring_has_overwritten_are_given_up_to_the_frame() {
+    let mut rig = Rig::new();
+    rig.run(100..=110);
+    // The take is not moved on until the oldest frame is 130.
+    rig.run_to((130 + SLOTS as u64 - 2) * 10);
+    assert_eq!(rig.account(), one_gap(110, 19, GapCause::RingOverrun));
+}
+
+#[test]
+fn an_overrun_while_the_disk_kept_the_thread_is_the_disks() {
+    let mut rig = Rig::new();
+    rig.run(100..=110);
+    rig.disk.waited.set(disk::STALLED);
+    rig.run_to((130 + SLOTS as u64 - 2) * 10);
+    assert_eq!(rig.account(), one_gap(110, 19, GapCause::Disk));
+}
+
+#[test]
+fn a_full_disk_costs_nothing_that_the_ring_can_hold() {
+    let mut rig = Rig::new();
+    rig.run(100..=120);
+    rig.disk.is_full.set(true);
+    assert_eq!(rig.run_to(1210), Step::Paused);
+    assert!(rig.take.trouble().is_some_and(|why| why.contains("make room")));
+    rig.run(122..=190);
+    rig.disk.is_full.set(false);
+    rig.run(191..=230);
+    assert_eq!(rig.take.trouble(), None);
+    assert_eq!(rig.reasons(), [PartReason::First, PartReason::Disk]);
+    assert_eq!(rig.account(), complete());
+}
+
+#[test]
+fn frames_that_a_full_disk_costs_are_the_disks() {
+    let mut rig = Rig::new();
+    rig.run(100..=110);
+    rig.disk.is_full.set(true);
+    rig.run(111..=190);
+    rig.run_to(2100);
+    rig.disk.is_full.set(false);
+    rig.run(211..=260);
+    // Writing is tried every 250 ms from 1120 ms on. At 2120 ms it works, and the oldest frame that is left is 132.
+    assert_eq!(rig.account(), one_gap(110, 21, GapCause::Disk));
+}
+
+#[test]
+fn a_write_that_fails_is_tried_again_at_once_and_then_every_quarter_of_a_second() {
+    let mut rig = Rig::new();
+    rig.run(100..=110);
+    rig.media.make_unwritable(true);
+    rig.ring.publish_to(111);
+    assert_eq!(rig.step(1110), Step::Paused, "it fails");
+    let opened = || rig.media.opened().len();
+    let first = opened();
+    assert_eq!(rig.take.step(ms(1110), &mut rig.feed, &rig.disk), Step::Paused);
+    assert_eq!(rig.media.opened().len(), first + 1, "a first failure is tried again at once");
+    let second = rig.media.opened().len();
+    assert_eq!(rig.step(1359), Step::Paused);
+    assert_eq!(rig.media.opened().len(), second, "a second one after a pause");
+    assert_eq!(rig.step(1361), Step::Paused);
+    assert_eq!(rig.media.opened().len(), second + 1);
+    rig.media.make_unwritable(false);
+    assert_eq!(rig.step(1700), Step::Encoded);
+    rig.run(171..=201);
+    assert_eq!(rig.account(), complete());
+}
+
+#[test]
+fn a_silent_camera_is_waited_for_and_then_missed() {
+    let mut rig = Rig::new();
+    rig.run(100..=150);
+    let grace = SILENCE_GRACE + PERIOD * 10;
+    let until = 2000 + u64::try_from(grace.as_millis()).unwrap();
+    assert_eq!(rig.step(until), Step::Waiting);
+    assert_eq!(rig.step(until + 1), Step::Over);
+    assert_eq!(rig.account(), one_gap(150, 50, GapCause::CameraStall));
+}
+
+#[test]
+fn a_file_at_its_end_is_not_waited_for() {
+    let mut rig = Rig::new();
+    rig.run(100..=150);
+    rig.ring.has_ended.set(true);
+    assert_eq!(rig.step(2000), Step::Waiting);
+    assert_eq!(rig.step(2001), Step::Over);
+    assert_eq!(rig.account(), Account { expected: 51, written: 51, gaps: Vec::new() });
+}
+
+#[test]
+fn a_stop_ends_the_window_and_does_not_wait_long() {
+    let mut rig = Rig::new();
+    rig.run(100..=150);
+    rig.take.end_early(ms(1550));
+    assert_eq!(rig.run_to(1550), Step::Waiting);
+    assert_eq!(rig.run_to(1560), Step::Over, "a frame from behind the end is there");
+    let footage = rig.take.wrap();
+    assert!(footage.ended_early);
+    assert_eq!(footage.evidence.window.end_ns, ms(1550));
+
+    let mut silent = Rig::new();
+    silent.run(100..=150);
+    silent.take.end_early(ms(1550));
+    assert_eq!(silent.step(2550), Step::Waiting);
+    assert_eq!(silent.step(2551), Step::Over);
+
+    let mut later = Rig::new();
+    later.take.end_early(ms(9000));
+    assert!(!later.take.wrap().ended_early, "the window was over by then");
+}
+
+#[test]
+fn a_failed_encoder_is_followed_by_the_next_on_the_ladder() {
+    let mut rig = Rig::new();
+    rig.media.fail_from("libx264", 140);
+    rig.run(100..=201);
+    assert_eq!(rig.media.opened(), ["libx264 medium", "mjpeg "]);
+    assert_eq!(rig.reasons(), [PartReason::First, PartReason::CodecChange]);
+    assert_eq!(rig.account(), complete());
+}
+
+#[test]
+fn without_another_encoder_each_frame_is_given_up() {
+    let mut rig = Rig::new();
+    rig.media.fail_from("mjpeg", 190);
+    rig.take.ladder.step_down().unwrap();
+    rig.run(100..=201);
+    assert_eq!(rig.account(), one_gap(189, 11, GapCause::Encoder));
+}
+
+#[test]
+fn frames_inside_an_encoder_that_fails_are_encoded_again() {
+    let mut rig = Rig::new();
+    rig.media.keep_back(3);
+    rig.media.fail_from("libx264", 140);
+    rig.run(100..=201);
+    assert_eq!(rig.parts()[0].last.frame.sequence, 136, "three were inside, beside the one it failed at");
+    assert_eq!(rig.account(), complete());
+}
+
+#[test]
+fn a_recorder_goes_on_where_a_killed_one_left_off() {
+    let mut rig = Rig::new();
+    rig.media.keep_back(2);
+    rig.run(100..=140);
+    let mut rig = rig.killed();
+    rig.run(143..=201);
+    assert_eq!(rig.reasons(), [PartReason::First, PartReason::RecorderRestart]);
+    let parts = rig.parts();
+    assert_eq!(parts[1].first.frame.sequence, 139, "two were inside the encoder");
+    assert_eq!(parts[1].header.base_ns, ms(1000), "both have one time 0");
+    assert_eq!(rig.account(), complete());
+}
+
+#[test]
+fn nothing_is_recorded_before_the_parts_can_be_read() {
+    let mut rig = Rig::new();
+    let (partial, away) = (rig.folder.path().join(PARTIAL_DIR), rig.folder.path().join("away"));
+    std::fs::rename(&partial, &away).unwrap();
+    rig.ring.publish_to(120);
+    assert_eq!(rig.step(1200), Step::Paused);
+    assert_eq!(rig.step(1200), Step::Paused, "tried again at once");
+    std::fs::rename(&away, &partial).unwrap();
+    assert_eq!(rig.step(1201), Step::Paused, "then after a pause");
+    assert_eq!(rig.step(1451), Step::Encoded);
+    rig.run(146..=201);
+    assert_eq!(rig.account(), complete());
+}
+
+#[test]
+fn an_encoder_that_lags_is_made_faster_before_the_ring_overtakes_it() {
+    let mut rig = Rig::new();
+    // The camera makes two frames for each that is encoded.
+    let mut changed = None;
+    for n in 0..200 {
+        rig.ring.publish_to(110 + 2 * n);
+        if let Step::PresetChanged { from, to } = rig.step((110 + 2 * n) * 10) {
+            changed = Some((from.preset, to.preset, n));
+            break;
+        }
+    }
+    let (from, to, after) = changed.expect("it is too slow");
+    assert_eq!((from.as_deref(), to.as_deref()), (Some("medium"), Some("ultrafast")));
+    assert!(after < SLOTS as u64 - 10, "there is room yet");
+    rig.run(112 + 2 * after..=300);
+    assert_eq!(rig.reasons(), [PartReason::First, PartReason::CodecChange]);
+    assert_eq!(rig.account(), complete());
+}
+
+#[test]
+fn a_preset_that_was_asked_for_is_kept_and_the_loss_declared() {
+    let mut rig = Rig::new();
+    rig.take.ladder = ladder(false);
+    for n in 0..150 {
+        rig.ring.publish_to(110 + 2 * n);
+        let step = rig.step((110 + 2 * n) * 10);
+        assert!(matches!(step, Step::Encoded | Step::Moved | Step::Over), "{step:?}");
+        if step == Step::Over {
+            break;
+        }
+    }
+    let account = rig.account();
+    assert!(account.written < 101);
+    assert_eq!(account.expected, 101);
+    assert!(account.gaps.iter().all(|gap| gap.cause == GapCause::RingOverrun));
+}
+
+#[test]
+fn a_broken_ring_leaves_what_is_on_disk() {
+    let mut rig = Rig::new();
+    rig.run(100..=140);
+    *rig.ring.soundness.borrow_mut() = Soundness::Broken(Broken::Segment(Loss::CutDown(0)));
+    assert_eq!(rig.run_to(1450), Step::Over);
+    assert_eq!(rig.account(), one_gap(140, 60, GapCause::RingGone));
+}
+
+#[test]
+fn a_ring_without_its_name_is_recorded_to_its_last_frame() {
+    let mut rig = Rig::new();
+    rig.run(100..=140);
+    *rig.ring.soundness.borrow_mut() = Soundness::Unnamed;
+    rig.ring.publish_to(160);
+    assert_eq!(rig.run_to(1600), Step::Over, "nobody writes to it any more");
+    assert_eq!(rig.account(), one_gap(160, 40, GapCause::RingGone));
+}
+
+#[test]
+fn a_frame_that_another_take_holds_is_waited_for() {
+    let mut rig = Rig::new();
+    rig.run(100..=109);
+    rig.ring.leased.set(110);
+    assert_eq!(rig.run_to(1110), Step::Waiting);
+    rig.ring.leased.set(0);
+    rig.run(112..=201);
+    assert_eq!(rig.account(), complete());
+}

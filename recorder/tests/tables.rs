@@ -1,0 +1,234 @@
+//! The recorder's own tables of a clip take kilobytes, however many frames it has: counted by an allocator, from the open
+//! take over the journal to the account and the timestamps file. libav's index is not among them: see
+//! docs/decisions/runs.md.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "the recorder is a program without a library: its modules are taken in whole")]
+
+#[path = "../src/account.rs"]
+mod account;
+#[path = "../src/disk/mod.rs"]
+mod disk;
+#[path = "../src/evidence.rs"]
+mod evidence;
+#[path = "../src/frames.rs"]
+mod frames;
+#[path = "../src/journal.rs"]
+mod journal;
+#[path = "../src/runs.rs"]
+mod runs;
+#[path = "../src/timestamps.rs"]
+mod timestamps;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::Duration;
+
+use proto::clip::{GapCause, Window};
+use proto::codec::{Codec, EncoderChoice};
+use proto::frame::{Fps, FrameInfo, Geometry, LossBefore, PixelFormat};
+use proto::name::Name;
+use proto::ring::{Miss, RingSize, RingSpec};
+use proto::time::MonotonicNs;
+
+use account::Account;
+use evidence::{Fate, First};
+use frames::{Frames, HeldFrame, Soundness};
+use journal::{Journal, JournalReader, PartHeader, PartReason, Row, Seal};
+use runs::Runs;
+use timestamps::Timestamps;
+
+thread_local! {
+    /// Bytes that this thread has now, and the most it has had since that was last asked for.
+    static BYTES: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
+
+fn count(more: usize, less: usize) {
+    // Memory of other threads may be freed here.
+    let (now, most) = BYTES.get();
+    let now = (now + more).saturating_sub(less);
+    BYTES.set((now, most.max(now)));
+}
+
+struct Counting;
+
+#[expect(unsafe_code, reason = "an allocator is; this one hands everything on to the system's")]
+// SAFETY: every request is handed to the system's allocator unchanged. Counting needs no memory.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 0);
+        // SAFETY: the caller's promise is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        count(0, layout.size());
+        // SAFETY: the caller's promise is the same, and the memory is the system's.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// The result, and the most memory that was held meanwhile, beyond what was held before.
+fn most_bytes<T>(during: impl FnOnce() -> T) -> (T, usize) {
+    let before = BYTES.get().0;
+    BYTES.set((before, before));
+    let result = during();
+    (result, BYTES.get().1 - before)
+}
+
+/// A camera of 60 frames a second with an eventful life: every 100,000 frames it loses one, its capture is restarted a
+/// while later, and the ring overtakes the take for ten frames a while after that.
+const EVENTS_EVERY: u64 = 100_000;
+const PERIOD: Duration = Duration::from_nanos(16_666_667);
+
+fn frame(n: u64) -> FrameInfo {
+    let source = n + n / EVENTS_EVERY;
+    FrameInfo {
+        sequence: n,
+        source_sequence: source,
+        t_capture: MonotonicNs(source * 16_666_667),
+        epoch: u32::try_from((n + 5_000) / EVENTS_EVERY).unwrap() + 1,
+        before: if n.is_multiple_of(EVENTS_EVERY) { LossBefore::CameraDrop } else { LossBefore::Nothing },
+    }
+}
+
+fn is_overtaken(n: u64) -> bool {
+    (50_000..50_010).contains(&(n % EVENTS_EVERY))
+}
+
+/// A ring whose ledger remembers the last 4096 frames.
+struct Ledger {
+    head: u64,
+    spec: RingSpec,
+}
+
+impl Ledger {
+    fn new(head: u64) -> Self {
+        let geometry = Geometry::new(64, 64, PixelFormat::GRAY8).unwrap();
+        let size = RingSize { pre_roll_slots: 60, reserve_slots: 20, lease_slots: 2 };
+        Self { head, spec: RingSpec { geometry, fps: Fps::new(60.0).unwrap(), size } }
+    }
+}
+
+impl Frames for Ledger {
+    fn spec(&self) -> &RingSpec {
+        &self.spec
+    }
+
+    fn soundness(&self) -> Soundness {
+        Soundness::Sound
+    }
+
+    fn head(&self) -> u64 {
+        self.head
+    }
+
+    fn info(&self, sequence: u64) -> Option<FrameInfo> {
+        (sequence <= self.head && sequence + 4096 > self.head).then(|| frame(sequence))
+    }
+
+    fn oldest(&self) -> Option<FrameInfo> {
+        self.info(self.head.saturating_sub(80))
+    }
+
+    fn first_at_or_after(&self, at: MonotonicNs) -> Option<FrameInfo> {
+        let oldest = self.head.saturating_sub(4095).max(1);
+        (oldest..=self.head).map(frame).find(|frame| frame.t_capture >= at)
+    }
+
+    fn has_ended(&self) -> bool {
+        false
+    }
+
+    fn hold(&self, _: u64) -> Result<Box<dyn HeldFrame>, Miss> {
+        Err(Miss::NotYet)
+    }
+}
+
+/// Writes the journal of a part with frames 1 to `rows`.
+fn write_journal(path: &std::path::Path, rows: u64) {
+    let header = PartHeader {
+        choice: EncoderChoice { codec: Codec::H264, encoder: "libx264".into(), preset: None },
+        base_ns: frame(1).t_capture,
+        begun_because: PartReason::First,
+        first_sequence: 1,
+        previous: None,
+    };
+    let mut journal = Journal::create(path, &header).unwrap();
+    for n in (1..=rows).filter(|n| !is_overtaken(*n)) {
+        let row = Row { frame: frame(n), encoded: frame(n).t_capture };
+        journal.add(&row, Seal { offset: n * 1000, sum: n }).unwrap();
+    }
+    journal.end(Seal { offset: (rows + 1) * 1000, sum: 0 }).unwrap();
+}
+
+/// An open take's knowledge of its frames.
+fn fate(rows: u64) -> Fate {
+    let mut fate = Fate::default();
+    fate.first = Some(First { sequence: 1, previous: None });
+    for n in 1..=rows {
+        if is_overtaken(n) {
+            fate.give_up(n, n + 1, GapCause::RingOverrun);
+        } else {
+            fate.written.add(&frame(n));
+        }
+    }
+    fate
+}
+
+/// Reads a journal back as the join does, with the timestamps written beside it.
+fn read_journal(folder: &std::path::Path, path: &std::path::Path) -> Runs {
+    let mut timestamps = Timestamps::create(folder, &Name::new("left").unwrap()).unwrap();
+    let mut journal = JournalReader::open(path).unwrap().unwrap();
+    let mut written = Runs::default();
+    while let Some(line) = journal.next().unwrap() {
+        written.add(&line.row.frame);
+        timestamps.add(line.row.frame.t_capture).unwrap();
+    }
+    timestamps.finish().unwrap();
+    written
+}
+
+#[test]
+fn a_clip_of_any_length_takes_kilobytes() {
+    for rows in [10_000, 100_000, 1_000_000] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("left.part1.journal");
+        write_journal(&path, rows);
+        let (fate, open) = most_bytes(|| fate(rows));
+        let (written, read) = most_bytes(|| read_journal(folder.path(), &path));
+        let window = Window { start_ns: frame(1).t_capture, end_ns: frame(rows).t_capture };
+        let (account, accounted) = most_bytes(|| {
+            let mut evidence = fate.evidence(window, PERIOD, &Ledger::new(rows + 100)).unwrap();
+            evidence.correct_by(&written);
+            evidence.account()
+        });
+        println!("{rows} rows: open take {open} bytes, reading back {read}, account {accounted}");
+        assert!(open < 8 * 1024, "{rows} rows: the open take has {open} bytes");
+        // Two fixed buffers are in it: the timestamps' text, and what is read ahead of the journal.
+        assert!(read < 200 * 1024, "{rows} rows: reading back takes {read} bytes");
+        assert!(accounted < 16 * 1024, "{rows} rows: the account takes {accounted} bytes");
+        assert_eq!(account, expected(rows));
+    }
+}
+
+/// The account that the camera's life asks for.
+fn expected(rows: u64) -> Account {
+    let overtaken = (1..=rows).filter(|n| is_overtaken(*n)).count() as u64;
+    let dropped = rows / EVENTS_EVERY;
+    let written = rows - overtaken;
+    let gaps = (1..=rows)
+        .filter_map(|n| {
+            let gap =
+                |after_sequence, missing, cause| Some(proto::clip::Gap { after_sequence, missing, cause });
+            match n % EVENTS_EVERY {
+                0 => gap(n - 1, 1, GapCause::CameraDrop),
+                50_000 => gap(n - 1, 10, GapCause::RingOverrun),
+                _ => None,
+            }
+        })
+        .collect();
+    Account { expected: written + overtaken + dropped, written, gaps }
+}
