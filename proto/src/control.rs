@@ -1,5 +1,5 @@
-//! The vocabulary of the control socket: what a command asks the supervisor, and what it answers. How a message
-//! travels (its frame, its cap, its deadline) is in [`crate::wire`].
+//! The vocabulary of the control socket: requests of commands, and the supervisor's answers. How a message travels
+//! (its frame, its cap, its deadline) is in [`crate::wire`]; why a request was not done is in [`crate::refusal`].
 
 use serde::{Deserialize, Serialize};
 
@@ -19,14 +19,14 @@ impl Message for Response {
     const MAX_BYTES: usize = MAX_BYTES;
 }
 
-/// What a command asks. One request a connection.
+/// A command's request. One connection carries one request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
     /// Record a clip.
     Trigger(TriggerRequest),
-    /// All there is to know.
+    /// The stats document.
     Stats,
-    /// The codec probe's table.
+    /// The encoder ladder, with everything that was tried.
     Codecs,
     /// End a child and start it again: "recorder" or a camera's name.
     Restart(String),
@@ -34,38 +34,38 @@ pub enum Request {
     Stop,
 }
 
-/// What a trigger asks. Texts come as typed: the supervisor checks them.
+/// A trigger. Texts come as typed: the supervisor checks them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TriggerRequest {
-    /// What to call the clip.
+    /// The clip's label.
     pub label: Option<String>,
-    /// Which cameras; none means all.
+    /// The cameras' names; none means all.
     pub cameras: Vec<String>,
-    /// The moment it names.
+    /// The moment that the trigger names.
     pub at: MonotonicNs,
-    /// Other than the config's.
+    /// A pre-roll other than the config's.
     pub pre_ms: Option<u64>,
-    /// Other than the config's.
+    /// A post-roll other than the config's.
     pub post_ms: Option<u64>,
-    /// Answer again when the clip set is finished.
+    /// A second answer is wanted when the clip is finished.
     pub wait: bool,
 }
 
-/// What the supervisor answers.
+/// The supervisor's answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Response {
     /// The trigger's plan is on disk; the clip will exist.
     Accepted(Accepted),
-    /// The clip set of a trigger that waits is finished: its manifest is in its folder. A manifest can be larger than any
-    /// message.
+    /// The clip of a trigger that waits is finished: its manifest is in its folder. The manifest itself is not sent,
+    /// since it can be larger than any message.
     Finished,
-    /// Stats.
+    /// The stats document.
     Stats(Box<Stats>),
-    /// The probe's table.
+    /// The encoder ladder.
     Codecs(EncoderLadder),
-    /// Done; a sentence for the person.
+    /// The request has been done; a sentence for the person.
     Done(String),
-    /// Not done, and why.
+    /// The request has not been done.
     Refused(Refusal),
 }
 
@@ -74,12 +74,12 @@ pub enum Response {
 pub struct Accepted {
     /// The clip's name.
     pub clip_id: String,
-    /// Its folder.
+    /// The clip's folder.
     pub path: String,
-    /// How much pre-roll it will hold.
+    /// The pre-roll that the clip will hold.
     pub pre_roll_ms: u64,
-    /// How much was asked for.
+    /// The pre-roll that was asked for.
     pub asked_pre_roll_ms: u64,
-    /// What could not be given as asked.
+    /// Sentences on everything that could not be given as asked.
     pub notes: Vec<String>,
 }

@@ -1,5 +1,5 @@
-//! Why the supervisor did not do what a command asked: one variant a reason, with its exit code and its sentence.
-//! What is shown of it, and where, is the command's business.
+//! The reasons why the supervisor does not do what a command asks: each with its exit code and its sentence. Where they
+//! are shown is the command's business.
 
 use std::path::PathBuf;
 
@@ -49,7 +49,7 @@ pub enum Refusal {
     TooLongAgo {
         /// The distance to that time.
         ago_ms: u64,
-        /// How far back the rings reach.
+        /// The age of the oldest moment that every ring still holds.
         reach_ms: u64,
     },
     /// `restart` names neither the recorder nor a camera.
@@ -118,7 +118,7 @@ pub enum Refusal {
     ClipRemoved {
         /// The clip.
         clip_id: String,
-        /// Its folder.
+        /// The clip's folder.
         folder: PathBuf,
     },
     /// The recorder has given the clip up.
@@ -129,7 +129,7 @@ pub enum Refusal {
     ClipLost {
         /// The clip.
         clip_id: String,
-        /// Its folder.
+        /// The clip's folder.
         folder: PathBuf,
     },
     /// The recorder has not tried the codecs yet.

@@ -1,4 +1,5 @@
-//! The stats document: what `supervisor stats` prints. `docs/formats.md` explains it field by field.
+//! The stats document, which `preroll stats` prints. `docs/formats.md` explains it field by field. How the figures
+//! are measured is the supervisor's business.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,34 +9,37 @@ use crate::status::{CameraStatus, HealthStatus, InstanceState, ProcessRole, Proc
 /// The version of [`Stats`].
 pub const SCHEMA: u32 = 1;
 
-/// All there is to know of a running Preroll, in one document.
+/// Everything that is known of a running instance, in one document.
+///
+/// One struct of 13 fields, since it is one JSON object: its keys are public, and serde can't flatten parts into it on
+/// the control socket's bincode.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// How the whole instance stands.
+    /// The state of the instance.
     pub state: InstanceState,
-    /// The verdict, with reasons.
+    /// The verdict on its health, with reasons.
     pub health: Health,
-    /// How long this supervisor has been running.
+    /// The age of this supervisor process.
     pub uptime_s: f64,
-    /// The config in use.
+    /// The path of the config in use, as typed.
     pub config: String,
     /// The name of this machine with its cameras.
     pub rig: String,
-    /// Where clips of this run go.
+    /// The folder of this run's clips.
     pub run_folder: String,
-    /// The same, under the name it had before: for scripts that know no other.
+    /// `run_folder` under its former name, for scripts that know no other.
     pub session_folder: String,
-    /// One a camera, in the config's order.
+    /// Every camera, in the config's order.
     pub cameras: Vec<CameraStats>,
     /// The recorder.
     pub recorder: RecorderStats,
     /// Every process.
     pub processes: Vec<ProcessStats>,
-    /// All of it together.
+    /// All processes together.
     pub totals: Totals,
-    /// How long the children's reports wait for the supervisor's loop.
+    /// The time that children's reports wait for the supervisor's loop.
     pub loop_delay_ms: DelayStats,
 }
 
@@ -52,23 +56,23 @@ pub struct DelayStats {
     pub max: f64,
 }
 
-/// Is it well?
+/// A verdict on an instance's health.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Health {
     /// The verdict in one word.
     pub status: HealthStatus,
-    /// Why it is not good; empty when it is.
+    /// A sentence for each thing that is not good.
     pub reasons: Vec<String>,
 }
 
 /// One camera.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CameraStats {
-    /// Its name.
+    /// The camera's name.
     pub name: String,
-    /// How it stands.
+    /// The camera's state, its capture process included.
     pub state: CameraStatus,
-    /// What is wrong, if something is.
+    /// For a person: the trouble, if there is one.
     pub reason: Option<String>,
     /// Frames a second over the last second.
     pub fps: f64,
@@ -78,7 +82,7 @@ pub struct CameraStats {
     pub captured_frames: u64,
     /// Frames that the camera made and the ring never got, for any cause.
     pub dropped_frames: u64,
-    /// The same by cause.
+    /// The dropped frames by cause.
     pub dropped: Dropped,
     /// Time between frames.
     pub interval_ms: IntervalStats,
@@ -123,11 +127,11 @@ pub struct RingStats {
     pub filled_slots: usize,
     /// The whole segment.
     pub bytes: u64,
-    /// How far back the ring reaches now.
+    /// The age of the oldest frame in the ring.
     pub reach_ms: f64,
-    /// What the reserve is worth in time.
+    /// The reserve in time.
     pub reserve_ms: f64,
-    /// How often it was found broken and made anew, since this supervisor began.
+    /// The number of times that the ring was found broken and made anew, since this supervisor began.
     pub rebuilt: u64,
 }
 
@@ -138,13 +142,13 @@ pub struct RecorderStats {
     pub codec: String,
     /// The encoder in use.
     pub encoder: String,
-    /// Its preset.
+    /// The encoder's preset, where it has one.
     pub preset: Option<String>,
-    /// Clip sets finished with nothing missing, in this session.
+    /// Clips of this run that are finished with nothing missing.
     pub clips_completed: u64,
-    /// Clip sets finished with something missing, in this session.
+    /// Clips of this run that are finished with something missing.
     pub clips_incomplete: u64,
-    /// Clip sets not finished yet.
+    /// Clips of this run that are not finished.
     pub clips_open: u64,
     /// Frames between the newest captured and the newest encoded.
     pub lag_frames: u64,
@@ -152,26 +156,29 @@ pub struct RecorderStats {
     pub frames_encoded: u64,
     /// From the end of the last clip's window to its manifest.
     pub last_finish_ms: Option<u64>,
-    /// What stands in its way, if something does.
+    /// For a person: the obstacle to recording, if there is one.
     pub trouble: Option<String>,
 }
 
 /// One process.
+///
+/// One struct of 13 fields, since it is one row of a table: each key is a public name in JSON, and serde can't flatten
+/// parts into it on the control socket's bincode.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProcessStats {
-    /// What it does.
+    /// The process's work.
     pub role: ProcessRole,
     /// A capture's camera.
     pub camera: Option<String>,
-    /// Its process id; null while there is none.
+    /// The process id; null while there is no process.
     pub pid: Option<Pid>,
-    /// How it stands.
+    /// The process's state.
     pub state: ProcessState,
-    /// How often it was restarted.
+    /// The number of restarts since this supervisor began.
     pub restarts: u64,
-    /// How its last life ended.
+    /// The end of the last process, for a person.
     pub last_exit: Option<String>,
-    /// How long it has been running.
+    /// The age of the process, as far as this supervisor knows it.
     pub uptime_s: f64,
     /// Of one core, over the last second.
     pub cpu_percent: f64,

@@ -18,7 +18,7 @@ use crate::{lock, show};
 use client::{Client, unexpected};
 pub(crate) use trigger::trigger;
 
-/// How long `stop` waits for the supervisor to be gone: it promises five seconds.
+/// The time that `stop` waits for the supervisor to be gone. The supervisor promises five seconds.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// `supervisor stats`.

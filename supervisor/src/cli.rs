@@ -9,12 +9,12 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Cli {
-    /// Where this instance lives; several can run beside each other in directories of their own.
+    /// The runtime directory of the instance. Several instances run beside each other in directories of their own.
     /// Default: preroll under $XDG_RUNTIME_DIR, else /run/preroll for root, else /tmp/preroll-UID
     #[arg(long, global = true, env = "PREROLL_RUNTIME_DIR", value_name = "DIR")]
     pub(crate) runtime_dir: Option<PathBuf>,
 
-    /// How log lines look
+    /// The form of log lines
     #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT")]
     pub(crate) log_format: Format,
 
@@ -49,7 +49,7 @@ and, in another terminal:
 pub(crate) enum Format {
     /// `[INFO] what happened`
     Text,
-    /// One JSON object a line
+    /// A JSON object a line
     Json,
 }
 
@@ -61,7 +61,7 @@ pub(crate) enum Command {
     /// SIGINT, SIGHUP (a closed terminal) and the command `stop` close open clips and end everything in order; a
     /// second signal ends it at once.
     Start {
-        /// The cameras, and what to record
+        /// The config: the cameras, and how clips are recorded
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
@@ -104,23 +104,23 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct TriggerArgs {
-    /// What to call the clip: 1 to 64 of A-Z a-z 0-9 . _ - beginning with a letter, digit or _
+    /// The clip's label: 1 to 64 of A-Z a-z 0-9 . _ - beginning with a letter, digit or _
     #[arg(long, value_name = "LABEL", allow_hyphen_values = true)]
     pub(crate) label: Option<String>,
     /// Only this camera (may be repeated); without it, all of them
     #[arg(long = "camera", value_name = "NAME", allow_hyphen_values = true)]
     pub(crate) cameras: Vec<String>,
-    /// When it happened: nanoseconds of CLOCK_MONOTONIC, or a date and time with its zone, such as
+    /// The moment that matters: nanoseconds of CLOCK_MONOTONIC, or a date and time with its zone, such as
     /// 2026-11-22T10:15:00.250Z or $(date -Is)
     #[arg(long, value_name = "T", conflicts_with = "ago", allow_hyphen_values = true)]
     pub(crate) at: Option<String>,
-    /// How many milliseconds ago it happened
+    /// The moment that matters, as milliseconds ago
     #[arg(long, value_name = "MS", allow_hyphen_values = true)]
     pub(crate) ago: Option<String>,
-    /// Milliseconds before it, other than the config's pre_roll_ms
+    /// Milliseconds to record before that moment, other than the config's pre_roll_ms
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) pre_ms: Option<u64>,
-    /// Milliseconds after it, other than the config's post_roll_ms
+    /// Milliseconds to record after that moment, other than the config's post_roll_ms
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) post_ms: Option<u64>,
     /// Wait until the clip is finished

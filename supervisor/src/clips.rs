@@ -14,7 +14,7 @@ use proto::storage;
 use crate::events::Event;
 use crate::plan;
 
-/// How often the folders of open clips are looked at, for clips whose end the recorder did not report.
+/// The time between two looks at the folders of open clips, for clips whose end the recorder did not report.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// The clips of this run, and those of earlier runs that are not finished.
@@ -39,7 +39,7 @@ struct Inner {
     counts: Counts,
 }
 
-/// How far the instance is with its end. Each phase is followed by the next, and by no other.
+/// The way to the end of an instance. Each phase is followed by the next, and by no other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     /// Triggers are taken.
@@ -86,11 +86,11 @@ impl Counts {
 /// The result of waiting for a clip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Its manifest is there.
+    /// The clip has its manifest.
     Finished,
     /// The supervisor has ended before that.
     Ended,
-    /// Its folder, or its plan, was removed.
+    /// The clip's folder, or its plan, was removed.
     Removed,
     /// No recorder works on it any more.
     Lost,
@@ -146,7 +146,7 @@ impl Clips {
         &self.run_folder
     }
 
-    /// How far the instance is with its end.
+    /// The phase that the instance is in.
     pub(crate) fn phase(&self) -> Phase {
         self.lock().phase
     }
@@ -161,7 +161,7 @@ impl Clips {
         self.lock().counts
     }
 
-    /// Both at one moment: a clip is in one of them, and never in both.
+    /// The open clips and the finished ones, counted at one moment: no clip is counted in both.
     pub(crate) fn open_and_finished(&self) -> (u64, Counts) {
         let inner = self.lock();
         (inner.open.len() as u64, inner.counts)

@@ -26,7 +26,7 @@ use crate::trigger::Triggers;
 /// command expects its answer.
 const DISK_PATIENCE: Duration = Duration::from_secs(4);
 
-/// What every command's thread needs. Clones share it.
+/// Everything that a command's thread needs. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) triggers: Arc<Triggers>,
@@ -211,7 +211,7 @@ mod tests {
         let (events, loop_end) = channel();
         drop(loop_end);
         assert_eq!(ask_the_loop(LoopRequest::Codecs, &events), Err(Refusal::Ending));
-        // It ends with the question in its queue.
+        // The loop ends with the question in its queue.
         let (events, loop_end) = channel();
         let asks = std::thread::spawn(move || ask_the_loop(LoopRequest::Stop, &events));
         drop(loop_end.recv().unwrap());

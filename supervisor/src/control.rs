@@ -34,7 +34,7 @@ const MAX_COMMANDS: usize = 256;
 const QUEUE: i32 = 64;
 /// Connections accepted before those that are here are read from again.
 const AT_ONCE: usize = 64;
-/// How long the listener waits before it accepts again, when there is no place or no descriptor left.
+/// The time until the listener accepts again, when there is no place or no descriptor left.
 const BRIEFLY: Duration = Duration::from_millis(5);
 /// The stack of a connection's thread, which handles one small message.
 pub(crate) const STACK_BYTES: usize = 256 * 1024;
@@ -223,7 +223,7 @@ impl Connection {
     }
 }
 
-/// One of the requests that are being answered, counted until it is dropped.
+/// A request that is being answered, counted until this is dropped.
 struct Counted(Arc<AtomicUsize>);
 
 impl Counted {

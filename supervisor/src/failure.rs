@@ -1,4 +1,4 @@
-//! Why a command was not done: its exit code and the sentence that a person reads.
+//! A command that failed: its exit code, and the sentence that a person reads.
 
 use std::fmt::Display;
 use std::path::PathBuf;

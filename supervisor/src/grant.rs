@@ -1,4 +1,5 @@
-//! How much of what it asks for a trigger gets: one window on one clock for every camera. Pure, but for a look at the rings.
+//! The window that a trigger gets, on one clock for every camera: what it asks for, as far as the rings reach back. All
+//! but [`Reach::of`] is pure.
 
 use std::time::Duration;
 
@@ -7,14 +8,14 @@ use proto::refusal::Refusal;
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
 
-/// What opening an encoder may cost at the far end of the ring: a pre-roll that reaches further back than this
-/// before the oldest slot is overwritten would lose its first frames while the encoder opens.
+/// The time that opening an encoder may take. Frames that are overwritten sooner than this are not promised: a clip
+/// would lose them while its encoder opens.
 const ENCODER_START: Duration = Duration::from_millis(100);
 
-/// How far back one camera's frames can be had.
+/// The reach of one camera's ring into the past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reach {
-    /// The oldest moment whose frame an encoder that starts now would still find.
+    /// The oldest moment whose frame is still there when an encoder that is opened now is ready.
     oldest: MonotonicNs,
     /// The camera's first frame ever, while that is remembered.
     first_ever: Option<MonotonicNs>,
@@ -26,20 +27,21 @@ impl Reach {
         let kept = spec.size.pre_roll_slots + spec.size.reserve_slots;
         let period = spec.fps.period();
         let span = period.saturating_mul(u32::try_from(kept.saturating_sub(1)).unwrap_or(u32::MAX));
-        // A camera that has never delivered takes nothing from the others: all it misses is declared.
+        // A camera that has never delivered does not shorten the others' pre-roll: its frames are declared missing.
         let first_ever = ring.frame_info(1).map(|m| m.t_capture);
         Self { oldest: now.before(span.saturating_sub(ENCODER_START.min(span / 4))), first_ever }
     }
 }
 
-/// What a trigger gets.
+/// The window that a trigger gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Granted {
     pub(crate) window: Window,
+    /// For a person: everything that differs from what was asked.
     pub(crate) notes: Vec<String>,
 }
 
-/// Decides what a trigger gets: one window on one clock for every camera, no more than the rings still hold.
+/// Gives a trigger its window: one for all cameras, and no more than all of their rings still hold.
 pub(crate) fn grant(
     at: MonotonicNs,
     pre: Duration,

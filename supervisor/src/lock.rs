@@ -64,7 +64,7 @@ pub(crate) fn take(dir: &RuntimeDir) -> Result<Lock, Failure> {
 /// The pid of the supervisor that holds the lock, if one does.
 pub(crate) fn holder(dir: &RuntimeDir) -> Option<Pid> {
     let mut file = OpenOptions::new().read(true).open(dir.lock_path()).ok()?;
-    // If it can be had, nobody holds it; closing the file gives it back.
+    // A lock that can be had is held by nobody; closing the file gives it back.
     if rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared).is_ok() {
         return None;
     }
@@ -75,7 +75,7 @@ pub(crate) fn holder(dir: &RuntimeDir) -> Option<Pid> {
 
 /// Waits for a process to end. False if it still runs after `at_most`.
 pub(crate) fn wait_for_end(pid: Pid, at_most: Duration) -> bool {
-    // One that can't be opened is gone.
+    // A process that can't be opened is gone.
     let Ok(pidfd) = rustix::process::pidfd_open(pid.for_rustix(), PidfdFlags::empty()) else { return true };
     let until = Instant::now() + at_most;
     loop {

@@ -1,4 +1,5 @@
-//! A clip's plan on the disk: what makes a trigger one that was accepted.
+//! A clip's plan on the disk: with it a trigger counts as accepted. What stands in a plan is decided in
+//! [`crate::trigger`].
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,7 +24,7 @@ pub(crate) fn leave(
         };
         let folder = run_folder.join(&clip_id);
         match std::fs::create_dir(&folder) {
-            // Somebody has put a folder there: it is theirs.
+            // A folder that somebody else has put there stays theirs.
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => continue,
             other => other?,
         }
@@ -39,21 +40,21 @@ pub(crate) fn leave(
     }
 }
 
-/// Takes a plan back of which nothing was promised yet: a folder without one is only litter. What may be in it is known,
-/// and takes no descriptor to remove: there may be none left.
+/// Removes a plan before anything was promised, and its clip's folder with it. Every file that may be in the folder is
+/// known by name, so no descriptor is needed to list it: there may be none left.
 pub(crate) fn withdraw(folder: &Path) {
     let _ = std::fs::remove_file(plan_path(folder));
     let _ = std::fs::remove_dir(folder.join(PARTIAL_DIR));
     let _ = std::fs::remove_dir(folder);
 }
 
-/// Removes what a supervisor that was killed in the middle of a trigger left: a clip's folder without a plan. Nothing
-/// had been promised. Only for a run folder in which no other supervisor can be at work; only what is empty is removed,
-/// but for half a plan.
+/// Removes clip folders without a plan, which a supervisor leaves when it is killed in the middle of a trigger. Nothing
+/// was promised for them. Folders are removed only when they hold nothing, or half a plan. Only for a run folder in
+/// which no other supervisor is at work.
 pub(crate) fn clear_unplanned(run_folder: &Path) {
     for entry in std::fs::read_dir(run_folder).into_iter().flatten().filter_map(Result::ok) {
         let folder = entry.path();
-        // Not through symbolic links: what they lead to is somebody else's.
+        // A symbolic link is passed over: its target is somebody else's.
         let is_folder = entry.file_type().is_ok_and(|t| t.is_dir());
         if !is_folder
             || number(&entry).is_none()
@@ -62,14 +63,14 @@ pub(crate) fn clear_unplanned(run_folder: &Path) {
         {
             continue;
         }
-        // Each fails when there is something in it, or it isn't there: then it is not what is looked for here.
+        // remove_dir fails on a folder that is not empty: such a folder is to stay.
         let _ = std::fs::remove_file(folder.join(PARTIAL_DIR).join(format!("{PLAN}~new")));
         let _ = std::fs::remove_dir(folder.join(PARTIAL_DIR));
         let _ = std::fs::remove_dir(&folder);
     }
 }
 
-/// What a finished clip says of itself, if it can be read.
+/// The manifest of a finished clip, if it can be read.
 pub(crate) fn manifest(folder: &Path) -> Option<Manifest> {
     serde_json::from_slice(&std::fs::read(folder.join(MANIFEST)).ok()?).ok()
 }
@@ -77,7 +78,7 @@ pub(crate) fn manifest(folder: &Path) -> Option<Manifest> {
 /// Flushes a plan, and the folders that lead to it, to the disk.
 pub(crate) fn sync_plan(folder: &Path) -> std::io::Result<()> {
     match durable::sync(&plan_path(folder)) {
-        // It was finished meanwhile, which the plan did not outlive.
+        // The clip was finished meanwhile, and its plan removed.
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && folder.join(MANIFEST).exists() => return Ok(()),
         other => other?,
     }

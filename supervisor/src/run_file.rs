@@ -1,5 +1,5 @@
-//! `run.json`: what ran, beside the clips it made. Rewritten when something in it changes; nothing depends on it.
-//! A thread of its own writes it, so that nobody else in the supervisor ever waits for the disk that clips go to.
+//! `run.json`: the config, the encoder and the counts of a run, beside its clips. Nothing depends on it. A thread of its
+//! own writes it whenever something in it changes, so that no other thread waits for the disk that clips go to.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -18,16 +18,16 @@ use crate::plan;
 
 /// The version of the document.
 const SCHEMA: u32 = 1;
-/// Its name.
+/// The document's name.
 const FILE: &str = "run.json";
-/// How long the last version may take to be written: the whole end may take five seconds.
+/// The time that the last version may take to be written. The whole end may take five seconds.
 const LAST_LINE: Duration = Duration::from_millis(500);
 
 #[derive(Serialize)]
 struct RunFile<'a> {
     schema: u32,
     preroll_version: &'static str,
-    /// Both clocks at the time of writing.
+    /// The time of writing, on both clocks.
     written: WallAnchor,
     written_utc: String,
     /// The run is over; otherwise it goes on, or was killed.
@@ -38,10 +38,10 @@ struct RunFile<'a> {
     clips_incomplete: u64,
 }
 
-/// What is to be written.
+/// A version of the document that is to be written.
 struct Page {
     encoder: Option<EncoderChoice>,
-    /// `None`: the run is over, and what is on the disk counts.
+    /// `None`: the run is over, and the clips on the disk are counted.
     clips: Option<Counts>,
 }
 
@@ -58,22 +58,25 @@ impl RunFileWriter {
         let (folder, config) = (folder.to_owned(), Arc::clone(config));
         std::thread::Builder::new().name("run file".into()).spawn(move || {
             run(&folder, &config, &queue);
-            // Nobody waits for it any more if it took too long.
+            // The supervisor may have stopped waiting by now.
             let _ = ended.send(());
         })?;
         Ok(Self { pages, done })
     }
 
-    /// Has it written, sooner or later; only the newest version counts.
+    /// Has the document written soon. Of several versions only the newest is written.
     pub(crate) fn write(&self, verdict: Option<&EncoderLadder>, clips: Counts) {
         self.send(verdict, Some(clips));
     }
 
-    /// Has the last version written, or the folder removed if no clip was made, and waits for that for a moment.
+    /// Has the last version written, or the folder removed if no clip was made, and waits for it no longer than half a
+    /// second.
     pub(crate) fn end(&self, verdict: Option<&EncoderLadder>) {
         self.send(verdict, None);
         if self.done.recv_timeout(LAST_LINE).is_err() {
-            tracing::warn!("the disk does not answer: {FILE} stays as it was; the clips do not need it");
+            tracing::warn!(
+                "{FILE} is not brought up to date: the disk does not answer; the clips do not need it"
+            );
         }
     }
 
@@ -92,9 +95,9 @@ fn run(folder: &Path, config: &Config, queue: &Receiver<Page>) {
         match page.clips {
             Some(clips) => write(folder, config, page.encoder.as_ref(), clips, false),
             None => {
-                // Counted on the disk: the recorder's last reports may not have come.
+                // The recorder's last reports may not have come, so the clips on the disk are counted.
                 write(folder, config, page.encoder.as_ref(), Counts::on_disk(folder, &HashSet::new()), true);
-                // Of a trigger that was just being written down when all was over.
+                // A trigger may have been in the middle of writing its plan when everything ended.
                 plan::clear_unplanned(folder);
                 remove_if_empty(folder);
                 return;
@@ -126,7 +129,7 @@ fn write(folder: &Path, config: &Config, encoder: Option<&EncoderChoice>, clips:
     }
 }
 
-/// Removes the folder of a run that made no clip: nobody asked for it.
+/// Removes the folder of a run that made no clip.
 pub(crate) fn remove_if_empty(folder: &Path) {
     let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     if entries.map(|e| e.file_name()).all(|name| name == FILE) {

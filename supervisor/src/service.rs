@@ -1,5 +1,5 @@
-//! What systemd is told of this supervisor, in the protocol of sd_notify(3): lines in a datagram to the socket that
-//! `NOTIFY_SOCKET` names. Nothing here ever waits: systemd may be stuck too, and the loop must not be.
+//! Messages to systemd in the protocol of sd_notify(3): lines in a datagram to the socket that `NOTIFY_SOCKET` names.
+//! No call here waits: the loop makes them, and systemd may be stuck.
 
 use std::ffi::OsStr;
 use std::os::linux::net::SocketAddrExt;
@@ -7,17 +7,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
 
-/// What systemd says to the process that it starts. Not for the children: they have nothing to tell it.
+/// The variables that systemd sets for the process that it starts. They are removed for children, which have nothing to
+/// tell systemd.
 pub(crate) const VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
-/// A sign of life is sent this many times in each of the watchdog's intervals: one or two may be late or lost.
+/// Signs of life in each interval of the watchdog: one or two may be late or lost.
 const SIGNS_EACH_INTERVAL: u32 = 6;
 
-/// The service manager, when one has started this supervisor and wants to be told.
+/// The service manager that has started this supervisor.
 pub(crate) struct Service {
     socket: UnixDatagram,
     manager: SocketAddr,
-    /// How often it wants a sign of life.
+    /// The time between two signs of life, if the manager wants any.
     every: Option<Duration>,
     last_sign: Option<Instant>,
     ready: bool,
@@ -25,7 +26,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// From the environment. `None` where nobody wants to be told.
+    /// Reads the environment. `None` when no service manager has started this supervisor.
     pub(crate) fn from_environment() -> Option<Self> {
         let name = std::env::var_os(VARIABLES[0]).filter(|name| !name.is_empty())?;
         let made = address(&name).and_then(|manager| {
@@ -34,7 +35,9 @@ impl Service {
             Ok((socket, manager))
         });
         let (socket, manager) = made
-            .inspect_err(|e| tracing::warn!("can't tell systemd how things are: {}: {e}", name.display()))
+            .inspect_err(|e| {
+                tracing::warn!("can't send states to systemd: NOTIFY_SOCKET={}: {e}", name.display())
+            })
             .ok()?;
         let number = |variable| std::env::var(variable).ok().and_then(|text| text.parse::<u64>().ok());
         let ours = number(VARIABLES[2]).is_none_or(|pid| pid == u64::from(std::process::id()));
@@ -49,8 +52,8 @@ impl Service {
         })
     }
 
-    /// Tells how things are, if that is new, and that the one who calls this still turns round. `up`: everything
-    /// has come up, or is known not to.
+    /// Sends the status if it is new, and a sign of life if one is due: the loop that calls this is alive. `up`: every
+    /// camera has come up, or is known not to.
     pub(crate) fn tell(&mut self, now: Instant, up: bool, status: String) {
         let mut lines = String::new();
         if up && !self.ready {
@@ -65,7 +68,7 @@ impl Service {
         if sign {
             lines += "WATCHDOG=1\n";
         }
-        // What could not be sent is sent the next time round.
+        // A message that could not be sent is sent at the next call.
         if !lines.is_empty() && self.send(&lines) {
             self.ready |= up;
             self.status = status;
@@ -75,7 +78,7 @@ impl Service {
         }
     }
 
-    /// Tells that the end has begun.
+    /// Says that the end has begun.
     pub(crate) fn stopping(&self) {
         self.send("STOPPING=1\nSTATUS=stopping: closing open clips\n");
     }

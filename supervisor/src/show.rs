@@ -1,4 +1,4 @@
-//! Tables for people. Pure: from documents to text.
+//! Tables for people, made of the documents that programs read. Pure.
 
 use std::fmt::Write;
 

@@ -25,10 +25,10 @@ use delay::{LoopDelay, Recent};
 use ring::FrameRates;
 use view::{CameraView, ProcessView, View};
 
-/// How often /proc is read.
+/// The time between two readings of /proc.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Where the loop publishes and the commands read.
+/// The meeting place of the loop, which publishes, and the commands, which read.
 pub(crate) struct Statistics {
     config: Arc<Config>,
     clips: Arc<Clips>,

@@ -1,5 +1,5 @@
-//! How long events wait for the loop: counted by the loop without a lock, read once a second. What an event is stands
-//! in [`crate::events`].
+//! The time that events wait for the loop, as counts by length. The loop counts without a lock; the counts are read once
+//! a second. Which events are timed is decided in [`crate::watch`].
 
 use std::array;
 use std::collections::VecDeque;

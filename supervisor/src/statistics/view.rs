@@ -38,7 +38,7 @@ pub(crate) struct CameraView {
     /// The config's rate.
     pub(crate) nominal_fps: f64,
     pub(crate) ring: Arc<Ring>,
-    /// How often the ring had to be made anew.
+    /// The number of times that the ring had to be made anew.
     pub(crate) rebuilt: u64,
 }
 
