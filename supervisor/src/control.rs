@@ -251,3 +251,6 @@ fn is_ours(stream: &UnixStream) -> bool {
         Err(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

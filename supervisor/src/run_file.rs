@@ -137,3 +137,67 @@ pub(crate) fn remove_if_empty(folder: &Path) {
         let _ = std::fs::remove_dir(folder);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Arc<Config> {
+        let text = "cameras: [{ name: left, backend: sim }]\n";
+        Arc::new(Config::parse(Path::new("rig.yaml"), text).unwrap())
+    }
+
+    fn read(folder: &Path) -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(folder.join(FILE)).unwrap()).unwrap()
+    }
+
+    fn clip(run: &Path, name: &str) {
+        std::fs::create_dir(run.join(name)).unwrap();
+        std::fs::write(run.join(name).join("left.mp4"), "x").unwrap();
+    }
+
+    #[test]
+    fn the_document_holds_what_ran_and_is_closed_at_the_end() {
+        let run = tempfile::tempdir().unwrap();
+        clip(run.path(), "clip-0001");
+        let counts = Counts { completed: 2, incomplete: 1, last_finish_ms: None };
+        write(run.path(), &config(), None, counts, false);
+        let document = read(run.path());
+        assert_eq!((&document["schema"], &document["ended"]), (&1.into(), &false.into()));
+        assert_eq!((&document["clips_completed"], &document["clips_incomplete"]), (&2.into(), &1.into()));
+        assert_eq!(document["config"]["cameras"][0]["name"], "left");
+
+        let writer = RunFileWriter::start(run.path(), &config()).unwrap();
+        let encoder = EncoderChoice {
+            codec: proto::codec::Codec::H264,
+            encoder: "libx264".into(),
+            preset: Some("superfast".into()),
+        };
+        writer.end(Some(&EncoderLadder { chain: vec![encoder], ..EncoderLadder::default() }));
+        let document = read(run.path());
+        assert_eq!((&document["ended"], &document["encoder"]["encoder"]), (&true.into(), &"libx264".into()));
+        // Counted on the disk, where there is no manifest.
+        assert_eq!(document["clips_completed"], 0);
+    }
+
+    #[test]
+    fn a_run_without_a_clip_leaves_no_folder() {
+        let output = tempfile::tempdir().unwrap();
+        let run = output.path().join("run_1");
+        std::fs::create_dir(&run).unwrap();
+        let writer = RunFileWriter::start(&run, &config()).unwrap();
+        writer.write(None, Counts::default());
+        writer.end(None);
+        assert!(!run.exists());
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link_in_the_folders_place() {
+        let output = tempfile::tempdir().unwrap();
+        let (elsewhere, run) = (output.path().join("elsewhere"), output.path().join("run_1"));
+        std::fs::create_dir(&elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &run).unwrap();
+        write(&run, &config(), None, Counts::default(), false);
+        assert!(!elsewhere.join(FILE).exists());
+    }
+}

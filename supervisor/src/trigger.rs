@@ -148,3 +148,6 @@ fn planned(camera: &CameraConfig, ring: &Ring) -> PlannedCamera {
         capture_time: camera.backend.capture_time(),
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,132 @@
+//! Triggers on rings of their own, without a process beside this one.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use proto::clip::plan_path;
+use proto::exit;
+use proto::instance::RuntimeDir;
+
+use super::*;
+use crate::clips::Counts;
+use crate::rings;
+
+/// Two cameras' rings, empty, and a run folder.
+pub(crate) struct Instance {
+    pub(crate) triggers: Arc<Triggers>,
+    pub(crate) clips: Arc<Clips>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) folder: tempfile::TempDir,
+    dir: RuntimeDir,
+}
+
+impl Instance {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "camera: { width: 256, height: 64, fps: 10 }\n\
+                    cameras: [{ name: left, backend: sim }, { name: right, backend: sim }]\n\
+                    recording: { max_open_clips: 1, min_free_bytes: 0 }\n";
+        let config = Arc::new(Config::parse(Path::new("rig.yaml"), text).unwrap());
+        let dir = RuntimeDir::create(&folder.path().join("runtime")).unwrap();
+        let (rings, _) = rings::open(&config, &dir, false).unwrap();
+        let run = folder.path().join("run_1");
+        std::fs::create_dir(&run).unwrap();
+        let at_most = config.recording.max_open_clips;
+        let clips = Arc::new(Clips::new(run, at_most, HashSet::new(), Counts::default()));
+        let triggers = Arc::new(Triggers::new(Arc::clone(&config), rings, Arc::clone(&clips)));
+        Self { triggers, clips, config, folder, dir }
+    }
+
+    fn accept(&self, request: &TriggerRequest) -> Result<(Accepted, PathBuf), Refusal> {
+        self.triggers.accept(request, MonotonicNs::now())
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        rings::remove(&self.config, &self.dir);
+    }
+}
+
+pub(crate) fn request() -> TriggerRequest {
+    TriggerRequest {
+        label: None,
+        cameras: Vec::new(),
+        at: MonotonicNs::now(),
+        pre_ms: None,
+        post_ms: None,
+        wait: false,
+    }
+}
+
+#[test]
+fn a_trigger_leaves_the_plan_of_the_cameras_that_it_names() {
+    let instance = Instance::new();
+    let asked = TriggerRequest { label: Some("goal".into()), cameras: vec!["right".into()], ..request() };
+    let (accepted, folder) = instance.accept(&asked).unwrap();
+    assert_eq!(accepted.clip_id, "clip-0001-goal");
+    assert_eq!(folder, instance.clips.run_folder().join("clip-0001-goal"));
+    let plan: Plan = serde_json::from_slice(&std::fs::read(plan_path(&folder)).unwrap()).unwrap();
+    let cameras: Vec<&str> = plan.cameras.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(
+        (cameras, plan.trigger_ns, plan.rig),
+        (vec!["right"], asked.at, Some(instance.config.rig.clone()))
+    );
+    assert_eq!(instance.clips.open_count(), 1);
+}
+
+#[test]
+fn a_trigger_that_makes_no_sense_is_refused_and_leaves_nothing() {
+    let instance = Instance::new();
+    let known = vec!["left".to_owned(), "right".to_owned()];
+    let name = "x".repeat(1000);
+    let table = [
+        (
+            TriggerRequest { cameras: vec!["left".into(), name], ..request() },
+            Refusal::UnknownCamera { name: "x".repeat(80), known },
+        ),
+        (TriggerRequest { pre_ms: Some(0), post_ms: Some(0), ..request() }, Refusal::NoLength),
+        (
+            TriggerRequest { post_ms: Some(86_400_001), ..request() },
+            Refusal::PostRollTooLong { at_most_ms: 86_400_000 },
+        ),
+    ];
+    for (request, refusal) in table {
+        assert_eq!(instance.accept(&request), Err(refusal.clone()));
+        assert_eq!(refusal.exit_code(), exit::BAD_INPUT);
+    }
+    let bad_label = instance.accept(&TriggerRequest { label: Some("../x".into()), ..request() });
+    assert!(matches!(bad_label, Err(Refusal::BadLabel { .. })), "{bad_label:?}");
+    assert_eq!(std::fs::read_dir(instance.clips.run_folder()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_trigger_over_the_limit_is_refused_until_a_clip_is_finished() {
+    let instance = Instance::new();
+    let (_, first) = instance.accept(&request()).unwrap();
+    assert_eq!(instance.accept(&request()), Err(Refusal::TooManyOpenClips { open: 1 }));
+    instance.clips.finish(&first, true, None);
+    assert_eq!(instance.accept(&request()).unwrap().0.clip_id, "clip-0002");
+}
+
+#[test]
+fn a_plan_that_can_not_be_written_is_no_open_clip() {
+    let instance = Instance::new();
+    std::fs::remove_dir(instance.clips.run_folder()).unwrap();
+    let refusal = instance.accept(&request()).unwrap_err();
+    assert!(
+        matches!(&refusal, Refusal::PlanNotWritten { folder, .. } if folder == instance.clips.run_folder())
+    );
+    assert!(refusal.to_string().contains("nothing was recorded"), "{refusal}");
+    assert_eq!(instance.clips.open_count(), 0);
+    std::fs::create_dir(instance.clips.run_folder()).unwrap();
+    instance.accept(&request()).unwrap();
+}
+
+#[test]
+fn a_trigger_after_the_recorder_was_told_to_close_leaves_nothing() {
+    let instance = Instance::new();
+    assert!(instance.clips.close(Duration::ZERO).is_empty());
+    assert_eq!(instance.accept(&request()), Err(Refusal::EndingTrigger));
+    assert_eq!(std::fs::read_dir(instance.clips.run_folder()).unwrap().count(), 0);
+}
