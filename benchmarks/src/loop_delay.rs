@@ -30,7 +30,7 @@ const SETTLE: Duration = Duration::from_secs(5);
 pub struct Plan {
     /// The number of cameras, all simulated and armed.
     pub cameras: u32,
-    /// Each camera's pixels, as in 160x96.
+    /// Each camera's pixels, as in 256x64.
     pub size: String,
     /// Frames a second.
     pub fps: u32,
@@ -188,7 +188,7 @@ mod tests {
             kind: "loop".into(),
             machine: Machine::default(),
             cameras: 64,
-            size: "160x96".into(),
+            size: "256x64".into(),
             fps: 5,
             questions: 20,
             rounds: vec![round(1.0, 1.2), round(2.0, 90.0), round(0.5, 1.1)],

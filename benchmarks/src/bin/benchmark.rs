@@ -178,7 +178,7 @@ enum Command {
         #[arg(long, default_value_t = 64)]
         cameras: u32,
         /// Each camera's pixels: small ones, since the machine has to hold all of them
-        #[arg(long, default_value = "160x96")]
+        #[arg(long, default_value = "256x64")]
         size: String,
         /// Frames a second
         #[arg(long, default_value_t = 5)]
