@@ -110,7 +110,7 @@ impl Checker<'_> {
         };
         let name = self.name(&typed, "name")?;
         if name.as_str() == RECORDER {
-            let message = "name: `recorder` is the recorder's own name, in `supervisor restart recorder`";
+            let message = "name: `recorder` is the recorder's own name, in the command `restart recorder`";
             return self.wrong(typed.at, message);
         }
         Ok(name)

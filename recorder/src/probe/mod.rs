@@ -83,7 +83,7 @@ pub(crate) fn say(ladder: &EncoderLadder, config: &Config) {
     if rate > 0.0 && rate < fastest {
         tracing::warn!(
             "{} makes {rate:.0} frames/s and the cameras up to {fastest}: long clips may lose frames, declared as \
-             ring_overrun; see supervisor codecs",
+             ring_overrun; see preroll codecs",
             chosen.encoder
         );
     }

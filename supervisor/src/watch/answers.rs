@@ -38,7 +38,7 @@ impl House {
         let what = match child.running() {
             Some(_) => "restarting",
             None if without_ring => {
-                "waits for its ring, which can't be made anew yet (supervisor status says why)"
+                "waits for its ring, which can't be made anew yet (the command status says why)"
             }
             None => "starting",
         };
