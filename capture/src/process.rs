@@ -16,6 +16,7 @@ use proto::log::{self, LogFormat};
 use proto::messages::{BEAT, CameraState, CaptureOrder, CaptureReport};
 use proto::name::Name;
 use proto::panics;
+use proto::priority;
 use proto::ring::Ring;
 use proto::titles;
 
@@ -45,8 +46,6 @@ pub type OpenSource = fn(&CameraSetup) -> Result<Box<dyn Source>, SourceError>;
 const STOP_PATIENCE: Duration = Duration::from_millis(300);
 /// The longest that the last report to the supervisor may take.
 const LAST_REPORT_PATIENCE: Duration = Duration::from_millis(200);
-/// Captures run ahead of everything else, where that is permitted: a frame that is missed is gone.
-const NICE: i32 = -10;
 
 /// The whole of a capture executable's main.
 #[must_use]
@@ -55,8 +54,7 @@ pub fn main(open: OpenSource) -> ExitCode {
     log::start(LogFormat::from_name(&args.log_format).unwrap_or_default());
     panics::install("capture", Some(args.camera.as_str()));
     titles::show(&ChildId::Capture(args.camera.clone()));
-    // An ordinary user may not; then it runs like everything else.
-    let _ = rustix::process::setpriority_process(None, NICE);
+    priority::set(priority::CAPTURE);
     match run(&args, open) {
         Ok(()) => ExitCode::from(exit::DONE),
         Err(e) => {

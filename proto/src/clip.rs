@@ -1,4 +1,5 @@
-//! What is on disk of a clip set: the plan it begins with, the manifest that ends it.
+//! A clip on disk, as documents: the plan that it begins with and the manifest that ends it. Writing them is the
+//! supervisor's and the recorder's part; journals and parts are the recorder's alone.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,29 +14,29 @@ use crate::time::{MonotonicNs, WallAnchor};
 
 /// The version of the plan and the manifest.
 pub const SCHEMA: u32 = 1;
-/// A finished clip set's manifest, in its folder.
+/// The manifest's file in a finished clip's folder.
 pub const MANIFEST: &str = "manifest.json";
-/// Where a clip set is kept while it is unfinished, in its folder. Gone once the manifest is there.
+/// The folder in a clip's folder that holds it while it is unfinished. It goes once the manifest is there.
 pub const PARTIAL_DIR: &str = ".partial";
-/// The plan, in the workshop.
+/// The plan's file in [`PARTIAL_DIR`].
 pub const PLAN: &str = "plan.json";
 /// The first line of `<camera>_timestamps.csv`.
 pub const CSV_HEADER: &str = "camera_id,frame_index,t_capture_monotonic_ns";
 
-/// A clip set's plan, in its folder.
+/// The path of a clip's plan.
 #[must_use]
 pub fn plan_path(clip_folder: &Path) -> PathBuf {
     clip_folder.join(PARTIAL_DIR).join(PLAN)
 }
 
-/// The clip folders in a run folder that have a plan, or are finished and still have an empty workshop, in order of their
-/// names.
+/// The clip folders in a run folder that have a plan, or are finished and still have a [`PARTIAL_DIR`], in order of
+/// their names.
 ///
 /// # Errors
-/// When the run folder's folder can't be read.
+/// The run folder can't be read.
 pub fn unfinished_clips(run_folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found: Vec<PathBuf> = std::fs::read_dir(run_folder)?
-        // Not through symbolic links: what they lead to is somebody else's.
+        // A symbolic link is passed over: Preroll makes none, so it leads to a folder that isn't Preroll's.
         .filter_map(|entry| entry.ok().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())))
         .map(|entry| entry.path())
         .filter(|folder| {
@@ -47,147 +48,148 @@ pub fn unfinished_clips(run_folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// What a clip covers: every frame captured at or after the start and at or before the end.
+/// The span of a clip: every frame captured at or after the start and at or before the end belongs to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
-    /// The first moment.
+    /// The first moment of the span.
     pub start_ns: MonotonicNs,
-    /// The last moment.
+    /// The last moment of the span.
     pub end_ns: MonotonicNs,
 }
 
 impl Window {
-    /// Does a frame captured at this moment belong to the clip?
+    /// True if a frame captured at this moment belongs to the clip.
     #[must_use]
     pub fn contains(&self, t: MonotonicNs) -> bool {
         self.start_ns <= t && t <= self.end_ns
     }
 
-    /// From start to end.
+    /// The time from start to end.
     #[must_use]
     pub fn span(&self) -> Duration {
         self.end_ns - self.start_ns
     }
 }
 
-/// What one trigger asked for. On disk before the trigger is acknowledged, so that no death of any process can
-/// make it forgotten.
+/// A clip's plan: all that its trigger asked for. It is on disk before the trigger is acknowledged, so the death of no
+/// process can lose it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// [`SCHEMA`].
     pub schema: u32,
     /// The name of the clip's folder.
     pub clip_id: String,
-    /// What the person called it.
+    /// The label that the trigger gave.
     pub label: Option<Name>,
     /// The machine that recorded it; none in a plan of a version that knew no rigs.
     #[serde(default)]
     pub rig: Option<Name>,
-    /// The boot that the times belong to: a monotonic clock means nothing in another.
+    /// The boot that the times belong to: they mean nothing in another.
     pub boot_id: String,
-    /// Where wall time stood.
+    /// The same moment on both clocks, to turn the times here into wall time.
     pub wall: WallAnchor,
-    /// The moment the trigger named.
+    /// The moment that the trigger named.
     pub trigger_ns: MonotonicNs,
-    /// What to record.
+    /// The span to record.
     pub window: Window,
-    /// The start that was asked for, which may lie before what the rings still held.
+    /// The start that was asked for, which may lie before the oldest frame that the rings still held.
     pub asked_start_ns: MonotonicNs,
-    /// For the person: what could not be given as asked.
+    /// Sentences for a person about what could not be given as asked.
     pub notes: Vec<String>,
     /// Every camera that takes part.
     pub cameras: Vec<PlannedCamera>,
 }
 
-/// One camera's part in a plan.
+/// A camera's part in a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedCamera {
-    /// Its name.
+    /// The camera's name.
     pub name: Name,
-    /// Its position in the config, from 0.
+    /// The camera's position in the config, from 0.
     pub index: u8,
-    /// Which ring holds its frames.
+    /// The id of the ring that holds its frames ([`Ring::id`](crate::ring::Ring::id)).
     pub ring_id: u64,
-    /// Its frames' size and format.
+    /// The size and format of its frames.
     pub geometry: Geometry,
-    /// Its nominal rate.
+    /// The nominal frame rate.
     pub fps: Fps,
-    /// How close to exposure its capture times are.
+    /// The event that its capture times are times of.
     pub capture_time: CaptureTime,
 }
 
-/// What a frame's capture time is the time of.
+/// The event that a frame's capture time is the time of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CaptureTime {
-    /// The camera's own clock: exposure, or a file's timestamps.
+    /// Exposure, by the camera's own clock; or a file's timestamps.
     Device,
-    /// When the driver had it.
+    /// Arrival at the driver.
     Driver,
-    /// When the capture process had it.
+    /// Arrival at the capture process.
     Arrival,
 }
 
-/// A finished clip set. Its presence is what "finished" means.
+/// A finished clip, as scripts read it: a clip is finished when this document is in its folder. Its thirteen fields are
+/// the document's keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// [`SCHEMA`].
     pub schema: u32,
     /// The name of the clip's folder.
     pub clip_id: String,
-    /// What the person called it.
+    /// The label that the trigger gave.
     pub label: Option<Name>,
     /// The machine that recorded it; null in a clip that was planned by a version that knew no rigs.
     #[serde(default)]
     pub rig: Option<Name>,
-    /// Every frame that the window should hold is in its file.
+    /// True if every frame that the window should hold is in its file.
     pub complete: bool,
-    /// The set was closed before its window was over, because Preroll was stopped.
+    /// True if the clip was closed before its window was over, because Preroll was stopped.
     pub ended_early: bool,
-    /// The moment the trigger named.
+    /// The moment that the trigger named.
     pub trigger_ns: MonotonicNs,
-    /// What was recorded.
+    /// The span that was recorded.
     pub window: Window,
     /// The start that was asked for.
     pub asked_start_ns: MonotonicNs,
-    /// One moment on both clocks, to turn the times here into wall time.
+    /// The same moment on both clocks, to turn the times here into wall time.
     pub wall: WallAnchor,
-    /// The trigger's wall time, as a label.
+    /// The trigger's wall time in UTC, as RFC 3339 writes it.
     pub trigger_utc: String,
-    /// For the person: what could not be given as asked, and what happened on the way.
+    /// Sentences for a person about what could not be given as asked and what happened on the way.
     pub notes: Vec<String>,
     /// Every camera, by name.
     pub cameras: BTreeMap<Name, CameraClip>,
 }
 
-/// One camera's part of a clip set.
+/// A camera's part of a finished clip. Its nineteen fields are the keys of one object of the manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CameraClip {
     /// The video, in the clip's folder; null when not one frame could be written.
     pub file: Option<String>,
-    /// All of the video, in order: more than one file only where the codec had to change on the way.
+    /// All files of the video, in order: more than one only where the codec had to change on the way.
     pub files: Vec<String>,
-    /// What made each of them.
+    /// The encoder of each of them.
     pub made_by: Vec<FileMaker>,
-    /// One row a frame: `camera_id,frame_index,t_capture_monotonic_ns`.
+    /// The file of timestamps, a row a frame: [`CSV_HEADER`].
     pub timestamps: String,
-    /// The link of the codec chain that made it.
+    /// The codec of the first file.
     pub codec: Codec,
-    /// The encoder behind it.
+    /// libav's name of the encoder that made the first file.
     pub encoder: String,
     /// The encoder's preset, where it has one.
     pub preset: Option<String>,
-    /// Pixels across.
+    /// The width in pixels.
     pub width: u32,
-    /// Pixels down.
+    /// The height in pixels.
     pub height: u32,
-    /// The nominal rate.
+    /// The nominal rate in frames a second.
     pub fps: f64,
     /// The camera's position in the config, from 0.
     pub camera_index: u8,
-    /// What the capture times are the times of.
+    /// The event that the capture times are times of.
     pub capture_time: CaptureTime,
-    /// Frames that the camera made in the window, as far as they can be known.
+    /// Frames that the camera made in the window, as far as that can be known.
     pub frames_expected: u64,
     /// Frames in the file (or files).
     pub frames_written: u64,
@@ -195,24 +197,24 @@ pub struct CameraClip {
     pub first_frame_ns: Option<MonotonicNs>,
     /// The last frame's capture time.
     pub last_frame_ns: Option<MonotonicNs>,
-    /// What is missing, and why.
+    /// The missing frames, with their causes.
     pub gaps: Vec<Gap>,
-    /// When the recording was interrupted. An interruption without a gap cost nothing.
+    /// The interruptions of the recording. An interruption without a gap lost no frame.
     pub interruptions: Vec<Interruption>,
-    /// The size of the video.
+    /// The bytes of all files of the video.
     pub size_bytes: u64,
 }
 
-/// What made one file of a clip.
+/// The encoder that made one file of a clip.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileMaker {
-    /// The file.
+    /// The file's name.
     pub file: String,
-    /// The link of the codec chain.
+    /// The codec.
     pub codec: Codec,
-    /// The encoder behind it.
+    /// libav's name of the encoder.
     pub encoder: String,
-    /// Its preset, where it has one.
+    /// The encoder's preset, where it has one.
     pub preset: Option<String>,
     /// Frames in this file.
     pub frames: u64,
@@ -223,33 +225,33 @@ pub struct FileMaker {
 pub struct Gap {
     /// The ring's sequence of the frame before the gap; the one before the window if it begins with a gap.
     pub after_sequence: u64,
-    /// How many frames.
+    /// The number of frames.
     pub missing: u64,
-    /// Why.
+    /// The cause.
     pub cause: GapCause,
 }
 
-/// Why frames are missing.
+/// The cause of missing frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GapCause {
-    /// They were overwritten before the encoder came to them.
+    /// The ring overwrote them before the encoder came to them.
     RingOverrun,
     /// The camera made them while no capture ran.
     CaptureRestart,
     /// The camera or its driver lost them.
     CameraDrop,
-    /// The camera was silent.
+    /// The camera was silent when they were due.
     CameraStall,
-    /// Every slot of the ring was leased.
+    /// Readers held leases on every slot of the ring.
     RingFull,
-    /// They could not be written.
+    /// The disk did not take them.
     Disk,
-    /// The encoder would not take them.
+    /// The encoder did not take them.
     Encoder,
     /// Preroll was stopped before the window was over.
     EndedEarly,
-    /// Their ring is gone: another boot, or another ring of the same name.
+    /// The ring that held them is gone: another boot, or another ring of the same name.
     RingGone,
 }
 
@@ -274,23 +276,23 @@ impl GapCause {
 /// A time in which nothing was recorded although the window was open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interruption {
-    /// The last frame recorded before it.
+    /// The sequence of the last frame recorded before it.
     pub after_sequence: u64,
-    /// From the last frame encoded before to the first one after.
+    /// The milliseconds from the last frame encoded before it to the first one after it.
     pub outage_ms: u64,
-    /// When the first one after was encoded.
+    /// The moment at which the first frame after it was encoded.
     pub resumed_ns: MonotonicNs,
-    /// Why.
+    /// The cause.
     pub cause: InterruptionCause,
 }
 
-/// Why a recording was interrupted.
+/// The cause of an interruption.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InterruptionCause {
     /// The recorder ended (was killed, crashed, was restarted) and another took over.
     RecorderRestart,
-    /// The encoder failed, and the next of the codec chain took over.
+    /// The encoder failed, and the next one of the ladder took over.
     CodecChange,
     /// The file could not be written for a while.
     Disk,

@@ -1,11 +1,11 @@
-//! The codecs a clip can be made with, and the ladder of encoders that are tried for it. What an encoder's settings are
-//! is the recorder's business.
+//! The codecs that a clip can be made with, and the ladder of encoders that are tried for it. An encoder's settings are
+//! the recorder's part.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A link of the codec chain. The names are those of the recorder Preroll began from: FourCCs.
+/// A codec and its container, by the names of the recorder that Preroll began from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Codec {
     /// H.264 by the best encoder that works here.
@@ -24,10 +24,14 @@ pub enum Codec {
     Mjpg,
 }
 
+/// libx264's presets, fastest first, without `placebo`, which is slower than any camera (`x264 --fullhelp`).
+pub const X264_PRESETS: [&str; 9] =
+    ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"];
+
 impl Codec {
     /// Every codec that can be asked for by name.
     pub const ALL: [Self; 5] = [Self::H264, Self::Avc1, Self::Xvid, Self::Mp4v, Self::Mjpg];
-    /// What `auto` tries, in order.
+    /// The codecs that `auto` tries, in order.
     pub const CHAIN: [Self; 3] = [Self::H264, Self::Avc1, Self::Mjpg];
 
     /// The name used in configs, logs and manifests.
@@ -64,37 +68,37 @@ impl fmt::Display for Codec {
     }
 }
 
-/// One way to encode.
+/// A rung of the ladder: an encoder with its preset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EncoderChoice {
-    /// The link of the chain.
+    /// The codec that it makes.
     pub codec: Codec,
-    /// libav's name for the encoder.
+    /// libav's name of the encoder.
     pub encoder: String,
-    /// Its preset, where it has one.
+    /// The encoder's preset, where it has one.
     pub preset: Option<String>,
 }
 
-/// One thing that was tried.
+/// The trial of one encoder by the probe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CodecTrial {
-    /// What was tried.
+    /// The encoder that was tried.
     pub choice: EncoderChoice,
-    /// Encoded and decoded back in the real container, with the cameras' own pictures.
+    /// True if the cameras' own pictures were encoded into the real container and decoded back.
     pub works: bool,
-    /// Frames a second, of the slowest camera while all encode at once; 0 if it doesn't work.
+    /// The frames a second of the slowest camera while all cameras encode at once; 0 if it doesn't work.
     pub frames_per_second: f64,
-    /// Why it was not chosen, or that it was.
+    /// The reason why it was not chosen, or that it was, in words for a person.
     pub verdict: String,
 }
 
-/// What probing found out: the chain to go down, best first, and everything that was tried.
+/// The encoders to try, best first, and everything that the probe tried for it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EncoderLadder {
-    /// What works, in the order of preference. The first is used; a recorder that keeps crashing steps down.
+    /// The encoders that work, in order of preference. The first is used. When recorders keep crashing, it is given up.
     pub chain: Vec<EncoderChoice>,
-    /// Everything that was tried.
+    /// All trials of the probe.
     pub trials: Vec<CodecTrial>,
-    /// What was taken off the chain since, because recorders kept crashing in it.
+    /// The encoders that were given up since, because recorders kept crashing in them.
     pub given_up: Vec<EncoderChoice>,
 }

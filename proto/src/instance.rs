@@ -1,4 +1,5 @@
-//! One running Preroll: its runtime directory, and the names that follow from it.
+//! An instance, that is one running Preroll: its runtime directory, and the paths and names that follow from it. What the files there hold is
+//! the business of the modules that write them.
 
 use std::fmt;
 use std::io;
@@ -7,12 +8,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::fnv1a::Fnv1a;
 use crate::name::Name;
 use crate::ring::SegmentName;
 
-/// The longest path of a Unix socket on Linux, less its final zero: `sun_path` has 108 bytes.
+/// The longest path of a Unix socket on Linux, less its final zero: `sun_path` has 108 bytes (`unix(7)`).
 const MAX_SOCKET_PATH_BYTES: usize = 107;
-/// What the longest socket path in the runtime directory adds: `/ipc/.tmpXXXXXX/socket`.
+/// The bytes that the longest socket path adds to the runtime directory's: `/ipc/.tmpXXXXXX/socket`, and one to spare.
 const SOCKET_SUFFIX_BYTES: usize = 24;
 
 /// Sixteen hexadecimal digits that follow from the runtime directory's path, and name what belongs to an instance
@@ -26,21 +28,22 @@ impl fmt::Display for InstanceId {
     }
 }
 
-/// Names this boot: monotonic times, pids and shared memory mean nothing in another.
+/// The id of this boot: monotonic times, pids and shared memory mean nothing in another. Empty if the kernel doesn't
+/// tell.
 #[must_use]
 pub fn boot_id() -> String {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
     text.map(|t| t.trim().to_owned()).unwrap_or_default()
 }
 
-/// Who in the tree of processes.
+/// A child of the supervisor, by its role.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ChildId {
     /// The capture of one camera.
     Capture(Name),
     /// The recorder.
     Recorder,
-    /// The recorder that waits to take over.
+    /// The second recorder, which waits to take over.
     Standby,
 }
 
@@ -54,39 +57,39 @@ impl fmt::Display for ChildId {
     }
 }
 
-/// Why a runtime directory can't be used.
+/// The reason why a runtime directory can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeDirError {
-    /// The system said no.
+    /// A system call failed.
     #[error("can't {doing} the runtime directory {}: {source}", path.display())]
     System {
-        /// Which directory.
+        /// The directory.
         path: PathBuf,
-        /// What was being tried.
+        /// The attempt, in the words that follow "can't".
         doing: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// It belongs to somebody else.
+    /// The directory belongs to another user.
     #[error("the runtime directory {} belongs to another user (uid {owner}); name another with --runtime-dir", path.display())]
     NotOurs {
-        /// Which directory.
+        /// The directory.
         path: PathBuf,
-        /// Whose it is.
+        /// The uid of its owner.
         owner: u32,
     },
-    /// It holds something else.
+    /// The directory holds something that is not Preroll's.
     #[error("the directory {} is not empty, and what is in it is not Preroll's; name another with --runtime-dir", path.display())]
     NotEmpty {
-        /// Which directory.
+        /// The directory.
         path: PathBuf,
     },
-    /// Unix sockets in it could not be named.
+    /// The path is too long for Unix sockets in the directory.
     #[error("the runtime directory {} has too long a path for the sockets in it ({length} bytes, at most {}); name a shorter one with --runtime-dir", path.display(), MAX_SOCKET_PATH_BYTES - SOCKET_SUFFIX_BYTES)]
     TooLong {
-        /// Which directory.
+        /// The directory.
         path: PathBuf,
-        /// How long its path is.
+        /// The bytes of its path.
         length: usize,
     },
 }
@@ -98,8 +101,8 @@ pub struct RuntimeDir {
 }
 
 impl RuntimeDir {
-    /// Where an instance lives when nobody says otherwise: `$PREROLL_RUNTIME_DIR` (which the command line reads),
-    /// else `preroll` under `$XDG_RUNTIME_DIR`, else `/run/preroll` for root, else `/tmp/preroll-<uid>`.
+    /// The directory that is used when the command line names none, by `--runtime-dir` or `$PREROLL_RUNTIME_DIR`:
+    /// `preroll` under `$XDG_RUNTIME_DIR`, else `/run/preroll` for root, else `/tmp/preroll-<uid>`.
     #[must_use]
     pub fn default_path() -> PathBuf {
         if let Some(xdg) = std::env::var_os("XDG_RUNTIME_DIR").filter(|d| !d.is_empty()) {
@@ -112,10 +115,10 @@ impl RuntimeDir {
         PathBuf::from(format!("/tmp/preroll-{}", uid.as_raw()))
     }
 
-    /// Makes the directory, or checks the one that is there.
+    /// Makes the directory and its subdirectories with mode 0700, or takes the one that is there.
     ///
     /// # Errors
-    /// When it can't be made, is another user's, or has a path too long for sockets.
+    /// [`RuntimeDirError`]: it can't be made, belongs to another user, holds something else, or has too long a path.
     pub fn create(path: &Path) -> Result<Self, RuntimeDirError> {
         let system = |doing, source| RuntimeDirError::System { path: path.to_owned(), doing, source };
         std::fs::DirBuilder::new()
@@ -137,8 +140,8 @@ impl RuntimeDir {
         Ok(this)
     }
 
-    /// Makes sure that what is emptied later is ours: an instance marks its directory, and takes no other that is
-    /// not empty.
+    /// Marks the directory as an instance's. An instance empties its directory at its end, so it takes none that isn't
+    /// marked and isn't empty.
     fn claim(&self) -> Result<(), RuntimeDirError> {
         let system = |doing, source| RuntimeDirError::System { path: self.path.clone(), doing, source };
         if self.marker().exists() {
@@ -150,16 +153,16 @@ impl RuntimeDir {
         std::fs::write(self.marker(), "").map_err(|e| system("mark", e))
     }
 
-    /// Says that the directory is an instance's.
+    /// The file that marks the directory as an instance's.
     #[must_use]
     pub fn marker(&self) -> PathBuf {
         self.path.join(".preroll")
     }
 
-    /// The directory that is there, without touching it.
+    /// The directory that is there, unchanged.
     ///
     /// # Errors
-    /// When there is none, or it is another user's.
+    /// [`RuntimeDirError`]: there is none, it belongs to another user, or has too long a path.
     pub fn open(path: &Path) -> Result<Self, RuntimeDirError> {
         let system = |doing, source| RuntimeDirError::System { path: path.to_owned(), doing, source };
         let real = path.canonicalize().map_err(|e| system("open", e))?;
@@ -180,12 +183,12 @@ impl RuntimeDir {
         &self.path
     }
 
-    /// The instance's name. FNV-1a over the path: it has to be stable across versions, not secret.
+    /// The instance's name: FNV-1a over the path, which stays the same in all versions. It is no secret.
     #[must_use]
     pub fn instance(&self) -> InstanceId {
-        let bytes = self.path.as_os_str().as_encoded_bytes();
-        let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        InstanceId(format!("{:016x}", bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)))
+        let mut hash = Fnv1a::default();
+        hash.add(self.path.as_os_str().as_encoded_bytes());
+        InstanceId(format!("{:016x}", hash.0))
     }
 
     /// The segment of a camera's ring: `preroll-<instance>-<camera>`. Both parts are made of `[A-Za-z0-9._-]` by their
@@ -195,13 +198,13 @@ impl RuntimeDir {
         SegmentName::new(format!("preroll-{}-{camera}", self.instance()))
     }
 
-    /// Held by the one supervisor; holds its pid as text.
+    /// The file that the one supervisor holds a lock on. Its pid stands in it as text.
     #[must_use]
     pub fn lock_path(&self) -> PathBuf {
         self.path.join("supervisor.lock")
     }
 
-    /// The command line's way in.
+    /// The socket on which commands reach the supervisor.
     #[must_use]
     pub fn control_socket(&self) -> PathBuf {
         self.path.join("control.sock")
@@ -213,13 +216,13 @@ impl RuntimeDir {
         self.path.join("config.json")
     }
 
-    /// What the next supervisor has to know of this one's children.
+    /// The file that tells the next supervisor of this one's children.
     #[must_use]
     pub fn state_path(&self) -> PathBuf {
         self.path.join("state.json")
     }
 
-    /// Where a child finds the name of the channel that waits for it.
+    /// The file in which a child finds the name of the channel that waits for it.
     #[must_use]
     pub fn rendezvous(&self, child: &ChildId) -> PathBuf {
         let name = match child {
@@ -234,7 +237,7 @@ impl RuntimeDir {
         self.path.join("rendezvous")
     }
 
-    /// Where the channels' sockets are made.
+    /// The directory in which the channels' sockets are made.
     #[must_use]
     pub fn ipc_dir(&self) -> PathBuf {
         self.path.join("ipc")

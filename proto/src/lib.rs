@@ -1,8 +1,20 @@
-//! What crosses a process boundary in Preroll: the frame format, the shared-memory ring, the messages between
-//! the supervisor and its children, the control socket's frames, the config and the documents on disk.
+//! Everything that crosses a process boundary in Preroll, and nothing else. This crate knows no camera, no codec library
+//! and no process tree.
 //!
-//! This crate knows no camera, no codec and no process tree. [`ring`]'s protocol depends on nothing but
-//! [`sync`], so that model checkers build it in seconds (`--no-default-features`).
+//! - Frames, from a capture to a recorder: [`ring`], in shared memory, of [`frame`]s; [`nontemporal`] is how they are
+//!   copied into it, [`time`] the clock that all processes share.
+//! - Messages: [`messages`] between the supervisor and its children, carried by [`link`]; [`control`] between the
+//!   commands and the supervisor, carried by [`wire`]; [`stats`] with [`status`], and a [`refusal`], are
+//!   among its answers.
+//! - Documents on disk: [`config`], and [`clip`] with its plan and manifest, made of [`name`]s and [`codec`]s; each whole
+//!   or not there, by [`durable`]; [`fnv1a`] seals journals and names instances.
+//! - Rules that several processes must keep alike: the paths and names of an [`instance`], which folder is fit to be
+//!   recorded in ([`storage`]), a [`process`] by its number, the [`titles`] of
+//!   processes and their [`priority`], exit codes ([`exit`]), the form of the [`log`] that they
+//!   share and of [`panics`] in it, and the [`failpoint`]s that a test sets for all of them at once.
+//!
+//! Imports run one way: [`ring`] and what it needs ([`frame`], [`nontemporal`], [`time`], [`sync`]) know nothing of the
+//! rest, so that model checkers build them in seconds (`--no-default-features`).
 
 pub mod frame;
 pub mod nontemporal;
@@ -23,6 +35,8 @@ pub mod durable;
 #[cfg(feature = "host")]
 pub mod failpoint;
 #[cfg(feature = "host")]
+pub mod fnv1a;
+#[cfg(feature = "host")]
 pub mod instance;
 #[cfg(feature = "host")]
 pub mod link;
@@ -34,6 +48,8 @@ pub mod messages;
 pub mod name;
 #[cfg(feature = "host")]
 pub mod panics;
+#[cfg(feature = "host")]
+pub mod priority;
 #[cfg(feature = "host")]
 pub mod process;
 #[cfg(feature = "host")]
@@ -55,11 +71,11 @@ pub mod wire;
 
 /// Exit codes of every Preroll executable. A parent acts on them, so they are part of the interface.
 pub mod exit {
-    /// What was asked has been done.
+    /// The request was carried out.
     pub const DONE: u8 = 0;
-    /// It was tried and failed.
+    /// The request was tried and failed.
     pub const FAILED: u8 = 1;
-    /// What was asked can't be done as asked: a bad argument, a bad config.
+    /// The request can't be carried out as it stands: a bad argument, a bad config.
     pub const BAD_INPUT: u8 = 2;
     /// No supervisor is running here.
     pub const NOT_RUNNING: u8 = 3;

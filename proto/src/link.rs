@@ -1,15 +1,15 @@
-//! The channel between the supervisor and a child, and the one user of `ipc-channel`. What is said through it is in
-//! [`crate::messages`].
+//! The channel between the supervisor and a child. The messages in it are in [`crate::messages`]. No other module uses
+//! `ipc-channel`.
 //!
-//! Theory of operation. For each child the supervisor always keeps one one-shot server open and its name in a
-//! file, the child's *rendezvous*. A child connects to the name it finds there and hands over two channels: the
-//! supervisor's orders to it, its reports to the supervisor. When the supervisor dies the child notices at once,
-//! goes on with its work, and looks at the rendezvous until a new supervisor has put a name there. So a first
-//! start, a restart of the child and an adoption by a new supervisor are one and the same path.
+//! Theory of operation. For each child the supervisor always keeps one one-shot server open. Its name stands in a file,
+//! the child's *rendezvous*. A child connects to the name it finds there and hands over two channels: one for the
+//! supervisor's orders, one for its own reports. When the supervisor dies, the child notices at once and goes on with its
+//! work. It looks at the rendezvous until a new supervisor has put a name there. So a first start, a restart of the child
+//! and an adoption by a new supervisor take one and the same path.
 //!
-//! `send` blocks while the other side doesn't read. So nothing that matters ever sends: reports go through a
-//! bounded queue to a thread of their own, and what doesn't fit is dropped. Every report says all there is to say
-//! at that moment, so that the next one makes up for a lost one.
+//! `send` blocks while the other side doesn't read, so no thread that matters ever sends. Reports go through a bounded
+//! queue to a thread of their own, and are dropped when the queue is full. Every report is complete in itself, so the next
+//! one makes up for a lost one.
 
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -26,16 +26,16 @@ use serde::{Deserialize, Serialize};
 use crate::durable;
 use crate::process::Pid;
 
-/// How long a child waits before it looks for a supervisor again.
+/// The time that a child waits before it looks for a supervisor again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// How often a last report looks for the supervisor that it is for.
+/// The time that a last report waits before it looks for a supervisor again.
 const LAST_WORD_GLANCE: Duration = Duration::from_millis(5);
 
-/// Reports that may wait for a supervisor that doesn't read.
+/// The number of reports that may wait for a supervisor that doesn't read.
 const QUEUED_REPORTS: usize = 64;
 
-/// The child's half of the handshake.
+/// A child's first message to the supervisor.
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "O: Serialize + DeserializeOwned, R: Serialize + DeserializeOwned")]
 struct Greeting<O, R> {
@@ -49,35 +49,35 @@ pub type OrderSender<O> = IpcSender<O>;
 
 /// A child that has come to its rendezvous.
 pub struct Connection<O: Serialize, R> {
-    /// Who it says it is. Believe it only if it is the pid that was spawned or adopted.
+    /// The child's pid, as it says. The supervisor believes it only of a pid that it has spawned or adopted.
     pub pid: Pid,
-    /// To it.
+    /// The way to send it orders.
     pub orders: OrderSender<O>,
     reports: IpcReceiver<R>,
 }
 
 impl<O: Serialize + DeserializeOwned, R: Serialize + DeserializeOwned> Connection<O, R> {
-    /// Its next report; `None` once it is gone.
+    /// Waits for the child's next report. `None` once the child is gone.
     pub fn report(&self) -> Option<R> {
         receive(&self.reports)
     }
 }
 
-/// Makes sockets of channels appear in this directory, where they go when the instance goes. Before any other
-/// use of this module, in the supervisor.
+/// Makes the sockets of channels appear in this directory, which goes when the instance goes. The supervisor calls it
+/// once, before it uses this module otherwise.
 ///
 /// # Errors
-/// When it was called before.
+/// The directory that an earlier call has set.
 pub fn keep_sockets_in(folder: &Path) -> Result<(), PathBuf> {
-    // ipc-channel makes its one-shot sockets with `tempfile`, which can be told where.
+    // ipc-channel makes its one-shot sockets with `tempfile`, which takes a directory.
     tempfile::env::override_temp_dir(folder).map(|_| ())
 }
 
-/// Waits for one child to come, and is ready for the next. Blocks for as long as nobody does: call it from a
-/// thread of its own.
+/// Waits until a child connects at the rendezvous. Blocks for as long as none does, so it is called from a thread of its
+/// own, again for each child.
 ///
 /// # Errors
-/// When no channel can be made, or its name can't be left at the rendezvous.
+/// No channel can be made, or its name can't be written to the rendezvous.
 pub fn meet<O, R>(rendezvous: &Path) -> io::Result<Connection<O, R>>
 where
     O: Serialize + DeserializeOwned,
@@ -86,35 +86,35 @@ where
     loop {
         let (server, name) = IpcOneShotServer::<Greeting<O, R>>::new()?;
         durable::replace(rendezvous, name.as_bytes())?;
-        // ipc-channel panics when there are no descriptors left for those in the greeting: nobody would wait here for
-        // this child's successors.
+        // ipc-channel panics when no descriptors are left for those in the greeting. Without the catch, nobody would wait
+        // here for this child's successors.
         match std::panic::catch_unwind(AssertUnwindSafe(|| server.accept())) {
             Ok(Ok((_, greeting))) => {
                 let Greeting { pid, orders, reports } = greeting;
                 return Ok(Connection { pid, orders, reports });
             }
-            // It died between knocking and speaking; the next one gets a new channel.
+            // The child died between connecting and sending; the next one gets a new channel.
             Ok(Err(_)) | Err(_) => continue,
         }
     }
 }
 
-/// A child's link to whichever supervisor there is.
+/// A child's link to the supervisor of the moment.
 pub struct Link<O, R> {
-    /// Orders, from one supervisor after another.
+    /// The orders, of one supervisor after another.
     pub orders: Receiver<O>,
     /// The way to report.
     pub reports: Reports<R>,
 }
 
-/// Reports to the supervisor, if there is one, without ever waiting for it.
+/// The way to report to the supervisor, if there is one, without ever waiting for it.
 pub struct Reports<R> {
     queue: SyncSender<Parcel<R>>,
 }
 
 struct Parcel<R> {
     report: R,
-    /// Dropped once the report is on its way.
+    /// The end of a channel that is dropped once the report was sent.
     on_its_way: Option<SyncSender<()>>,
 }
 
@@ -125,16 +125,16 @@ impl<R> Clone for Reports<R> {
 }
 
 impl<R> Reports<R> {
-    /// Queues a report; drops it when too many wait already.
+    /// Queues a report. Drops it when too many wait already.
     pub fn send(&self, report: R) {
         self.queue_up(Parcel { report, on_its_way: None });
     }
 
-    /// Sends a last report before this process ends, and waits for that, but no longer than `at_most`.
+    /// Sends a last report before this process ends. Waits until it is sent, but no longer than `at_most`.
     pub fn send_last(&self, report: R, at_most: Duration) {
         let (on_its_way, gone) = sync_channel(0);
         self.queue_up(Parcel { report, on_its_way: Some(on_its_way) });
-        // Whether it was sent, dropped or the time is over: this process ends now.
+        // This process ends now, whether the report was sent, was dropped, or took too long.
         let _ = gone.recv_timeout(at_most);
     }
 
@@ -150,7 +150,7 @@ type Upward<R> = Arc<Mutex<Option<IpcSender<R>>>>;
 /// Starts a child's link: two threads that live as long as the process.
 ///
 /// # Errors
-/// When the threads can't be started.
+/// A thread can't be started.
 pub fn start<O, R>(rendezvous: &Path) -> io::Result<Link<O, R>>
 where
     O: Serialize + DeserializeOwned + Send + 'static,
@@ -173,7 +173,7 @@ where
     O: Serialize + DeserializeOwned,
     R: Serialize + DeserializeOwned,
 {
-    // A name that led nowhere never will: each try at one costs a descriptor that ipc-channel doesn't give back.
+    // A name that led nowhere is not tried again: each try costs a descriptor that ipc-channel doesn't give back.
     let mut dead = String::new();
     loop {
         let name = std::fs::read_to_string(rendezvous).unwrap_or_default();
@@ -208,10 +208,10 @@ where
     Some(orders)
 }
 
-/// Whether a socket of this name is open. A supervisor that was killed leaves the name of one that isn't, and a try at
-/// that costs a descriptor: one for each supervisor in the life of a child.
+/// True if a socket of this name is open. A supervisor that was killed leaves the name of a closed one, and a try at that
+/// costs a descriptor.
 fn somebody_listens(name: &str) -> bool {
-    // Each line ends with the path. Where the list can't be had, a try has to do.
+    // Each line of the list ends with a path. Without the list, the name is tried.
     std::fs::read_to_string("/proc/net/unix").map_or(true, |list| {
         list.lines().any(|line| line.strip_suffix(name).is_some_and(|rest| rest.ends_with(' ')))
     })
@@ -221,14 +221,14 @@ fn forward<R: Serialize>(queued: &Receiver<Parcel<R>>, upward: &Upward<R>) {
     let way = || upward.lock().unwrap_or_else(PoisonError::into_inner).clone();
     while let Ok(Parcel { report, on_its_way }) = queued.recv() {
         let mut sender = way();
-        // A process that fails as it starts may be faster than the handshake. Whoever sends a last word has a limit to
-        // how long, and ends then, with this thread.
+        // A process that fails as it starts may be faster than the handshake. Its sender waits only so long, and then ends
+        // the process and this thread with it.
         while sender.is_none() && on_its_way.is_some() {
             std::thread::sleep(LAST_WORD_GLANCE);
             sender = way();
         }
         if let Some(sender) = sender {
-            // A supervisor that is gone is noticed by the other thread.
+            // The other thread notices a supervisor that is gone.
             let _ = sender.send(report);
         }
         drop(on_its_way);
@@ -239,7 +239,7 @@ fn receive<T: Serialize + DeserializeOwned>(from: &IpcReceiver<T>) -> Option<T> 
     loop {
         match from.recv() {
             Ok(message) => return Some(message),
-            // A signal is no time-out and no end.
+            // An interrupted call has received nothing; the channel is still good.
             Err(IpcError::Io(e)) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return None,
         }

@@ -71,7 +71,7 @@ impl Drop for OnClip {
     }
 }
 
-/// Writes the line. Must not panic itself: a panic inside a panic hook aborts the process.
+/// Writes the line. This function must not panic: a panic inside a panic hook aborts the process.
 fn report(panic: &PanicHookInfo<'_>) {
     let process = PROCESS.get();
     let role = process.map_or("preroll", |process| &process.role);

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// A process id. Serialised as a plain number, so that JSON for scripts holds what `ps` shows.
 ///
-/// A pid alone may name another process by now: one that must be the same is also known by its start time, or held
-/// by a pidfd.
+/// The kernel gives a number out again after the process has ended. To be sure of a process, keep its start time beside
+/// the pid, or hold a pidfd.
 ///
 /// ```
 /// use proto::process::Pid;

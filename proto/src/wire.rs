@@ -1,4 +1,4 @@
-//! How a message of the control socket travels: four bytes of length, little-endian, then the message in bincode.
+//! The control socket's messages on the wire: four bytes of length, little-endian, then the message in bincode.
 //! Both have a cap, and a whole frame has a deadline. What the messages say is in [`crate::control`]. No other
 //! module uses `bincode`.
 
@@ -15,7 +15,7 @@ pub const MAX_BYTES: usize = 256 * 1024;
 /// The size of the length that a frame begins with.
 const LENGTH_BYTES: usize = 4;
 
-/// How long the other side may take for one whole frame. A command line on the same machine needs milliseconds.
+/// The time that the other side may take for one whole frame. A command on the same machine needs milliseconds.
 pub const FRAME_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A type that can be sent in a frame.
@@ -24,7 +24,7 @@ pub trait Message: Serialize + DeserializeOwned {
     const MAX_BYTES: usize;
 }
 
-/// Why a frame could not be sent or received.
+/// The reason why a frame could not be sent or received.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     /// The other side closed the connection before the frame was whole.
@@ -54,17 +54,17 @@ fn codec() -> impl bincode::config::Config {
 }
 
 fn decode<T: Message>(bytes: &[u8]) -> Result<T, FrameError> {
-    // It may quote the message, of which a beginning is enough.
+    // The error may quote the message, so it is cut.
     let malformed =
         |e: &dyn std::fmt::Display| FrameError::Malformed(e.to_string().chars().take(200).collect());
     let (message, used) = bincode::serde::decode_from_slice(bytes, codec()).map_err(|e| malformed(&e))?;
     if used == bytes.len() { Ok(message) } else { Err(malformed(&"bytes left over")) }
 }
 
-/// A message as a frame: four bytes of length, little-endian, then the message.
+/// Makes a frame of a message.
 ///
 /// # Errors
-/// When it is over the cap.
+/// [`FrameError::TooLarge`].
 pub fn encode<T: Message>(message: &T) -> Result<Vec<u8>, FrameError> {
     let body = bincode::serde::encode_to_vec(message, bincode::config::standard())
         .map_err(|e| FrameError::Malformed(e.to_string()))?;
@@ -75,8 +75,8 @@ pub fn encode<T: Message>(message: &T) -> Result<Vec<u8>, FrameError> {
     Ok(frame)
 }
 
-/// One frame as it arrives, in pieces of any size. It takes no more memory than has arrived, whatever length the
-/// frame claims.
+/// A frame as it arrives, in pieces of any size. It takes no more memory than has arrived, whatever length the frame
+/// claims.
 #[derive(Debug)]
 pub struct Arriving<T> {
     bytes: Vec<u8>,
@@ -90,8 +90,8 @@ impl<T> Default for Arriving<T> {
 }
 
 impl<T: Message> Arriving<T> {
-    /// How many bytes are still to come, as far as is known: of the length, then of the message. Never 0 before
-    /// the message is whole, and never more than belongs to it.
+    /// The bytes that are still to come, as far as is known: first of the length, then of the message. Never 0 before the
+    /// message is whole, and never more than belongs to it.
     #[must_use]
     pub fn missing(&self) -> usize {
         self.length()
@@ -99,8 +99,8 @@ impl<T: Message> Arriving<T> {
             .saturating_sub(self.bytes.len())
     }
 
-    /// Takes in what has arrived, of which there may be no more than is [`missing`](Self::missing). The message,
-    /// once it is whole.
+    /// Takes in the next piece, which may be no longer than what is [`missing`](Self::missing). Returns the message once it
+    /// is whole.
     ///
     /// # Errors
     /// [`FrameError::TooLarge`], [`FrameError::Malformed`].
@@ -120,8 +120,8 @@ impl<T: Message> Arriving<T> {
         self.bytes.first_chunk().map(|length: &[u8; LENGTH_BYTES]| u32::from_le_bytes(*length) as usize)
     }
 
-    /// Reads once, no more than belongs to this frame. The message, once it is whole; `None` also when the read was
-    /// interrupted, took too long or would have blocked.
+    /// Reads once, no more than belongs to this frame. Returns the message once it is whole; `None` before, and when the
+    /// read was interrupted, timed out or would have blocked.
     ///
     /// # Errors
     /// [`FrameError`].
@@ -138,7 +138,7 @@ impl<T: Message> Arriving<T> {
     }
 }
 
-/// Reads one message. The whole frame has to arrive within `within`; `None` waits for ever.
+/// Reads one message. Its whole frame has to arrive within `within`; `None` waits for ever.
 ///
 /// # Errors
 /// [`FrameError`].

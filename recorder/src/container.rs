@@ -14,10 +14,11 @@ use ffmpeg_next::{Dictionary, Packet, Rational};
 
 use proto::codec::Codec;
 use proto::durable;
+use proto::fnv1a::Fnv1a;
 
 use crate::disk;
 use crate::encode::TIME_BASE;
-use crate::journal::{Seal, Sum};
+use crate::journal::Seal;
 use crate::libav;
 use crate::media::Video;
 
@@ -77,7 +78,7 @@ struct Below {
     trouble: Option<io::Error>,
     /// Bytes written so far, and a sum over those since it was last asked for.
     written: u64,
-    sum: Sum,
+    sum: Fnv1a,
 }
 
 impl Below {

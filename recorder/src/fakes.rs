@@ -15,6 +15,7 @@ use ffmpeg_next as ffmpeg;
 use ffmpeg_next::codec::packet::Flags;
 use ffmpeg_next::{Packet, codec};
 
+use proto::fnv1a::Fnv1a;
 use proto::frame::{Fps, FrameInfo, Geometry, LossBefore, PixelFormat};
 use proto::ring::{Miss, RingSize, RingSpec};
 use proto::time::MonotonicNs;
@@ -24,7 +25,7 @@ use crate::container::WriteError;
 use crate::disk::output::DiskState;
 use crate::encode::EncoderSetup;
 use crate::frames::{Frames, HeldFrame, Soundness};
-use crate::journal::{Seal, Sum};
+use crate::journal::Seal;
 use crate::media::{Encode, Media, Video};
 
 /// One frame's period: 100 frames a second.
@@ -219,7 +220,7 @@ impl Media for FakeMedia {
             return Err(WriteError::Disk(io::Error::from_raw_os_error(28)));
         }
         file.write_all(b"\0\0\0\x08ftyp").map_err(WriteError::Disk)?;
-        Ok(Box::new(FakeVideo { file, shared: Arc::clone(&self.shared), written: 8, sum: Sum::default() }))
+        Ok(Box::new(FakeVideo { file, shared: Arc::clone(&self.shared), written: 8, sum: Fnv1a::default() }))
     }
 }
 
@@ -271,7 +272,7 @@ struct FakeVideo {
     file: File,
     shared: Arc<Shared>,
     written: u64,
-    sum: Sum,
+    sum: Fnv1a,
 }
 
 impl Video for FakeVideo {

@@ -64,7 +64,7 @@ pub(crate) struct Row {
 pub(crate) struct Seal {
     /// The video's length: where the line's own packet begins.
     pub(crate) offset: u64,
-    /// See [`Sum`].
+    /// See [`proto::fnv1a::Fnv1a`].
     pub(crate) sum: u64,
 }
 
@@ -195,24 +195,6 @@ fn row(line: &str) -> Option<Row> {
         before: LossBefore::from_code(u8::try_from(field()?).ok()?),
     };
     Some(Row { frame, encoded: MonotonicNs(field()?) })
-}
-
-/// A sum over bytes, FNV-1a: enough to notice a page that a disk has lost, and cheap beside encoding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sum(pub(crate) u64);
-
-impl Default for Sum {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Sum {
-    /// Goes on with these bytes.
-    pub(crate) fn add(&mut self, bytes: &[u8]) {
-        let step = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        self.0 = bytes.iter().fold(self.0, step);
-    }
 }
 
 #[cfg(test)]

@@ -6,11 +6,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use proto::codec::{Codec, EncoderChoice, EncoderLadder};
+use proto::codec::{Codec, EncoderChoice, EncoderLadder, X264_PRESETS};
 use proto::config::RecordingConfig;
 
-/// x264's presets, fastest first.
-pub(crate) const PRESETS: [&str; 6] = ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"];
+/// The presets that are tried, fastest first: from `slow` on, x264 is too slow for live cameras.
+pub(crate) const PRESETS: [&str; 6] = {
+    let [fastest, superfast, veryfast, faster, fast, medium, ..] = X264_PRESETS;
+    [fastest, superfast, veryfast, faster, fast, medium]
+};
 
 /// The encoder that works everywhere, for when no other does.
 pub(crate) fn last_resort() -> EncoderChoice {

@@ -41,6 +41,7 @@ use clap::Parser;
 use proto::exit;
 use proto::log::{self, LogFormat};
 use proto::panics;
+use proto::priority;
 
 /// The recorder: turns the cameras' rings into clips. The supervisor starts it; there is no need to start one by hand.
 #[derive(Debug, Parser)]
@@ -60,18 +61,16 @@ struct RecorderArgs {
     log_format: String,
 }
 
-/// Encoding comes before the rest of what the machine does, and after capturing, where that is permitted.
-const NICE: i32 = -5;
-
 fn main() -> ExitCode {
     let args = RecorderArgs::parse();
     log::start(LogFormat::from_name(&args.log_format).unwrap_or_default());
     panics::install(if args.probe { "recorder --probe" } else { "recorder" }, None);
-    // An ordinary user may not do this, and runs like everything else. The probe gives way to the recorder that asks.
-    let _ = match args.probe {
-        true => rustix::process::nice(-NICE).map(drop),
-        false => rustix::process::setpriority_process(None, NICE),
-    };
+    if args.probe {
+        // The probe inherits its recorder's niceness, and gives way to it.
+        let _ = rustix::process::nice(-priority::RECORDER);
+    } else {
+        priority::set(priority::RECORDER);
+    }
     ffmpeg_next::util::log::set_level(ffmpeg_next::util::log::Level::Quiet);
     let done =
         if args.probe { run::probe(&args.runtime_dir) } else { run::run(&args.runtime_dir, args.standby) };

@@ -12,12 +12,13 @@ use ffmpeg_next as ffmpeg;
 use ffmpeg_next::{Packet, codec};
 
 use proto::failpoint;
+use proto::fnv1a::Fnv1a;
 use proto::frame::Geometry;
 use proto::name::Name;
 
 use crate::container::WriteError;
 use crate::disk;
-use crate::journal::{JournalReader, Line, PartHeader, Row, Seal, Sum};
+use crate::journal::{JournalReader, Line, PartHeader, Row, Seal};
 use crate::libav;
 use crate::runs::Runs;
 
@@ -215,7 +216,7 @@ fn unless_lost<T>(result: Result<T, ffmpeg::Error>) -> io::Result<Option<T>> {
 
 /// The sum over so many bytes; `None` when there are fewer.
 fn sum(video: &mut File, bytes: u64) -> io::Result<Option<u64>> {
-    let (mut sum, mut buffer) = (Sum::default(), [0; 64 * 1024]);
+    let (mut sum, mut buffer) = (Fnv1a::default(), [0; 64 * 1024]);
     let mut rest = video.take(bytes);
     loop {
         match rest.read(&mut buffer)? {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use proto::config::Config;
 use proto::exit;
+use proto::storage;
 
 use crate::ask;
 use crate::failure::Failure;
@@ -48,14 +49,14 @@ fn report(path: &Path, config: &Config, needed_bytes: u64) -> String {
             size.pre_roll_slots,
             size.reserve_slots,
             size.lease_slots,
-            price::mb(bytes as u64),
+            storage::mb(bytes as u64),
         );
     }
     let _ = writeln!(
         text,
         "  memory: {:.1} MB for rings, of {:.0} MB available",
-        price::mb(needed_bytes),
-        price::mb(price::available_bytes())
+        storage::mb(needed_bytes),
+        storage::mb(price::available_bytes())
     );
     let _ = writeln!(
         text,

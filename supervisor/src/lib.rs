@@ -25,7 +25,6 @@ mod out_of_memory;
 mod output_dir;
 mod plan;
 mod price;
-mod priority;
 mod proc;
 mod programs;
 mod restart;

@@ -3,6 +3,7 @@
 
 use proto::config::{Config, Key};
 use proto::ring::segment;
+use proto::storage::mb;
 
 use crate::failure::Failure;
 
@@ -56,10 +57,4 @@ pub(crate) fn recording_bytes_per_s(config: &Config) -> f64 {
         f64::from(camera.geometry.width()) * f64::from(camera.geometry.height()) * camera.fps.as_f64()
     });
     pixels_per_s.sum::<f64>() * BITS_PER_PIXEL / 8.0
-}
-
-/// Bytes as megabytes.
-#[expect(clippy::cast_precision_loss, reason = "for a person to read")]
-pub(crate) fn mb(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use proto::codec::{EncoderChoice, EncoderLadder};
 use proto::stats::{CameraStats, ProcessStats, RecorderStats, Stats};
+use proto::storage::mb;
 
 /// `supervisor status`.
 pub(crate) fn status(stats: &Stats) -> String {
@@ -132,11 +133,6 @@ fn table(rows: &[Vec<String>]) -> String {
         text.push('\n');
     }
     text
-}
-
-#[expect(clippy::cast_precision_loss, reason = "for a person to read")]
-fn mb(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
 }
 
 fn span(seconds: f64) -> String {

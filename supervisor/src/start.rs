@@ -17,6 +17,7 @@ use proto::exit;
 use proto::instance::{ChildId, RuntimeDir};
 use proto::link;
 use proto::log::LogFormat;
+use proto::priority;
 use proto::ring::lost_pages;
 use proto::storage;
 use proto::time::{UtcTime, WallAnchor};
@@ -38,8 +39,7 @@ use crate::statistics::Statistics;
 use crate::trigger::Triggers;
 use crate::watch::House;
 use crate::{
-    check, control, descriptors, invoked, lock, output_dir, plan, price, priority, proc, rings, run_file,
-    source_probe,
+    check, control, descriptors, invoked, lock, output_dir, plan, price, proc, rings, run_file, source_probe,
 };
 
 /// How long the answer to `stop` may take to be on its way.
@@ -60,7 +60,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
     let _lock = lock::take(&dir)?;
     descriptors::raise_limit();
-    priority::go_first();
+    priority::set(priority::SUPERVISOR);
     // A supervisor that was just ending may have cleared it away in between.
     let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
     let mut made = Made { config: &config, dir: &dir, run_folder: None, rings: false, kept: false };

@@ -8,15 +8,12 @@ use super::Mistake;
 use super::check::Checker;
 use super::key::{Key, KeyOr, Row, Table};
 use super::mapping::{self, Mapping};
-use crate::codec::Codec;
+use crate::codec::{Codec, X264_PRESETS};
 use crate::name::Name;
 
 /// The bytes that stay free for the rest of the system by default: enough for a person to log in and for the system to
 /// log why, and small beside any disk that clips are recorded on.
 const MIN_FREE_BYTES: u64 = 64 << 20;
-/// The presets that x264 has, fastest first.
-const X264_PRESETS: [&str; 9] =
-    ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"];
 /// The word that leaves a choice to Preroll.
 const AUTO: &str = "auto";
 

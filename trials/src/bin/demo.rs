@@ -13,6 +13,7 @@ use oracle::{decode, stamp, timestamps};
 use proto::clip::{MANIFEST, Manifest, Window};
 use proto::frame::Fps;
 use proto::stats::Stats;
+use proto::storage::mb;
 use rig::instance::{Answer, recorder_pid};
 use rig::supervisor::Supervisor;
 use rustix::process::Signal;
@@ -126,11 +127,6 @@ fn demo(args: &Args) -> anyhow::Result<bool> {
 fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).display().to_string()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "for a person to read")]
-fn mb(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
 }
 
 /// What the stamps in a camera's files say.

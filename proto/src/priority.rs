@@ -1,0 +1,19 @@
+//! The order in which Preroll's processes get the processor: their niceness, in one place because only the relation
+//! between them matters.
+//!
+//! Captures and the supervisor run ahead of everything else: a frame that is missed is gone, and a supervisor that gets
+//! no turn takes well processes for hung ones. Encoding comes after capturing, since the ring bridges what it is late,
+//! and before all other programs.
+
+/// The niceness of a capture.
+pub const CAPTURE: i32 = -10;
+/// The niceness of the supervisor.
+pub const SUPERVISOR: i32 = -10;
+/// The niceness of a recorder.
+pub const RECORDER: i32 = -5;
+
+/// Gives this process a niceness. An ordinary user may not go below 0; the process then runs like all others, which is
+/// no error.
+pub fn set(niceness: i32) {
+    let _ = rustix::process::setpriority_process(None, niceness);
+}
