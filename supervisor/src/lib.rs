@@ -58,7 +58,7 @@ pub fn main(executable: &'static str) -> ExitCode {
     match run(cli::parse(invoked::name())) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            eprintln!("{}: {failure}", invoked::name());
+            ask::say_aside(&format!("{}: {failure}\n", invoked::name()));
             ExitCode::from(failure.exit_code())
         }
     }
