@@ -104,16 +104,16 @@ pub fn masked(text: &str) -> String {
 /// The number of characters before the byte `at` once the text is masked: where a mark under it belongs.
 pub(crate) fn masked_column(text: &str, at: usize) -> usize {
     let mut column = text[..at].chars().count();
-    for range in password_ranges(text) {
-        if range.start < at {
-            let hidden = text[range.start..range.end.min(at)].chars().count();
-            column = column - hidden + MASK.len().min(if range.end <= at { MASK.len() } else { 0 });
-        }
+    for range in password_ranges(text).into_iter().filter(|range| range.start < at) {
+        let hidden = text[range.start..range.end.min(at)].chars().count();
+        // A place within a password is shown where its mask begins.
+        let shown = if range.end <= at { MASK.len() } else { 0 };
+        column = column - hidden + shown;
     }
     column
 }
 
-/// Where the passwords of a text stand, in bytes, in order, none overlapping.
+/// The places of a text's passwords, in bytes, in order, none overlapping.
 fn password_ranges(text: &str) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = in_urls(text).chain(in_named_values(text)).collect();
     ranges.sort_by_key(|range| range.start);
@@ -133,29 +133,39 @@ fn in_urls(text: &str) -> impl Iterator<Item = Range<usize>> {
     text.match_indices("://").filter_map(|(found, mark)| {
         let start = found + mark.len();
         let rest = &text[start..];
-        let authority = &rest[..rest.find(['/', '?', '#', '"', '\'']).unwrap_or(rest.len())];
+        let authority = until(rest, ['/', '?', '#', '"', '\'']);
+        // A host in brackets has colons of its own, and no user stands before it.
         let colon = authority.find(':').filter(|_| !authority.starts_with('['))?;
-        // A quoted URL ends at its quote, any other at a space.
-        let quote = text[..found].rfind(['"', '\'', ' ']).map(|at| &text[at..=at]).filter(|q| *q != " ");
-        let end = match quote {
-            Some(quote) => rest.find(quote),
-            None => rest.find(char::is_whitespace),
+        let url = url(&text[..found], rest);
+        let at = match url.rfind('@') {
+            Some(at) => at,
+            // A space in the password, unless a port stands there.
+            None if is_port(&url[(colon + 1).min(url.len())..]) => return None,
+            None => until(rest, ['\n', '\r']).rfind('@')?,
         };
-        let within = &rest[..end.unwrap_or(rest.len())];
-        let at = within.rfind('@').or_else(|| {
-            // A space in the password, unless what stands there is a port.
-            let port = within[colon.min(within.len())..].trim_start_matches(':');
-            let port = &port[..port.find(['/', '?', '#']).unwrap_or(port.len())];
-            let is_port = !port.is_empty()
-                && port
-                    .trim_end_matches([',', '}', ']', ')', ':', '.', ';'])
-                    .bytes()
-                    .all(|b| b.is_ascii_digit());
-            let line = &rest[..rest.find(['\n', '\r']).unwrap_or(rest.len())];
-            if is_port { None } else { line.rfind('@') }
-        })?;
         (at > colon).then_some(start + colon + 1..start + at)
     })
+}
+
+/// The part of `rest` that belongs to a URL whose scheme stands at the end of `before`: up to the quote that closes it,
+/// or up to a space.
+fn url<'a>(before: &str, rest: &'a str) -> &'a str {
+    let last = before.rfind(['"', '\'', ' ']).and_then(|at| before[at..].chars().next());
+    match last {
+        Some(quote @ ('"' | '\'')) => until(rest, [quote]),
+        _ => until(rest, [' ', '\t', '\n', '\r']),
+    }
+}
+
+/// Does a text begin with a port's number, and nothing else before the path?
+fn is_port(text: &str) -> bool {
+    let port = until(text, ['/', '?', '#']).trim_end_matches([',', '}', ']', ')', ':', '.', ';']);
+    !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The text before the first of some characters.
+fn until<const N: usize>(text: &str, ends: [char; N]) -> &str {
+    &text[..text.find(ends).unwrap_or(text.len())]
 }
 
 /// The value behind each `password=` and its like, up to what ends a value in a query and in a pipeline.
