@@ -10,5 +10,6 @@ mod codecs;
 mod films;
 mod install;
 mod mistakes;
+mod sources;
 mod surroundings;
 mod triggers;

@@ -1,0 +1,209 @@
+//! Sources of cameras, as `check`, `start` and the captures see them: numbered pictures, cameras that aren't there yet,
+//! pipes that would hold everything up, and passwords in URLs.
+
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use trials::clip::entries;
+use trials::command::Answer;
+use trials::stats::camera;
+use trials::{Rig, program};
+
+const PASSWORD: &str = "Op3nS3same";
+const TOKEN: &str = "T0k3nValue";
+
+/// Is there no OpenCV in this build? Then says that the test is skipped.
+fn no_opencv() -> bool {
+    let beside = program("supervisor").with_file_name("capture-opencv");
+    if beside.is_file() {
+        return false;
+    }
+    println!("skipped: this build has no capture-opencv");
+    true
+}
+
+fn check(rig: &Rig) -> Answer {
+    rig.command(&["check", "--config", rig.config().to_str().unwrap()])
+}
+
+/// Every file under a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let (folders, mut all): (Vec<_>, Vec<_>) =
+        entries(folder).into_iter().partition(|path| path.is_dir() && !path.is_symlink());
+    all.retain(|path| path.is_file());
+    folders.iter().for_each(|folder| all.extend(files(folder)));
+    all
+}
+
+fn holds_a_secret(bytes: &[u8]) -> bool {
+    [PASSWORD, TOKEN].iter().any(|secret| bytes.windows(secret.len()).any(|w| w == secret.as_bytes()))
+}
+
+/// Cameras whose URLs nobody answers at, beside one that works.
+fn rig_with_passwords() -> String {
+    format!(
+        "camera: {{ width: 320, height: 192, fps: 30 }}
+cameras:
+  - {{ name: left, backend: sim }}
+  - {{ name: door, backend: opencv, source: \"rtsp://keeper:{PASSWORD}@127.0.0.1:1/stream?token={TOKEN}\" }}
+  - {{ name: gate, backend: opencv, source: \"http://keeper:{PASSWORD}@127.0.0.1:1/video.mjpg\" }}
+  - {{ name: yard, backend: opencv, source: \"rtspsrc location=rtsp://keeper:{PASSWORD}@127.0.0.1:1/x user-pw={TOKEN} ! appsink\" }}
+recording: {{ output_dir: $DIR/recordings }}
+"
+    )
+}
+
+/// Asserts that neither the processes of a running rig nor its files show a secret, but for the two files that may.
+fn assert_nothing_shows_it(rig: &Rig) {
+    let mut seen = Vec::new();
+    for pid in rig.processes() {
+        for what in ["cmdline", "environ", "comm"] {
+            seen.push(PathBuf::from(format!("/proc/{pid}/{what}")));
+        }
+    }
+    seen.extend(rig.segments());
+    seen.extend(files(&rig.path("")).into_iter().filter(|path| path != &rig.config()));
+    let may = rig.path("run/config.json");
+    for path in seen.into_iter().filter(|path| *path != may) {
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        assert!(!holds_a_secret(&bytes), "{} shows a password", path.display());
+    }
+}
+
+#[test]
+fn a_password_is_shown_nowhere() {
+    if no_opencv() {
+        return;
+    }
+    let mut rig = Rig::prepare(&rig_with_passwords());
+    let mut said = vec![check(&rig).code(0)];
+    for name in ["door", "gate"] {
+        assert!(said[0].stderr.contains(&format!("camera {name}: source: ")), "{:#?}", said[0]);
+    }
+    rig.launch(&[]);
+    for name in ["door", "gate", "yard"] {
+        rig.await_log(&format!("[ERROR] camera {name}: "));
+    }
+    // The children have got it, in the one file of the instance that may hold it and that its owner alone can read.
+    let checked = rig.path("run/config.json");
+    assert!(holds_a_secret(&std::fs::read(&checked).unwrap()));
+    assert_eq!(checked.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    for command in [
+        &["trigger", "--wait", "--label", "goal"][..],
+        &["stats"],
+        &["status"],
+        &["codecs"],
+        &["codecs", "--json"],
+        &["restart", "door"],
+        &["trigger", "--camera", "door"],
+    ] {
+        said.push(rig.command(command));
+    }
+    assert_nothing_shows_it(&rig);
+    let config = std::fs::read_to_string(rig.config()).unwrap();
+    // Mistakes whose line is shown, in the URL's own line and in its key.
+    for (from, to) in [("name: door", "fps: 0, name: door"), ("name: gate", "colour: red, name: gate")] {
+        std::fs::write(rig.config(), config.replace(from, to)).unwrap();
+        said.push(check(&rig).refusal(2, &["^", "keeper:***@"]));
+    }
+    for (from, to) in [("opencv, source", "file, path"), ("source: \"rtsp", "fps: \"rtsp")] {
+        std::fs::write(rig.config(), config.replace(from, to)).unwrap();
+        said.push(check(&rig).refusal(2, &["^"]));
+    }
+    said.push(rig.command(&["stop"]).code(0));
+    assert!(rig.await_end().success());
+    for answer in &said {
+        let text = format!("{answer:#?}");
+        assert!(!holds_a_secret(text.as_bytes()), "{text}");
+    }
+    let log = rig.log().join("\n");
+    assert!(!holds_a_secret(log.as_bytes()), "{log}");
+    // The search would have found something: the source is named, masked.
+    assert!(log.contains("keeper:***@127.0.0.1:1"), "{log}");
+    assert_nothing_shows_it(&rig);
+    let run_file = files(&rig.recordings()).into_iter().find(|path| path.ends_with("run.json")).unwrap();
+    assert!(std::fs::read_to_string(run_file).unwrap().contains("keeper:***@127.0.0.1:1"));
+}
+
+#[test]
+fn numbered_pictures_are_a_camera() {
+    if no_opencv() {
+        return;
+    }
+    let config = "camera: { width: 64, height: 48, fps: 25 }
+cameras: [{ name: left, backend: opencv, source: $DIR/frames/%04d.ppm }]
+recording: { output_dir: $DIR/recordings }
+";
+    let mut rig = Rig::prepare(config);
+    check(&rig).refusal(2, &["camera left", "no picture", "%04d.ppm", "rig.yaml:2:"]);
+    std::fs::create_dir(rig.path("frames")).unwrap();
+    for number in 0..20_u8 {
+        let mut picture = b"P6\n64 48\n255\n".to_vec();
+        picture.extend(std::iter::repeat_n(number * 10, 64 * 48 * 3));
+        std::fs::write(rig.path(&format!("frames/{number:04}.ppm")), picture).unwrap();
+    }
+    let checked = check(&rig).code(0);
+    assert!(checked.stderr.is_empty(), "{checked:#?}");
+    rig.launch(&[]);
+    let stats = rig.await_stats("the last picture", |stats| camera(stats, "left")["state"] == "ended");
+    assert_eq!(camera(&stats, "left")["captured_frames"], 20, "{stats}");
+}
+
+#[test]
+fn a_camera_that_is_not_there_yet_is_a_warning() {
+    let rig = Rig::prepare(
+        "cameras:
+  - { name: left, backend: opencv, source: 60000 }
+  - { name: right, backend: opencv, source: /dev/v4l/by-id/nobody }
+  - { name: door, backend: opencv, source: \"rtsp://127.0.0.1:1/x\" }
+recording: { output_dir: $DIR/recordings }
+",
+    );
+    let checked = check(&rig).code(0);
+    for name in ["left", "right", "door"] {
+        assert!(checked.stderr.contains(&format!("warning: camera {name}: ")), "{checked:#?}");
+    }
+    assert!(checked.stdout.contains(": good"), "{checked:#?}");
+    // A folder will never be a device.
+    rig.configure("cameras: [{ name: left, backend: opencv, source: /dev }]\n");
+    check(&rig).refusal(2, &["camera left", "is a folder"]);
+}
+
+#[test]
+fn a_pipe_or_a_terminal_holds_nothing_up() {
+    let rig = Rig::prepare("cameras: [{ name: left, backend: file, path: $DIR/pipe }]\n");
+    mknodat(CWD, rig.path("pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let says = ["camera left", "a named pipe, not a file"];
+    check(&rig).refusal(2, &says);
+    rig.refused_start().refusal(2, &says);
+    rig.configure("cameras: [{ name: left, backend: file, path: /dev/tty }]\n");
+    check(&rig).refusal(2, &["camera left", "not a file"]);
+    for command in ["check", "start"] {
+        let pipe = rig.path("pipe");
+        rig.command(&[command, "--config", pipe.to_str().unwrap()]).refusal(2, &["a named pipe, not a file"]);
+        rig.command(&[command, "--config", "/dev/zero"]).refusal(2, &["not a file"]);
+    }
+    let large = rig.path("large.yaml");
+    File::create(&large).unwrap().set_len(3 << 30).unwrap();
+    rig.command(&["check", "--config", large.to_str().unwrap()]).refusal(2, &["1 MiB"]);
+    rig.assert_nothing_left();
+}
+
+#[test]
+fn a_check_whose_answer_nobody_takes_does_not_panic() {
+    let rig = Rig::prepare("cameras: [{ name: left, backend: sim }]\nrecording: { output_dir: $DIR/x }\n");
+    let run = |stdout: Stdio| {
+        let mut command = Command::new(program("supervisor"));
+        command.args(["check", "--config"]).arg(rig.config()).stdin(Stdio::null()).stdout(stdout);
+        let output = command.stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(run(writer.into()), (Some(0), String::new()));
+    let (code, said) = run(File::options().write(true).open("/dev/full").unwrap().into());
+    assert!(code == Some(1) && said.contains("No space left"), "{code:?} {said}");
+}
