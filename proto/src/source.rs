@@ -1,4 +1,4 @@
-//! What the text of a camera's source means: a device, a URL, a pipeline, a file. `check`, `start` and the captures all
+//! The meaning of a camera's source: a device, a URL, a pipeline, a file. `check`, `start` and the captures all
 //! ask here, so that no two of them can disagree. Nothing is opened here: whoever opens a source finds out whether it
 //! works.
 
@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-/// What a source's text means.
+/// The kind of a source, by its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceKind {
     /// A device by its number: `0` is `/dev/video0`.
@@ -92,7 +92,7 @@ pub fn first_picture(source: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Why a path is not a plain file that could be read.
+/// The reason why a path is not a plain file that could be read.
 #[derive(Debug, thiserror::Error)]
 pub enum NotAFile {
     /// Nothing is there, or it can't be looked at.

@@ -76,7 +76,7 @@ fn connect(address: (String, u16)) -> io::Result<Receiver<io::Result<()>>> {
             }
             Err(last)
         });
-        // Nobody waits any more if it took too long.
+        // The receiver has gone if it took too long.
         let _ = sender.send(connected);
     })?;
     Ok(answer)

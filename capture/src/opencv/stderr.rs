@@ -46,7 +46,7 @@ impl MaskedStderr {
         let (ended, done) = channel();
         std::thread::Builder::new().name("stderr".into()).spawn(move || {
             copy(reader, output, &source);
-            // Nobody waits any more if it took too long.
+            // The receiver has gone if it took too long.
             let _ = ended.send(());
         })?;
         rustix::stdio::dup2_stderr(&writer)?;
@@ -56,7 +56,7 @@ impl MaskedStderr {
 
 impl Drop for MaskedStderr {
     fn drop(&mut self) {
-        // This closes the pipe's only other end, which ends the thread.
+        // The pipe's only other end is closed by this, which ends the thread.
         if rustix::stdio::dup2_stderr(&self.original).is_ok() {
             let _ = self.done.recv_timeout(LAST_LINES);
         }

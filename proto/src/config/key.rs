@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use super::mapping::{Mapping, Value};
 
-/// One key, without the type of its value.
+/// A key, without the type of its value.
 #[derive(Clone, Copy)]
 pub(super) struct Row {
     pub(super) name: &'static str,
@@ -30,7 +30,7 @@ pub(super) enum Shape {
     Flag,
     /// A text, and what it is: a path, a name.
     Text { what: &'static str },
-    /// One of some words.
+    /// A word of a list.
     OneOf { words: fn() -> Vec<&'static str> },
     /// A number or a text, such as a device's number or its path.
     NumberOrText { what: &'static str },
@@ -40,7 +40,7 @@ pub(super) enum Shape {
     List { example: &'static str },
 }
 
-/// What holds when a key is left out.
+/// The meaning of a key that is left out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Absent {
     /// Nothing: the key has to be there.

@@ -11,7 +11,7 @@ use crate::source::{NotAFile, special};
 /// The largest config, in bytes: 256 cameras with every key take a fifth of it.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Why a config's file can't be read.
+/// The reason why a config's file can't be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unreadable {
     #[error("{0}")]

@@ -62,7 +62,7 @@ impl<'de> Deserialize<'de> for TypedRecording {
     }
 }
 
-/// What is recorded, and how.
+/// The settings of `recording`, checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordingConfig {
     /// The folder in which run folders are made.

@@ -14,7 +14,7 @@ use crate::secret::Secret;
 /// The one key that films and OpenCV's sources share.
 static SCALE: KeyOr<bool> = Key::flag("scale").or(false);
 
-/// One backend's config, and how it comes out of the keys that were typed.
+/// The config of one backend, made from the keys that were typed.
 trait BackendConfig: Sized {
     /// The name used in configs.
     const NAME: &'static str;
