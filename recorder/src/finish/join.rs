@@ -210,3 +210,6 @@ fn interruptions(parts: &[Part]) -> Vec<Interruption> {
     };
     parts.windows(2).map(between).collect()
 }
+
+#[cfg(test)]
+mod tests;
