@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::Parser;
 use proto::config::{Backend, Config};
 use proto::exit;
-use proto::instance::{ChildId, RuntimeDir};
+use proto::instance::{ChildId, Rendezvous, RuntimeDir};
 use proto::link::{self, Link, Reports};
 use proto::log::{self, LogFormat};
 use proto::messages::{BEAT, CameraState, CaptureOrder, CaptureReport};
@@ -70,7 +70,7 @@ fn run(args: &CaptureArgs, open: OpenSource) -> anyhow::Result<()> {
     let config = Config::load_checked(&dir.config_path()).context("the instance's config")?;
     let camera = config.camera(&args.camera).context("it is not in the instance's config")?.clone();
     let status = Arc::new(LoopStatus::default());
-    let link = link::start(&dir.rendezvous(&ChildId::Capture(camera.name.clone())))?;
+    let link = link::start(&dir.rendezvous(&Rendezvous::Capture(camera.name.clone())))?;
     let reports = link.reports.clone();
     start_talking(link, &status)?;
     let ring = Ring::open(&dir.segment(&camera.name))?;

@@ -36,7 +36,7 @@ pub fn boot_id() -> String {
     text.map(|t| t.trim().to_owned()).unwrap_or_default()
 }
 
-/// A child of the supervisor, by its role.
+/// A child of the supervisor, by its role: the work that it does.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ChildId {
     /// The capture of one camera.
@@ -48,6 +48,40 @@ pub enum ChildId {
 }
 
 impl fmt::Display for ChildId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Capture(camera) => write!(f, "capture {camera}"),
+            Self::Recorder => f.write_str("recorder"),
+            Self::Standby => f.write_str("standby recorder"),
+        }
+    }
+}
+
+/// A place where a child meets the supervisor. It stays a process's own for life, while the work may change: a standby
+/// that has become the recorder still speaks from the standby's rendezvous.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Rendezvous {
+    /// Of one camera's capture.
+    Capture(Name),
+    /// Of a process that was started as the recorder.
+    Recorder,
+    /// Of a process that was started as the standby.
+    Standby,
+}
+
+impl Rendezvous {
+    /// The place that a process is told when it is started for this work.
+    #[must_use]
+    pub fn of(child: &ChildId) -> Self {
+        match child {
+            ChildId::Capture(camera) => Self::Capture(camera.clone()),
+            ChildId::Recorder => Self::Recorder,
+            ChildId::Standby => Self::Standby,
+        }
+    }
+}
+
+impl fmt::Display for Rendezvous {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Capture(camera) => write!(f, "capture {camera}"),
@@ -224,11 +258,11 @@ impl RuntimeDir {
 
     /// The file in which a child finds the name of the channel that waits for it.
     #[must_use]
-    pub fn rendezvous(&self, child: &ChildId) -> PathBuf {
-        let name = match child {
-            ChildId::Capture(camera) => format!("capture-{camera}"),
-            ChildId::Recorder => "recorder".to_owned(),
-            ChildId::Standby => "standby".to_owned(),
+    pub fn rendezvous(&self, at: &Rendezvous) -> PathBuf {
+        let name = match at {
+            Rendezvous::Capture(camera) => format!("capture-{camera}"),
+            Rendezvous::Recorder => "recorder".to_owned(),
+            Rendezvous::Standby => "standby".to_owned(),
         };
         self.rendezvous_dir().join(name)
     }

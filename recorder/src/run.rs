@@ -9,7 +9,7 @@ use anyhow::Context;
 use proto::codec::EncoderLadder;
 use proto::config::{CameraConfig, Config};
 use proto::failpoint;
-use proto::instance::{ChildId, RuntimeDir};
+use proto::instance::{ChildId, Rendezvous, RuntimeDir};
 use proto::link::{self, Link, Reports};
 use proto::messages::{BEAT, RecorderOrder, RecorderReport};
 use proto::ring::Ring;
@@ -39,7 +39,7 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
     let dir = RuntimeDir::open(runtime_dir)?;
     let id = if standby { ChildId::Standby } else { ChildId::Recorder };
     titles::show(&id);
-    let Link { orders, reports } = link::start(&dir.rendezvous(&id))?;
+    let Link { orders, reports } = link::start(&dir.rendezvous(&Rendezvous::of(&id)))?;
     let pulse = Arc::new(Pulse::default());
     beat(&reports, &pulse)?;
     let config = Config::load_checked(&dir.config_path()).context("the instance's config")?;

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
 use std::time::Instant;
 
 use proto::control::Response;
-use proto::instance::ChildId;
+use proto::instance::{ChildId, Rendezvous};
 use proto::link::{self, Connection, OrderSender};
 use proto::messages::{self, CaptureOrder, CaptureReport, RecorderOrder, RecorderReport};
 use proto::process::Pid;
@@ -110,20 +110,20 @@ pub(crate) struct End {
 const QUEUED_ORDERS: usize = 256;
 
 /// Waits for a child at its rendezvous, again and again.
-pub(crate) fn meet(child: ChildId, rendezvous: PathBuf, events: Sender<Event>) -> std::io::Result<()> {
-    let name = format!("meet {child}");
-    std::thread::Builder::new().name(name).spawn(move || match &child {
-        ChildId::Capture(_) => serve(&child, &rendezvous, &events, Orders::Capture, Report::Capture),
-        ChildId::Recorder | ChildId::Standby => {
-            serve(&child, &rendezvous, &events, Orders::Recorder, Report::Recorder)
+pub(crate) fn meet(rendezvous: Rendezvous, path: PathBuf, events: Sender<Event>) -> std::io::Result<()> {
+    let name = format!("meet {rendezvous}");
+    std::thread::Builder::new().name(name).spawn(move || match &rendezvous {
+        Rendezvous::Capture(_) => serve(&rendezvous, &path, &events, Orders::Capture, Report::Capture),
+        Rendezvous::Recorder | Rendezvous::Standby => {
+            serve(&rendezvous, &path, &events, Orders::Recorder, Report::Recorder)
         }
     })?;
     Ok(())
 }
 
 fn serve<O, R>(
-    child: &ChildId,
-    rendezvous: &Path,
+    rendezvous: &Rendezvous,
+    path: &Path,
     events: &Sender<Event>,
     orders: fn(SyncSender<O>) -> Orders,
     wrap: fn(R) -> Report,
@@ -132,10 +132,10 @@ fn serve<O, R>(
     R: Serialize + DeserializeOwned + Send + 'static,
 {
     loop {
-        let connection: Connection<O, R> = match link::meet(rendezvous) {
+        let connection: Connection<O, R> = match link::meet(path) {
             Ok(connection) => connection,
             Err(e) => {
-                tracing::error!("{child}: no channel can be made: {e}");
+                tracing::error!("{rendezvous}: no channel can be made: {e}");
                 std::thread::sleep(messages::BEAT);
                 continue;
             }
@@ -181,7 +181,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> bool {
 
 /// Waits for a process to end, and tells. An own child is reaped; an adopted one is somebody else's to reap.
 pub(crate) fn watch_end(
-    child: ChildId,
+    child: &ChildId,
     pid: Pid,
     pidfd: Arc<OwnedFd>,
     events: Sender<Event>,

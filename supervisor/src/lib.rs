@@ -30,15 +30,18 @@ mod programs;
 mod restart;
 mod rings;
 mod run_file;
+mod running;
 mod service;
 mod show;
 mod source_probe;
 mod start;
 mod state;
 mod statistics;
+mod system;
 mod trigger;
 mod url_reach;
 mod watch;
+mod world;
 
 use std::process::ExitCode;
 

@@ -7,16 +7,19 @@ use proto::instance::ChildId;
 /// A life of this length shows that whatever made a process crash is over.
 pub(crate) const HEALTHY_LIFE: Duration = Duration::from_secs(60);
 
-/// A process that is killed sooner than this waits as long before the next.
+/// A process that is killed within this time is followed by the next one after as long a wait.
 const SHORTEST_LIFE: Duration = Duration::from_millis(50);
 
-/// How a life ended.
+/// The end of a life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// By itself, or because it had to be ended: something is wrong with it, and may be next time.
     Crashed,
     /// By somebody's hand: nothing is wrong with it, and the next one is wanted at once.
     Killed,
+    /// By itself, because its camera's config or source can't be used as it is. That stays so until a person changes one
+    /// of them, and a file that is opened again and again costs more than a look every half a minute.
+    Misconfigured,
 }
 /// The first wait after the restart at once; it doubles from there.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -24,8 +27,10 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_RECORDER_WAIT: Duration = Duration::from_secs(2);
 /// A camera that isn't there is looked for in peace.
 const LONGEST_CAPTURE_WAIT: Duration = Duration::from_secs(30);
+/// A camera that is put right is found within this time. `supervisor restart CAMERA` finds it at once.
+const MISCONFIGURED_WAIT: Duration = Duration::from_secs(30);
 
-/// How a child has been doing.
+/// A child's recent lives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Record {
     /// Restarts since the supervisor knows it.
@@ -35,7 +40,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// A life has ended: how long to wait before the next.
+    /// Counts the end of a life, and says how long to wait before the next.
     pub(crate) fn next(&mut self, child: &ChildId, life: Duration, ending: Ending) -> Duration {
         if ending == Ending::Killed {
             // Something that kills at once, again and again, must not have the machine to itself.
@@ -44,12 +49,12 @@ impl Record {
         if life >= HEALTHY_LIFE {
             self.short_lives = 0;
         }
-        let wait = wait(child, self.short_lives);
+        let crash_wait = wait(child, self.short_lives);
         self.short_lives = self.short_lives.saturating_add(1);
-        wait
+        if ending == Ending::Misconfigured { MISCONFIGURED_WAIT } else { crash_wait }
     }
 
-    /// Is it in trouble: did it end several times in a row before it was well?
+    /// Has it ended several times in a row before it was well?
     pub(crate) fn keeps_ending(&self) -> bool {
         self.short_lives >= 3
     }
@@ -59,7 +64,7 @@ impl Record {
         self.short_lives >= 2
     }
 
-    /// It has lived long enough, or gets something else to work with.
+    /// A long life, or something else to work with, makes earlier ends count no more.
     pub(crate) fn forgive(&mut self) {
         self.short_lives = 0;
     }
@@ -117,6 +122,15 @@ mod tests {
         // With another codec it starts afresh, and at once.
         record.forgive();
         assert_eq!(crash(&mut record, 1), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_camera_that_cannot_be_used_as_configured_is_tried_every_half_a_minute() {
+        let mut record = Record::default();
+        let capture = ChildId::Capture(Name::new("left").unwrap());
+        let waits = [1, 1, 1].map(|s| record.next(&capture, Duration::from_secs(s), Ending::Misconfigured));
+        assert_eq!(waits, [Duration::from_secs(30); 3]);
+        assert!(record.keeps_ending());
     }
 
     #[test]

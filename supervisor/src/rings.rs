@@ -1,9 +1,9 @@
 //! The cameras' rings: made at start, kept from the last run where they fit, made anew when something breaks them,
-//! removed at the end.
+//! removed at the end. The protocol of a ring is in [`proto::ring`].
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use proto::config::{CameraConfig, Config};
 use proto::frame::{Geometry, PixelFormat};
@@ -15,122 +15,162 @@ use proto::time::MonotonicNs;
 
 use crate::failure::Failure;
 
-/// The rings in use, one a camera, in the config's order. Clones are the same rings.
-#[derive(Clone)]
-pub(crate) struct Rings(Arc<Mutex<Vec<Held>>>);
+/// The cameras that triggers may record, each with its ring. The loop keeps it right; any thread reads it. Clones are the
+/// same table.
+#[derive(Clone, Default)]
+pub(crate) struct Rings(Arc<Mutex<Vec<OneRing>>>);
 
-/// A camera's ring.
-pub(crate) struct Held {
-    pub(crate) ring: Arc<Ring>,
-    /// What it is to be, and since when the camera's clock runs: the supervisor's own copies.
-    spec: RingSpec,
-    created: MonotonicNs,
-    /// How often it had to be made anew.
-    pub(crate) rebuilt: u64,
-    /// Why there is none that can be used.
-    pub(crate) trouble: Option<String>,
+/// A camera, and the ring that is its own at this moment.
+pub(crate) type OneRing = (Arc<CameraConfig>, Arc<Ring>);
+
+impl Rings {
+    /// Those in use at this moment.
+    pub(crate) fn now(&self) -> Vec<OneRing> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the table. For the loop alone.
+    pub(crate) fn publish(&self, rings: Vec<OneRing>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = rings;
+    }
 }
 
-/// What came of a look at a ring.
+/// A camera's ring, as the loop looks after it.
+pub(crate) trait CameraRing {
+    /// The ring in use.
+    fn ring(&self) -> Arc<Ring>;
+
+    /// The number of times that it had to be made anew.
+    fn rebuilt(&self) -> u64;
+
+    /// The reason why there is none that can be used.
+    fn trouble(&self) -> Option<&str>;
+
+    /// Looks closely at the ring, and makes another if it is broken.
+    fn mend(&mut self) -> Look;
+
+    /// Frees the frames that a recorder held which is proven dead, and counts them.
+    fn sweep(&self) -> usize;
+
+    /// Takes the ring's name away.
+    fn remove(&self);
+}
+
+/// The outcome of a look at a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// It is as it should be, or as bad as it was.
+    /// As it should be, or as bad as it was.
     AsBefore,
-    /// It is broken, and no other could be made.
+    /// Broken, and no other could be made.
     Lost,
-    /// It was broken, and another has taken its place.
+    /// Broken, and another has taken its place.
     MadeAnew,
 }
 
-impl Rings {
-    /// The ring of the camera at this place in the config.
-    pub(crate) fn of(&self, camera: usize) -> Option<Arc<Ring>> {
-        self.held().get(camera).map(|held| Arc::clone(&held.ring))
-    }
-
-    /// Those in use at this moment.
-    pub(crate) fn now(&self) -> Vec<Arc<Ring>> {
-        self.held().iter().map(|held| Arc::clone(&held.ring)).collect()
-    }
-
-    /// The camera at this place has none that can be used.
-    pub(crate) fn is_missing(&self, camera: usize) -> bool {
-        self.held().get(camera).is_some_and(|held| held.trouble.is_some())
-    }
-
-    pub(crate) fn held(&self) -> MutexGuard<'_, Vec<Held>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Looks closely at a camera's ring, and makes another if it is broken. For the loop alone.
-    pub(crate) fn mend(&self, place: usize, camera: &CameraConfig, name: &SegmentName) -> Look {
-        let Some(ring) = self.of(place) else { return Look::AsBefore };
-        let Err(broken) = ring.check_all() else { return Look::AsBefore };
-        let mut held = self.held();
-        let Some(held) = held.get_mut(place) else { return Look::AsBefore };
-        // Nothing in its memory can be believed. The camera's clock goes on.
-        let made = Ring::remove(name).and_then(|()| Ring::create_since(name, &held.spec, held.created));
-        match made {
-            Ok(another) => {
-                tracing::error!(
-                    "camera {}: its ring broke: {broken}; there is a new one, empty",
-                    camera.name
-                );
-                held.ring = another;
-                held.rebuilt += 1;
-                held.trouble = None;
-                Look::MadeAnew
-            }
-            Err(e) => {
-                if matches!(e, RingError::Segment(SegmentError::NoRoom { .. })) {
-                    held.let_go(name);
-                }
-                if held.trouble.is_some() {
-                    return Look::AsBefore;
-                }
-                held.trouble = Some(format!("its ring broke: {broken}; another can't be made: {e}"));
-                tracing::error!(
-                    "camera {}: its ring broke: {broken}; another can't be made yet: {e}",
-                    camera.name
-                );
-                Look::Lost
-            }
-        }
-    }
+/// A ring in shared memory.
+pub(crate) struct Held {
+    camera: Name,
+    segment: SegmentName,
+    ring: Arc<Ring>,
+    /// The ring's shape and the start of the camera's clock: the supervisor's own copies, since a broken ring's can't be
+    /// believed.
+    spec: RingSpec,
+    created: MonotonicNs,
+    rebuilt: u64,
+    trouble: Option<String>,
 }
 
 impl Held {
-    fn new(ring: Arc<Ring>) -> Self {
+    fn new(camera: Name, segment: SegmentName, ring: Arc<Ring>) -> Self {
         let (spec, created) = (*ring.spec(), ring.created());
-        Self { ring, spec, created, rebuilt: 0, trouble: None }
+        Self { camera, segment, ring, spec, created, rebuilt: 0, trouble: None }
     }
 
     /// Gives the memory of a broken ring back, in which its successor has to find room: it is held for as long as
     /// anybody maps it. One of as many frames of next to no size stands in for it, without a name, so that it never
     /// counts as whole.
-    fn let_go(&mut self, name: &SegmentName) {
+    fn let_go(&mut self) {
         let Ok(geometry) = Geometry::new(16, 16, PixelFormat::GRAY8) else { return };
         if self.ring.spec().geometry == geometry {
             return;
         }
         // If there isn't even room for that, the next look tries again.
-        if let Ok(stand_in) = Ring::create(name, &RingSpec { geometry, ..self.spec }) {
+        if let Ok(stand_in) = Ring::create(&self.segment, &RingSpec { geometry, ..self.spec }) {
             self.ring = stand_in;
         }
-        let _ = Ring::remove(name);
+        let _ = Ring::remove(&self.segment);
     }
 }
 
-/// Finds or makes every ring, and says whose were made. These are removed again if one can't be. `had_some`: there was
-/// room for them before.
-pub(crate) fn open(
-    config: &Config,
-    dir: &RuntimeDir,
-    had_some: bool,
-) -> Result<(Rings, HashSet<Name>), Failure> {
-    let mut rings = Vec::new();
-    let mut new = HashSet::new();
-    let mut made: Vec<SegmentName> = Vec::new();
+impl CameraRing for Held {
+    fn ring(&self) -> Arc<Ring> {
+        Arc::clone(&self.ring)
+    }
+
+    fn rebuilt(&self) -> u64 {
+        self.rebuilt
+    }
+
+    fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    fn mend(&mut self) -> Look {
+        let Err(broken) = self.ring.check_all() else { return Look::AsBefore };
+        // Nothing in the ring's memory can be believed. The camera's clock goes on.
+        let made = Ring::remove(&self.segment)
+            .and_then(|()| Ring::create_since(&self.segment, &self.spec, self.created));
+        match made {
+            Ok(another) => {
+                tracing::error!(
+                    "camera {}: its ring broke: {broken}; there is a new one, empty",
+                    self.camera
+                );
+                self.ring = another;
+                self.rebuilt += 1;
+                self.trouble = None;
+                Look::MadeAnew
+            }
+            Err(e) => {
+                if matches!(e, RingError::Segment(SegmentError::NoRoom { .. })) {
+                    self.let_go();
+                }
+                if self.trouble.is_some() {
+                    return Look::AsBefore;
+                }
+                tracing::error!(
+                    "camera {}: its ring broke: {broken}; another can't be made yet: {e}",
+                    self.camera
+                );
+                self.trouble = Some(format!("its ring broke: {broken}; another can't be made: {e}"));
+                Look::Lost
+            }
+        }
+    }
+
+    fn sweep(&self) -> usize {
+        self.ring.sweep(ReaderBit::RECORDER)
+    }
+
+    fn remove(&self) {
+        if let Err(e) = Ring::remove(&self.segment) {
+            tracing::warn!("camera {}: its ring can't be removed: {e}", self.camera);
+        }
+    }
+}
+
+/// The rings of a start.
+pub(crate) struct Opened {
+    /// One a camera, in the config's order.
+    pub(crate) rings: Vec<(Arc<CameraConfig>, Held)>,
+    /// The cameras whose rings were made, not found.
+    pub(crate) new: HashSet<Name>,
+}
+
+/// Finds or makes every ring. Those that were made are removed again if one can't be. `had_some`: there was room for them
+/// before.
+pub(crate) fn open(config: &Config, dir: &RuntimeDir, had_some: bool) -> Result<Opened, Failure> {
+    let mut opened = Opened { rings: Vec::new(), new: HashSet::new() };
     remove_others(config, dir);
     // A start that has been possible before is one that can be tried again.
     let had_some = had_some || config.cameras.iter().any(|c| dir.segment(&c.name).path().exists());
@@ -139,19 +179,18 @@ pub(crate) fn open(
         match find_or_make(config, camera, &name) {
             Ok((ring, is_new)) => {
                 if is_new {
-                    made.push(name);
-                    new.insert(camera.name.clone());
+                    opened.new.insert(camera.name.clone());
                 }
-                rings.push(Held::new(ring));
+                opened.rings.push((Arc::new(camera.clone()), Held::new(camera.name.clone(), name, ring)));
             }
             Err(e) => {
-                made.iter().for_each(|name| drop(Ring::remove(name)));
+                opened.new.iter().for_each(|camera| drop(Ring::remove(&dir.segment(camera))));
                 let why = format!("camera {}: {e}", camera.name);
                 return Err(if had_some { Failure::failed(why) } else { Failure::bad_input(why) });
             }
         }
     }
-    Ok((Rings(Arc::new(Mutex::new(rings))), new))
+    Ok(opened)
 }
 
 fn find_or_make(
@@ -184,10 +223,10 @@ fn find_or_make(
     Ok((Ring::create(name, &spec)?, true))
 }
 
-/// Says what was made and what it is good for.
-pub(crate) fn announce(config: &Config, rings: &Rings) {
-    for (camera, ring) in config.cameras.iter().zip(rings.now()) {
-        let size = ring.spec().size;
+/// Logs each ring's size, and what its parts are for.
+pub(crate) fn announce(config: &Config, rings: &[(Arc<CameraConfig>, Held)]) {
+    for (camera, held) in rings {
+        let (ring, size) = (&held.ring, held.spec.size);
         tracing::info!(
             "camera {}: {} at {} fps; ring of {} frames, {} MB: {} pre-roll, {} reserve ({} ms), {} for readers",
             camera.name,
@@ -203,19 +242,11 @@ pub(crate) fn announce(config: &Config, rings: &Rings) {
     }
 }
 
-/// Clears the leases of a recorder that is proven dead.
-pub(crate) fn sweep_recorder(rings: &Rings) {
-    let swept: usize = rings.now().iter().map(|ring| ring.sweep(ReaderBit::RECORDER)).sum();
-    if swept > 0 {
-        tracing::debug!("{swept} frames that the last recorder held are free again");
-    }
-}
-
-/// Takes every ring's name away.
+/// Takes the name of every ring of this config away.
 pub(crate) fn remove(config: &Config, dir: &RuntimeDir) {
     for camera in &config.cameras {
         if let Err(e) = Ring::remove(&dir.segment(&camera.name)) {
-            tracing::warn!("{e}");
+            tracing::warn!("camera {}: its ring can't be removed: {e}", camera.name);
         }
     }
 }
@@ -228,7 +259,7 @@ fn remove_others(config: &Config, dir: &RuntimeDir) {
         let file = entry.file_name();
         let Some(camera) = file.to_str().and_then(|f| f.strip_prefix(&prefix)) else { continue };
         if !config.cameras.iter().any(|c| c.name.as_str() == camera) {
-            // The name has this instance's own prefix; if it can't be removed it does no harm.
+            // The name has this instance's own prefix. A ring that can't be removed does no harm.
             let _ = std::fs::remove_file(entry.path());
         }
     }

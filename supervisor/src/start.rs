@@ -1,59 +1,63 @@
-//! `supervisor start`: check everything, take the lock, make or adopt what is needed, run, end in order. Whatever
+//! `supervisor start`: check everything, take the lock, make or adopt what is needed, run, end in order. A start that
 //! fails before the first child is started leaves nothing behind.
 
+mod inherited;
+mod made;
+mod run_folder;
+
+use std::cell::RefCell;
 use std::collections::HashSet;
-use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use proto::clip::unfinished_clips;
-use proto::config::{Config, Key};
+use proto::config::{CameraConfig, Config};
 use proto::control::Response;
 use proto::exit;
 use proto::instance::{ChildId, RuntimeDir};
 use proto::link;
 use proto::log::LogFormat;
+use proto::name::Name;
 use proto::priority;
+use proto::ring::Ring;
 use proto::ring::lost_pages;
 use proto::storage;
-use proto::time::{UtcTime, WallAnchor};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::child::{Child, Recipe};
 use crate::clips::{Clips, Counts};
 use crate::command::Shared;
-use crate::events::{self, Event};
+use crate::events::{Answer, Event};
 use crate::failure::Failure;
-use crate::out_of_memory::MemoryWatch;
 use crate::programs::executable;
-use crate::rings::Rings;
+use crate::rings::{Held, Rings};
 use crate::run_file::RunFileWriter;
 use crate::service::Service;
-use crate::state::{self, Saved};
 use crate::statistics::Statistics;
+use crate::system::System;
 use crate::trigger::Triggers;
-use crate::watch::House;
-use crate::{
-    check, control, descriptors, invoked, lock, output_dir, plan, price, proc, rings, run_file, source_probe,
-};
+use crate::watch::{Afterwards, Camera, Children, Instance, Telling};
+use crate::world::World;
+use crate::{check, control, descriptors, invoked, lock, price, rings, source_probe};
+use inherited::Inherited;
+use made::Made;
 
-/// How long the answer to `stop` may take to be on its way.
+/// The answer to `stop` may take this long to be on its way.
 const LAST_WORD: Duration = Duration::from_millis(20);
-/// How long those who wait for a clip may take to be answered at the end, and how often that is looked at.
+/// Commands that wait for a clip may take this long to be answered at the end …
 const LAST_ANSWERS: Duration = Duration::from_millis(200);
+/// … and are looked at this often.
 const GLANCE: Duration = Duration::from_millis(5);
-/// How long processes of another config may take to be gone.
-const EVICTION: Duration = Duration::from_secs(2);
 
 /// Runs an instance until it is told to end.
 pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogFormat) -> Result<u8, Failure> {
     let config = check::load(config_path)?;
-    let recipes = recipes(&config, runtime_dir, log_format)?;
+    let recipes = Recipes::find(&config, runtime_dir, log_format)?;
     for warning in source_probe::look(&config)? {
         tracing::warn!("{warning}");
     }
@@ -63,190 +67,42 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     priority::set(priority::SUPERVISOR);
     // A supervisor that was just ending may have cleared it away in between.
     let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
-    let mut made = Made { config: &config, dir: &dir, run_folder: None, rings: false, kept: false };
+    let mut made = Made::nothing(&config, &dir);
     let (events, happening) = channel();
     // From here on a signal ends the start in order too.
     watch_signals(events.clone())?;
-    link::keep_sockets_in(&dir.ipc_dir()).map_err(|_| Failure::failed("start was called twice"))?;
-    clear_sockets(&dir);
-
-    // Whoever cuts a ring short must not end the one who looks after all of them.
-    lost_pages::survive().map_err(|e| Failure::failed(format!("can't watch for bus errors: {e}")))?;
-
-    let left = state::load(&dir);
-    let same_config = Config::load_checked(&dir.config_path()).is_ok_and(|old| same(&old, &config));
-    let mut adoptable = match &left {
-        Some(left) if same_config => left.children.clone(),
-        Some(left) => {
-            evict(left);
-            // It was of the other config: what runs, and which codecs work.
-            state::save(&dir, &Saved { children: Vec::new(), verdict: None, ..left.clone() });
-            Vec::new()
-        }
-        None => Vec::new(),
-    };
-    let adopting = adoptable.iter().any(|child| child.alive().is_some());
-    if !adopting {
-        price::fits(&config).or_else(|e| if rings_exist(&config, &dir) { Ok(0) } else { Err(e) })?;
-    }
-    let run_folder = match &left {
-        // Also when it is away just now, with its disk: another would be made on the wrong one.
-        Some(left) if adopting => left.run_folder.clone(),
-        _ => new_session(&config)?,
-    };
-    made.run_folder = (!adopting).then(|| run_folder.clone());
-    for run_folder in left.iter().map(|left| &left.run_folder) {
-        plan::clear_unplanned(run_folder);
-    }
-    let (rings, new) = rings::open(&config, &dir, same_config && left.is_some())?;
-    made.rings = !adopting;
-    rings::announce(&config, &rings);
-    // A capture whose ring is not the one that is there now would write where nobody looks.
-    let is_lost =
-        |c: &mut state::SavedChild| matches!(&c.id, ChildId::Capture(camera) if new.contains(camera));
-    adoptable.extract_if(.., is_lost).for_each(|child| end(&child, "has a ring that is gone"));
-    if !adoptable.iter().any(|c| c.id == ChildId::Recorder && c.alive().is_some()) {
-        rings::sweep_recorder(&rings);
-    }
+    prepare_links(&dir)?;
+    let mut inherited = Inherited::find(&config, &dir);
+    let run_folder = choose_run_folder(&config, &dir, &inherited)?;
+    made.run_folder = (!inherited.is_adopting).then(|| run_folder.clone());
+    inherited.clear_unplanned();
+    let opened = rings::open(&config, &dir, inherited.had_rings())?;
+    made.rings = !inherited.is_adopting;
+    rings::announce(&config, &opened.rings);
+    inherited.end_captures_of(&opened.new);
     config
         .save_checked(&dir.config_path())
         .map_err(|e| Failure::failed(format!("can't write {}: {e}", dir.config_path().display())))?;
-
-    let run_folders = run_folders(&config, &run_folder, left.as_ref());
-    let open: HashSet<PathBuf> = unfinished_clips(&run_folder).unwrap_or_default().into_iter().collect();
-    if run_folders.len() > 1 || (!open.is_empty() && !adopting) {
-        tracing::info!(
-            "earlier runs left clips unfinished; the recorder goes on with those that nobody else works on"
-        );
-    }
-    let no_thread = |e: std::io::Error| Failure::failed(format!("can't start a thread: {e}"));
-    let counts = Counts::on_disk(&run_folder, &open);
-    let shared = Arc::new(config.clone());
-    let clips = Arc::new(Clips::new(run_folder.clone(), config.recording.max_open_clips, open, counts));
-    clips.watch_folders(events.clone()).map_err(no_thread)?;
-    let statistics = Statistics::start(Arc::clone(&shared), Arc::clone(&clips)).map_err(no_thread)?;
-    let commands = Arc::new(AtomicUsize::new(0));
-    let for_commands = Shared {
-        triggers: Arc::new(Triggers::new(Arc::clone(&shared), rings.clone(), Arc::clone(&clips))),
-        clips: Arc::clone(&clips),
-        statistics: Arc::clone(&statistics),
-        events: events.clone(),
-        answering: Arc::clone(&commands),
-    };
-    control::open(&dir.control_socket(), for_commands)
-        .map_err(|e| Failure::failed(format!("can't open {}: {e}", dir.control_socket().display())))?;
-    let mut children: Vec<Child> = recipes
-        .into_iter()
-        .map(|(id, recipe)| {
-            let period = match &id {
-                ChildId::Capture(name) => shared.camera(name).map(|c| c.fps.period()),
-                ChildId::Recorder | ChildId::Standby => None,
-            };
-            Child::new(id, recipe, period.unwrap_or_default())
-        })
-        .collect();
-    for child in &mut children {
-        events::meet(child.id.clone(), dir.rendezvous(&child.id), events.clone())
-            .map_err(|e| Failure::failed(format!("can't start a thread: {e}")))?;
-        adopt(child, &adoptable, &rings, &events);
-    }
+    let parts = Parts::make(&config, &run_folder, &inherited, &events)?;
+    let system = parts.system(&dir, events, happening);
+    let children = parts.children(&recipes, opened.rings, inherited.ladder(), &system);
+    let mut instance = parts.instance(system, children);
+    parts.open_control(&dir)?;
+    adopt(&mut instance, &inherited)?;
     made.kept = true;
-    let mut house = House {
-        clips,
-        run_file: RunFileWriter::start(&run_folder, &shared)
-            .map_err(|e| Failure::failed(format!("can't start a thread: {e}")))?,
-        config: shared,
-        dir: dir.clone(),
-        rings,
-        children,
-        events,
-        run_folders,
-        verdict: left.filter(|_| same_config).and_then(|left| left.verdict),
-        statistics,
-        ready_said: false,
-        memory: MemoryWatch::new(proc::out_of_memory_kills(), Instant::now()),
-        service: Service::from_environment(),
-        ring_broke: None,
-        keep_rings: false,
-    };
-    house.write_run_file();
-    if let Err(e) = storage::fit(&run_folder, house.config.recording.min_free_bytes) {
+    instance.begin_run_file();
+    if let Err(e) = storage::fit(&run_folder, config.recording.min_free_bytes) {
         tracing::warn!("{e}; until then nothing is recorded");
     }
     tracing::info!("clips go to {}; record one with: {} trigger", run_folder.display(), invoked::name());
-    let asked_by = house.run(&happening);
-    house.close(&happening);
-    clean_up(&house);
-    // Whoever asked for the end is answered last.
-    wait_for_answers(&commands, usize::from(asked_by.is_some()));
-    tracing::info!("stopped");
-    if let Some(reply) = asked_by {
-        let _ = reply.send(Ok(Response::Done("stopped".into())));
-        // The connection's thread writes it; this process is about to end.
-        std::thread::sleep(LAST_WORD);
-    }
+    let asked_by = instance.run();
+    let afterwards = instance.close();
+    clean_up(&instance, afterwards, &parts.run_file, &dir);
+    parts.say_last_word(asked_by);
     Ok(exit::DONE)
 }
 
-/// Waits for the commands' threads to answer, down to so many: they end with this process.
-fn wait_for_answers(commands: &AtomicUsize, others: usize) {
-    let until = Instant::now() + LAST_ANSWERS;
-    while commands.load(Ordering::Relaxed) > others && Instant::now() < until {
-        std::thread::sleep(GLANCE);
-    }
-}
-
-/// What this start has made so far. Undone when it fails; kept once the first child is about to start.
-struct Made<'a> {
-    config: &'a Config,
-    dir: &'a RuntimeDir,
-    run_folder: Option<PathBuf>,
-    rings: bool,
-    kept: bool,
-}
-
-impl Drop for Made<'_> {
-    fn drop(&mut self) {
-        if self.kept {
-            return;
-        }
-        if self.rings {
-            rings::remove(self.config, self.dir);
-        }
-        if let Some(run_folder) = &self.run_folder {
-            run_file::remove_if_empty(run_folder);
-        }
-        // A run that was to be adopted still needs the rest.
-        if state::load(self.dir).is_none() {
-            clear(self.dir);
-        }
-    }
-}
-
-/// Which executable each child is. Missing ones are found out before anything is started.
-fn recipes(config: &Config, runtime_dir: &Path, log: LogFormat) -> Result<Vec<(ChildId, Recipe)>, Failure> {
-    let common = [
-        "--runtime-dir".to_owned(),
-        runtime_dir.display().to_string(),
-        "--log-format".to_owned(),
-        log.name().to_owned(),
-    ];
-    let mut recipes = Vec::new();
-    for camera in &config.cameras {
-        let mut args = common.to_vec();
-        args.extend(["--camera".to_owned(), camera.name.to_string()]);
-        let program = executable(camera.backend.executable())?;
-        recipes.push((ChildId::Capture(camera.name.clone()), Recipe { program, args }));
-    }
-    let program = executable("recorder")?;
-    recipes.push((ChildId::Recorder, Recipe { program: program.clone(), args: common.to_vec() }));
-    if config.recording.standby_recorder {
-        let args = [&common[..], &["--standby".to_owned()]].concat();
-        recipes.push((ChildId::Standby, Recipe { program, args }));
-    }
-    Ok(recipes)
-}
-
+/// Has a signal come as an event.
 fn watch_signals(events: Sender<Event>) -> Result<(), Failure> {
     let failed = |e: std::io::Error| Failure::failed(format!("can't watch signals: {e}"));
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(failed)?;
@@ -261,129 +117,204 @@ fn watch_signals(events: Sender<Event>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Sockets of channels that a killed supervisor left.
+/// Makes the instance ready to be met by its children, and to outlive a ring that is cut short: whoever does that must
+/// not end the one who looks after all rings.
+fn prepare_links(dir: &RuntimeDir) -> Result<(), Failure> {
+    link::keep_sockets_in(&dir.ipc_dir()).map_err(|_| Failure::failed("start was called twice"))?;
+    clear_sockets(dir);
+    lost_pages::survive().map_err(|e| Failure::failed(format!("can't watch for bus errors: {e}")))
+}
+
+/// Removes the sockets of channels that a killed supervisor left.
 fn clear_sockets(dir: &RuntimeDir) {
     let Ok(entries) = std::fs::read_dir(dir.ipc_dir()) else { return };
     for entry in entries.filter_map(Result::ok) {
-        // What can't be removed is only litter.
+        // A socket that can't be removed is only litter.
         let _ = std::fs::remove_dir_all(entry.path());
     }
 }
 
-/// The same but for the name of the file it came from.
-fn same(a: &Config, b: &Config) -> bool {
-    a.cameras == b.cameras && a.recording == b.recording
-}
-
-/// Ends the processes of a run with another config: they would go on with rings that no longer fit.
-fn evict(left: &Saved) {
-    left.children.iter().for_each(|child| end(child, "runs with another config"));
-}
-
-fn end(child: &state::SavedChild, why: &str) {
-    if let Some(pid) = child.alive() {
-        tracing::info!("{} (pid {pid}) {why}; ending it", child.id);
-        let _ = rustix::process::kill_process(pid.for_rustix(), rustix::process::Signal::KILL);
-        let _ = lock::wait_for_end(pid, EVICTION);
+/// The run's folder: the last run's when its processes are adopted, else a new one. Memory is checked before a new one
+/// is made.
+fn choose_run_folder(config: &Config, dir: &RuntimeDir, inherited: &Inherited) -> Result<PathBuf, Failure> {
+    match inherited.run_folder() {
+        // Also when it is away just now, with its disk: another would be made on the wrong one.
+        Some(last) if inherited.is_adopting => Ok(last.to_owned()),
+        _ => {
+            let rings_exist = || config.cameras.iter().all(|c| Ring::open(&dir.segment(&c.name)).is_ok());
+            price::fits(config).or_else(|e| if rings_exist() { Ok(0) } else { Err(e) })?;
+            run_folder::make(config)
+        }
     }
 }
 
-fn adopt(child: &mut Child, adoptable: &[state::SavedChild], rings: &Rings, events: &Sender<Event>) {
-    let Some(left) = adoptable.iter().find(|a| a.id == child.id) else { return };
-    let Some(pid) = left.alive() else { return };
-    match child.attach(pid, events) {
-        Ok(()) => tracing::info!("{} runs already (pid {pid}); adopted", child.id),
-        Err(e) => {
-            // It must not run on unseen beside its successor.
-            end(left, &format!("can't be adopted ({e})"));
-            if left.id == ChildId::Recorder {
-                rings::sweep_recorder(rings);
+/// The command line of each child.
+struct Recipes {
+    captures: Vec<(Name, Recipe)>,
+    recorder: Recipe,
+    standby: Option<Recipe>,
+}
+
+impl Recipes {
+    /// A missing executable is found out before anything is started.
+    fn find(config: &Config, runtime_dir: &Path, log: LogFormat) -> Result<Self, Failure> {
+        let recipe = |name: &str, more: &[&str]| {
+            let runtime_dir = runtime_dir.display().to_string();
+            let common = ["--runtime-dir", &runtime_dir, "--log-format", log.name()];
+            let args = common.iter().chain(more).map(|arg| (*arg).to_owned()).collect();
+            Ok::<_, Failure>(Recipe { program: executable(name)?, args })
+        };
+        let capture = |camera: &CameraConfig| {
+            let recipe = recipe(camera.backend.executable(), &["--camera", camera.name.as_str()])?;
+            Ok((camera.name.clone(), recipe))
+        };
+        let standby = config.recording.standby_recorder.then(|| recipe("recorder", &["--standby"]));
+        Ok(Self {
+            captures: config.cameras.iter().map(capture).collect::<Result<_, Failure>>()?,
+            recorder: recipe("recorder", &[])?,
+            standby: standby.transpose()?,
+        })
+    }
+
+    fn of_capture(&self, camera: &Name) -> Option<&Recipe> {
+        self.captures.iter().find(|(name, _)| name == camera).map(|(_, recipe)| recipe)
+    }
+}
+
+/// The parts that the loop shares with the threads of commands.
+struct Parts {
+    config: Arc<Config>,
+    clips: Arc<Clips>,
+    statistics: Arc<Statistics>,
+    rings: Rings,
+    run_file: Rc<RunFileWriter>,
+    /// The folders that may hold unfinished clips, this run's first.
+    run_folders: Vec<PathBuf>,
+    events: Sender<Event>,
+    /// The number of commands that are being answered.
+    answering: Arc<AtomicUsize>,
+}
+
+impl Parts {
+    fn make(
+        config: &Config,
+        run_folder: &Path,
+        inherited: &Inherited,
+        events: &Sender<Event>,
+    ) -> Result<Self, Failure> {
+        let no_thread = |e: std::io::Error| Failure::failed(format!("can't start a thread: {e}"));
+        let run_folders = run_folder::with_unfinished_clips(config, run_folder, inherited.run_folder());
+        let open: HashSet<PathBuf> = unfinished_clips(run_folder).unwrap_or_default().into_iter().collect();
+        if run_folders.len() > 1 || (!open.is_empty() && !inherited.is_adopting) {
+            tracing::info!(
+                "earlier runs left clips unfinished; the recorder goes on with those that nobody else works on"
+            );
+        }
+        let counts = Counts::on_disk(run_folder, &open);
+        let config = Arc::new(config.clone());
+        let at_most_open = config.recording.max_open_clips;
+        let clips = Arc::new(Clips::new(run_folder.to_owned(), at_most_open, open, counts));
+        clips.watch_folders(events.clone()).map_err(no_thread)?;
+        Ok(Self {
+            statistics: Statistics::start(Arc::clone(&config), Arc::clone(&clips)).map_err(no_thread)?,
+            run_file: Rc::new(RunFileWriter::start(run_folder, &config).map_err(no_thread)?),
+            rings: Rings::default(),
+            events: events.clone(),
+            answering: Arc::default(),
+            run_folders,
+            config,
+            clips,
+        })
+    }
+
+    fn system(&self, dir: &RuntimeDir, events: Sender<Event>, happening: Receiver<Event>) -> System {
+        let happening = RefCell::new(happening);
+        System { dir: dir.clone(), events, happening, run_file: Rc::clone(&self.run_file) }
+    }
+
+    /// The children, none of them started yet.
+    fn children(
+        &self,
+        recipes: &Recipes,
+        rings: Vec<(Arc<CameraConfig>, Held)>,
+        ladder: Option<proto::codec::EncoderLadder>,
+        world: &dyn World,
+    ) -> Children {
+        let now = world.now();
+        let child = |id, recipe: &Recipe| Child::new(id, recipe.clone(), Duration::ZERO, now);
+        let recorder = child(ChildId::Recorder, &recipes.recorder);
+        let standby = recipes.standby.as_ref().map(|recipe| child(ChildId::Standby, recipe));
+        let (run_folders, table) = (self.run_folders.clone(), self.rings.clone());
+        let mut children = Children::new(recorder, standby, ladder, run_folders, table, world);
+        for (config, held) in rings {
+            // Recipes and rings follow from the same config.
+            if let Some(recipe) = recipes.of_capture(&config.name) {
+                children.add(Camera::new(config, Box::new(held), recipe.clone(), now));
             }
         }
+        children
+    }
+
+    fn instance(&self, system: System, children: Children) -> Instance {
+        let (config, statistics) = (Arc::clone(&self.config), Arc::clone(&self.statistics));
+        Instance {
+            world: Box::new(system),
+            children,
+            clips: Arc::clone(&self.clips),
+            telling: Telling::new(config, statistics, Service::from_environment()),
+        }
+    }
+
+    /// Lets commands in.
+    fn open_control(&self, dir: &RuntimeDir) -> Result<(), Failure> {
+        let (config, rings, clips) = (Arc::clone(&self.config), self.rings.clone(), Arc::clone(&self.clips));
+        let shared = Shared {
+            triggers: Arc::new(Triggers::new(config, rings, clips)),
+            clips: Arc::clone(&self.clips),
+            statistics: Arc::clone(&self.statistics),
+            events: self.events.clone(),
+            answering: Arc::clone(&self.answering),
+        };
+        let socket = dir.control_socket();
+        control::open(&socket, shared)
+            .map_err(|e| Failure::failed(format!("can't open {}: {e}", socket.display())))
+    }
+
+    /// Answers the command that asked for the end, after all others.
+    fn say_last_word(&self, asked_by: Option<Sender<Answer>>) {
+        let others = usize::from(asked_by.is_some());
+        let until = Instant::now() + LAST_ANSWERS;
+        while self.answering.load(Ordering::Relaxed) > others && Instant::now() < until {
+            std::thread::sleep(GLANCE);
+        }
+        tracing::info!("stopped");
+        if let Some(reply) = asked_by {
+            let _ = reply.send(Ok(Response::Done("stopped".into())));
+            // The connection's thread writes it; this process is about to end.
+            std::thread::sleep(LAST_WORD);
+        }
     }
 }
 
-fn rings_exist(config: &Config, dir: &RuntimeDir) -> bool {
-    config.cameras.iter().all(|c| proto::ring::Ring::open(&dir.segment(&c.name)).is_ok())
-}
-
-/// Makes this run's folder: `<run_name>_<UTC date-time>`, with a number behind it if there is one of that name.
-fn new_session(config: &Config) -> Result<PathBuf, Failure> {
-    let recording = &config.recording;
-    let no = |path: &Path, e: &std::io::Error| {
-        let message = format!(
-            "recording.output_dir: {} can't be written: {e}; make it so, or name another folder",
-            path.display()
-        );
-        // What may pass is no mistake in the config: it is worth trying again.
-        if is_a_mistake(e.kind()) {
-            Failure::bad_input(config.mistake(Key::OutputDir, message))
-        } else {
-            Failure::failed(message)
-        }
-    };
-    // Absolute, since the children and the person's other tools may stand elsewhere.
-    let output = output_dir::plain(config)?;
-    std::fs::create_dir_all(&output).map_err(|e| no(&output, &e))?;
-    let utc = UtcTime::from_unix_ns(WallAnchor::now().unix_ns).compact();
-    let name = format!("{}_{utc}", recording.run_name);
-    for number in 1.. {
-        let folder = output.join(if number == 1 { name.clone() } else { format!("{name}-{number}") });
-        // What a camera saw is for its owner: nobody else reads it unless they open the folder to others.
-        match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
-            Ok(()) => {
-                proto::durable::sync_parent(&folder).map_err(|e| no(&folder, &e))?;
-                return Ok(folder);
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(no(&folder, &e)),
-        }
+/// Waits for the children at their rendezvous, and takes over those that run already.
+fn adopt(instance: &mut Instance, inherited: &Inherited) -> Result<(), Failure> {
+    let Instance { world, children, .. } = instance;
+    children.meet(&**world).map_err(|e| Failure::failed(format!("can't start a thread: {e}")))?;
+    children.all_mut().for_each(|child| inherited.adopt(child, &**world));
+    if children.recorder().running().is_none() {
+        children.sweep_recorder();
     }
-    Err(Failure::failed("no name is left for a run folder"))
-}
-
-/// Is such an error the same at every try?
-fn is_a_mistake(kind: ErrorKind) -> bool {
-    use ErrorKind::{AlreadyExists, InvalidInput, NotADirectory, NotFound, PermissionDenied, Unsupported};
-    matches!(kind, NotFound | PermissionDenied | NotADirectory | AlreadyExists | InvalidInput | Unsupported)
-        || kind == ErrorKind::ReadOnlyFilesystem
-}
-
-/// Every run folder with unfinished clips, this run's first.
-fn run_folders(config: &Config, run_folder: &Path, left: Option<&Saved>) -> Vec<PathBuf> {
-    let mut run_folders = vec![run_folder.to_owned()];
-    let output = std::path::absolute(&config.recording.output_dir).unwrap_or_default();
-    let entries = std::fs::read_dir(output).into_iter().flatten().filter_map(Result::ok);
-    // Not through symbolic links: what they lead to is somebody else's.
-    let others = entries.filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path());
-    let unfinished =
-        |s: &PathBuf| s != run_folder && unfinished_clips(s).is_ok_and(|clips| !clips.is_empty());
-    // The last run's may lie elsewhere: its config may have been another.
-    run_folders.extend(others.chain(left.map(|l| l.run_folder.clone())).filter(unfinished));
-    run_folders.dedup();
-    run_folders
+    Ok(())
 }
 
 /// Leaves nothing but the clips.
-fn clean_up(house: &House) {
-    if house.keep_rings && house.clips.open_count() > 0 {
-        tracing::warn!("the rings are kept: the next start finishes the open clips from them");
-    } else {
-        rings::remove(&house.config, &house.dir);
+fn clean_up(instance: &Instance, afterwards: Afterwards, run_file: &RunFileWriter, dir: &RuntimeDir) {
+    match afterwards {
+        Afterwards::KeepRings => {
+            tracing::warn!("the rings are kept: the next start finishes the open clips from them");
+        }
+        Afterwards::RemoveRings => instance.children.remove_rings(),
     }
-    house.run_file.end(house.verdict.as_ref());
-    clear(&house.dir);
-}
-
-/// Empties the runtime directory.
-fn clear(dir: &RuntimeDir) {
-    for path in [dir.control_socket(), dir.config_path(), dir.state_path()] {
-        let _ = std::fs::remove_file(path);
-    }
-    for folder in ["rendezvous", "ipc", "probe"] {
-        let _ = std::fs::remove_dir_all(dir.path().join(folder));
-    }
-    // The lock's file goes last but for the mark; whoever waits for it sees that and makes another.
-    let _ = std::fs::remove_file(dir.lock_path());
-    let _ = std::fs::remove_file(dir.marker());
+    run_file.end(instance.children.ladder());
+    made::clear(dir);
 }

@@ -61,7 +61,8 @@ impl Statistics {
         Ok(statistics)
     }
 
-    fn new(config: Arc<Config>, clips: Arc<Clips>) -> Self {
+    /// Without the thread that reads.
+    pub(crate) fn new(config: Arc<Config>, clips: Arc<Clips>) -> Self {
         Self {
             config,
             clips,

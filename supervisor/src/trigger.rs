@@ -18,7 +18,7 @@ use proto::time::{MonotonicNs, WallAnchor};
 use crate::clips::Clips;
 use crate::grant::{Granted, Reach, grant, millis};
 use crate::plan;
-use crate::rings::Rings;
+use crate::rings::{OneRing, Rings};
 
 /// The longest post-roll: a day.
 const LONGEST_POST_ROLL: Duration = Duration::from_secs(24 * 3600);
@@ -34,7 +34,7 @@ pub(crate) struct Triggers {
 }
 
 /// A camera that a trigger names, and its ring.
-type Chosen<'a> = (&'a CameraConfig, Arc<Ring>);
+type Chosen = OneRing;
 
 impl Triggers {
     pub(crate) fn new(config: Arc<Config>, rings: Rings, clips: Arc<Clips>) -> Self {
@@ -94,7 +94,7 @@ impl Triggers {
         at: MonotonicNs,
         asked_start: MonotonicNs,
         granted: &Granted,
-        chosen: &[Chosen<'_>],
+        chosen: &[Chosen],
     ) -> Result<(String, PathBuf), Refusal> {
         let plan = |clip_id: &str| Plan {
             schema: SCHEMA,
@@ -120,16 +120,16 @@ impl Triggers {
     }
 
     /// The cameras that a trigger names; all of them when it names none.
-    fn choose(&self, names: &[String]) -> Result<Vec<Chosen<'_>>, Refusal> {
-        let cameras = &self.config.cameras;
-        if let Some(name) = names.iter().find(|name| !cameras.iter().any(|c| c.name.as_str() == *name)) {
+    fn choose(&self, names: &[String]) -> Result<Vec<Chosen>, Refusal> {
+        let mut cameras = self.rings.now();
+        if let Some(name) = names.iter().find(|name| !cameras.iter().any(|(c, _)| c.name.as_str() == *name)) {
             return Err(Refusal::UnknownCamera {
                 name: beginning(name),
-                known: cameras.iter().map(|c| c.name.to_string()).collect(),
+                known: cameras.iter().map(|(c, _)| c.name.to_string()).collect(),
             });
         }
-        let is_named = |c: &CameraConfig| names.is_empty() || names.iter().any(|n| n == c.name.as_str());
-        Ok(cameras.iter().zip(self.rings.now()).filter(|(c, _)| is_named(c)).collect())
+        cameras.retain(|(c, _)| names.is_empty() || names.iter().any(|n| n == c.name.as_str()));
+        Ok(cameras)
     }
 }
 

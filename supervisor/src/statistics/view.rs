@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use proto::codec::EncoderChoice;
-use proto::config::CameraConfig;
 use proto::instance::ChildId;
 use proto::messages::{CameraState, RecorderBeat};
 use proto::process::Pid;
@@ -13,7 +12,8 @@ use proto::ring::Ring;
 use proto::status::{CameraStatus, InstanceState, ProcessRole, ProcessState};
 
 use crate::child::{Child, Life};
-use crate::rings::Held;
+use crate::running::Running;
+use crate::watch::Camera;
 
 /// The loop's knowledge at one moment.
 pub(crate) struct View {
@@ -56,15 +56,15 @@ pub(crate) struct ProcessView {
 }
 
 impl CameraView {
-    pub(crate) fn of(camera: &CameraConfig, held: &Held, capture: &Child) -> Self {
-        let (status, reason) = camera_status(capture);
+    pub(crate) fn of(camera: &Camera) -> Self {
+        let (status, reason) = camera_status(&camera.capture);
         Self {
-            name: camera.name.to_string(),
+            name: camera.name().to_string(),
             status,
             reason,
-            nominal_fps: camera.fps.as_f64(),
-            ring: Arc::clone(&held.ring),
-            rebuilt: held.rebuilt,
+            nominal_fps: camera.config.fps.as_f64(),
+            ring: camera.ring.ring(),
+            rebuilt: camera.ring.rebuilt(),
         }
     }
 }
@@ -87,7 +87,7 @@ impl ProcessView {
         Self {
             role,
             camera,
-            pid: child.running().map(|r| r.pid),
+            pid: child.running().map(Running::pid),
             state,
             restarts: child.record.restarts,
             last_exit: child.last_exit.clone(),

@@ -9,7 +9,7 @@ use proto::instance::RuntimeDir;
 
 use super::*;
 use crate::clips::Counts;
-use crate::rings;
+use crate::rings::{self, CameraRing};
 
 /// Two cameras' rings, empty, and a run folder.
 pub(crate) struct Instance {
@@ -28,7 +28,10 @@ impl Instance {
                     recording: { max_open_clips: 1, min_free_bytes: 0 }\n";
         let config = Arc::new(Config::parse(Path::new("rig.yaml"), text).unwrap());
         let dir = RuntimeDir::create(&folder.path().join("runtime")).unwrap();
-        let (rings, _) = rings::open(&config, &dir, false).unwrap();
+        let opened = rings::open(&config, &dir, false).unwrap();
+        let rings = Rings::default();
+        let published = opened.rings.iter().map(|(camera, held)| (Arc::clone(camera), held.ring()));
+        rings.publish(published.collect());
         let run = folder.path().join("run_1");
         std::fs::create_dir(&run).unwrap();
         let at_most = config.recording.max_open_clips;

@@ -1,15 +1,17 @@
-//! The end in order: clips are closed, then cameras, then what can't be asked.
+//! The end in order: clips are closed, then cameras, then processes that can't be asked.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
 use proto::messages::{RecorderOrder, RecorderReport};
+use proto::process::Pid;
 use proto::refusal::Refusal;
 
-use super::{House, LOOK_AROUND};
+use super::{Instance, LOOK_AROUND, telling, until};
 use crate::child::{Child, Life};
 use crate::events::{Event, Report};
+use crate::running::EndReason;
 
 /// The recorder may take this long to close its clips at the end; with what comes after, five seconds in all.
 const CLOSING: Duration = Duration::from_millis(3000);
@@ -22,101 +24,144 @@ const LAST_MOMENTS: Duration = Duration::from_millis(50);
 /// Captures have nothing to close.
 const ENDING: Duration = Duration::from_millis(700);
 
-impl House {
-    /// Ends everything in order: clips are closed, then cameras, then what can't be asked. A second signal ends
-    /// it at once.
-    pub(crate) fn close(&mut self, happening: &Receiver<Event>) {
-        if let Some(service) = &self.service {
-            service.stopping();
-        }
+/// The rings' fate after the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Afterwards {
+    /// No clip needs them any more.
+    RemoveRings,
+    /// The next start finishes clips from them that this end could not.
+    KeepRings,
+}
+
+/// The pace of the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// Every process may end by itself.
+    InOrder,
+    /// A second signal has come: everything ends at once.
+    AtOnce,
+}
+
+impl Instance {
+    /// Ends everything in order. A second signal ends it at once.
+    pub(crate) fn close(&mut self) -> Afterwards {
+        self.telling.stopping();
         let open = self.clips.close(LAST_TRIGGERS);
         if open.is_empty() {
             tracing::info!("stopping");
         } else {
-            tracing::info!("stopping: closing {} open clips", open.len());
+            tracing::info!("stopping: closing {}", telling::count(open.len(), "open clip"));
         }
-        let mut hurry = self.close_recorder(happening, &open);
-        for running in self.children.iter_mut().filter_map(Child::running_mut) {
-            match &running.orders {
-                Some(orders) if !hurry => orders.stop(),
-                // Not yet connected: there is nothing to close.
-                _ => running.kill("stopping"),
-            }
-        }
-        let until = Instant::now() + ENDING;
-        while self.children.iter().any(|c| c.running().is_some()) {
-            if until.elapsed() > HOPELESS {
-                tracing::error!("some processes can't be ended (a disk that hangs?); they are left behind");
-                break;
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() || hurry {
-                self.children.iter_mut().filter_map(Child::running_mut).for_each(|r| r.kill("stopping"));
-            }
-            match happening.recv_timeout(left.max(LAST_MOMENTS)) {
-                Ok(event) => hurry |= self.on_while_closing(event),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
+        let (pace, in_time) = self.close_recorder(&open);
+        self.close_the_rest(pace);
         self.clips.end();
+        if !in_time && self.clips.open_count() > 0 { Afterwards::KeepRings } else { Afterwards::RemoveRings }
     }
 
     /// Has the open clips closed. A recorder that dies over it, or was just being replaced, gets a successor as long as
-    /// there is time: without one the clips would stay as they are. True when it is to go faster.
-    fn close_recorder(&mut self, happening: &Receiver<Event>, open: &[PathBuf]) -> bool {
-        let until = Instant::now() + CLOSING;
+    /// there is time: without one the clips would stay as they are. Returns the pace to go on with, and whether the clips
+    /// were closed in time.
+    fn close_recorder(&mut self, open: &[PathBuf]) -> (Pace, bool) {
+        let deadline = self.world.now() + CLOSING;
         let mut told = None;
         loop {
-            match self.recorder().running() {
-                Some(running) if running.orders.is_some() && told != Some(running.pid) => {
-                    told = Some(running.pid);
-                    if let Some(orders) = &running.orders {
-                        // The word of the last ones may not have come here; it passes over what it has already.
-                        open.iter().for_each(|clip| orders.to_recorder(RecorderOrder::Clip(clip.clone())));
-                        orders.stop();
-                    }
-                }
-                Some(running) if running.orders.is_none() && self.clips.open_count() == 0 => return false,
-                None if self.clips.open_count() == 0 => return false,
-                _ => self.start_what_is_due(),
+            if self.recorder_is_done(open, &mut told) {
+                return (Pace::InOrder, true);
             }
-            let left = until.saturating_duration_since(Instant::now());
+            let left = until(deadline, self.world.now());
             if left.is_zero() {
                 tracing::warn!("the recorder takes too long to close; the next start finishes what is open");
-                self.keep_rings = self.clips.open_count() > 0;
-                return false;
+                return (Pace::InOrder, false);
             }
-            match happening.recv_timeout(left.min(LOOK_AROUND)) {
-                Ok(Event::Exited { pid, end }) if self.recorder().running().is_some_and(|r| r.pid == pid) => {
-                    if end.code == Some(0) {
-                        return self.on_while_closing(Event::Exited { pid, end });
-                    }
-                    self.on_exited(pid, &end);
+            match self.world.next_event(left.min(LOOK_AROUND)) {
+                Ok(Event::Exited { pid, end })
+                    if self.children.recorder().is_process(pid) && end.code == Some(0) =>
+                {
+                    return (self.on_while_closing(Event::Exited { pid, end }), true);
                 }
-                Ok(Event::Connected { pid, orders }) => self.on_connected(pid, orders),
+                Ok(Event::Exited { pid, end }) if self.children.recorder().is_process(pid) => {
+                    let clips_open = self.clips.open_count() > 0;
+                    self.children.on_exited(&*self.world, pid, &end, clips_open);
+                }
+                Ok(Event::Connected { pid, orders }) => self.children.on_connected(pid, orders),
                 Ok(event) => {
-                    if self.on_while_closing(event) {
-                        return true;
+                    if self.on_while_closing(event) == Pace::AtOnce {
+                        return (Pace::AtOnce, true);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return true,
+                Err(RecvTimeoutError::Disconnected) => return (Pace::AtOnce, true),
             }
         }
     }
 
-    /// What still counts while everything is being closed. True when it is to go faster.
-    fn on_while_closing(&mut self, event: Event) -> bool {
+    /// Tells a recorder that has not been told yet to close, and starts one if there is none and clips are open. True
+    /// when there is nothing to wait for. `told`: the recorder that was told last.
+    fn recorder_is_done(&mut self, open: &[PathBuf], told: &mut Option<Pid>) -> bool {
+        let nothing_open = self.clips.open_count() == 0;
+        let Some(running) = self.children.recorder().running() else {
+            if !nothing_open {
+                self.children.start_due(&*self.world);
+            }
+            return nothing_open;
+        };
+        match &running.orders {
+            None => return nothing_open,
+            Some(orders) if *told != Some(running.pid()) => {
+                *told = Some(running.pid());
+                // The recorder may not have heard of the last clips; it passes over those that it has already.
+                open.iter().for_each(|clip| orders.to_recorder(RecorderOrder::Clip(clip.clone())));
+                orders.stop();
+            }
+            Some(_) => {}
+        }
+        false
+    }
+
+    /// Ends every process that is left: by an order, and by SIGKILL where that is not followed in time.
+    fn close_the_rest(&mut self, mut pace: Pace) {
+        for running in self.children.all_mut().filter_map(Child::running_mut) {
+            match &running.orders {
+                Some(orders) if pace == Pace::InOrder => orders.stop(),
+                // Not yet connected: there is nothing to close.
+                _ => running.kill(EndReason::Stopping),
+            }
+        }
+        let deadline = self.world.now() + ENDING;
+        while self.children.all().any(|child| child.running().is_some()) {
+            let now = self.world.now();
+            if now.saturating_duration_since(deadline) > HOPELESS {
+                tracing::error!("some processes can't be ended (a disk that hangs?); they are left behind");
+                break;
+            }
+            let left = until(deadline, now);
+            if left.is_zero() || pace == Pace::AtOnce {
+                let left_over = self.children.all_mut().filter_map(Child::running_mut);
+                left_over.for_each(|running| running.kill(EndReason::Stopping));
+            }
+            match self.world.next_event(left.max(LAST_MOMENTS)) {
+                Ok(event) => {
+                    if self.on_while_closing(event) == Pace::AtOnce {
+                        pace = Pace::AtOnce;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+    }
+
+    /// Takes an event that still counts while everything is being closed.
+    fn on_while_closing(&mut self, event: Event) -> Pace {
         match event {
             Event::Signal => {
                 tracing::warn!("asked twice: ending at once");
-                return true;
+                return Pace::AtOnce;
             }
             Event::Exited { pid, .. } => {
-                // Nothing is started again, whoever it was.
-                for c in self.children.iter_mut().filter(|c| c.running().is_some_and(|r| r.pid == pid)) {
-                    c.life = Life::Ended;
+                // No process is started again, whichever it was.
+                if let Some(child) = self.children.by_pid(pid) {
+                    child.life = Life::Ended;
                 }
             }
             Event::Report { report: Report::Recorder(report), .. } => match report {
@@ -135,6 +180,6 @@ impl House {
             Event::Connected { .. } | Event::Report { .. } | Event::Planned(_) => {}
         }
         self.publish();
-        false
+        Pace::InOrder
     }
 }

@@ -88,9 +88,10 @@ fn assert_timestamps(clip: &Path, camera: &str, frames: u64) {
 fn stats_tell_all_of_it_under_the_documented_names() {
     let rig = Rig::start(TWO_CAMERAS);
     rig.command(&["trigger", "--wait"]).code(0);
-    // Rates are of the last second: wait until there was one.
+    // Rates are of the last second: wait until there was one. The standby closes its encoders a moment after the clip.
     let stats = rig.await_stats("a second to be measured", |s| {
         s["recorder"]["clips_completed"] == 1
+            && list(s, "processes").iter().all(|p| p["state"] == "running")
             && s["totals"]["cpu_percent"].as_f64() > Some(0.0)
             && list(s, "cameras").iter().all(|c| c["fps"].as_f64() > Some(0.0))
     });

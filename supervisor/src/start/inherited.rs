@@ -1,0 +1,102 @@
+//! The last supervisor's legacy, when it was killed: its processes, its run folder, its rings, and the encoders that it
+//! knew. Processes of the same config are adopted; all others are ended.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use proto::codec::EncoderLadder;
+use proto::config::Config;
+use proto::instance::{ChildId, RuntimeDir};
+use proto::name::Name;
+
+use crate::child::Child;
+use crate::state::{self, Saved, SavedChild};
+use crate::world::World;
+use crate::{lock, plan};
+
+/// Processes of another config may take this long to be gone.
+const EVICTION: Duration = Duration::from_secs(2);
+
+/// The legacy.
+pub(super) struct Inherited {
+    saved: Option<Saved>,
+    same_config: bool,
+    /// Processes of the same config, alive or not.
+    adoptable: Vec<SavedChild>,
+    /// Is any of them alive?
+    pub(super) is_adopting: bool,
+}
+
+impl Inherited {
+    /// Finds the legacy, and ends the processes of another config: they would go on with rings that no longer fit.
+    pub(super) fn find(config: &Config, dir: &RuntimeDir) -> Self {
+        let saved = state::load(dir);
+        let same_config = Config::load_checked(&dir.config_path()).is_ok_and(|old| same(&old, config));
+        let adoptable = match &saved {
+            Some(saved) if same_config => saved.children.clone(),
+            Some(saved) => {
+                saved.children.iter().for_each(|child| end(child, "runs with another config"));
+                // Processes and encoders were of the other config.
+                state::save(dir, &Saved { children: Vec::new(), verdict: None, ..saved.clone() });
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+        let is_adopting = adoptable.iter().any(|child| child.alive().is_some());
+        Self { saved, same_config, adoptable, is_adopting }
+    }
+
+    /// The last run's folder.
+    pub(super) fn run_folder(&self) -> Option<&Path> {
+        self.saved.as_ref().map(|saved| &*saved.run_folder)
+    }
+
+    /// Was there room for these rings before?
+    pub(super) fn had_rings(&self) -> bool {
+        self.same_config && self.saved.is_some()
+    }
+
+    /// The encoders that the last supervisor knew.
+    pub(super) fn ladder(&self) -> Option<EncoderLadder> {
+        self.saved.as_ref().filter(|_| self.same_config)?.verdict.clone()
+    }
+
+    /// Removes clip folders without a plan, which a supervisor leaves that is killed in the middle of a trigger.
+    pub(super) fn clear_unplanned(&self) {
+        self.run_folder().into_iter().for_each(plan::clear_unplanned);
+    }
+
+    /// Ends captures whose ring is not the one that is there now: they would write where nobody looks.
+    pub(super) fn end_captures_of(&mut self, new_rings: &HashSet<Name>) {
+        let is_lost = |child: &mut SavedChild| matches!(&child.id, ChildId::Capture(camera) if new_rings.contains(camera));
+        self.adoptable.extract_if(.., is_lost).for_each(|child| end(&child, "has a ring that is gone"));
+    }
+
+    /// Lets a child take its process over, if that still runs.
+    pub(super) fn adopt(&self, child: &mut Child, world: &dyn World) {
+        let Some(left) = self.adoptable.iter().find(|left| left.id == child.id) else { return };
+        let Some(pid) = left.alive() else { return };
+        match world.adopt(&child.id, pid) {
+            Ok(process) => {
+                child.attach(process, Instant::now());
+                tracing::info!("{} runs already (pid {pid}); adopted", child.id);
+            }
+            // It must not run on unseen beside its successor.
+            Err(e) => end(left, &format!("can't be adopted ({e})")),
+        }
+    }
+}
+
+/// The same but for the name of the file it came from.
+fn same(a: &Config, b: &Config) -> bool {
+    a.cameras == b.cameras && a.recording == b.recording
+}
+
+fn end(child: &SavedChild, why: &str) {
+    if let Some(pid) = child.alive() {
+        tracing::info!("{} (pid {pid}) {why}; ending it", child.id);
+        let _ = rustix::process::kill_process(pid.for_rustix(), rustix::process::Signal::KILL);
+        let _ = lock::wait_for_end(pid, EVICTION);
+    }
+}

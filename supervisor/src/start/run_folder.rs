@@ -1,0 +1,73 @@
+//! The folders of runs: this run's own, and those in which earlier runs left clips unfinished.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use proto::clip::unfinished_clips;
+use proto::config::{Config, Key};
+use proto::time::{UtcTime, WallAnchor};
+
+use crate::failure::Failure;
+use crate::output_dir;
+
+/// Makes a run's folder: `<run_name>_<UTC date-time>`, with a number behind it if there is one of that name.
+pub(super) fn make(config: &Config) -> Result<PathBuf, Failure> {
+    let recording = &config.recording;
+    let no = |path: &Path, e: &std::io::Error| {
+        let message = format!(
+            "recording.output_dir: {} can't be written: {e}; make it so, or name another folder",
+            path.display()
+        );
+        // What may pass is no mistake in the config: it is worth trying again.
+        if is_a_mistake(e.kind()) {
+            Failure::bad_input(config.mistake(Key::OutputDir, message))
+        } else {
+            Failure::failed(message)
+        }
+    };
+    // Absolute, since the children and the person's other tools may stand elsewhere.
+    let output = output_dir::plain(config)?;
+    std::fs::create_dir_all(&output).map_err(|e| no(&output, &e))?;
+    let utc = UtcTime::from_unix_ns(WallAnchor::now().unix_ns).compact();
+    let name = format!("{}_{utc}", recording.run_name);
+    for number in 1.. {
+        let folder = output.join(if number == 1 { name.clone() } else { format!("{name}-{number}") });
+        // What a camera saw is for its owner: nobody else reads it unless they open the folder to others.
+        match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
+            Ok(()) => {
+                proto::durable::sync_parent(&folder).map_err(|e| no(&folder, &e))?;
+                return Ok(folder);
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(no(&folder, &e)),
+        }
+    }
+    Err(Failure::failed("no name is left for a run folder"))
+}
+
+/// Is an error of this kind the same at every try?
+fn is_a_mistake(kind: ErrorKind) -> bool {
+    use ErrorKind::{AlreadyExists, InvalidInput, NotADirectory, NotFound, PermissionDenied, Unsupported};
+    matches!(kind, NotFound | PermissionDenied | NotADirectory | AlreadyExists | InvalidInput | Unsupported)
+        || kind == ErrorKind::ReadOnlyFilesystem
+}
+
+/// Every run folder with unfinished clips, this run's first.
+pub(super) fn with_unfinished_clips(
+    config: &Config,
+    run_folder: &Path,
+    last_run: Option<&Path>,
+) -> Vec<PathBuf> {
+    let mut run_folders = vec![run_folder.to_owned()];
+    let output = std::path::absolute(&config.recording.output_dir).unwrap_or_default();
+    let entries = std::fs::read_dir(output).into_iter().flatten().filter_map(Result::ok);
+    // Not through symbolic links: what they lead to is somebody else's.
+    let others = entries.filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path());
+    let unfinished =
+        |s: &PathBuf| s != run_folder && unfinished_clips(s).is_ok_and(|clips| !clips.is_empty());
+    // The last run's may lie elsewhere: its config may have been another.
+    run_folders.extend(others.chain(last_run.map(Path::to_owned)).filter(unfinished));
+    run_folders.dedup();
+    run_folders
+}

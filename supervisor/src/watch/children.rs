@@ -1,0 +1,254 @@
+//! The first part of the loop's state: the cameras with their captures, the recorder and its standby. Starting them and
+//! looking after them is here; what they report is in [`super::reports`], and their ends are in [`super::deaths`].
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use proto::codec::EncoderLadder;
+use proto::control::Response;
+use proto::instance::{ChildId, Rendezvous, boot_id};
+use proto::messages::{CameraState, RecorderOrder};
+use proto::name::Name;
+use proto::process::Pid;
+use proto::refusal::Refusal;
+
+use super::{Camera, LOOK_AROUND, until};
+use crate::child::{Child, Life};
+use crate::events::Answer;
+use crate::out_of_memory::MemoryWatch;
+use crate::rings::{CameraRing, Look, Rings};
+use crate::running::{EndReason, Running};
+use crate::state::{Saved, SavedChild};
+use crate::trigger::beginning;
+use crate::world::World;
+
+/// The processes of an instance, and what they work with.
+pub(crate) struct Children {
+    /// In the config's order.
+    pub(super) cameras: Vec<Camera>,
+    pub(super) recorder: Child,
+    pub(super) standby: Option<Child>,
+    /// The encoders to use, once they are known.
+    pub(super) ladder: Option<EncoderLadder>,
+    /// The folders that may hold unfinished clips, this run's first.
+    pub(super) run_folders: Vec<PathBuf>,
+    pub(super) memory: MemoryWatch,
+    /// The moment at which a ring was last found broken.
+    pub(super) ring_broke: Option<Instant>,
+    /// The table that triggers read.
+    rings: Rings,
+}
+
+impl Children {
+    /// Without a camera yet.
+    pub(crate) fn new(
+        recorder: Child,
+        standby: Option<Child>,
+        ladder: Option<EncoderLadder>,
+        run_folders: Vec<PathBuf>,
+        rings: Rings,
+        world: &dyn World,
+    ) -> Self {
+        let memory = MemoryWatch::new(world.out_of_memory_kills(), world.now());
+        Self { cameras: Vec::new(), recorder, standby, ladder, run_folders, memory, ring_broke: None, rings }
+    }
+
+    /// Takes on one more camera. The next turn of the loop starts its capture, unless that was adopted.
+    pub(crate) fn add(&mut self, camera: Camera) {
+        self.cameras.push(camera);
+        self.publish_rings();
+    }
+
+    /// Lets a camera go: its capture is ended, and triggers don't find it any more. Its ring is returned with it, for
+    /// clips that still need the frames. A camera of the same name may be added once the capture's process is gone.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "tried by the loop's tests; a command for it comes later")
+    )]
+    pub(crate) fn remove(&mut self, name: &Name, world: &dyn World) -> Option<Camera> {
+        let place = self.cameras.iter().position(|camera| camera.name() == name)?;
+        let mut camera = self.cameras.remove(place);
+        if let Some(running) = camera.capture.running_mut() {
+            running.kill(EndReason::Removed);
+        }
+        self.publish_rings();
+        self.save(world);
+        Some(camera)
+    }
+
+    /// Every child: the captures, the recorder, its standby.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Child> {
+        self.captures().chain([&self.recorder]).chain(&self.standby)
+    }
+
+    pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut Child> {
+        let captures = self.cameras.iter_mut().map(|camera| &mut camera.capture);
+        captures.chain([&mut self.recorder]).chain(&mut self.standby)
+    }
+
+    pub(crate) fn cameras(&self) -> &[Camera] {
+        &self.cameras
+    }
+
+    pub(crate) fn captures(&self) -> impl Iterator<Item = &Child> {
+        self.cameras.iter().map(|camera| &camera.capture)
+    }
+
+    pub(crate) fn recorder(&self) -> &Child {
+        &self.recorder
+    }
+
+    pub(crate) fn ladder(&self) -> Option<&EncoderLadder> {
+        self.ladder.as_ref()
+    }
+
+    /// The child whose present process this is.
+    pub(super) fn by_pid(&mut self, pid: Pid) -> Option<&mut Child> {
+        self.all_mut().find(|child| child.is_process(pid))
+    }
+
+    /// Takes the name of every camera's ring away.
+    pub(crate) fn remove_rings(&self) {
+        self.cameras.iter().for_each(|camera| camera.ring.remove());
+    }
+
+    /// Frees the frames of a recorder that is proven dead.
+    pub(crate) fn sweep_recorder(&self) {
+        let rings = self.cameras.iter().map(|camera| &*camera.ring);
+        let swept: usize = rings.map(CameraRing::sweep).sum();
+        if swept > 0 {
+            tracing::debug!("{swept} frames that the last recorder held are free again");
+        }
+    }
+
+    /// Waits for every child at its rendezvous from now on.
+    pub(crate) fn meet(&self, world: &dyn World) -> std::io::Result<()> {
+        self.all().try_for_each(|child| world.meet(Rendezvous::of(&child.id)))
+    }
+
+    /// Starts every process that it is time to start.
+    pub(super) fn start_due(&mut self, world: &dyn World) {
+        let now = world.now();
+        self.let_standby_take_over(world, now);
+        for camera in &mut self.cameras {
+            // A capture without a ring could only end again.
+            if camera.capture.is_due(now) && camera.ring.trouble().is_some() {
+                camera.capture.put_off(now + LOOK_AROUND);
+            }
+        }
+        loop {
+            let Some(child) = self.all_mut().find(|child| child.is_due(now)) else { return };
+            // A standby that has taken over has had no end of its own.
+            child.record.restarts += u64::from(child.last_exit.is_some());
+            child.spawn(world, now);
+            // Kept at once: a process that the next supervisor doesn't know of could be neither adopted nor ended.
+            self.save(world);
+        }
+    }
+
+    fn let_standby_take_over(&mut self, world: &dyn World, now: Instant) {
+        let Some(standby) = &mut self.standby else { return };
+        let recorder = &mut self.recorder;
+        if recorder.last_exit.is_none() || !recorder.is_due(now) || !recorder.take_place_from(standby, now) {
+            return;
+        }
+        recorder.record.restarts += 1;
+        let pid = recorder.running().map_or(String::new(), |running| format!(" (pid {})", running.pid()));
+        tracing::info!("the standby{pid} is the recorder now");
+        // Kept before it holds anything: the next supervisor must know that it is the recorder.
+        self.save(world);
+        self.arm();
+    }
+
+    /// The time until the next process is due; at most [`LOOK_AROUND`].
+    pub(super) fn until_next_start(&self, now: Instant) -> Duration {
+        let due = self.all().filter_map(|child| match child.life {
+            Life::Waiting { until: moment } => Some(until(moment, now)),
+            Life::Running(_) | Life::Ended => None,
+        });
+        due.min().unwrap_or(LOOK_AROUND).min(LOOK_AROUND)
+    }
+
+    /// Looks at every ring and every process.
+    pub(super) fn look(&mut self, world: &dyn World, since_last: Duration) {
+        let now = world.now();
+        self.mend_rings(now);
+        self.memory.look(now, || world.out_of_memory_kills());
+        let probed = self.ladder.is_some();
+        for child in self.all_mut() {
+            let opened = match child.id {
+                ChildId::Recorder => probed,
+                ChildId::Standby => child.orders().is_some(),
+                ChildId::Capture(_) => child.camera != CameraState::Opening,
+            };
+            child.look(now, since_last, opened);
+        }
+    }
+
+    /// Replaces rings that something has broken: their captures are to write to the new ones, and the recorders to let go
+    /// of the old.
+    pub(super) fn mend_rings(&mut self, now: Instant) {
+        for place in 0..self.cameras.len() {
+            let camera = &mut self.cameras[place];
+            if camera.ring.mend() == Look::AsBefore {
+                continue;
+            }
+            self.ring_broke = Some(now);
+            // A film that has played to its end has nothing to put into the new one.
+            if !matches!(camera.capture.life, Life::Ended) {
+                camera.capture.begin_again(EndReason::RingBroke, now);
+            }
+            for recorder in [&self.recorder].into_iter().chain(&self.standby) {
+                if let Some(orders) = recorder.orders() {
+                    orders.to_recorder(RecorderOrder::Rings);
+                }
+            }
+            self.publish_rings();
+        }
+    }
+
+    fn publish_rings(&self) {
+        let rings = self.cameras.iter().map(|camera| (camera.config.clone(), camera.ring.ring()));
+        self.rings.publish(rings.collect());
+    }
+
+    /// Ends the recorder or a capture by name, and has another started at once.
+    pub(super) fn restart(&mut self, name: &str, now: Instant) -> Answer {
+        let mut without_ring = false;
+        let child = if name == "recorder" {
+            &mut self.recorder
+        } else if let Some(camera) =
+            self.cameras.iter_mut().find(|camera| camera.config.name.as_str() == name)
+        {
+            without_ring = camera.ring.trouble().is_some();
+            &mut camera.capture
+        } else {
+            let known = self.cameras.iter().map(|camera| camera.name().to_string()).collect();
+            return Err(Refusal::UnknownProcess { name: beginning(name), known });
+        };
+        let what = match child.running() {
+            Some(_) => "restarting",
+            None if without_ring => {
+                "waits for its ring, which can't be made anew yet (the command status says why)"
+            }
+            None => "starting",
+        };
+        child.begin_again(EndReason::Command, now);
+        Ok(Response::Done(format!("{}: {what}", child.id)))
+    }
+
+    /// Keeps what the next supervisor has to know.
+    pub(super) fn save(&self, world: &dyn World) {
+        let saved = |child: &Child, running: &Running| SavedChild {
+            id: child.id.clone(),
+            pid: running.pid(),
+            start_ticks: running.start_ticks,
+        };
+        world.keep_state(&Saved {
+            boot_id: boot_id(),
+            run_folder: self.run_folders.first().cloned().unwrap_or_default(),
+            children: self.all().filter_map(|child| Some(saved(child, child.running()?))).collect(),
+            verdict: self.ladder.clone(),
+        });
+    }
+}

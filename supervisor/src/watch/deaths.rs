@@ -1,0 +1,71 @@
+//! Ends of processes, and what follows from them: rings are put right, frames are freed, an encoder is given up.
+
+use std::time::{Duration, Instant};
+
+use proto::instance::ChildId;
+use proto::process::Pid;
+use signal_hook::consts::SIGKILL;
+
+use super::children::Children;
+use crate::events::End;
+use crate::restart::Ending;
+use crate::world::World;
+
+/// A process that crashes so soon after a ring broke has done nothing wrong.
+const AFTER_A_BREAK: Duration = Duration::from_secs(1);
+
+impl Children {
+    /// A process has ended. True when that has changed the encoder ladder.
+    pub(super) fn on_exited(&mut self, world: &dyn World, pid: Pid, end: &End, clips_open: bool) -> bool {
+        let now = world.now();
+        // The process may have died of a ring that was cut short: that is put right first.
+        self.mend_rings(now);
+        let broke = |at: Instant| now.saturating_duration_since(at) <= AFTER_A_BREAK;
+        let mut end = end.clone();
+        end.crashed &= !self.ring_broke.is_some_and(broke);
+        let may_be_for_memory =
+            end.signal == Some(SIGKILL) && self.memory.ran_out(world.out_of_memory_kills());
+        let Some(child) = self.by_pid(pid) else { return false };
+        let is_being_ended = child.running().is_some_and(|running| running.ending().is_some());
+        if may_be_for_memory && !is_being_ended {
+            end.how = "signal 9 (killed: out of memory?)".into();
+        }
+        let stuck = child.was_stuck_in_an_encoder();
+        // Clips of earlier run folders count too, and only the recorder knows of those.
+        let recorded = child.beat.clips_open > 0 || clips_open;
+        let ending = child.ended(&end, now);
+        let mut gave_up = false;
+        if child.id == ChildId::Recorder {
+            // Before the next one can hold anything: they share a reader's bit.
+            self.sweep_recorder();
+            gave_up = ending == Some(Ending::Crashed) && recorded && self.doubt_the_encoder(stuck, now);
+        }
+        self.save(world);
+        gave_up
+    }
+
+    /// A recorder that has crashed twice over its clips, or has been stuck in an encoder, gets the next one of the
+    /// ladder, and at once: frames are ageing. True when one was given up.
+    fn doubt_the_encoder(&mut self, stuck: bool, now: Instant) -> bool {
+        if !stuck && !self.recorder.record.is_suspicious() {
+            return false;
+        }
+        let Some(ladder) = self.ladder.as_mut().filter(|ladder| ladder.chain.len() > 1) else { return false };
+        let given_up = ladder.chain.remove(0);
+        let why = if stuck { "was stuck in it" } else { "kept crashing with it" };
+        for trial in ladder.trials.iter_mut().filter(|trial| trial.choice == given_up) {
+            trial.verdict = format!("given up: the recorder {why}");
+        }
+        let next = &ladder.chain[0];
+        tracing::error!(
+            "{} ({}) is given up: the recorder {why}; going on with {} ({}) at once",
+            given_up.codec,
+            given_up.encoder,
+            next.codec,
+            next.encoder
+        );
+        ladder.given_up.push(given_up);
+        self.recorder.start_afresh(now);
+        true
+    }
+}

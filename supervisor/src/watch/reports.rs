@@ -1,0 +1,158 @@
+//! Reports of children, and the orders that follow from them.
+
+use std::time::{Duration, Instant};
+
+use proto::codec::EncoderLadder;
+use proto::instance::ChildId;
+use proto::messages::{CameraState, CaptureReport, RecorderBeat, RecorderOrder, RecorderReport};
+use proto::process::Pid;
+
+use super::children::Children;
+use crate::events::{Orders, Report};
+use crate::world::World;
+
+/// A camera that takes longer than this to open will not.
+const LONGEST_OPENING: Duration = Duration::from_secs(60);
+/// A recorder this close behind the cameras has its first rush behind it.
+const CAUGHT_UP: u64 = 4;
+
+impl Children {
+    /// A child has come to its rendezvous. It is known by its pid alone: a standby goes on speaking from its own
+    /// rendezvous after it has become the recorder.
+    pub(super) fn on_connected(&mut self, pid: Pid, orders: Orders) {
+        let Some(child) = self.by_pid(pid) else {
+            // A left-over of a supervisor that was killed at its start: neither started nor adopted by this one.
+            orders.stop();
+            return;
+        };
+        let is_recorder = child.id == ChildId::Recorder;
+        if child.id == ChildId::Standby {
+            // Another supervisor may have told it to open encoders.
+            orders.to_recorder(RecorderOrder::Cool);
+        }
+        if let Some(running) = child.running_mut() {
+            running.orders = Some(orders);
+            running.warm = false;
+        }
+        if is_recorder {
+            self.arm();
+        }
+    }
+
+    /// Tells the recorder what is known of encoders, and where clips may be waiting.
+    pub(super) fn arm(&self) {
+        let (verdict, run_folders) = (self.ladder.clone(), self.run_folders.clone());
+        self.tell_recorder(RecorderOrder::Arm { verdict, run_folders });
+    }
+
+    /// Orders the recorder, if it is there.
+    pub(super) fn tell_recorder(&self, order: RecorderOrder) {
+        if let Some(orders) = self.recorder.orders() {
+            orders.to_recorder(order);
+        }
+    }
+
+    /// Takes a report. True when it has changed the encoder ladder.
+    pub(super) fn on_report(&mut self, world: &dyn World, pid: Pid, report: Report) -> bool {
+        let now = world.now();
+        if self.by_pid(pid).is_none() {
+            self.on_last_word(pid, report);
+            return false;
+        }
+        match report {
+            Report::Capture(CaptureReport::Beat { progress, camera }) => {
+                self.on_capture_beat(pid, progress, camera, now);
+            }
+            Report::Recorder(RecorderReport::Beat(beat)) => self.on_recorder_beat(pid, beat, now),
+            Report::Recorder(RecorderReport::Codecs(ladder)) => {
+                self.on_ladder(ladder);
+                self.save(world);
+                return true;
+            }
+            // Clips are another part's.
+            Report::Recorder(RecorderReport::ClipDone { .. } | RecorderReport::ClipLost { .. }) => {}
+        }
+        false
+    }
+
+    fn on_capture_beat(&mut self, pid: Pid, progress: u64, camera: CameraState, now: Instant) {
+        let Some(child) = self.by_pid(pid) else { return };
+        // While a camera is being opened (a long film is counted through) it is enough to be alive.
+        let opening = camera == CameraState::Opening;
+        child.camera = camera;
+        if let Some(running) = child.running_mut() {
+            let patient = opening && now.saturating_duration_since(running.since) < LONGEST_OPENING;
+            running.progressed(progress, patient, now);
+        }
+    }
+
+    fn on_recorder_beat(&mut self, pid: Pid, beat: RecorderBeat, now: Instant) {
+        let probed = self.ladder.is_some();
+        let Some(child) = self.by_pid(pid) else { return };
+        let was_troubled = child.id == ChildId::Recorder && child.beat.trouble.is_some();
+        // Idling is what it should do, and the codec probe has its own deadline. While it waits for a disk, which is not
+        // its fault, its progress goes on.
+        let idle = !beat.busy || !probed;
+        let progress = beat.progress;
+        child.beat = beat;
+        if let Some(running) = child.running_mut() {
+            running.progressed(progress, idle, now);
+        }
+        self.keep_standby_warm();
+        // Clips that it could not read while its disk was away are there again.
+        if was_troubled && self.recorder.beat.trouble.is_none() {
+            self.arm();
+        }
+    }
+
+    fn on_ladder(&mut self, ladder: EncoderLadder) {
+        let as_before = self.ladder.as_ref().map(|old| old.chain.first()) == Some(ladder.chain.first());
+        if !as_before {
+            self.cool_standby();
+        }
+        self.ladder = Some(ladder);
+    }
+
+    /// Has the standby close its encoders: they are no longer those that it would need.
+    fn cool_standby(&mut self) {
+        let Some(standby) = self.standby.as_mut().and_then(|standby| standby.running_mut()) else { return };
+        if !standby.warm {
+            return;
+        }
+        if let Some(orders) = &standby.orders {
+            orders.to_recorder(RecorderOrder::Cool);
+        }
+        standby.warm = false;
+    }
+
+    /// While clips are being recorded the standby has the encoders open that it would need; before that they would only
+    /// take memory, and until the recorder has caught up with the cameras they would take its processor.
+    fn keep_standby_warm(&mut self) {
+        let recording = self.recorder.beat.clips_open > 0;
+        let caught_up = self.recorder.beat.lag_frames <= CAUGHT_UP;
+        let Some(standby) = self.standby.as_mut().and_then(|standby| standby.running_mut()) else { return };
+        let Some(orders) = &standby.orders else { return };
+        match (&self.ladder, standby.warm) {
+            (Some(ladder), false) if recording && caught_up => {
+                orders.to_recorder(RecorderOrder::Warm(ladder.clone()));
+                standby.warm = true;
+            }
+            (_, true) if !recording => {
+                orders.to_recorder(RecorderOrder::Cool);
+                standby.warm = false;
+            }
+            _ => {}
+        }
+    }
+
+    /// A capture's report that is heard after its end still says why its camera failed.
+    fn on_last_word(&mut self, pid: Pid, report: Report) {
+        let Report::Capture(CaptureReport::Beat { camera: camera @ CameraState::Failed(_), .. }) = report
+        else {
+            return;
+        };
+        if let Some(child) = self.all_mut().find(|child| child.was_process(pid)) {
+            child.camera = camera;
+        }
+    }
+}

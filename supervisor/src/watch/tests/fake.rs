@@ -1,0 +1,514 @@
+//! A world in which no process, ring or clock is real: a test says what happens, and time passes as fast as events do.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use proto::codec::{Codec, EncoderChoice, EncoderLadder};
+use proto::config::Config;
+use proto::instance::{ChildId, Rendezvous, RuntimeDir};
+use proto::messages::{
+    CameraState, CaptureOrder, CaptureReport, RecorderBeat, RecorderOrder, RecorderReport,
+};
+use proto::process::Pid;
+use proto::ring::Ring;
+
+use crate::child::Recipe;
+use crate::clips::Counts;
+use crate::events::{Answer, End, Event, LoopRequest, Orders, Report};
+use crate::proc::Sign;
+use crate::rings::{CameraRing, Look};
+use crate::state::Saved;
+use crate::world::{Process, World};
+
+const BEAT: Duration = Duration::from_millis(250);
+
+pub(super) fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// The behaviour of a fake process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mood {
+    Well,
+    /// Reports, and gets nowhere.
+    Hung,
+    /// Stopped by a signal: says and does nothing.
+    Stopped,
+    /// Says nothing, since it waits for its turn all the time.
+    Starved,
+}
+
+/// Something that will happen.
+enum Item {
+    Event(Event),
+    Connect(Pid),
+    Beat(Pid),
+    Exit(Pid, End),
+}
+
+/// A process that is not real.
+pub(super) struct Fake {
+    pub(super) id: ChildId,
+    pub(super) alive: bool,
+    pub(super) mood: Mood,
+    pub(super) camera: CameraState,
+    pub(super) beat: RecorderBeat,
+    pub(super) heard: Vec<RecorderOrder>,
+    progress: u64,
+    captures: Option<Receiver<CaptureOrder>>,
+    recorders: Option<Receiver<RecorderOrder>>,
+}
+
+struct Inner {
+    now: Instant,
+    queue: BTreeMap<(Instant, u64), Item>,
+    next: u64,
+    processes: BTreeMap<u32, Fake>,
+    spawned: Vec<(ChildId, Instant)>,
+    saved: Option<Saved>,
+    met: Vec<Rendezvous>,
+    run_file_writes: usize,
+    memory_kills: u64,
+    refuses_to_spawn: bool,
+}
+
+/// The world. Clones are the same one.
+#[derive(Clone)]
+pub(super) struct FakeWorld(Rc<RefCell<Inner>>);
+
+/// A hand-made end of a process.
+pub(super) fn by_signal(signal: i32) -> End {
+    let crashed = signal != 9;
+    End { how: format!("signal {signal}"), code: None, signal: Some(signal), crashed }
+}
+
+pub(super) fn with_code(code: i32) -> End {
+    End { how: format!("exit code {code}"), code: Some(code), signal: None, crashed: code != 0 }
+}
+
+/// Two encoders, the better one first.
+pub(super) fn ladder() -> EncoderLadder {
+    let choice = |codec, encoder: &str| EncoderChoice { codec, encoder: encoder.into(), preset: None };
+    let chain = vec![choice(Codec::H264, "libx264"), choice(Codec::Mjpg, "mjpeg")];
+    EncoderLadder { chain, ..EncoderLadder::default() }
+}
+
+impl FakeWorld {
+    pub(super) fn new() -> Self {
+        Self(Rc::new(RefCell::new(Inner {
+            now: Instant::now(),
+            queue: BTreeMap::new(),
+            next: 0,
+            processes: BTreeMap::new(),
+            spawned: Vec::new(),
+            saved: None,
+            met: Vec::new(),
+            run_file_writes: 0,
+            memory_kills: 0,
+            refuses_to_spawn: false,
+        })))
+    }
+
+    fn push(&self, after: Duration, item: Item) {
+        let mut inner = self.0.borrow_mut();
+        inner.next += 1;
+        let at = (inner.now + after, inner.next);
+        inner.queue.insert(at, item);
+    }
+
+    pub(super) fn event_in(&self, after: Duration, event: Event) {
+        self.push(after, Item::Event(event));
+    }
+
+    pub(super) fn exit(&self, pid: Pid, end: End) {
+        self.push(Duration::ZERO, Item::Exit(pid, end));
+    }
+
+    /// Asks the loop, and returns where its answer will come.
+    pub(super) fn ask(&self, request: LoopRequest) -> Receiver<Answer> {
+        let (reply, answer) = channel();
+        self.event_in(Duration::ZERO, Event::Request { request, reply });
+        answer
+    }
+
+    pub(super) fn with<T>(&self, pid: Pid, look: impl FnOnce(&mut Fake) -> T) -> T {
+        look(self.0.borrow_mut().processes.get_mut(&pid.as_u32()).unwrap())
+    }
+
+    /// The pids of living processes that were started for this work.
+    pub(super) fn alive(&self, id: &ChildId) -> Vec<Pid> {
+        let inner = self.0.borrow();
+        let theirs = inner.processes.iter().filter(|(_, fake)| fake.alive && fake.id == *id);
+        theirs.filter_map(|(pid, _)| Pid::new(*pid)).collect()
+    }
+
+    pub(super) fn all_alive(&self) -> usize {
+        self.0.borrow().processes.values().filter(|fake| fake.alive).count()
+    }
+
+    /// The moments at which processes were started for this work.
+    pub(super) fn starts(&self, id: &ChildId) -> Vec<Instant> {
+        let inner = self.0.borrow();
+        inner.spawned.iter().filter(|(child, _)| child == id).map(|(_, at)| *at).collect()
+    }
+
+    pub(super) fn saved(&self) -> Saved {
+        self.0.borrow().saved.clone().unwrap()
+    }
+
+    pub(super) fn met(&self) -> Vec<Rendezvous> {
+        self.0.borrow().met.clone()
+    }
+
+    pub(super) fn run_file_writes(&self) -> usize {
+        self.0.borrow().run_file_writes
+    }
+
+    pub(super) fn refuse_to_spawn(&self, refuses: bool) {
+        self.0.borrow_mut().refuses_to_spawn = refuses;
+    }
+
+    pub(super) fn kill_for_memory(&self, pid: Pid) {
+        self.0.borrow_mut().memory_kills += 1;
+        self.exit(pid, by_signal(9));
+    }
+
+    /// A process that runs already, as an earlier supervisor leaves it.
+    pub(super) fn left_over(&self, id: &ChildId) -> Pid {
+        let pid = {
+            let mut inner = self.0.borrow_mut();
+            let pid = 1000 + u32::try_from(inner.processes.len()).unwrap();
+            let fake = Fake {
+                id: id.clone(),
+                alive: true,
+                mood: Mood::Well,
+                camera: CameraState::Live,
+                beat: RecorderBeat { busy: true, ..RecorderBeat::default() },
+                heard: Vec::new(),
+                progress: 0,
+                captures: None,
+                recorders: None,
+            };
+            inner.processes.insert(pid, fake);
+            Pid::new(pid).unwrap()
+        };
+        self.push(ms(20), Item::Connect(pid));
+        self.push(ms(30), Item::Beat(pid));
+        pid
+    }
+
+    fn happen(&self, item: Item) -> Option<Event> {
+        match item {
+            Item::Event(event) => Some(event),
+            Item::Connect(pid) => {
+                let connected = self.with(pid, |fake| {
+                    if !fake.alive || matches!(fake.mood, Mood::Stopped | Mood::Starved) {
+                        return None;
+                    }
+                    Some(if let ChildId::Capture(_) = fake.id {
+                        let (way, orders) = sync_channel(64);
+                        fake.captures = Some(orders);
+                        Orders::Capture(way)
+                    } else {
+                        let (way, orders) = sync_channel(64);
+                        fake.recorders = Some(orders);
+                        Orders::Recorder(way)
+                    })
+                });
+                connected.map(|orders| Event::Connected { pid, orders })
+            }
+            Item::Beat(pid) => {
+                let report = self.with(pid, |fake| fake.report())?;
+                self.push(BEAT, Item::Beat(pid));
+                let heard = self.now();
+                report.map(|report| Event::Report { pid, report, heard })
+            }
+            Item::Exit(pid, end) => {
+                let was_alive = self.with(pid, |fake| std::mem::replace(&mut fake.alive, false));
+                was_alive.then_some(Event::Exited { pid, end })
+            }
+        }
+    }
+
+    /// Has every process that is well follow the orders that it has.
+    fn follow_orders(&self) {
+        let pids: Vec<u32> = self.0.borrow().processes.keys().copied().collect();
+        for pid in pids.into_iter().filter_map(Pid::new) {
+            let orders = self.with(pid, Fake::take_orders);
+            for order in orders {
+                self.follow(pid, &order);
+            }
+            if self.with(pid, Fake::is_told_to_stop) {
+                self.push(ms(2), Item::Exit(pid, with_code(0)));
+            }
+        }
+    }
+
+    fn follow(&self, pid: Pid, order: &RecorderOrder) {
+        let heard = self.now();
+        let say = |report| {
+            let report = Report::Recorder(report);
+            self.push(ms(1), Item::Event(Event::Report { pid, report, heard }));
+        };
+        match order {
+            RecorderOrder::Arm { verdict: None, .. } => say(RecorderReport::Codecs(ladder())),
+            RecorderOrder::Stop => {
+                let clips = self.with(pid, |fake| fake.clips());
+                for folder in clips {
+                    say(RecorderReport::ClipDone { folder, complete: false, finished_after_ms: 1 });
+                }
+                self.push(ms(5), Item::Exit(pid, with_code(0)));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Fake {
+    fn is_deaf(&self) -> bool {
+        !self.alive || self.mood != Mood::Well
+    }
+
+    fn report(&mut self) -> Option<Option<Report>> {
+        if !self.alive {
+            return None;
+        }
+        if self.mood == Mood::Well {
+            self.progress += 1;
+        }
+        if matches!(self.mood, Mood::Stopped | Mood::Starved) {
+            return Some(None);
+        }
+        let progress = self.progress;
+        Some(Some(match &self.id {
+            ChildId::Capture(_) => {
+                Report::Capture(CaptureReport::Beat { progress, camera: self.camera.clone() })
+            }
+            _ => Report::Recorder(RecorderReport::Beat(RecorderBeat { progress, ..self.beat.clone() })),
+        }))
+    }
+
+    fn take_orders(&mut self) -> Vec<RecorderOrder> {
+        let Some(orders) = self.recorders.as_ref().filter(|_| !self.is_deaf()) else { return Vec::new() };
+        let new: Vec<RecorderOrder> = orders.try_iter().collect();
+        self.heard.extend(new.iter().cloned());
+        new
+    }
+
+    fn is_told_to_stop(&mut self) -> bool {
+        !self.is_deaf() && self.captures.as_ref().is_some_and(|orders| orders.try_iter().next().is_some())
+    }
+
+    pub(super) fn clips(&self) -> Vec<PathBuf> {
+        let clip = |order: &RecorderOrder| match order {
+            RecorderOrder::Clip(folder) => Some(folder.clone()),
+            _ => None,
+        };
+        self.heard.iter().filter_map(clip).collect()
+    }
+}
+
+impl World for FakeWorld {
+    fn now(&self) -> Instant {
+        self.0.borrow().now
+    }
+
+    fn next_event(&self, at_most: Duration) -> Result<Event, RecvTimeoutError> {
+        let deadline = self.now() + at_most;
+        loop {
+            self.follow_orders();
+            let next = {
+                let mut inner = self.0.borrow_mut();
+                match inner.queue.first_entry() {
+                    Some(entry) if entry.key().0 <= deadline => {
+                        let ((at, _), item) = entry.remove_entry();
+                        inner.now = inner.now.max(at);
+                        item
+                    }
+                    _ => {
+                        inner.now = inner.now.max(deadline);
+                        return Err(RecvTimeoutError::Timeout);
+                    }
+                }
+            };
+            if let Some(event) = self.happen(next) {
+                return Ok(event);
+            }
+        }
+    }
+
+    fn meet(&self, rendezvous: Rendezvous) -> io::Result<()> {
+        self.0.borrow_mut().met.push(rendezvous);
+        Ok(())
+    }
+
+    fn spawn(&self, child: &ChildId, _: &Recipe) -> io::Result<Box<dyn Process>> {
+        if self.0.borrow().refuses_to_spawn {
+            return Err(io::Error::other("no more processes"));
+        }
+        match child {
+            ChildId::Capture(_) => assert_eq!(self.alive(child), [], "{child} runs already"),
+            ChildId::Recorder | ChildId::Standby => {
+                let both = [ChildId::Recorder, ChildId::Standby].map(|id| self.alive(&id).len());
+                assert!(both.iter().sum::<usize>() < 2, "a third recorder: {both:?}");
+            }
+        }
+        let pid = self.left_over(child);
+        let now = self.now();
+        self.0.borrow_mut().spawned.push((child.clone(), now));
+        self.adopt(child, pid)
+    }
+
+    fn adopt(&self, _: &ChildId, pid: Pid) -> io::Result<Box<dyn Process>> {
+        Ok(Box::new(FakeProcess { world: self.clone(), pid }))
+    }
+
+    fn out_of_memory_kills(&self) -> u64 {
+        self.0.borrow().memory_kills
+    }
+
+    fn keep_state(&self, saved: &Saved) {
+        self.0.borrow_mut().saved = Some(saved.clone());
+    }
+
+    fn write_run_file(&self, _: Option<&EncoderLadder>, _: Counts) {
+        self.0.borrow_mut().run_file_writes += 1;
+    }
+}
+
+struct FakeProcess {
+    world: FakeWorld,
+    pid: Pid,
+}
+
+impl FakeProcess {
+    fn look<T>(&self, look: impl FnOnce(&Fake) -> T) -> Option<T> {
+        self.world.with(self.pid, |fake| fake.alive.then(|| look(fake)))
+    }
+}
+
+impl Process for FakeProcess {
+    fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    fn kill(&self) {
+        self.world.push(ms(1), Item::Exit(self.pid, by_signal(9)));
+    }
+
+    fn has_ended(&self) -> bool {
+        self.look(|_| ()).is_none()
+    }
+
+    fn sign(&self) -> Option<Sign> {
+        let start_ticks = u64::from(self.pid.as_u32());
+        self.look(|fake| Sign {
+            state: match fake.mood {
+                Mood::Stopped => 'T',
+                Mood::Starved => 'R',
+                Mood::Well | Mood::Hung => 'S',
+            },
+            cpu: Duration::ZERO,
+            start_ticks,
+        })
+    }
+
+    fn close_look(&self) -> Option<Sign> {
+        self.sign()
+    }
+
+    fn waited(&self) -> Option<Duration> {
+        Some(Duration::ZERO)
+    }
+
+    fn turns(&self) -> Option<u64> {
+        self.look(|fake| fake.progress)
+    }
+}
+
+/// A ring that breaks when a test says so.
+#[derive(Clone, Default)]
+pub(super) struct FakeRing(Rc<RefCell<RingState>>);
+
+#[derive(Default)]
+pub(super) struct RingState {
+    pub(super) broken: bool,
+    pub(super) no_room: bool,
+    pub(super) trouble: Option<&'static str>,
+    pub(super) rebuilt: u64,
+    pub(super) swept: u64,
+    pub(super) removed: bool,
+}
+
+impl FakeRing {
+    pub(super) fn with<T>(&self, look: impl FnOnce(&mut RingState) -> T) -> T {
+        look(&mut self.0.borrow_mut())
+    }
+}
+
+impl CameraRing for FakeRing {
+    fn ring(&self) -> Arc<Ring> {
+        Arc::clone(nameless_ring())
+    }
+
+    fn rebuilt(&self) -> u64 {
+        self.with(|ring| ring.rebuilt)
+    }
+
+    fn trouble(&self) -> Option<&str> {
+        self.0.borrow().trouble
+    }
+
+    fn mend(&mut self) -> Look {
+        self.with(|ring| match (ring.broken, ring.no_room, ring.trouble) {
+            (false, _, _) | (true, true, Some(_)) => Look::AsBefore,
+            (true, true, None) => {
+                ring.trouble = Some("another can't be made");
+                Look::Lost
+            }
+            (true, false, _) => {
+                (ring.broken, ring.trouble) = (false, None);
+                ring.rebuilt += 1;
+                Look::MadeAnew
+            }
+        })
+    }
+
+    fn sweep(&self) -> usize {
+        self.with(|ring| ring.swept += 1);
+        0
+    }
+
+    fn remove(&self) {
+        self.with(|ring| ring.removed = true);
+    }
+}
+
+/// One small ring for all: these tests write no frame.
+fn nameless_ring() -> &'static Arc<Ring> {
+    static RING: OnceLock<Arc<Ring>> = OnceLock::new();
+    RING.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(&["left"]);
+        let dir = RuntimeDir::create(&folder.path().join("preroll")).unwrap();
+        let (camera, segment) = (&config.cameras[0], dir.segment(&config.cameras[0].name));
+        let ring = Ring::create(&segment, &config.ring_spec(camera).unwrap()).unwrap();
+        Ring::remove(&segment).unwrap();
+        ring
+    })
+}
+
+pub(super) fn config(cameras: &[&str]) -> Config {
+    let camera = |name: &&str| format!("  - {{ name: {name}, backend: sim }}\n");
+    let cameras: String = cameras.iter().map(camera).collect();
+    let text = format!(
+        "camera: {{ width: 256, height: 64, fps: 60 }}\ncameras:\n{cameras}recording: {{ pre_roll_ms: 100 }}\n"
+    );
+    Config::parse("test.yaml".as_ref(), &text).unwrap()
+}

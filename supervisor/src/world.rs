@@ -1,0 +1,65 @@
+//! The world as the loop sees it: a clock, events, processes, and two files that it keeps. The loop asks for nothing
+//! else, so its tests put a world of their own in place of the real one, which is in [`crate::system`].
+
+use std::io;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use proto::codec::EncoderLadder;
+use proto::instance::{ChildId, Rendezvous};
+use proto::process::Pid;
+
+use crate::child::Recipe;
+use crate::clips::Counts;
+use crate::events::Event;
+use crate::proc::Sign;
+use crate::state::Saved;
+
+/// The world outside of the loop.
+pub(crate) trait World {
+    fn now(&self) -> Instant;
+
+    /// Waits for the next event, but no longer than this.
+    fn next_event(&self, at_most: Duration) -> Result<Event, RecvTimeoutError>;
+
+    /// Waits for a child at its rendezvous from now on; its connection comes as an event.
+    fn meet(&self, rendezvous: Rendezvous) -> io::Result<()>;
+
+    /// Starts a child's process. Its end comes as an event.
+    fn spawn(&self, child: &ChildId, recipe: &Recipe) -> io::Result<Box<dyn Process>>;
+
+    /// Takes on a process that an earlier supervisor has started. Its end comes as an event.
+    fn adopt(&self, child: &ChildId, pid: Pid) -> io::Result<Box<dyn Process>>;
+
+    /// The kernel's count of processes that it has killed because memory ran out.
+    fn out_of_memory_kills(&self) -> u64;
+
+    /// Keeps what the next supervisor has to know of this one.
+    fn keep_state(&self, saved: &Saved);
+
+    /// Has the run's file written, sooner or later.
+    fn write_run_file(&self, ladder: Option<&EncoderLadder>, counts: Counts);
+}
+
+/// A process that is watched. Dropping it doesn't end the process.
+pub(crate) trait Process {
+    fn pid(&self) -> Pid;
+
+    /// Sends SIGKILL, which ends a stopped process too.
+    fn kill(&self);
+
+    /// Has the process ended, whether its end has been heard of or not?
+    fn has_ended(&self) -> bool;
+
+    /// See [`crate::proc::sign`].
+    fn sign(&self) -> Option<Sign>;
+
+    /// See [`crate::proc::close_look`].
+    fn close_look(&self) -> Option<Sign>;
+
+    /// See [`crate::proc::waited`].
+    fn waited(&self) -> Option<Duration>;
+
+    /// See [`crate::proc::turns`].
+    fn turns(&self) -> Option<u64>;
+}
