@@ -1,63 +1,113 @@
-//! Whose doing a missing frame was. Pure: from losses and blows to blame, and to what can't be excused.
+//! Lays missing frames at the door of blows. Pure: from losses and blows to blame, and to what can't be excused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clips::CameraJudged;
-use crate::hand::Struck;
+use crate::deal::Struck;
 use crate::strike::{Price, Strike};
 
-/// What can be known of the machine's sizes.
+/// Spans by which blame is laid.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     /// From frame to frame.
     pub period_ns: u64,
-    /// How far back a full ring reaches.
+    /// Reach of a full ring into the past.
     pub ring_ns: u64,
-    /// What the promise allows for.
+    /// Outage that the promise allows for.
     pub reserve_ns: u64,
 }
 
-/// What one blow cost one camera of one clip.
+/// Cost of one blow to one camera of one clip.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Blame {
     /// Frames that were made and are lost, by the number of the blow.
     pub lost: BTreeMap<usize, u64>,
     /// Frames that were made and are lost, and nobody was struck who could have lost them.
     pub by_nobody: u64,
-    /// What can't be excused.
+    /// Losses that no blow excuses, in words.
     pub inexcusable: Vec<String>,
 }
 
-/// Blames the blows for what a camera's clip lacks. `name` is the camera's.
+/// Blames the blows for the frames that a camera's clip lacks. `name` is the camera's.
 #[must_use]
 pub fn blame(name: &str, camera: &CameraJudged, blows: &[Struck], sizes: Sizes) -> Blame {
     let mut blame = Blame::default();
-    let (mut away, mut late) = (false, false);
-    let mut overrun = 0_u64;
+    let mut shown = holes(name, camera, blows, sizes, &mut blame);
+    losses(name, camera, blows, sizes, &mut shown, &mut blame);
+    for (cause, frames) in &camera.causes {
+        if !shown.allows(cause, *frames) {
+            blame
+                .inexcusable
+                .push(format!("camera {name}: {frames} frames are declared as {cause}, and that can't be"));
+        }
+    }
+    blame
+}
+
+/// The causes for which holes and losses give evidence.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shown {
+    /// A capture was away, by a blow.
+    away: bool,
+    /// A capture was late, by no blow.
+    late: bool,
+    /// There are holes at all.
+    holes: bool,
+    /// Captured frames that were overwritten before they were encoded.
+    overrun: u64,
+}
+
+impl Shown {
+    fn allows(self, cause: &str, frames: u64) -> bool {
+        match cause {
+            "capture_restart" => self.away,
+            // A camera that is away for longer than a clip waits for it.
+            "camera_stall" => self.holes && self.away,
+            // The hole itself was said already.
+            "camera_drop" => self.late,
+            "ring_overrun" => self.overrun >= frames,
+            _ => false,
+        }
+    }
+}
+
+/// Frames that were never made.
+fn holes(name: &str, camera: &CameraJudged, blows: &[Struck], sizes: Sizes, blame: &mut Blame) -> Shown {
+    let mut shown = Shown { holes: !camera.holes.is_empty(), ..Shown::default() };
+    for (last, next) in &camera.holes {
+        let until = next.map_or(u64::MAX, |row| row.t_ns);
+        let fits = |blow: &Struck| {
+            captures(blow, name) && blow.last.0 + sizes.period_ns >= last.t_ns && blow.at.0 <= until
+        };
+        if blows.iter().any(fits) {
+            shown.away = true;
+            continue;
+        }
+        shown.late = true;
+        blame.inexcusable.push(match next {
+            Some(next) => format!(
+                "camera {name}: {} frames before {} were not made, and nobody had struck its capture: it was late",
+                next.sequence.saturating_sub(last.sequence + 1),
+                next.sequence
+            ),
+            None => format!("camera {name} made no frame after {}", last.sequence),
+        });
+    }
+    shown
+}
+
+/// Frames that were made and are in no clip.
+fn losses(
+    name: &str,
+    camera: &CameraJudged,
+    blows: &[Struck],
+    sizes: Sizes,
+    shown: &mut Shown,
+    blame: &mut Blame,
+) {
     let mut for_no_reason = 0_u64;
     // One frame, no more, for each death.
     let mut unpublished_by = BTreeSet::new();
-    for hole in &camera.holes {
-        let since = hole.0.t_ns;
-        let until = hole.1.map_or(u64::MAX, |row| row.t_ns);
-        let fits = |blow: &&Struck| {
-            captures(blow, name) && blow.last.0 + sizes.period_ns >= since && blow.at.0 <= until
-        };
-        match blows.iter().any(|blow| fits(&blow)) {
-            true => away = true,
-            false => {
-                late = true;
-                blame.inexcusable.push(match hole.1 {
-                    Some(next) => format!(
-                        "camera {name}: {} frames before {} were not made, and nobody had struck its capture: it was late",
-                        next.sequence.saturating_sub(hole.0.sequence + 1),
-                        next.sequence
-                    ),
-                    None => format!("camera {name} made no frame after {}", hole.0.sequence),
-                });
-            }
-        }
-    }
     for frame in &camera.lost {
         // Its capture died between noting it down and publishing it: the last one before the blow.
         let unpublished = |blow: &Struck| {
@@ -71,39 +121,24 @@ pub fn blame(name: &str, camera: &CameraJudged, blows: &[Struck], sizes: Sizes) 
         let died_with = blows.iter().position(unpublished);
         if let Some(by) = died_with.filter(|by| unpublished_by.insert(*by)) {
             *blame.lost.entry(by).or_default() += 1;
-            away = true;
-        } else if let Some(by) = blows.iter().rposition(overtaken) {
-            *blame.lost.entry(by).or_default() += 1;
-            overrun += 1;
-            if !is_excused(&blows[by], sizes) {
+            shown.away = true;
+            continue;
+        }
+        shown.overrun += 1;
+        match blows.iter().rposition(overtaken) {
+            Some(by) => {
+                *blame.lost.entry(by).or_default() += 1;
+                for_no_reason += u64::from(!is_excused(&blows[by], sizes));
+            }
+            None => {
+                blame.by_nobody += 1;
                 for_no_reason += 1;
             }
-        } else {
-            blame.by_nobody += 1;
-            overrun += 1;
-            for_no_reason += 1;
         }
     }
     if for_no_reason > 0 {
         blame.inexcusable.push(format!("camera {name}: {for_no_reason} captured frames are lost"));
     }
-    for (cause, frames) in &camera.causes {
-        let is_so = match cause.as_str() {
-            "capture_restart" => away,
-            // A camera that is away for longer than a clip waits for it.
-            "camera_stall" => camera.holes.iter().any(|_| away),
-            // Said above.
-            "camera_drop" => late,
-            "ring_overrun" => overrun >= *frames,
-            _ => false,
-        };
-        if !is_so {
-            blame
-                .inexcusable
-                .push(format!("camera {name}: {frames} frames are declared as {cause}, and that can't be"));
-        }
-    }
-    blame
 }
 
 fn captures(blow: &Struck, camera: &str) -> bool {
@@ -111,7 +146,7 @@ fn captures(blow: &Struck, camera: &str) -> bool {
         && (blow.strike == Strike::EverythingKilled || blow.camera.as_deref() == Some(camera))
 }
 
-/// Whether nobody encoded for longer than the promise allows for.
+/// Did nobody encode for longer than the promise allows for?
 fn is_excused(blow: &Struck, sizes: Sizes) -> bool {
     let outage = blow.encoding.values().max().map_or(blow.over.0 - blow.at.0, |since_last| {
         u64::try_from(since_last.as_nanos()).unwrap_or(u64::MAX) + (blow.last.0 - blow.at.0)

@@ -6,17 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde::Serialize;
-
 use oracle::clip;
 use oracle::judge::Verdict;
 use oracle::manifest::{Manifest, Window};
-
 use oracle::report;
 use oracle::timestamps;
 use oracle::truth::{Made, Truth, Truths};
+use serde::Serialize;
 
-/// How often is looked for clips to judge.
+/// From one look for finished clips to the next.
 const EVERY: Duration = Duration::from_millis(500);
 /// A clip that is older has been noticed by everyone: nobody misses its folder.
 const OLD: Duration = Duration::from_secs(10);
@@ -24,13 +22,13 @@ const OLD: Duration = Duration::from_secs(10);
 /// A clip that was judged.
 #[derive(Clone, Debug)]
 pub struct Judged {
-    /// Its folder.
+    /// The clip's folder.
     pub folder: PathBuf,
-    /// What it was to hold.
+    /// The window that the clip was to hold.
     pub window: Window,
     /// Each camera.
     pub cameras: BTreeMap<String, CameraJudged>,
-    /// Why it is false; nothing when it is true.
+    /// The reasons why the clip is false; empty when it is true.
     pub faults: Vec<String>,
 }
 
@@ -44,7 +42,7 @@ pub struct CameraJudged {
     /// Frames that the camera would have made, had a capture been there: the last one before, the first one after,
     /// if there is one.
     pub holes: Vec<(Made, Option<Made>)>,
-    /// What was declared as missing, by cause.
+    /// Frames that were declared missing, by cause.
     pub causes: BTreeMap<String, u64>,
 }
 
@@ -62,7 +60,7 @@ pub struct Count {
 }
 
 impl Count {
-    /// Both.
+    /// The sum of two counts.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -88,19 +86,19 @@ pub fn folders(recordings: &Path) -> Vec<PathBuf> {
 
 /// The judge of a run.
 #[derive(Debug)]
-pub struct Bench {
+pub struct Judging {
     /// The config's `output_dir`.
     pub recordings: PathBuf,
     /// Each camera's truth log.
     pub truths: BTreeMap<String, PathBuf>,
-    /// Whether true clips stay, too.
+    /// Keep the videos of true clips too.
     pub keep: bool,
 }
 
-impl Bench {
+impl Judging {
     /// Judges what is finished, until it is told to end; then the rest.
     pub fn run(&self, over: &AtomicBool) -> Vec<Judged> {
-        // Whoever is being measured goes first.
+        // The processes that are being measured go first.
         let _ = rustix::process::nice(19);
         let (mut judged, mut known) = (Vec::new(), BTreeSet::new());
         loop {
@@ -189,7 +187,7 @@ impl Bench {
 fn remove_videos(folder: &Path) {
     let files = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     for file in files.filter(|file| file.file_name() != clip::MANIFEST) {
-        // What stays takes room, and no more.
+        // A video that was judged only takes room.
         let _ = std::fs::remove_file(file.path());
     }
 }
@@ -220,7 +218,7 @@ fn lost(life: &[Made], window: Window, times: &BTreeSet<u64>) -> Vec<Made> {
     life.iter().filter(|row| window.contains(row.t_ns) && !times.contains(&row.t_ns)).copied().collect()
 }
 
-/// Where a camera's numbers jump, or end, as far as that touches the window.
+/// The places where a camera's numbers jump or end, as far as that touches the window.
 #[must_use]
 pub fn holes(life: &[Made], window: Window) -> Vec<(Made, Option<Made>)> {
     let inside = |a: &Made, b: &Made| {

@@ -1,26 +1,29 @@
-//! Kills whatever there is, for as long as one likes, and finds out what it cost.
+//! The nemesis strikes a running Preroll at random, for as long as one likes, and counts the cost.
 //!
-//! The promise is judged by the oracle and by the cameras' own truth logs, the times by the moments at which things
-//! were done and seen from outside; of what Preroll says of itself only its log is used, for when it noticed.
+//! The promise is judged by the oracle and by the cameras' own truth logs. Times are taken from the moments at which blows
+//! were dealt and things were seen from outside. Of Preroll's own words only its log is used, for the moment at which it
+//! noticed a blow.
 //!
 //! | module | subject |
 //! |---|---|
-//! | [`strike`] | what can be done to whom, and the order in which chance has it |
-//! | [`hand`] | doing it to a real Preroll, and seeing it come back |
+//! | [`strike`] | kinds of blows, their victims, and their order by chance |
+//! | [`deal`] | dealing a blow to a running instance, and seeing it come back |
 //! | [`triggers`] | asking for clips all the while |
-//! | [`clips`] | every clip's verdict, and what is missing in it |
-//! | [`blame`] | whose doing a missing frame was |
+//! | [`clips`] | every clip's verdict, and its missing frames |
+//! | [`blame`] | laying missing frames to blows |
 //! | [`meter`] | memory, descriptors and threads over time |
 //! | [`slope`] | a straight line through points |
 //! | [`run`] | a whole run, from the start of a Preroll to its end |
-//! | [`report`] | what was done, what was expected, what was found |
+//! | [`report`] | every blow, everything expected, everything found |
+//! | `table` | the same, as a person reads it |
 
 pub mod blame;
 pub mod clips;
-pub mod hand;
+pub mod deal;
 pub mod meter;
 pub mod report;
 pub mod run;
 pub mod slope;
 pub mod strike;
+mod table;
 pub mod triggers;

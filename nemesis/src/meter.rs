@@ -1,17 +1,17 @@
-//! What each process costs over time, as the kernel counts it.
+//! Memory, descriptors and threads of each process over time, as the kernel counts them.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use proto::process::Pid;
+use rig::instance::Instance;
+use rig::process;
 use serde::Serialize;
 
 use crate::slope::Slope;
-use rig::instance::Instance;
-use rig::process;
 
-/// How often everyone is looked at.
+/// From one sample of every process to the next.
 const EVERY: Duration = Duration::from_secs(1);
 /// A process that is younger is still finding its size.
 const SETTLED: Duration = Duration::from_secs(5);
@@ -20,12 +20,12 @@ const SETTLED: Duration = Duration::from_secs(5);
 /// is warm during clips too.
 const STRETCH_S: u64 = 60;
 
-/// What one process has at one moment.
+/// Memory, descriptors and threads of a process at one moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
     /// Since the measuring began.
     pub at: Duration,
-    /// Its memory, each shared page divided among those that share it.
+    /// Memory of the process, each shared page divided among those that share it.
     pub pss_mb: f64,
     /// Of that, what is its own: heap and stacks. Rings and libraries are shared, so their part changes with who
     /// else runs.
@@ -36,10 +36,10 @@ pub struct Sample {
     pub threads: usize,
 }
 
-/// What was seen of one process, through all of its lives.
+/// Everything seen of one process, through all of its lives.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Course {
-    /// How many pids there were.
+    /// The number of pids it has had.
     pub lives: usize,
     /// Megabytes at the beginning and at the end.
     pub pss_mb: [f64; 2],
@@ -88,7 +88,7 @@ impl Meter {
             let lives = samples.chunk_by(|a, b| a.0 == b.0).count();
             let settled = |(_, since, s): &&(Pid, Instant, Sample)| began + s.at >= *since + SETTLED;
             let settled: Vec<Sample> = samples.iter().filter(settled).map(|(_, _, s)| *s).collect();
-            // What is used for an open clip is given back after it. What grows for ever raises the floor.
+            // Memory for an open clip is given back after it. A leak raises the floor.
             let slope = |of: fn(&Sample) -> f64| {
                 let stretches =
                     settled.chunk_by(|a, b| a.at.as_secs() / STRETCH_S == b.at.as_secs() / STRETCH_S);

@@ -1,18 +1,17 @@
-//! What was done, what was expected, what was found.
+//! The report of a run: every blow, everything expected, everything found. How it reads is in `table.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::PathBuf;
 
+use oracle::truth::{Made, Truth};
+use rig::spread::Spread;
 use serde::Serialize;
 
 use crate::blame::{Sizes, blame};
 use crate::clips::{Count, Judged};
-use crate::hand::Struck;
+use crate::deal::Struck;
 use crate::meter::Course;
 use crate::strike::Strike;
-use oracle::truth::{Made, Truth};
-use rig::spread::Spread;
 
 /// A clip may be struck while it is being finished.
 const FINISHING_NS: u64 = 500_000_000;
@@ -24,25 +23,22 @@ const LONG_ENOUGH_H: f64 = 0.25;
 const SURE: f64 = 3.0;
 /// Descriptors and threads come and go with commands.
 const COME_AND_GO: usize = 6;
-/// Reasons that are printed. JSON has all of them.
-const SHOWN: usize = 20;
-
-/// What a run has left to be counted.
+/// Everything that a run has left to be counted. Many fields, since each thread of a run brings its own findings.
 #[derive(Debug)]
 pub struct Findings {
     /// The seed, and what was run, in words.
     pub seed: u64,
-    /// How long, in seconds.
+    /// Length of the run in seconds.
     pub seconds: f64,
     /// In words.
     pub setup: String,
     /// The blows, in order.
     pub blows: Vec<Struck>,
-    /// How many triggers were asked.
+    /// Triggers that were asked.
     pub asked: usize,
     /// The clips that were promised.
     pub accepted: Vec<PathBuf>,
-    /// What other triggers were told.
+    /// Refusals of triggers, with how often each was said.
     pub refused: BTreeMap<String, usize>,
     /// Every finished clip.
     pub judged: Vec<Judged>,
@@ -52,7 +48,7 @@ pub struct Findings {
     pub truths: BTreeMap<String, Truth>,
     /// Frame, ring and reserve.
     pub sizes: Sizes,
-    /// What the processes cost.
+    /// Each process's memory, descriptors and threads.
     pub processes: BTreeMap<String, Course>,
     /// Before the stop.
     pub zombies: usize,
@@ -60,28 +56,28 @@ pub struct Findings {
     pub stray_segments: usize,
     /// After the stop.
     pub left: String,
-    /// What went wrong on the way.
+    /// Mistakes on the way, in words.
     pub wrong: Vec<String>,
 }
 
-/// The sum of it.
+/// The report of a run, each field with its name in the JSON of `--output`.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// The same seed strikes the same victims after the same intervals.
     pub seed: u64,
-    /// How long it went on.
+    /// Length of the run in seconds.
     pub seconds: f64,
     /// Cameras, reserve, machine.
     pub setup: String,
-    /// Whether the promise held.
+    /// The promise held.
     pub held: bool,
-    /// Why not.
+    /// The ways in which the promise was broken.
     pub broken: Vec<String>,
     /// Triggers asked.
     pub triggers: usize,
     /// Triggers accepted.
     pub accepted: usize,
-    /// What the others were told.
+    /// Refusals of triggers, with how often each was said.
     pub refused: BTreeMap<String, usize>,
     /// Finished clips.
     pub clips: usize,
@@ -109,16 +105,16 @@ pub struct Report {
 /// Clips and their frames.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Tally {
-    /// How many clips.
+    /// Number of clips.
     pub clips: usize,
-    /// Their frames, all cameras together.
+    /// Frames of these clips, all cameras together.
     pub frames: Count,
 }
 
-/// What one kind of blow came to.
+/// Result of one kind of blow.
 #[derive(Debug, Default, Serialize)]
 pub struct Struckdown {
-    /// How often it was dealt.
+    /// Blows of this kind.
     pub tries: usize,
     /// Milliseconds until the supervisor had noticed.
     pub detected_ms: Spread,
@@ -133,65 +129,37 @@ pub struct Struckdown {
     pub struck: Tally,
 }
 
+/// Frames by the blows that struck their clips.
+#[derive(Debug, Default)]
+struct Counted {
+    frames: Count,
+    unstruck: Tally,
+    lost_by_nobody: u64,
+    strikes: BTreeMap<&'static str, Struckdown>,
+    broken: Vec<String>,
+}
+
+impl Tally {
+    fn add(&mut self, frames: Count) {
+        self.clips += 1;
+        self.frames = self.frames.and(frames);
+    }
+}
+
 impl Findings {
-    /// Counts.
+    /// Counts everything.
     #[must_use]
     pub fn report(self) -> Report {
-        let mut broken = self.wrong.clone();
-        broken.extend(self.blows.iter().flat_map(|blow| blow.wrong.clone()));
-        let finished: BTreeSet<&PathBuf> = self.judged.iter().map(|clip| &clip.folder).collect();
-        for clip in self.accepted.iter().filter(|clip| !finished.contains(clip)) {
-            broken.push(format!("{}: was accepted, and there is no such clip", clip.display()));
-        }
-        for clip in self.unfinished.iter().filter(|clip| !self.accepted.contains(clip)) {
-            broken.push(format!("{}: was begun and not finished", clip.display()));
-        }
-        let mut strikes: BTreeMap<&'static str, Struckdown> = BTreeMap::new();
-        for blow in &self.blows {
-            strikes.entry(blow.strike.name()).or_default().tries += 1;
-        }
-        let (mut frames, mut unstruck, mut lost_by_nobody) = (Count::default(), Tally::default(), 0);
-        for clip in &self.judged {
-            let sum = clip.cameras.values().fold(Count::default(), |sum, camera| sum.and(camera.count));
-            frames = frames.and(sum);
-            let hits = self.blows.iter().filter(|blow| struck(clip, blow)).map(|blow| blow.strike.name());
-            let hits: BTreeSet<&str> = hits.collect();
-            for hit in &hits {
-                if let Some(strike) = strikes.get_mut(hit) {
-                    strike.struck.clips += 1;
-                    strike.struck.frames = strike.struck.frames.and(sum);
-                }
-            }
-            if hits.is_empty() {
-                unstruck.clips += 1;
-                unstruck.frames = unstruck.frames.and(sum);
-            }
-            let name = clip.folder.display();
-            broken.extend(clip.faults.iter().map(|fault| format!("{name}: {fault}")));
-            for (camera, judged) in &clip.cameras {
-                let blame = blame(camera, judged, &self.blows, self.sizes);
-                broken.extend(blame.inexcusable.into_iter().map(|why| format!("{name}: {why}")));
-                lost_by_nobody += blame.by_nobody;
-                for (blow, frames) in blame.lost {
-                    if let Some(strike) = strikes.get_mut(self.blows[blow].strike.name()) {
-                        strike.captured_and_lost += frames;
-                    }
-                }
-            }
-        }
-        for (name, strike) in &mut strikes {
+        let mut counted = self.count();
+        for (name, strike) in &mut counted.strikes {
             self.measure(name, strike);
         }
+        let mut broken = self.wrong.clone();
+        broken.extend(self.blows.iter().flat_map(|blow| blow.wrong.clone()));
+        broken.extend(self.promises());
+        broken.append(&mut counted.broken);
         broken.extend(self.growth());
-        if self.zombies > 0 {
-            broken.push(format!("{} zombies", self.zombies));
-        }
-        if self.stray_segments > 0 {
-            broken.push(format!("{} segments of shared memory too many", self.stray_segments));
-        }
-        if !self.left.is_empty() {
-            broken.push(self.left.clone());
-        }
+        broken.extend(self.traces());
         Report {
             seed: self.seed,
             seconds: self.seconds,
@@ -203,15 +171,74 @@ impl Findings {
             refused: self.refused,
             clips: self.judged.len(),
             clips_true: self.judged.iter().filter(|clip| clip.faults.is_empty()).count(),
-            frames,
-            unstruck,
-            lost_by_nobody,
-            strikes,
+            frames: counted.frames,
+            unstruck: counted.unstruck,
+            lost_by_nobody: counted.lost_by_nobody,
+            strikes: counted.strikes,
             processes: self.processes,
             zombies: self.zombies,
             stray_segments: self.stray_segments,
             left: self.left,
         }
+    }
+
+    /// Clips that were promised and are not there, or were begun and never finished.
+    fn promises(&self) -> Vec<String> {
+        let finished: BTreeSet<&PathBuf> = self.judged.iter().map(|clip| &clip.folder).collect();
+        let missing = self.accepted.iter().filter(|clip| !finished.contains(clip));
+        let missing =
+            missing.map(|clip| format!("{}: was accepted, and there is no such clip", clip.display()));
+        let unfinished = self.unfinished.iter().filter(|clip| !self.accepted.contains(clip));
+        let unfinished = unfinished.map(|clip| format!("{}: was begun and not finished", clip.display()));
+        missing.chain(unfinished).collect()
+    }
+
+    /// Frames of every clip, by the blows that struck it.
+    fn count(&self) -> Counted {
+        let mut counted = Counted::default();
+        for blow in &self.blows {
+            counted.strikes.entry(blow.strike.name()).or_default().tries += 1;
+        }
+        for clip in &self.judged {
+            let sum = clip.cameras.values().fold(Count::default(), |sum, camera| sum.and(camera.count));
+            counted.frames = counted.frames.and(sum);
+            let hits = self.blows.iter().filter(|blow| struck(clip, blow)).map(|blow| blow.strike.name());
+            let hits: BTreeSet<&str> = hits.collect();
+            for hit in &hits {
+                if let Some(strike) = counted.strikes.get_mut(hit) {
+                    strike.struck.add(sum);
+                }
+            }
+            if hits.is_empty() {
+                counted.unstruck.add(sum);
+            }
+            self.lay_blame(clip, &mut counted);
+        }
+        counted
+    }
+
+    fn lay_blame(&self, clip: &Judged, counted: &mut Counted) {
+        let name = clip.folder.display();
+        counted.broken.extend(clip.faults.iter().map(|fault| format!("{name}: {fault}")));
+        for (camera, judged) in &clip.cameras {
+            let blame = blame(camera, judged, &self.blows, self.sizes);
+            counted.broken.extend(blame.inexcusable.into_iter().map(|why| format!("{name}: {why}")));
+            counted.lost_by_nobody += blame.by_nobody;
+            for (blow, frames) in blame.lost {
+                if let Some(strike) = counted.strikes.get_mut(self.blows[blow].strike.name()) {
+                    strike.captured_and_lost += frames;
+                }
+            }
+        }
+    }
+
+    /// Things that the instance left where none should be.
+    fn traces(&self) -> Vec<String> {
+        let zombies = (self.zombies > 0).then(|| format!("zombies: {}", self.zombies));
+        let segments = self.stray_segments;
+        let segments = (segments > 0).then(|| format!("segments of shared memory too many: {segments}"));
+        let left = (!self.left.is_empty()).then(|| self.left.clone());
+        [zombies, segments, left].into_iter().flatten().collect()
     }
 
     fn measure(&self, name: &str, strike: &mut Struckdown) {
@@ -270,106 +297,4 @@ impl Findings {
 
 fn struck(clip: &Judged, blow: &Struck) -> bool {
     blow.at.0 <= clip.window.end_ns + FINISHING_NS && blow.over.0 >= clip.window.start_ns
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let blows: usize = self.strikes.values().map(|strike| strike.tries).sum();
-        writeln!(f, "seed      {}, {:.0} s: {}", self.seed, self.seconds, self.setup)?;
-        writeln!(f, "did       {blows} blows; {} triggers, {} accepted", self.triggers, self.accepted)?;
-        for (said, times) in &self.refused {
-            writeln!(f, "          {times} not: {said}")?;
-        }
-        writeln!(f, "expected  {} frames in {} clips", self.frames.expected, self.clips)?;
-        writeln!(
-            f,
-            "found     {} frames and {} declared missing, {} in silence; {} of {} clips are true",
-            self.frames.present, self.frames.declared, self.frames.silent, self.clips_true, self.clips
-        )?;
-        writeln!(f, "\np50/p99/worst in ms and frames{:>41}{:>48}", "", "in the clips it struck")?;
-        writeln!(
-            f,
-            "{:22}{:>6}  {:22}{:22}{:20}{:>6}  {:>6}{:>10}{:>9}{:>9}{:>7}",
-            "blow",
-            "tries",
-            "noticed",
-            "outage",
-            "never made",
-            "lost",
-            "clips",
-            "expected",
-            "present",
-            "declared",
-            "silent"
-        )?;
-        for (name, strike) in &self.strikes {
-            write!(
-                f,
-                "{name:22}{:>6}  {:22}{:22}{:20}{:>6}  ",
-                strike.tries,
-                strike.detected_ms.to_string(),
-                strike.outage_ms.to_string(),
-                strike.never_made.to_string(),
-                strike.captured_and_lost
-            )?;
-            writeln!(f, "{}", strike.struck)?;
-        }
-        let none = ["(nobody)", "", "", "", ""];
-        let [name, tries, detected, outage, never_made] = none;
-        writeln!(
-            f,
-            "{name:22}{tries:>6}  {detected:22}{outage:22}{never_made:20}{:>6}  {}",
-            self.lost_by_nobody, self.unstruck
-        )?;
-        writeln!(
-            f,
-            "\n{:18}{:>6}  {:>14}  {:>16}  {:>16}  {:>9}  {:>9}",
-            "process", "lives", "PSS, MB", "PSS, MB/h", "its own, MB/h", "fds", "threads"
-        )?;
-        for (who, course) in &self.processes {
-            let slope =
-                |slope: Option<crate::slope::Slope>| slope.map_or("–".to_owned(), |s| s.to_string());
-            writeln!(
-                f,
-                "{who:18}{:>6}  {:>6.1} → {:>5.1}  {:>16}  {:>16}  {:>3} → {:>3}  {:>3} → {:>3}",
-                course.lives,
-                course.pss_mb[0],
-                course.pss_mb[1],
-                slope(course.pss_slope),
-                slope(course.own_slope),
-                course.fds[0],
-                course.fds[1],
-                course.threads[0],
-                course.threads[1]
-            )?;
-        }
-        writeln!(
-            f,
-            "\n{} zombies, {} stray segments; after the stop {}",
-            self.zombies,
-            self.stray_segments,
-            if self.left.is_empty() { "nothing was left" } else { &self.left }
-        )?;
-        if self.lost_by_nobody > 0 {
-            writeln!(
-                f,
-                "Frames were lost while nobody was away: this machine can't encode so much (or does something else). \
-                 Then the figures say little."
-            )?;
-        }
-        for why in self.broken.iter().take(SHOWN) {
-            writeln!(f, "  - {why}")?;
-        }
-        if self.broken.len() > SHOWN {
-            writeln!(f, "  - and {} more (all of them with --output)", self.broken.len() - SHOWN)?;
-        }
-        write!(f, "{}", if self.held { "The promise held." } else { "THE PROMISE IS BROKEN." })
-    }
-}
-
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Count { expected, present, declared, silent } = self.frames;
-        write!(f, "{:>6}{expected:>10}{present:>9}{declared:>9}{silent:>7}", self.clips)
-    }
 }

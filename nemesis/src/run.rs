@@ -7,29 +7,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use oracle::truth::Truth;
+use proto::clip::MANIFEST;
+use rig::supervisor::Supervisor;
+use rig::wait;
 
 use crate::blame::Sizes;
-use crate::clips::{Bench, folders};
-use crate::hand::{Scene, Struck};
+use crate::clips::{Judging, folders};
+use crate::deal::{Struck, Target};
 use crate::meter::{self, Meter};
 use crate::report::Findings;
 use crate::strike::{Blows, Strike};
 use crate::triggers::Triggers;
-use oracle::truth::Truth;
-use rig::supervisor::Supervisor;
 
 const CAMERAS: [&str; 2] = ["left", "right"];
-/// When nothing else is asked for.
+/// The length of a run for which no limit is given.
 const A_WHILE: Duration = Duration::from_secs(60);
-/// Clips that aren't finished so long after the last trigger never are.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// What processes have before the first clip and after the last is measured when they have come to rest.
+/// Rest before the first clip and after the last, so that processes at rest are measured.
 const REST: Duration = Duration::from_secs(7);
 
-/// What is to be done. The limits end it, whichever comes first; without any it is a minute.
+/// The plan of a run, field by field as on the command line. The limits end it, whichever comes first; without any it takes a
+/// minute.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Where chance begins.
+    /// The seed of all chance.
     pub seed: u64,
     /// For so long.
     pub minutes: Option<f64>,
@@ -37,7 +38,7 @@ pub struct Plan {
     pub blows: Option<usize>,
     /// For so many triggers.
     pub clips: Option<usize>,
-    /// What may be done.
+    /// Kinds of blows that may be dealt.
     pub strikes: Vec<Strike>,
     /// From a blow's end to the next, at least and at most.
     pub every_ms: (u64, u64),
@@ -51,13 +52,13 @@ pub struct Plan {
     pub reserve_ms: u64,
     /// The config's `max_open_clips`.
     pub open_clips: u32,
-    /// Whether the videos of clips that are true stay.
+    /// Keep the videos of true clips.
     pub keep: bool,
-    /// Whether Preroll's log is told at the end.
+    /// Tell Preroll's log at the end.
     pub log: bool,
 }
 
-/// Does it, in a folder that is there, and tells each blow as it is dealt.
+/// Runs a plan in a folder that exists, and tells each blow as it is dealt.
 ///
 /// # Errors
 /// When it could not be tried.
@@ -65,22 +66,18 @@ pub fn run(plan: &Plan, folder: &Path, tell: &dyn Fn(&str)) -> anyhow::Result<Fi
     let folder = folder.canonicalize()?;
     let config = folder.join("nemesis.yaml");
     std::fs::write(&config, config_of(plan, &folder.display().to_string())?)?;
-    let scene = Scene {
+    let target = Target {
         recordings: folder.join("recordings"),
         cameras: CAMERAS.map(proto::name::Name::new).into_iter().collect::<Result<_, _>>()?,
     };
     let truth_path = |name: &&str| (((*name).to_owned()), folder.join(format!("{name}.truth")));
-    let bench = Bench {
-        recordings: scene.recordings.clone(),
+    let clips = Judging {
+        recordings: target.recordings.clone(),
         truths: CAMERAS.iter().map(truth_path).collect(),
         keep: plan.keep,
     };
 
-    let mut supervisor = Supervisor::start(&config)?;
-    supervisor.wait_until_ready()?;
-    supervisor.wait("the rings to be full", |this| {
-        Ok(this.stats()?.cameras.iter().all(|c| c.ring.filled_slots == c.ring.slots))
-    })?;
+    let mut supervisor = start(&config)?;
     let instance = supervisor.instance().clone();
     let sizes = sizes(&supervisor, plan)?;
     let (asking, measuring, judging) =
@@ -92,22 +89,20 @@ pub fn run(plan: &Plan, folder: &Path, tell: &dyn Fn(&str)) -> anyhow::Result<Fi
         std::thread::sleep(REST);
         let began = Instant::now();
         let asks = scope.spawn(|| triggers.run(&instance, plan.seed, plan.trigger_every_ms, &asking));
-        let judges = scope.spawn(|| bench.run(&judging));
+        let judges = scope.spawn(|| clips.run(&judging));
         let mut blows = Vec::new();
         let limits = Limits::of(plan, began);
         let order = Blows::new(plan.seed, plan.strikes.clone(), plan.every_ms, CAMERAS.len());
-        if let Err(e) = strike_on(&scene, &mut supervisor, order, &limits, &triggers, tell, &mut blows) {
+        if let Err(e) = strike_on(&target, &mut supervisor, order, &limits, &triggers, tell, &mut blows) {
             wrong.push(format!("{e:#}"));
         }
         let seconds = began.elapsed().as_secs_f64();
         asking.store(true, Ordering::Relaxed);
         let _ = asks.join();
-        let unfinished =
-            || folders(&scene.recordings).iter().any(|clip| !clip.join("manifest.json").exists());
-        let until = Instant::now() + PATIENCE;
-        while unfinished() && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        // A clip that is never finished is a finding, and no reason to end here.
+        let _ = wait::until("every clip to be finished", || {
+            unfinished(&target.recordings).is_empty().then_some(())
+        });
         std::thread::sleep(REST);
         measuring.store(true, Ordering::Relaxed);
         let _ = measures.join();
@@ -121,28 +116,17 @@ pub fn run(plan: &Plan, folder: &Path, tell: &dyn Fn(&str)) -> anyhow::Result<Fi
         (blows, zombies, segments.saturating_sub(CAMERAS.len()), left, judged, seconds)
     });
     let read = |(name, path): (&String, &PathBuf)| Ok((name.clone(), Truth::read(path)?));
-    let truths = bench.truths.iter().map(read).collect::<anyhow::Result<BTreeMap<_, _>>>()?;
-    let unfinished =
-        folders(&scene.recordings).into_iter().filter(|clip| !clip.join("manifest.json").exists()).collect();
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let setup = format!(
-        "two {} cameras at {} fps, reserve {} ms, {cores} cores, load {} at the end",
-        plan.size,
-        plan.fps,
-        plan.reserve_ms,
-        load.split(' ').next().unwrap_or("?")
-    );
+    let truths = clips.truths.iter().map(read).collect::<anyhow::Result<BTreeMap<_, _>>>()?;
     Ok(Findings {
         seed: plan.seed,
         seconds,
-        setup,
+        setup: setup(plan),
         blows,
         asked: triggers.asked.into_inner(),
         accepted: triggers.accepted.into_inner().unwrap_or_else(PoisonError::into_inner),
         refused: triggers.refused.into_inner().unwrap_or_else(PoisonError::into_inner),
         judged,
-        unfinished,
+        unfinished: unfinished(&target.recordings),
         truths,
         sizes,
         processes: meter.courses(),
@@ -151,6 +135,34 @@ pub fn run(plan: &Plan, folder: &Path, tell: &dyn Fn(&str)) -> anyhow::Result<Fi
         left,
         wrong,
     })
+}
+
+/// Starts an instance, and waits until its rings are full.
+fn start(config: &Path) -> anyhow::Result<Supervisor> {
+    let mut supervisor = Supervisor::start(config)?;
+    supervisor.wait_until_ready()?;
+    supervisor.wait("the rings to be full", |this| {
+        Ok(this.stats()?.cameras.iter().all(|c| c.ring.filled_slots == c.ring.slots))
+    })?;
+    Ok(supervisor)
+}
+
+/// The clips without a manifest.
+fn unfinished(recordings: &Path) -> Vec<PathBuf> {
+    folders(recordings).into_iter().filter(|clip| !clip.join(MANIFEST).exists()).collect()
+}
+
+/// The cameras and the machine, in words.
+fn setup(plan: &Plan) -> String {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!(
+        "two {} cameras at {} fps, reserve {} ms, {cores} cores, load {} at the end",
+        plan.size,
+        plan.fps,
+        plan.reserve_ms,
+        load.split(' ').next().unwrap_or("?")
+    )
 }
 
 fn config_of(plan: &Plan, folder: &str) -> anyhow::Result<String> {
@@ -177,7 +189,7 @@ fn sizes(supervisor: &Supervisor, plan: &Plan) -> anyhow::Result<Sizes> {
     })
 }
 
-/// When it is enough.
+/// The limits at which a run ends.
 struct Limits {
     until: Option<Instant>,
     blows: usize,
@@ -203,7 +215,7 @@ impl Limits {
 }
 
 fn strike_on(
-    scene: &Scene,
+    target: &Target,
     supervisor: &mut Supervisor,
     mut blows: Blows,
     limits: &Limits,
@@ -223,7 +235,7 @@ fn strike_on(
             std::thread::sleep(left.min(Duration::from_millis(100)));
         }
         let Some(blow) = blow else { continue };
-        let dealt = scene.deal(supervisor, &blow).with_context(|| blow.strike.name())?;
+        let dealt = target.deal(supervisor, &blow).with_context(|| blow.strike.name())?;
         let on = dealt.camera.as_ref().map_or(String::new(), |camera| format!(" ({camera})"));
         tell(&format!("{:7.1} s  {}{on}", began.elapsed().as_secs_f64(), blow.strike.name()));
         struck.push(dealt);

@@ -7,7 +7,7 @@ use serde::Serialize;
 /// A straight line through points, by least squares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Slope {
-    /// How much it rises for each unit of x.
+    /// The rise for each unit of x.
     pub rise: f64,
     /// The standard error of that. It takes the points to be independent, so it is a hint.
     pub error: f64,

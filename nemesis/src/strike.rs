@@ -1,10 +1,9 @@
-//! What can be done to whom, and the order in which chance has it. Pure: from a seed to a list of blows.
+//! Kinds of blows, their victims, and their order by chance. Pure: from a seed to a list of blows.
 
 use std::time::Duration;
 
-use serde::Serialize;
-
 use rig::dice::Dice;
+use serde::Serialize;
 
 /// A fault, by its victim and how it is dealt with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -32,17 +31,17 @@ pub enum Strike {
     CommandKilled,
 }
 
-/// Which frames a fault may cost. They have to be declared in any case.
+/// Frames that a fault may cost. They have to be declared in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Price {
-    /// None.
+    /// No frame.
     Nothing,
-    /// Those that no recorder comes to within the reserve: one that stands still is not found out sooner, and one
+    /// Frames that no recorder comes to within the reserve: a recorder that stands still is not found out sooner, and one
     /// that is killed before there is another standby takes longer to replace.
     BeyondTheReserve,
-    /// Those that the struck camera makes while no capture runs.
+    /// Frames that the struck camera makes while no capture runs.
     WhileAway,
-    /// Both: those made while nothing ran, and what the ring could not hold until there was a recorder again.
+    /// Frames made while nothing ran, and frames that the ring could not hold until there was a recorder again.
     WhileAllAreAway,
 }
 
@@ -78,7 +77,7 @@ impl Strike {
         }
     }
 
-    /// What it may cost.
+    /// The price that it may have.
     #[must_use]
     pub fn price(self) -> Price {
         match self {
@@ -93,7 +92,7 @@ impl Strike {
         }
     }
 
-    /// Whether nobody encodes for a while.
+    /// Does nobody encode for a while?
     #[must_use]
     pub fn stops_the_recorder(self) -> bool {
         matches!(
@@ -102,13 +101,13 @@ impl Strike {
         )
     }
 
-    /// Whether this camera's frames are not captured for a while.
+    /// Are this camera's frames not captured for a while?
     #[must_use]
     pub fn stops_a_capture(self) -> bool {
         matches!(self, Self::CaptureKilled | Self::CaptureStopped | Self::EverythingKilled)
     }
 
-    /// Those that are called so: one by its whole name, or all of a victim's (`recorder` has three).
+    /// The blows of this name: one by its whole name, or all of a victim's (`recorder` has three).
     ///
     /// # Errors
     /// When nothing is called so.
@@ -124,18 +123,18 @@ impl Strike {
     }
 }
 
-/// One blow, with everything about it that is left to chance.
+/// A blow, with everything about it that is left to chance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blow {
-    /// How long after the one before was over.
+    /// From the end of the blow before it.
     pub after: Duration,
-    /// What.
+    /// The kind of blow.
     pub strike: Strike,
     /// Which camera's capture, of so many.
     pub camera: usize,
     /// From the first kill to the second.
     pub again: Duration,
-    /// How long the supervisor is away, or stands still.
+    /// The time for which the supervisor is away or stands still.
     pub away: Duration,
 }
 

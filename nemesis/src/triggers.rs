@@ -9,21 +9,21 @@ use std::time::Duration;
 use rig::dice::Dice;
 use rig::instance::{Answer, Instance};
 
-/// What was answered so far.
+/// The answers so far.
 #[derive(Debug, Default)]
 pub struct Triggers {
-    /// How many were asked.
+    /// Triggers that were asked.
     pub asked: AtomicUsize,
     /// The clips that were promised.
     pub accepted: Mutex<Vec<PathBuf>>,
-    /// What else was said, and how often.
+    /// Refusals, with how often each was said.
     pub refused: Mutex<BTreeMap<String, usize>>,
 }
 
-/// One trigger's arguments, and how long after the one before it comes.
+/// A trigger's arguments, and its distance from the trigger before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
-    /// How long after.
+    /// From the trigger before it.
     pub after: Duration,
     /// Behind `supervisor trigger`.
     pub arguments: Vec<String>,
@@ -64,7 +64,7 @@ impl Triggers {
                     return;
                 }
                 self.asked.fetch_add(1, Ordering::Relaxed);
-                // Who asks while the supervisor stands still must not keep others from asking.
+                // A trigger waits while the supervisor stands still. Others must be asked meanwhile.
                 scope.spawn(move || self.ask(instance, &ask));
             }
         });

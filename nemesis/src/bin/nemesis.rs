@@ -14,7 +14,7 @@ use nemesis::strike::Strike;
 #[derive(Debug, Parser)]
 #[command(after_help = "Exit status: 0 the promise held, 1 it is broken, 2 it could not be tried.")]
 struct Args {
-    /// Where chance begins: the same seed strikes the same victims after the same intervals
+    /// Seed of all chance: the same one strikes the same victims after the same intervals
     #[arg(long)]
     seed: Option<u64>,
     /// For so long
@@ -26,7 +26,7 @@ struct Args {
     /// For so many triggers
     #[arg(long)]
     clips: Option<usize>,
-    /// Whom to strike: recorder, standby, capture, supervisor, everything, command; or one way of it, such as
+    /// Victims: recorder, standby, capture, supervisor, everything, command; or one kind of blow, such as
     /// capture-stopped; or none
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     victims: Option<Vec<String>>,

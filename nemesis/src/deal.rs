@@ -1,25 +1,27 @@
-//! Doing it to a real Preroll, and seeing it come back. What is seen is seen from outside: the process table, the
-//! journals of open clips, the truth logs.
+//! Deals blows to a running instance and sees it come back. Everything is seen from outside: the process table, the journals
+//! of open clips, the truth logs. Costs are counted later (`report.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use proto::clip::{PARTIAL_DIR, Plan, plan_path};
 use proto::instance::ChildId;
+use proto::name::Name;
 use proto::process::Pid;
 use proto::time::MonotonicNs;
-use rustix::process::Signal;
-
-use crate::strike::{Blow, Strike};
 use rig::instance::Instance;
 use rig::log::Line;
 use rig::process;
 use rig::supervisor::Supervisor;
 use rig::wait::{self, CLOSE, PATIENCE};
+use rustix::process::Signal;
 
-/// How often is looked. All that is measured has its own time on it, so this needn't be often.
+use crate::strike::{Blow, Strike};
+
+/// From one look to the next. Everything that is measured has its own time on it, so this needn't be often.
 const GLANCE: Duration = Duration::from_millis(5);
 /// Of a clip whose window ends so soon there may be nothing left to encode.
 const AT_LEAST: Duration = Duration::from_millis(40);
@@ -27,35 +29,35 @@ const AT_LEAST: Duration = Duration::from_millis(40);
 /// The log goes through a pipe to a thread of ours, which may be late.
 const READING: Duration = Duration::from_millis(500);
 
-/// Where everything is.
+/// The folders and cameras of the instance that is struck.
 #[derive(Clone, Debug)]
-pub struct Scene {
+pub struct Target {
     /// The config's `output_dir`.
     pub recordings: PathBuf,
     /// The cameras.
-    pub cameras: Vec<proto::name::Name>,
+    pub cameras: Vec<Name>,
 }
 
-/// A blow that was dealt, and what came of it at once. What it cost is counted when all is over.
+/// A blow that was dealt, and everything that was seen at once. Its cost is counted when all is over.
 #[derive(Clone, Debug)]
 pub struct Struck {
-    /// What was done.
+    /// The kind of blow.
     pub strike: Strike,
-    /// Whose capture it was.
+    /// The camera whose capture was hit.
     pub camera: Option<String>,
-    /// When.
+    /// The moment of the blow.
     pub at: MonotonicNs,
-    /// When the second was killed, or everything was started again; else as `at`.
+    /// The moment of the second kill or of the next start; else as `at`.
     pub last: MonotonicNs,
-    /// Until the supervisor had noticed.
+    /// From the blow to the supervisor's word of it.
     pub detected: Option<Duration>,
     /// From `last` to the first frame encoded after it, for each camera of which a clip was open.
     pub encoding: BTreeMap<String, Duration>,
-    /// From being started until it was ready, of a supervisor.
+    /// From a supervisor's start until it was ready.
     pub ready: Option<Duration>,
-    /// When everything was there again.
+    /// The moment at which everything was there again.
     pub over: MonotonicNs,
-    /// What should not have happened.
+    /// Things that should not have happened, in words.
     pub wrong: Vec<String>,
 }
 
@@ -66,7 +68,7 @@ struct OpenClip {
     journals: BTreeSet<String>,
 }
 
-impl Scene {
+impl Target {
     fn truth(&self, camera: &str) -> PathBuf {
         self.recordings.with_file_name(format!("{camera}.truth"))
     }
@@ -76,98 +78,82 @@ impl Scene {
     /// # Errors
     /// When it can't be dealt, or something never comes back.
     pub fn deal(&self, supervisor: &mut Supervisor, blow: &Blow) -> anyhow::Result<Struck> {
-        let instance = supervisor.instance().clone();
-        let camera = self.cameras[blow.camera % self.cameras.len()].clone();
-        let capture = ChildId::Capture(camera.clone());
-        let open = self.open_clips();
-        let before = MonotonicNs::now();
-        let mut struck = Struck {
-            strike: blow.strike,
-            camera: None,
-            at: before,
-            last: before,
-            detected: None,
-            encoding: BTreeMap::new(),
-            ready: None,
-            over: before,
-            wrong: Vec::new(),
-        };
+        let capture = ChildId::Capture(self.camera(blow).clone());
+        let mut struck = Struck::before(blow.strike);
         match blow.strike {
             Strike::RecorderKilled | Strike::RecorderStopped => {
-                let signal = signal_of(blow.strike);
-                let victim = struck.hit(&instance, &ChildId::Recorder, signal)?;
-                await_another(&instance, &ChildId::Recorder, Some(victim))?;
-                self.see_encoding(&mut struck, &open)?;
+                self.hit_recorder(&mut struck, supervisor.instance())?;
             }
             Strike::RecorderKilledTwice => {
-                let first = struck.hit(&instance, &ChildId::Recorder, Signal::KILL)?;
-                let at = struck.at;
-                std::thread::sleep(blow.again);
-                await_another(&instance, &ChildId::Recorder, Some(first))?;
-                let open = self.open_clips();
-                let second = struck.hit(&instance, &ChildId::Recorder, Signal::KILL)?;
-                struck.at = at;
-                await_another(&instance, &ChildId::Recorder, Some(second))?;
-                self.see_encoding(&mut struck, &open)?;
+                self.kill_recorder_twice(&mut struck, supervisor.instance(), blow)?
             }
-            Strike::StandbyKilled => {
-                // Just after a take-over there is none.
-                await_another(&instance, &ChildId::Standby, None)?;
-                let victim = struck.hit(&instance, &ChildId::Standby, Signal::KILL)?;
-                await_another(&instance, &ChildId::Standby, Some(victim))?;
-            }
+            Strike::StandbyKilled => kill_standby(&mut struck, supervisor.instance())?,
             Strike::CaptureKilled | Strike::CaptureStopped => {
-                struck.camera = Some(camera.to_string());
-                let victim = struck.hit(&instance, &capture, signal_of(blow.strike))?;
-                await_another(&instance, &capture, Some(victim))?;
-                self.see_frames(&[camera.as_str()], struck.at)?;
+                self.hit_capture(&mut struck, supervisor.instance(), blow)?;
             }
-            Strike::SupervisorKilled => {
-                let children = lasting(&instance);
-                struck.is_hit(MonotonicNs::now());
-                supervisor.kill()?;
-                std::thread::sleep(blow.away);
-                struck.start_again(supervisor)?;
-                struck.must_be_the_same(&children, &instance);
-            }
-            Strike::SupervisorStopped => {
-                let children = lasting(&instance);
-                let pid = supervisor.pid().context("there is no supervisor")?;
-                process::send(pid, Signal::STOP)?;
-                struck.is_hit(MonotonicNs::now());
-                std::thread::sleep(blow.away);
-                process::send(pid, Signal::CONT)?;
-                supervisor.wait_until_ready()?;
-                struck.must_be_the_same(&children, &instance);
-            }
-            Strike::EverythingKilled => {
-                struck.is_hit(MonotonicNs::now());
-                supervisor.kill()?;
-                kill_all(&instance)?;
-                let open = self.open_clips();
-                std::thread::sleep(blow.away);
-                struck.start_again(supervisor)?;
-                let cameras: Vec<&str> = self.cameras.iter().map(|c| c.as_str()).collect();
-                self.see_frames(&cameras, struck.last)?;
-                self.see_encoding(&mut struck, &open)?;
-            }
-            Strike::CommandKilled => {
-                let commands: [&[&str]; 4] = [&["trigger"], &["trigger", "--wait"], &["stats"], &["codecs"]];
-                let chance = usize::try_from(blow.again.as_millis()).unwrap_or(0);
-                let mut command = instance.command()?;
-                command.args(commands[chance % commands.len()]);
-                command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-                let mut command = command.spawn()?;
-                std::thread::sleep(blow.again / 8);
-                struck.is_hit(MonotonicNs::now());
-                command.kill()?;
-                command.wait()?;
-                supervisor.stats().context("after a command was killed")?;
-            }
+            Strike::SupervisorKilled => kill_supervisor(&mut struck, supervisor, blow)?,
+            Strike::SupervisorStopped => stop_supervisor(&mut struck, supervisor, blow)?,
+            Strike::EverythingKilled => self.kill_everything(&mut struck, supervisor, blow)?,
+            Strike::CommandKilled => kill_command(&mut struck, supervisor, blow)?,
         }
         struck.over = MonotonicNs::now();
         struck.detected = struck.noticed(supervisor, &capture);
         Ok(struck)
+    }
+
+    /// The camera whose capture a blow hits.
+    fn camera(&self, blow: &Blow) -> &Name {
+        &self.cameras[blow.camera % self.cameras.len()]
+    }
+
+    fn hit_recorder(&self, struck: &mut Struck, instance: &Instance) -> anyhow::Result<()> {
+        let open = self.open_clips();
+        let victim = struck.hit(instance, &ChildId::Recorder, signal_of(struck.strike))?;
+        await_another(instance, &ChildId::Recorder, Some(victim))?;
+        self.see_encoding(struck, &open)
+    }
+
+    fn kill_recorder_twice(
+        &self,
+        struck: &mut Struck,
+        instance: &Instance,
+        blow: &Blow,
+    ) -> anyhow::Result<()> {
+        let first = struck.hit(instance, &ChildId::Recorder, Signal::KILL)?;
+        let at = struck.at;
+        std::thread::sleep(blow.again);
+        await_another(instance, &ChildId::Recorder, Some(first))?;
+        let open = self.open_clips();
+        let second = struck.hit(instance, &ChildId::Recorder, Signal::KILL)?;
+        struck.at = at;
+        await_another(instance, &ChildId::Recorder, Some(second))?;
+        self.see_encoding(struck, &open)
+    }
+
+    fn hit_capture(&self, struck: &mut Struck, instance: &Instance, blow: &Blow) -> anyhow::Result<()> {
+        let camera = self.camera(blow);
+        struck.camera = Some(camera.to_string());
+        let capture = ChildId::Capture(camera.clone());
+        let victim = struck.hit(instance, &capture, signal_of(struck.strike))?;
+        await_another(instance, &capture, Some(victim))?;
+        self.see_frames(&[camera.as_str()], struck.at)
+    }
+
+    fn kill_everything(
+        &self,
+        struck: &mut Struck,
+        supervisor: &mut Supervisor,
+        blow: &Blow,
+    ) -> anyhow::Result<()> {
+        struck.is_hit(MonotonicNs::now());
+        supervisor.kill()?;
+        kill_all(supervisor.instance())?;
+        let open = self.open_clips();
+        std::thread::sleep(blow.away);
+        struck.start_again(supervisor)?;
+        let cameras: Vec<&str> = self.cameras.iter().map(Name::as_str).collect();
+        self.see_frames(&cameras, struck.last)?;
+        self.see_encoding(struck, &open)
     }
 
     /// The clips that are being recorded.
@@ -191,7 +177,7 @@ impl Scene {
         let until = Instant::now() + PATIENCE;
         let mut waits = true;
         while waits && !open.is_empty() && Instant::now() < until {
-            // What was finished between two looks can't be told any more.
+            // Journals of a clip that was finished between two looks are gone.
             waits = open.iter().any(|clip| clip.folder.join(PARTIAL_DIR).exists());
             for clip in &open {
                 for camera in &self.cameras {
@@ -217,11 +203,11 @@ impl Scene {
     }
 }
 
-/// Where a journal's line says when its frame was encoded.
+/// The column of a journal's line with the time at which its frame was encoded.
 const ENCODED: usize = 5;
 
 impl OpenClip {
-    /// When the first frame of a camera was encoded by another recorder: it begins a part of its own.
+    /// The moment at which another recorder encoded its first frame of a camera. A recorder begins a part of its own.
     fn encoded_anew(&self, camera: &str) -> Option<MonotonicNs> {
         let begins = format!("{camera}.part");
         let new =
@@ -236,7 +222,66 @@ impl OpenClip {
     }
 }
 
+fn kill_standby(struck: &mut Struck, instance: &Instance) -> anyhow::Result<()> {
+    // Just after a take-over there is none.
+    await_another(instance, &ChildId::Standby, None)?;
+    let victim = struck.hit(instance, &ChildId::Standby, Signal::KILL)?;
+    await_another(instance, &ChildId::Standby, Some(victim))
+}
+
+fn kill_supervisor(struck: &mut Struck, supervisor: &mut Supervisor, blow: &Blow) -> anyhow::Result<()> {
+    let children = lasting(supervisor.instance());
+    struck.is_hit(MonotonicNs::now());
+    supervisor.kill()?;
+    std::thread::sleep(blow.away);
+    struck.start_again(supervisor)?;
+    struck.must_be_the_same(&children, supervisor.instance());
+    Ok(())
+}
+
+fn stop_supervisor(struck: &mut Struck, supervisor: &mut Supervisor, blow: &Blow) -> anyhow::Result<()> {
+    let children = lasting(supervisor.instance());
+    let pid = supervisor.pid().context("there is no supervisor")?;
+    process::send(pid, Signal::STOP)?;
+    struck.is_hit(MonotonicNs::now());
+    std::thread::sleep(blow.away);
+    process::send(pid, Signal::CONT)?;
+    supervisor.wait_until_ready()?;
+    struck.must_be_the_same(&children, supervisor.instance());
+    Ok(())
+}
+
+fn kill_command(struck: &mut Struck, supervisor: &Supervisor, blow: &Blow) -> anyhow::Result<()> {
+    let commands: [&[&str]; 4] = [&["trigger"], &["trigger", "--wait"], &["stats"], &["codecs"]];
+    let chance = usize::try_from(blow.again.as_millis()).unwrap_or(0);
+    let mut command = supervisor.instance().command()?;
+    command.args(commands[chance % commands.len()]).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut command = command.spawn()?;
+    std::thread::sleep(blow.again / 8);
+    struck.is_hit(MonotonicNs::now());
+    command.kill()?;
+    command.wait()?;
+    supervisor.stats().context("after a command was killed")?;
+    Ok(())
+}
+
 impl Struck {
+    /// A blow that is about to be dealt.
+    fn before(strike: Strike) -> Self {
+        let now = MonotonicNs::now();
+        Self {
+            strike,
+            camera: None,
+            at: now,
+            last: now,
+            detected: None,
+            encoding: BTreeMap::new(),
+            ready: None,
+            over: now,
+            wrong: Vec::new(),
+        }
+    }
+
     fn is_hit(&mut self, at: MonotonicNs) {
         (self.at, self.last) = (at, at);
     }
@@ -308,7 +353,7 @@ fn await_another(instance: &Instance, id: &ChildId, than: Option<Pid>) -> anyhow
     Ok(())
 }
 
-/// Those that have to outlive a supervisor. A standby may just be being started.
+/// The children that have to outlive a supervisor. A standby may just be being started.
 fn lasting(instance: &Instance) -> Vec<(ChildId, Pid)> {
     instance.children().into_iter().filter(|(id, _)| *id != ChildId::Standby).collect()
 }
