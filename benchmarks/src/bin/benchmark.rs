@@ -18,7 +18,7 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// What some cameras cost, armed and recording
+    /// Measure the cost of some cameras, armed and recording
     Run {
         /// For so many seconds
         #[arg(long, default_value_t = 30.0)]
@@ -26,7 +26,7 @@ enum Command {
         /// sim, or a video file that every camera plays
         #[arg(long, default_value = "sim")]
         backend: String,
-        /// How many cameras
+        /// Number of cameras
         #[arg(long, default_value_t = 2)]
         cameras: u32,
         /// Each camera's pixels
@@ -42,7 +42,7 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
-    /// What publishing, leasing and waking cost, beside the least that they could
+    /// Measure publishing, leasing and waking, beside the least that they could cost
     Ring {
         /// Write the results to this file, as JSON
         #[arg(long)]
@@ -50,7 +50,7 @@ enum Command {
     },
     /// Processor time a frame costs the recorder, beside the ffmpeg command with the same settings
     Encode {
-        /// How often each
+        /// Repetitions of each
         #[arg(long, default_value_t = 5)]
         rounds: u32,
         /// Write the results to this file, as JSON
@@ -62,7 +62,7 @@ enum Command {
         /// So many times
         #[arg(long, default_value_t = 100)]
         kills: usize,
-        /// Where chance begins: the same seed kills after the same intervals
+        /// Seed of all chance: the same one kills after the same intervals
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// Each camera's pixels
@@ -75,7 +75,7 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
-    /// How much larger MJPG's files are than H264's when both are equally like the film
+    /// Measure how much larger MJPG's files are than H264's when both are equally like the film
     Size {
         /// A real film, of some seconds. All there are to be had were compressed before; the less, the better
         #[arg(long)]
@@ -120,7 +120,7 @@ enum Command {
     },
     /// Results as one page, with pictures; exit status 2 if a file is none
     Report {
-        /// What --output wrote, of any of these commands
+        /// Files that `--output` of any of these commands wrote
         #[arg(required = true)]
         results: Vec<PathBuf>,
         /// Write the page to this file
@@ -130,7 +130,7 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         pictures: Option<PathBuf>,
     },
-    /// How many cameras this machine holds armed without losing a frame, and what each costs
+    /// Find the number of cameras that this machine holds armed without losing a frame, and the cost of each
     Scale {
         /// Each camera's pixels; may be given again
         #[arg(long, default_values = ["1280x720", "1920x1080", "3840x2160"])]
@@ -151,9 +151,9 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
-    /// What a longer pre-roll costs in memory, beside what its rings should take
+    /// Measure the memory of a longer pre-roll, beside what its rings should take
     Memory {
-        /// How many cameras
+        /// Number of cameras
         #[arg(long, default_value_t = 2)]
         cameras: u32,
         /// Each camera's pixels
@@ -208,12 +208,12 @@ enum Command {
     Sleeper {
         /// ring or futex
         what: String,
-        /// Where it is
+        /// Folder or file that it sleeps on
         at: PathBuf,
     },
     /// Two runs side by side
     Compare {
-        /// What `run --output` wrote
+        /// Files that `run --output` wrote
         first: PathBuf,
         /// Another
         second: PathBuf,
@@ -263,7 +263,7 @@ fn measure(command: Command) -> anyhow::Result<()> {
             write(output.as_deref(), &results)?;
         }
         Command::Peers { rounds, only, size, fps, pre_ms, post_ms, armed, keep, output } => {
-            let plan = peers::Plan { size, fps, pre_ms, post_ms, rounds, armed_s: armed, only };
+            let plan = peers::plan::Plan { size, fps, pre_ms, post_ms, rounds, armed_s: armed, only };
             let results = peers::measure(&plan, keep.as_deref())?;
             print!("{results}");
             write(output.as_deref(), &results)?;

@@ -1,7 +1,7 @@
-//! What every recorder that is measured here has to do, whoever wrote it.
+//! The duties of every recorder that is measured here, whoever wrote it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use proto::process::Pid;
 use proto::time::MonotonicNs;
@@ -16,7 +16,7 @@ pub const CAMERAS: [&str; 2] = ["left", "right"];
 pub struct Clip {
     /// Each camera's files, in the order of play.
     pub files: BTreeMap<String, Vec<PathBuf>>,
-    /// When it was announced.
+    /// The moment at which it was announced.
     pub finished: MonotonicNs,
 }
 
@@ -31,10 +31,10 @@ pub trait Contender {
     /// The process that encodes the first camera.
     fn encoder(&self) -> Option<Pid>;
 
-    /// What it said about its encoder, if it did.
+    /// The recorder's own words about its encoder, if it said any.
     fn codec(&self) -> String;
 
-    /// What its cameras saw so far, and what was taken of it, in the order of [`CAMERAS`].
+    /// The frames of its cameras so far, with what became of each, in the order of [`CAMERAS`].
     fn frames(&self) -> [Vec<Frame>; 2];
 
     /// Asks for a clip around this moment.
@@ -63,4 +63,11 @@ pub trait Contender {
     /// # Errors
     /// When it doesn't end.
     fn stop(self: Box<Self>) -> anyhow::Result<()>;
+}
+
+/// Every file below a folder.
+pub(super) fn below(folder: &Path) -> Vec<PathBuf> {
+    let entries =
+        std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { below(&path) } else { vec![path] }).collect()
 }

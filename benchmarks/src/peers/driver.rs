@@ -9,14 +9,14 @@ use proto::time::MonotonicNs;
 /// As many as OpenCV, GStreamer and ffmpeg ask a V4L2 device for, or fewer. The frame that is being read is in one of them.
 pub const BUFFERS: usize = 4;
 
-/// What became of a frame.
+/// A frame, with what became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// The camera's number for it, from 0.
     pub number: u64,
-    /// When it was exposed.
+    /// The moment of exposure.
     pub due: MonotonicNs,
-    /// When somebody had it; never, if the camera dropped it.
+    /// The moment at which a reader had it; never, if the camera dropped it.
     pub taken: Option<MonotonicNs>,
 }
 
@@ -44,14 +44,14 @@ impl Driver {
         self.waiting.front().map(|number| *number as u64)
     }
 
-    /// Somebody has it.
+    /// A reader has taken the frame.
     pub fn take(&mut self, at: MonotonicNs) {
         if let Some(number) = self.waiting.pop_front() {
             self.frames[number].taken = Some(at);
         }
     }
 
-    /// Somebody wants frames, or nobody does any more: what waits then is lost.
+    /// A reader has come, or has gone: frames that wait then are lost.
     pub fn stream(&mut self, on: bool) {
         self.streams = on;
         self.waiting.clear();
@@ -70,7 +70,7 @@ pub fn exposed(frames: &[Frame], from: MonotonicNs, to: MonotonicNs) -> BTreeSet
     frames.iter().filter(|frame| (from..=to).contains(&frame.due)).map(|frame| frame.number).collect()
 }
 
-/// How many of the frames exposed in a span nobody took.
+/// The number of frames exposed in a span that nobody took.
 #[must_use]
 pub fn dropped(frames: &[Frame], from: MonotonicNs, to: MonotonicNs) -> usize {
     frames.iter().filter(|frame| (from..=to).contains(&frame.due) && frame.taken.is_none()).count()

@@ -19,7 +19,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use super::driver::{Driver, Frame};
 use super::scene::Scene;
 
-/// How often somebody is looked for who reads.
+/// From one look for a reader to the next.
 const GLANCE: Duration = Duration::from_millis(1);
 /// A thread's niceness, where it is permitted.
 const FIRST: i32 = -20;
@@ -59,7 +59,7 @@ impl Feed {
         Ok(Self { path: path.to_owned(), shared, thread: Some(thread) })
     }
 
-    /// Where its frames come out.
+    /// The FIFO out of which its frames come.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -89,12 +89,12 @@ struct Camera {
     shared: Arc<Shared>,
 }
 
-/// Somebody who reads, and what is being sent.
+/// A reader, and the bytes that are being sent to it.
 struct Reader {
     pipe: File,
     bytes: Vec<u8>,
     sent: usize,
-    /// It is a frame, and not the header.
+    /// The bytes are a frame, and not the header.
     frame: bool,
 }
 
@@ -128,7 +128,7 @@ impl Camera {
         }
     }
 
-    /// Whoever has opened the FIFO for reading.
+    /// A reader that has opened the FIFO.
     fn reader(&self) -> Option<Reader> {
         let nonblock = OFlags::NONBLOCK.bits().cast_signed();
         let pipe = OpenOptions::new().write(true).custom_flags(nonblock).open(&self.path).ok()?;
@@ -211,7 +211,7 @@ mod tests {
             assert!(numbers.is_sorted() && numbers[0] >= last, "{numbers:?}");
             last = numbers[4] + 1;
             drop(reader);
-            // Somebody else who opens it in the same moment would go on reading where this one stopped.
+            // A second reader that opens it in the same moment would go on reading where this one stopped.
             std::thread::sleep(Duration::from_millis(50));
             let frames = feed.frames();
             for number in numbers {

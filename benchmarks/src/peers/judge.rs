@@ -1,15 +1,15 @@
-//! What is in a clip, by its pixels, and what should be.
+//! Counting the frames of a clip by its pixels, beside the frames that should be in it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use oracle::{decode, stamp};
 use proto::time::MonotonicNs;
 use serde::{Deserialize, Serialize};
 
 use super::contender::CAMERAS;
 use super::driver::{self, Frame};
-use oracle::{decode, stamp};
 
 /// Periods at either end of a window that are not asked for: each recorder has its own idea of when a frame was captured,
 /// and a frame more or less there is no fault.
@@ -50,7 +50,7 @@ pub fn read(files: &[PathBuf]) -> Seen {
     seen
 }
 
-/// Whether it is a video, by its name.
+/// Is this a video, by its name?
 #[must_use]
 pub fn is_video(file: &Path) -> bool {
     file.extension()
@@ -80,7 +80,7 @@ impl Count {
         }
     }
 
-    /// Both.
+    /// The sum of two counts.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -110,7 +110,7 @@ pub fn asked_for(
     driver::exposed(frames, trigger.before(pre.saturating_sub(margin)), trigger + post.saturating_sub(margin))
 }
 
-/// How evenly frames were taken, of the camera where it was worst.
+/// The evenness with which frames were taken, of the worst camera.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rhythm {
     /// The longest from one frame to the next.

@@ -10,6 +10,7 @@
 //! | [`contender`] | what a recorder has to do to be measured |
 //! | [`script`] | a recorder that is a script of `benchmarks/peers` |
 //! | [`preroll`] | Preroll as one |
+//! | [`plan`] | cameras, windows and encoder settings, the same for all |
 //! | [`rounds`] | what each is put through |
 //! | [`judge`] | what is in a clip, and what should be |
 //! | [`report`] | the table |
@@ -18,86 +19,34 @@ pub mod contender;
 pub mod driver;
 pub mod feed;
 pub mod judge;
+pub mod plan;
 pub mod preroll;
 pub mod report;
 pub mod rounds;
 pub mod scene;
 pub mod script;
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-use anyhow::{Context, bail, ensure};
-use proto::frame::Fps;
+use anyhow::bail;
 use serde::{Deserialize, Serialize};
 
-use super::machine::Machine;
+use crate::machine::Machine;
 use contender::Contender;
+use plan::Plan;
 use preroll::Preroll;
 use rounds::Figures;
 use script::Script;
 
 /// The version of [`Results`].
 pub const SCHEMA: u32 = 1;
-/// libx264's, for all that let one choose.
-pub const PRESET: &str = "superfast";
-/// The same.
-pub const CRF: u32 = 23;
 
-/// What is to be measured.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Plan {
-    /// Each camera's pixels, as in 1280x720.
-    pub size: String,
-    /// Frames a second.
-    pub fps: u32,
-    /// Before a trigger.
-    pub pre_ms: u32,
-    /// After it.
-    pub post_ms: u32,
-    /// Clips of each.
-    pub rounds: u32,
-    /// Between them, with nothing to record.
-    pub armed_s: f64,
-    /// Names; all, if there are none.
-    pub only: Vec<String>,
-}
-
-impl Plan {
-    fn pixels(&self) -> anyhow::Result<(u32, u32)> {
-        let (width, height) = self.size.split_once('x').context("--size takes pixels, as in 1280x720")?;
-        let (width, height) = (width.parse()?, height.parse()?);
-        ensure!(
-            width % 4 == 0 && height % 2 == 0 && width >= 256 && height >= 128,
-            "{} can't be drawn",
-            self.size
-        );
-        Ok((width, height))
-    }
-
-    fn fps(&self) -> anyhow::Result<Fps> {
-        Fps::new(self.fps.into()).context("--fps")
-    }
-
-    fn pre(&self) -> Duration {
-        Duration::from_millis(self.pre_ms.into())
-    }
-
-    fn post(&self) -> Duration {
-        Duration::from_millis(self.post_ms.into())
-    }
-
-    fn armed(&self) -> Duration {
-        Duration::from_secs_f64(self.armed_s)
-    }
-}
-
-/// Who is measured.
+/// A recorder that is measured.
 struct Entry {
     name: &'static str,
     title: &'static str,
     what: &'static str,
-    /// What the kill means for it.
+    /// The kill's meaning for it.
     killed: &'static str,
     kind: Kind,
 }
@@ -168,7 +117,7 @@ const ENTRIES: [Entry; 8] = [
     },
 ];
 
-/// What was measured.
+/// The measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
     /// [`SCHEMA`].
@@ -177,22 +126,22 @@ pub struct Results {
     pub kind: String,
     /// On what.
     pub machine: Machine,
-    /// What was asked for.
+    /// The plan that was asked for.
     pub plan: Plan,
-    /// One for each, in the order in which they ran.
+    /// A peer for each, in the order in which they ran.
     pub peers: Vec<Peer>,
 }
 
-/// One of them.
+/// A recorder, with its figures or the reason why it has none.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Peer {
     /// As `--only` takes it.
     pub name: String,
     /// For people.
     pub title: String,
-    /// What it is.
+    /// A description of how it is built.
     pub what: String,
-    /// Why there are no figures, if there are none.
+    /// The reason why there are no figures, if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_measured: Option<String>,
     /// The figures.
@@ -253,11 +202,4 @@ fn measure_one(entry: &Entry, plan: &Plan, folder: &Path) -> anyhow::Result<Figu
     let mut figures = rounds::measure(contender, plan)?;
     figures.killed.note = entry.killed.into();
     Ok(figures)
-}
-
-/// Every file below a folder.
-fn below(folder: &Path) -> Vec<PathBuf> {
-    let entries =
-        std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
-    entries.flat_map(|path| if path.is_dir() { below(&path) } else { vec![path] }).collect()
 }

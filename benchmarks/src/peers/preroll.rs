@@ -9,34 +9,34 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use oracle::clip::MANIFEST;
+use oracle::manifest::Manifest;
 use proto::frame::Fps;
 use proto::instance::ChildId;
 use proto::process::Pid;
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
-
-use super::contender::{CAMERAS, Clip, Contender};
-use super::driver::Frame;
-use super::feed::Feed;
-use super::{CRF, PRESET, Plan, below};
-use oracle::clip::MANIFEST;
-use oracle::manifest::Manifest;
 use rig::instance::Answer;
 use rig::supervisor::Supervisor;
 
-/// How long a look at a silent ring takes.
+use super::contender::{CAMERAS, Clip, Contender, below};
+use super::driver::Frame;
+use super::feed::Feed;
+use super::plan::{CRF, PRESET, Plan};
+
+/// Length of a look at a silent ring.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// Where its frames come from.
+/// The source of its frames.
 enum Cameras {
     Feeds([Feed; 2]),
     Simulated([Watch; 2]),
 }
 
-/// What a trigger answers, and when.
+/// A trigger's answer, and the moment it came.
 type Answered = (MonotonicNs, Vec<u8>);
 
-/// One that runs.
+/// A running Preroll.
 pub struct Preroll {
     supervisor: Supervisor,
     root: Pid,

@@ -1,4 +1,4 @@
-//! What each contender is put through: a few clips, and one in the middle of which its encoder is killed.
+//! The rounds that each contender is put through: a few clips, and one in the middle of which its encoder is killed.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -8,17 +8,17 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use proto::process::Pid;
 use proto::time::MonotonicNs;
+use rig::process;
+use rig::spread::Spread;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
-use super::Plan;
 use super::contender::{CAMERAS, Contender};
 use super::driver::Frame;
 use super::judge::{self, Count, Rhythm, ms};
+use super::plan::Plan;
 use crate::cost::{self, Level};
 use crate::run::FinishedAfter;
-use rig::process;
-use rig::spread::Spread;
 
 /// After a start processes find their size, and pre-roll fills.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -34,7 +34,7 @@ const AFTER: Duration = Duration::from_millis(500);
 /// however soon a clip is finished.
 const AFTER_WINDOW: Duration = Duration::from_millis(1500);
 
-/// What was found out.
+/// The figures of a contender, each with the name that the results' JSON gives it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Figures {
     /// Clips.
@@ -49,7 +49,7 @@ pub struct Figures {
     pub duplicated: u64,
     /// Pictures in the videos that can't be told.
     pub unreadable: usize,
-    /// What could not be played.
+    /// Files that could not be played.
     pub broken: Vec<String>,
     /// Frames that a camera dropped around a trigger, because nobody took them.
     pub camera_dropped: usize,
@@ -67,9 +67,9 @@ pub struct Figures {
     pub file_after_ms: Option<FinishedAfter>,
     /// Bytes of a camera's file for each frame in it, on the average.
     pub bytes_a_frame: u64,
-    /// What it said of its encoder.
+    /// The recorder's own words about its encoder.
     pub codec: String,
-    /// What became of the clip whose encoder was killed.
+    /// The clip whose encoder was killed.
     pub killed: Killed,
 }
 
@@ -82,13 +82,13 @@ pub struct Killed {
     pub frames_found: u64,
     /// The longest from one frame being taken to the next.
     pub hole_ms: f64,
-    /// Whether the clip was announced as finished.
+    /// The clip was announced as finished.
     pub finished: bool,
-    /// Who was killed, and what that means.
+    /// The process that was killed, and what that means.
     pub note: String,
 }
 
-/// One trigger, and what came of it.
+/// A trigger, and what came of it.
 struct Round {
     trigger: MonotonicNs,
     finished: Option<MonotonicNs>,
@@ -131,7 +131,7 @@ pub fn measure(mut contender: Box<dyn Contender>, plan: &Plan) -> anyhow::Result
     Ok(figures)
 }
 
-/// Its processes; what each of them is, isn't asked.
+/// The processes of a contender. Their roles aren't asked.
 fn everyone(root: Pid) -> Vec<(String, Pid)> {
     process::descendants(root).into_iter().map(|pid| (String::new(), pid)).collect()
 }

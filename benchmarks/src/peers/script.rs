@@ -15,10 +15,10 @@ use rig::process;
 use rustix::process::Signal;
 use serde::Deserialize;
 
-use super::contender::{CAMERAS, Clip, Contender};
+use super::contender::{CAMERAS, Clip, Contender, below};
 use super::driver::Frame;
 use super::feed::Feed;
-use super::{Plan, below};
+use super::plan::Plan;
 
 /// The interpreter that distributions install their packages for.
 const PYTHON: &str = "/usr/bin/python3";
@@ -52,7 +52,7 @@ pub fn unpack(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Why a script can't run here, if it can't.
+/// The reason why a script can't run here, if it can't.
 #[must_use]
 pub fn missing(script: &Path) -> Option<String> {
     let output = match Command::new(PYTHON).arg(script).arg("check").stdin(Stdio::null()).output() {
@@ -71,7 +71,7 @@ enum Said {
     Finished { label: String, files: BTreeMap<String, Vec<PathBuf>> },
 }
 
-/// One that runs.
+/// A running script.
 pub struct Script {
     script: PathBuf,
     plan: Plan,

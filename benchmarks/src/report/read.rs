@@ -13,14 +13,14 @@ use crate::{encode, peers, restart, ring, run};
 /// Every kind, in the order of the page.
 pub const KINDS: [&str; 8] = ["peers", "restart", "scale", "memory", "size", "run", "ring", "encode"];
 
-/// What one file holds.
+/// The contents of one file.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// The file's name, without its folder.
     pub file: String,
     /// On what it was measured.
     pub machine: Machine,
-    /// Whether it says of itself that it was made up, for a test.
+    /// The file says of itself that it was made up, for a test.
     pub made_up: bool,
     /// The figures.
     pub content: Content,
@@ -29,7 +29,7 @@ pub struct Source {
 /// The figures, by their kind.
 #[derive(Clone, Debug)]
 pub enum Content {
-    /// What other recorders do with the same frames.
+    /// Other recorders, with the same frames.
     Peers(Peers),
     /// From kill to encoding.
     Restart(restart::Results),
@@ -39,7 +39,7 @@ pub enum Content {
     Memory(Memory),
     /// Codecs, by size and likeness.
     Size(Sizes),
-    /// One run.
+    /// A run.
     Run(run::Results),
     /// The ring.
     Ring(ring::Results),
@@ -48,7 +48,7 @@ pub enum Content {
 }
 
 impl Content {
-    /// Where it comes on the page.
+    /// The place on the page.
     #[must_use]
     pub fn place(&self) -> usize {
         match self {
@@ -67,8 +67,8 @@ impl Content {
 /// See [`Content::Peers`].
 #[derive(Clone, Debug, Deserialize)]
 pub struct Peers {
-    /// What was asked for.
-    pub plan: Option<peers::Plan>,
+    /// The plan that was asked for.
+    pub plan: Option<peers::plan::Plan>,
     /// The first is Preroll.
     pub peers: Vec<Peer>,
 }
@@ -76,18 +76,18 @@ pub struct Peers {
 /// One recorder.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Peer {
-    /// What commands call it.
+    /// The name in commands.
     #[serde(default)]
     pub name: String,
-    /// What it is called.
+    /// The name for people.
     pub title: String,
-    /// What it is.
+    /// A description of how it is built.
     #[serde(default)]
     pub what: String,
-    /// How many triggers.
+    /// Number of triggers.
     #[serde(default)]
     pub rounds: u64,
-    /// Why there are no figures, if there are none.
+    /// The reason why there are no figures, if there are none.
     pub not_measured: Option<String>,
     /// Of their clips, never announced.
     #[serde(default)]
@@ -98,7 +98,7 @@ pub struct Peer {
     /// Frames that are.
     #[serde(default)]
     pub frames_found: u64,
-    /// Those that are there more than once.
+    /// Frames that are there more than once.
     #[serde(default)]
     pub duplicated: u64,
     /// Pictures that don't say which they are.
@@ -107,7 +107,7 @@ pub struct Peer {
     /// Files that can't be played, or not to their end.
     #[serde(default)]
     pub broken: Vec<String>,
-    /// What it encodes with, in its own words.
+    /// The recorder's own words about its encoder.
     #[serde(default)]
     pub codec: String,
     /// Frames that cameras dropped around triggers, because nobody took them.
@@ -128,7 +128,7 @@ pub struct Peer {
     pub file_after_ms: Option<run::FinishedAfter>,
     /// Of a camera's file.
     pub bytes_a_frame: Option<f64>,
-    /// What kill -9 of its encoder does.
+    /// The effect of kill -9 on its encoder.
     pub killed: Option<Killed>,
 }
 
@@ -149,7 +149,7 @@ pub struct Killed {
 /// See [`Content::Scale`].
 #[derive(Clone, Debug, Deserialize)]
 pub struct Scale {
-    /// One for each size of frame.
+    /// A series for each size of frame.
     pub series: Vec<Series>,
 }
 
@@ -162,7 +162,7 @@ pub struct Series {
     pub fps: f64,
     /// The most that held.
     pub held: Option<u64>,
-    /// What set the limit.
+    /// The resource that set the limit.
     #[serde(default)]
     pub bound: String,
     /// In the order in which they were tried.
@@ -172,7 +172,7 @@ pub struct Series {
 /// So many cameras.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ScalePoint {
-    /// How many.
+    /// Number of cameras.
     pub cameras: u32,
     /// Of one core.
     pub cpu_percent: f64,
@@ -188,7 +188,7 @@ pub struct ScalePoint {
     pub interval_p99_ms: Option<f64>,
     /// The longest.
     pub interval_max_ms: Option<f64>,
-    /// Whether every frame was there.
+    /// Every frame was there.
     #[serde(default = "yes")]
     pub held: bool,
 }
@@ -200,7 +200,7 @@ fn yes() -> bool {
 /// See [`Content::Memory`].
 #[derive(Clone, Debug, Deserialize)]
 pub struct Memory {
-    /// How many.
+    /// Number of cameras.
     pub cameras: u32,
     /// As in 1280x720.
     pub size: String,
@@ -210,7 +210,7 @@ pub struct Memory {
     pub points: Vec<MemoryPoint>,
 }
 
-/// One length.
+/// The memory at one length of pre-roll.
 #[derive(Clone, Debug, Deserialize)]
 pub struct MemoryPoint {
     /// Of the pre-roll.
@@ -224,15 +224,15 @@ pub struct MemoryPoint {
 /// See [`Content::Size`].
 #[derive(Clone, Debug, Deserialize)]
 pub struct Sizes {
-    /// What was shown.
+    /// The film that was shown.
     pub film: String,
     /// Each codec at some qualities.
     pub points: Vec<SizePoint>,
-    /// How much larger MJPG is, at H264's likeness.
+    /// Size of MJPG over that of H264, at H264's likeness.
     pub ratio: f64,
 }
 
-/// One encoding.
+/// A film encoded once.
 #[derive(Clone, Debug, Deserialize)]
 pub struct SizePoint {
     /// As in the config.

@@ -1,6 +1,6 @@
 //! A frame's processor time.
 
-use super::Section;
+use super::shape::Section;
 use crate::encode::Results;
 use crate::report::table::Table;
 use crate::round::short;

@@ -1,6 +1,6 @@
 //! Memory by the length of the pre-roll.
 
-use super::{Section, words};
+use super::shape::{Section, words};
 use crate::report::charts::{Curve, Curves};
 use crate::report::read::{Memory, MemoryPoint};
 use crate::report::table::Table;

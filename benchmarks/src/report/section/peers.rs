@@ -1,6 +1,6 @@
 //! Other recorders beside Preroll.
 
-use super::{Section, figure, maybe, median, pair, words};
+use super::shape::{Section, figure, maybe, median, pair, words};
 use crate::cost::Level;
 use crate::report::charts::{Strip, Strips};
 use crate::report::picture::Picture;
@@ -29,7 +29,7 @@ pub(super) fn section(results: &Peers) -> Section {
         let found = 100.0 * figure(peer.frames_found) / figure(peer.frames_expected).max(1.0);
         let after = peer.file_after_ms.map_or("–".into(), |after| pair(after.p50, after.p99));
         let kb = peer.bytes_a_frame.map(|bytes| bytes / 1e3);
-        // Its cameras are other ones, and cost it less.
+        // Preroll with its own cameras is another measurement: they cost it less.
         let beside = peer.name == "preroll-sim";
         let whole = !beside && peer.frames_found == peer.frames_expected && peer.unfinished == 0;
         let among_all = |figure: Option<f64>| figure.filter(|_| !beside);
@@ -84,7 +84,7 @@ pub(super) fn section(results: &Peers) -> Section {
     }
 }
 
-/// What one of them is, and what else was seen of it.
+/// A description of one recorder, and anything else that was seen of it.
 fn note(peer: &Peer) -> String {
     if let Some(why) = &peer.not_measured {
         return format!("{} was not measured: {why}", peer.title);

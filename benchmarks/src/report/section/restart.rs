@@ -1,11 +1,12 @@
 //! From kill to encoding.
 
-use super::{Section, words};
+use rig::spread::Spread;
+
+use super::shape::{Section, words};
 use crate::report::charts::Histogram;
 use crate::report::table::Table;
 use crate::restart::Results;
 use crate::round::short;
-use rig::spread::Spread;
 
 pub(super) fn section(results: &Results) -> Section {
     let spread = |values: &[f64]| Spread::of(values.iter().copied());

@@ -1,6 +1,6 @@
 //! The ring, beside the least that it could cost and beside another.
 
-use super::{Section, figure, pair};
+use super::shape::{Section, figure, pair};
 use crate::report::table::Table;
 use crate::ring::Results;
 use crate::took::Took;

@@ -1,6 +1,6 @@
-//! One run.
+//! The section about a run.
 
-use super::Section;
+use super::shape::Section;
 use crate::cost::Level;
 use crate::report::table::Table;
 use crate::round::short;

@@ -1,6 +1,6 @@
 //! Cost by the number of cameras.
 
-use super::{Section, maybe, words};
+use super::shape::{Section, maybe, words};
 use crate::report::charts::{Curve, Curves};
 use crate::report::read::{Scale, ScalePoint, Series};
 use crate::report::table::Table;

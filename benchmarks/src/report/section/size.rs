@@ -1,6 +1,6 @@
 //! Codecs by size and likeness.
 
-use super::{Section, figure, words};
+use super::shape::{Section, figure, words};
 use crate::report::charts::{Curve, Curves};
 use crate::report::read::Sizes;
 use crate::report::table::Table;
