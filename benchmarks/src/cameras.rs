@@ -8,7 +8,7 @@ use anyhow::Context;
 /// Cameras that are all alike.
 #[derive(Clone, Debug)]
 pub struct Cameras<'a> {
-    /// How many.
+    /// Number of cameras.
     pub count: u32,
     /// Each one's pixels, as in 1280x720.
     pub size: &'a str,
@@ -16,7 +16,7 @@ pub struct Cameras<'a> {
     pub fps: u32,
     /// `sim`, or a video file that every camera plays.
     pub backend: &'a str,
-    /// What is kept before a trigger, if not what the config keeps by itself.
+    /// Pre-roll, if not the config's default.
     pub pre_roll: Option<Duration>,
 }
 

@@ -1,4 +1,4 @@
-//! What frames cost at the very least: each has to be written once, and what is in it comes from somewhere. So: processes
+//! The least that frames can cost: each has to be written once, and its bytes come from somewhere. So: processes
 //! that do nothing but copy a picture of their own into the next place of as much shared memory as a ring has, as captures
 //! do and at the camera's pace; and how much of that a machine can do at all.
 
@@ -15,10 +15,10 @@ use proto::ring::{Ring, RingSize, RingSpec, SegmentName};
 use proto::time::MonotonicNs;
 use rustix::time::ClockId;
 
-/// What a config keeps by itself.
+/// The config's default pre-roll.
 const PRE_ROLL_MS: u64 = 500;
 const RESERVE_MS: u64 = 250;
-/// How long copying is measured at full speed.
+/// Length of copying at full speed.
 const AT_FULL_SPEED: Duration = Duration::from_millis(500);
 
 /// Percent of a core that so many processes take each, which copy as many frames as so many cameras make.
@@ -53,7 +53,7 @@ pub fn paced(cameras: u32, size: &str, fps: u32, seconds: f64) -> anyhow::Result
     Ok(all / f64::from(cameras.max(1)))
 }
 
-/// One such process: makes its memory, says so, waits for its standard input to close, copies, and says what percentage
+/// A copying process: makes its memory, says so, waits for its standard input to close, copies, and says what percentage
 /// of a core it took.
 ///
 /// # Errors
@@ -119,7 +119,7 @@ impl Memory {
         let folder = tempfile::tempdir()?;
         let name: SegmentName = RuntimeDir::create(folder.path())?.segment(&Name::new("copies")?);
         let ring = Ring::create(&name, &RingSpec { geometry, fps, size: slots })?;
-        // It lives as long as it is mapped.
+        // The segment lives as long as it is mapped.
         let writer = ring.writer();
         Ring::remove(&name)?;
         Ok(Self { picture: vec![77; geometry.frame_bytes()], ring, writer: writer? })

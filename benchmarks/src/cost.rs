@@ -1,5 +1,5 @@
-//! What a running Preroll costs, as the kernel counts it: looked at twice a second, all its processes together and by
-//! role. Or what any other processes cost, by the same way of counting.
+//! The cost of a running Preroll, as the kernel counts it: looked at twice a second, all its processes together and by
+//! role. The cost of any other processes, by the same way of counting.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use rig::instance::Instance;
 use rig::process::{self, Used};
 use serde::{Deserialize, Serialize};
 
-/// How often everyone is looked at. A peak that is shorter is averaged over this.
+/// From one look at every process to the next. A peak that is shorter is averaged over this.
 const EVERY: Duration = Duration::from_millis(500);
 /// The pages of many rings take their time to be gone through, which holds up who maps them: no more than this part of
 /// the time is spent on it.
@@ -34,7 +34,7 @@ impl Level {
     }
 }
 
-/// What it cost.
+/// Cost of some processes over a while.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     /// Megabytes (PSS: each shared page divided among those that share it), all processes together.

@@ -16,17 +16,16 @@ use proto::clip::{MANIFEST, Manifest};
 use proto::instance::ChildId;
 use proto::process::Pid;
 use proto::ring::ReaderBit;
-
-use serde::{Deserialize, Serialize};
-
-use crate::machine::Machine;
 use rig::instance::Answer;
 use rig::process;
 use rig::supervisor::Supervisor;
+use serde::{Deserialize, Serialize};
+
+use crate::machine::Machine;
 
 /// The version of [`Results`].
 pub const SCHEMA: u32 = 1;
-/// What `report` knows it by.
+/// The kind by which `report` knows these results.
 pub const KIND: &str = "encode";
 const SIZE: (u32, u32) = (1280, 720);
 const FPS: u32 = 60;
@@ -37,7 +36,7 @@ const SECONDS: u32 = 5;
 const BIT: u8 = 1;
 const FOR_EVER: Duration = Duration::from_secs(10);
 
-/// What was measured.
+/// The measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
     /// [`SCHEMA`].

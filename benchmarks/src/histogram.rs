@@ -7,14 +7,14 @@ const COMMON: f64 = 8.0;
 /// And so many in all, the last of which may have no end.
 const AT_MOST: usize = 20;
 
-/// How many figures are from `from` to below `to`; to `to` itself, and beyond, in the last one.
+/// The figures from `from` to below `to`; to `to` itself, and beyond, in the last one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Class {
     /// The least that belongs here.
     pub from: f64,
-    /// Where the next begins; infinite when this one has whatever is larger.
+    /// The beginning of the next class; infinite when this one has whatever is larger.
     pub to: f64,
-    /// How many.
+    /// Number of figures.
     pub count: usize,
 }
 

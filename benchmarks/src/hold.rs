@@ -4,30 +4,30 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use proto::process::Pid;
+use rig::instance::Instance;
+use rig::process::{self, Used};
+use rig::supervisor::Supervisor;
 use serde::{Deserialize, Serialize};
 
 use crate::cameras::Cameras;
 use crate::cost;
 use crate::intervals::{Counted, Look};
 use crate::kernel::{Counts, Rates};
-use proto::process::Pid;
-use rig::instance::Instance;
-use rig::process::{self, Used};
-use rig::supervisor::Supervisor;
 
 /// After a start processes find their size; so long nothing is counted, and longer if a ring is not full by then.
 const SETTLE: Duration = Duration::from_secs(3);
 /// Frames of a camera that may fall to the other side of a look: what its driver keeps, and one at each end.
 const AT_THE_ENDS: u64 = 10;
 
-/// What came of it.
+/// A point: some cameras, armed for a while, with everything that was measured of them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Point {
-    /// How many cameras.
+    /// Number of cameras.
     pub cameras: u32,
     /// No frame was dropped, no process ended.
     pub held: bool,
-    /// Why not.
+    /// The reason why they were not held.
     pub why: Option<String>,
     /// Percent of one core, all processes together.
     pub cpu_percent: f64,
@@ -46,7 +46,7 @@ pub struct Point {
     pub interval_p99_ms: f64,
     /// The longest.
     pub interval_max_ms: f64,
-    /// What the machine did meanwhile.
+    /// The whole machine meanwhile.
     pub machine: Rates,
     /// Percent of a core for each camera, if its frames are only copied.
     pub copies_cpu_percent: Option<f64>,
@@ -63,7 +63,7 @@ pub fn hold(cameras: &Cameras<'_>, seconds: f64) -> anyhow::Result<Point> {
     let folder = tempfile::tempdir()?;
     let config = cameras.write_config(folder.path())?;
     let mut supervisor = Supervisor::start(&config)?;
-    // Its log says so: its stats would have every process's memory looked through, again and again. Twice, since very many
+    // Readiness is read from the log: stats would have every process's memory looked through, again and again. Twice, since very many
     // cameras take their time.
     let ready = "[INFO] ready: ";
     if let Err(e) = supervisor.wait_for(ready).or_else(|_| supervisor.wait_for(ready)) {

@@ -22,7 +22,7 @@ const HELD: usize = 32;
 
 type Bytes = [u8];
 
-/// Where participants meet, by a folder that both know. Nothing is read from the user's own settings.
+/// A meeting point of participants, by a folder that both know. Nothing is read from the user's own settings.
 struct MeetingPoint<'a> {
     folder: &'a Path,
     prefix: String,
@@ -95,7 +95,7 @@ fn publish_at(place: &MeetingPoint, width: u32, height: u32) -> anyhow::Result<S
             sizing.published(all, copied);
         }
     }
-    // What it holds unread is received; and sent again, until there are nearly as many receipts as publications.
+    // Frames that it holds unread are received; and sent again, until there are nearly as many receipts as publications.
     for frame in frames.iter().cycle().take(FRAMES / HELD) {
         loop {
             let leasing = Instant::now();

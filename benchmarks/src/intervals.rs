@@ -1,4 +1,4 @@
-//! What cameras' rings have counted between two looks: frames, drops, and the time from one frame to the next.
+//! Counters of cameras' rings between two looks: frames, drops, and the time from one frame to the next.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub struct Look {
     bucket: Duration,
 }
 
-/// What all of them have counted since.
+/// The counts of all rings between two looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Counted {
     /// Frames in the rings.

@@ -1,4 +1,4 @@
-//! What the whole machine does meanwhile, as the kernel counts it: what is left of its processors, how often they turn to
+//! The whole machine meanwhile, as the kernel counts it: what is left of its processors, how often they turn to
 //! another thread, how often memory is touched that isn't mapped yet.
 
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub struct Rates {
     pub system_percent: f64,
     /// Time in which this machine, a virtual one, did not get its turn.
     pub stolen_percent: f64,
-    /// Nobody's time.
+    /// Idle time.
     pub idle_percent: f64,
     /// From one thread to another.
     pub switches_per_s: f64,

@@ -1,4 +1,5 @@
-//! How fast, how much: what `benchmark` measures, on the real processes.
+//! The measurements of `benchmark`, on the real processes: how fast Preroll is, how much it takes, and beside whom. Clips
+//! are judged by the crate `oracle`; an instance is started and looked at by the crate `rig`.
 //!
 //! | module | subject |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! What a figure was measured on. Without it a figure says nothing.
+//! The machine that a figure was measured on. Without it a figure says nothing.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Machine {
     /// The processor's name.
     pub processor: String,
-    /// How many cores may be used.
+    /// Cores that may be used.
     pub cores: usize,
     /// Main memory in megabytes.
     pub memory_mb: u64,
@@ -17,12 +17,12 @@ pub struct Machine {
     pub system: String,
     /// Processes that wanted to run when it began: more than none of them shared the machine.
     pub load: String,
-    /// When, in UTC.
+    /// The date and time, in UTC.
     pub date: String,
 }
 
 impl Machine {
-    /// This one, now.
+    /// This machine, now.
     #[must_use]
     pub fn here() -> Self {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();

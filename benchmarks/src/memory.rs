@@ -5,22 +5,22 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use rig::supervisor::Supervisor;
 use serde::{Deserialize, Serialize};
 
 use crate::cameras::Cameras;
 use crate::cost;
 use crate::machine::Machine;
-use rig::supervisor::Supervisor;
 
 /// The version of [`Results`].
 pub const SCHEMA: u32 = 1;
 /// After the rings are full, until the memory is looked at.
 const SETTLE: Duration = Duration::from_secs(1);
-/// How often the rings are looked at, and how much longer than they need they may take to be full.
+/// From one look at the rings to the next, and the time beyond their need that they may take to be full.
 const GLANCE: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What was measured.
+/// The measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
     /// [`SCHEMA`].
@@ -29,20 +29,20 @@ pub struct Results {
     pub kind: String,
     /// On what.
     pub machine: Machine,
-    /// How many cameras, all simulated and armed.
+    /// Number of cameras, all simulated and armed.
     pub cameras: u32,
     /// Each one's pixels, as in 1280x720.
     pub size: String,
     /// Frames a second.
     pub fps: u32,
-    /// One for each pre-roll.
+    /// A point for each pre-roll.
     pub points: Vec<Point>,
 }
 
-/// One pre-roll.
+/// The memory at one length of pre-roll.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Point {
-    /// What is kept before a trigger.
+    /// The pre-roll.
     pub pre_roll_ms: u64,
     /// Megabytes of all rings, by the formula.
     pub rings_mb: f64,

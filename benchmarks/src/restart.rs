@@ -4,18 +4,18 @@
 use std::fmt;
 
 use anyhow::Context;
-use serde::{Deserialize, Serialize};
-
-use crate::histogram;
-use crate::machine::Machine;
 use nemesis::report::Findings;
 use nemesis::run;
 use nemesis::strike::Strike;
 use rig::spread::Spread;
+use serde::{Deserialize, Serialize};
+
+use crate::histogram;
+use crate::machine::Machine;
 
 /// The version of [`Results`].
 pub const SCHEMA: u32 = 1;
-/// What `report` knows it by.
+/// The kind by which `report` knows these results.
 pub const KIND: &str = "restart";
 /// From a blow to the next: a standby has the time to come up. As in `make kills`.
 const EVERY_MS: (u64, u64) = (1300, 2500);
@@ -24,12 +24,12 @@ const TRIGGER_EVERY_MS: (u64, u64) = (300, 1500);
 /// The config's, by default.
 const RESERVE_MS: u64 = 250;
 
-/// What is to be measured.
+/// The plan of a measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// So many times.
     pub kills: usize,
-    /// Where chance begins.
+    /// The seed of all chance.
     pub seed: u64,
     /// Each camera's pixels, as in 1280x720.
     pub size: String,
@@ -37,7 +37,7 @@ pub struct Plan {
     pub fps: u32,
 }
 
-/// What was measured.
+/// The measurement, each field with its name in the results' JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
     /// [`SCHEMA`].
@@ -46,7 +46,7 @@ pub struct Results {
     pub kind: String,
     /// On what.
     pub machine: Machine,
-    /// What was asked for.
+    /// The plan that was asked for.
     pub plan: Plan,
     /// Recorders killed.
     pub kills: usize,
@@ -58,13 +58,13 @@ pub struct Results {
     pub clips: usize,
     /// Frames that should be in them.
     pub frames_expected: u64,
-    /// That are.
+    /// Frames that are in them.
     pub frames_present: u64,
-    /// That are declared as missing.
+    /// Frames that are declared missing.
     pub frames_declared: u64,
-    /// The rest.
+    /// Frames that are missing in silence.
     pub frames_silent: i64,
-    /// What should not have happened.
+    /// Things that should not have happened, in words.
     pub broken: Vec<String>,
 }
 

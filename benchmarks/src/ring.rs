@@ -20,13 +20,13 @@ use crate::wake;
 
 /// The version of [`Results`].
 pub const SCHEMA: u32 = 1;
-/// What `report` knows it by.
+/// The kind by which `report` knows these results.
 pub const KIND: &str = "ring";
 /// So many frames are copied one way, then as many the other: what `memcpy` leaves in the caches is written out while the
 /// next frames are copied, and has to be paid for by those of its own kind.
 const TURN: usize = 50;
 
-/// What was measured.
+/// The measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
     /// [`SCHEMA`].
@@ -35,7 +35,7 @@ pub struct Results {
     pub kind: String,
     /// On what.
     pub machine: Machine,
-    /// One for each size of frame.
+    /// The figures of each size of frame.
     pub sizes: Vec<Size>,
     /// Waking a process that sleeps on the ring, from just before the publication to its being awake.
     pub wake_ring: Took,
@@ -46,10 +46,10 @@ pub struct Results {
     pub iceoryx2: Option<Theirs>,
 }
 
-/// What the same work costs in another's hands.
+/// The cost of the same work by another crate.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Theirs {
-    /// One for each size of frame. A lease is a receipt.
+    /// The figures of each size of frame. A receipt stands for a lease.
     pub sizes: Vec<Size>,
     /// Waking a process that sleeps on the event, from just before the sending.
     pub wake: Took,
@@ -61,7 +61,7 @@ pub struct Theirs {
 /// When there is no memory for the rings, or no second process.
 pub fn measure() -> anyhow::Result<Results> {
     let machine = Machine::here();
-    // One after the other, size by size, so that both have the machine as it is then.
+    // Both are measured size by size, so that both have the machine as it is then.
     let (mut sizes, mut theirs) = (Vec::new(), Vec::new());
     for (width, height) in [(1280, 720), (1920, 1080), (3840, 2160)] {
         sizes.push(publish(width, height)?);

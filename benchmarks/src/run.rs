@@ -8,27 +8,27 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use proto::clip::{MANIFEST, Manifest};
+use rig::instance::Answer;
+use rig::spread::Spread;
+use rig::supervisor::Supervisor;
 use serde::{Deserialize, Serialize};
 
 use crate::cameras::Cameras;
 use crate::cost::{self, Cost};
 use crate::intervals::{Counted, Look};
 use crate::machine::Machine;
-use rig::instance::Answer;
-use rig::spread::Spread;
-use rig::supervisor::Supervisor;
 
 /// The version of [`Results`].
 pub const SCHEMA: u32 = 1;
-/// What `report` knows it by.
+/// The kind by which `report` knows these results.
 pub const KIND: &str = "run";
 /// After a start processes find their size; so long nothing is measured.
 const SETTLE: Duration = Duration::from_secs(3);
 
-/// What is to be measured.
+/// The plan of a measurement.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct Plan {
-    /// How many cameras.
+    /// Number of cameras.
     pub cameras: u32,
     /// Each camera's pixels, as in 1280x720.
     pub size: String,
@@ -42,7 +42,7 @@ pub struct Plan {
     pub clips: u32,
 }
 
-/// What was measured.
+/// The measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
     /// [`SCHEMA`].
@@ -50,15 +50,15 @@ pub struct Results {
     /// [`KIND`].
     #[serde(default)]
     pub kind: String,
-    /// What was asked for.
+    /// The plan that was asked for.
     pub plan: Plan,
     /// On what.
     pub machine: Machine,
     /// Memory, processor, disk.
     pub cost: Cost,
-    /// One for each camera.
+    /// A ring for each camera.
     pub cameras: Vec<Camera>,
-    /// What became of the triggers.
+    /// The clips of all triggers.
     pub clips: Clips,
     /// By the indicators of the recorder that Preroll began from.
     pub verdict: Vec<Indicator>,
@@ -67,7 +67,7 @@ pub struct Results {
 /// One camera.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Camera {
-    /// Its name.
+    /// The camera's name.
     pub name: String,
     /// Frames that it put into its ring in that time.
     pub frames: u64,
@@ -123,7 +123,7 @@ pub struct FinishedAfter {
     pub worst: f64,
 }
 
-/// One of the indicators.
+/// A pressure indicator of the kernel.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Indicator {
     /// Of what.

@@ -19,7 +19,7 @@ const NO_PIXELS: &str = "16x16";
 /// With less than this of its time left a machine has none.
 const NOTHING_LEFT_PERCENT: f64 = 5.0;
 
-/// What is to be measured.
+/// The plan of a measurement.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct Plan {
     /// Sizes of frames, as in 1280x720.
@@ -34,22 +34,22 @@ pub struct Plan {
     pub most: u32,
 }
 
-/// What was measured.
+/// The measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
     /// [`SCHEMA`].
     pub schema: u32,
     /// "scale".
     pub kind: String,
-    /// What was asked for.
+    /// The plan that was asked for.
     pub plan: Plan,
     /// On what.
     pub machine: Machine,
-    /// One for each size.
+    /// A series for each size.
     pub series: Vec<Series>,
 }
 
-/// One size of frame.
+/// Cameras with one size of frame, more and more of them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Series {
     /// As in 1280x720.
@@ -58,7 +58,7 @@ pub struct Series {
     pub fps: u32,
     /// The largest number of cameras that was held.
     pub held: u32,
-    /// What sets that limit.
+    /// The resource that sets that limit.
     pub bound: String,
     /// Bytes a second that one core copies, and all of them together, from frames into rings.
     pub copy_bytes_per_s: [f64; 2],
@@ -91,7 +91,7 @@ pub fn measure(
         while let Some(count) = search.next() {
             let point = try_out(count, &series, plan)?;
             match point.frames {
-                // It takes minutes not to come up, and is no matter of one bad moment.
+                // A start that fails takes minutes, and is no matter of one bad moment.
                 0 => search.is_too_much(count),
                 _ => search.tried(count, point.held),
             }
@@ -123,7 +123,7 @@ fn try_out(count: u32, series: &Series, plan: &Plan) -> anyhow::Result<Point> {
 }
 
 impl Series {
-    /// What sets the limit, by what was measured where it was passed.
+    /// The resource that sets the limit, by what was measured where it was passed.
     fn bound(&self) -> String {
         let Some(failed) =
             self.points.iter().filter(|p| !p.held && p.cameras > self.held).min_by_key(|p| p.cameras)

@@ -4,7 +4,7 @@
 /// From here on the ladder's steps are even, as far as a person wants to see the curve.
 const EVEN_STEP: u32 = 8;
 const CURVE: u32 = 64;
-/// It is found when no more than this part lies between what holds and what doesn't; or one.
+/// The number is found when no more than this part lies between what holds and what doesn't; or one.
 const NEARLY: u32 = 16;
 
 /// A search for the largest number that holds.
@@ -24,7 +24,7 @@ impl Search {
         Self { least, most, held: 0, failed: None, failed_once: None }
     }
 
-    /// Which to try next; `None` when it is found. One that fails is tried once more before that counts.
+    /// The number to try next; `None` when it is found. A number that fails is tried once more before that counts.
     #[must_use]
     pub fn next(&self) -> Option<u32> {
         if self.failed_once.is_some() {
@@ -41,7 +41,7 @@ impl Search {
         (next > self.held).then_some(next)
     }
 
-    /// What came of the number that was to be tried.
+    /// Takes the result of the number that was to be tried.
     pub fn tried(&mut self, number: u32, held: bool) {
         if held {
             (self.held, self.failed_once) = (number, None);

@@ -12,18 +12,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use oracle::timestamps;
 use proto::clip::{MANIFEST, Manifest};
 use proto::ring::{ReaderBit, Ring};
+use rig::instance::Answer;
+use rig::supervisor::Supervisor;
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
-use oracle::timestamps;
-use rig::instance::Answer;
-use rig::supervisor::Supervisor;
 
 /// The version of [`Results`].
 pub const SCHEMA: u32 = 1;
-/// What `report` knows it by.
+/// The kind by which `report` knows these results.
 pub const KIND: &str = "size";
 const SIZE: (u32, u32) = (1280, 720);
 /// Of the config's `codec_quality`, which is a CRF for H264.
@@ -32,7 +32,7 @@ const H264: [u8; 3] = [28, 23, 18];
 const ASKED: u8 = 23;
 /// For MJPG a sixth of it is the quantiser: 9 and 7 to 2, nearly all that can be asked for.
 const MJPG: [u8; 7] = [51, 42, 36, 30, 24, 18, 12];
-/// What two cameras at 60 fps get on a machine of two cores.
+/// The preset that two cameras at 60 fps get on a machine of two cores.
 const PRESET: &str = "superfast";
 /// All of it is recorded with each codec.
 const AT_MOST: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ const AT_MOST: Duration = Duration::from_secs(10);
 const BIT: u8 = 1;
 const CAMERA: &str = "film";
 
-/// What was measured.
+/// The measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
     /// [`SCHEMA`].
@@ -49,15 +49,15 @@ pub struct Results {
     pub kind: String,
     /// On what.
     pub machine: Machine,
-    /// What was shown, in words.
+    /// The film that was shown, in words.
     pub film: String,
     /// H264, then MJPG, the smallest first.
     pub points: Vec<Point>,
-    /// How much larger MJPG is at H264's likeness, between two of its points.
+    /// Size of MJPG over that of H264 at H264's likeness, between two of MJPG's points.
     pub ratio: f64,
 }
 
-/// One recording.
+/// A recording at one quality.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Point {
     /// The config's `preferred_codec`.
@@ -68,7 +68,7 @@ pub struct Point {
     pub bytes: u64,
     /// In it.
     pub frames: u64,
-    /// How like they are to the camera's, on the average; 1 is the same.
+    /// Likeness of its frames to the camera's, on the average; 1 is the same.
     pub ssim: f64,
 }
 
@@ -237,7 +237,7 @@ fn likeness(clip: &Path, raw: &Path, places: &[usize], folder: &Path) -> anyhow:
     for place in places {
         raw.seek(SeekFrom::Start(u64::try_from(place * frame.len())?))?;
         raw.read_exact(&mut frame)?;
-        // One that has ended says why.
+        // A Preroll that has ended says why.
         if into.write_all(&frame).is_err() {
             break;
         }

@@ -12,7 +12,7 @@ use anyhow::{Context, ensure};
 pub(crate) const WAKINGS: usize = 250;
 /// Between one waking and the next, so that the sleeper sleeps.
 pub(crate) const PAUSE: Duration = Duration::from_millis(2);
-/// Whoever waits this long waits for ever.
+/// A sleeper that waits this long would wait for ever.
 pub(crate) const FOR_EVER: Duration = Duration::from_secs(10);
 
 /// A second process of this program, which sleeps and says how many nanoseconds each waking took.

@@ -25,7 +25,7 @@ impl Took {
     }
 }
 
-/// One size of frame.
+/// The times of one size of frame.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Size {
     /// As in 1280x720 I420.
@@ -52,7 +52,7 @@ pub(crate) fn nanos(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// What frames of one size took, one by one.
+/// The times of frames of one size, one by one.
 #[derive(Default)]
 pub(crate) struct Sizing {
     whole: Vec<u64>,

@@ -19,7 +19,7 @@ use crate::took::Took;
 
 /// So often each kind has its turn, so that all of them meet the same machine.
 const ROUNDS: usize = 8;
-/// What waking took, by whom.
+/// Times of waking, by each way of it.
 pub(super) struct Wakings {
     pub(super) ring: Took,
     pub(super) futex: Took,

@@ -7,7 +7,6 @@ use crate::decode;
 use crate::fault::Fault;
 use crate::judge::{self, Evidence, Frame, Verdict};
 use crate::manifest::{Camera, Manifest, is_plain_name};
-
 use crate::report::{Clip, State};
 use crate::stamp;
 use crate::timestamps::{self, Row};

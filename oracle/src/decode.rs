@@ -6,12 +6,11 @@
 use std::path::Path;
 use std::sync::Once;
 
-use ffmpeg_next as ffmpeg;
-
 use ffmpeg::format::Pixel;
 use ffmpeg::{Dictionary, Packet, Rational, Rescale, decoder, frame, media};
+use ffmpeg_next as ffmpeg;
 
-/// One decoded picture's luma. The samples stay in the decoder's memory.
+/// The luma of a decoded picture. The samples stay in the decoder's memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Luma<'a> {
     /// 8-bit samples, `stride` bytes a row.
@@ -22,22 +21,22 @@ pub struct Luma<'a> {
     pub width: usize,
     /// In pixels.
     pub height: usize,
-    /// When the picture is shown, if the file says.
+    /// The picture's time of display, if the file says.
     pub pts_us: Option<i64>,
     /// The decoder concealed an error in it.
     pub damaged: bool,
 }
 
-/// How far a file could be read.
+/// The part of a file that could be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decoded {
-    /// How many pictures were handed over.
+    /// Pictures that were handed over.
     pub frames: usize,
     /// Each packet that couldn't be read or decoded, in words.
     pub errors: Vec<String>,
 }
 
-/// Why a file can't be decoded at all.
+/// A reason why a file can't be decoded at all.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// libav takes paths as UTF-8 only.

@@ -1,4 +1,4 @@
-//! How many frames a window should hold.
+//! The number of frames that a window should hold.
 //!
 //! A frame that was made has its time in the truth log. One that was never made (the capture was dead) has none,
 //! only its neighbours' times; where such a hole reaches over an edge of the window, how much of it lies inside
@@ -7,7 +7,7 @@
 use crate::manifest::Window;
 use crate::truth::Made;
 
-/// How many frames were due: a number, or two where the truth log leaves it open.
+/// The number of frames due: certain, or between two bounds where the truth log leaves it open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Due {
     /// No fewer than these.
@@ -109,7 +109,7 @@ fn after_the_log(life: &[Made], since_ns: u64, window: Window) -> Due {
     Due { after_the_log: frames, ..Due::up_to(frames) }
 }
 
-/// How often the camera's mean frame time fits into `span_ns`; 0 when too little is known of the camera.
+/// The camera's mean frame times in `span_ns`; 0 when too little is known of the camera.
 fn frame_times_in(span_ns: u64, life: &[Made]) -> u64 {
     let [first, .., last] = life else { return 0 };
     let frames = u128::from(last.sequence - first.sequence);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// One reason why a clip doesn't tell the truth. Frames count from 0, in the order of play.
+/// A reason why a clip is false. Frames count from 0, in the order of play.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Fault {
@@ -15,7 +15,7 @@ pub enum Fault {
         /// In words.
         why: String,
     },
-    /// A clip of nothing.
+    /// A manifest without cameras.
     #[error("the manifest names no camera")]
     NoCamera,
     /// The window ends before it starts.
@@ -24,7 +24,7 @@ pub enum Fault {
     /// A camera made frames in the window, and the clip doesn't mention it.
     #[error("camera `{camera}` made {made} frames in the window, and the manifest doesn't name it")]
     CameraLeftOut {
-        /// Its name.
+        /// The camera.
         camera: String,
         /// Frames in the truth log.
         made: usize,
@@ -32,11 +32,11 @@ pub enum Fault {
     /// Two cameras show the same stamps.
     #[error("`{camera}` and `{other}` both show frames of camera {index}")]
     SameCameraTwice {
-        /// One of them.
+        /// The first camera.
         camera: String,
-        /// The other.
+        /// The second camera.
         other: String,
-        /// What is in their stamps.
+        /// The camera index in both's stamps.
         index: u8,
     },
 
@@ -74,16 +74,16 @@ pub enum Fault {
     /// Frames are missing and nobody says so.
     #[error("frames lost and not declared: {frames}")]
     SilentLoss {
-        /// How many.
+        /// The number of frames.
         frames: u64,
     },
     /// More is declared missing than is.
     #[error("frames declared missing that are not: {frames}")]
     DeclaredTooMuch {
-        /// How many.
+        /// The number of frames.
         frames: u64,
     },
-    /// The sum is right, the places aren't: one hole is silent and another invented.
+    /// The declared sum is right, the places aren't: one hole is silent and another invented.
     #[error("the declared gaps don't fit the holes: missing {holes:?} in turn, declared {declared:?}")]
     GapsElsewhere {
         /// Sizes of the holes between the frames present.
@@ -94,7 +94,7 @@ pub enum Fault {
     /// The same frame twice.
     #[error("frame {frame} shows sequence {sequence} again")]
     Duplicate {
-        /// The later one.
+        /// The later of both frames.
         frame: usize,
         /// The camera's frame number.
         sequence: i64,
@@ -102,29 +102,29 @@ pub enum Fault {
     /// An earlier frame after a later one.
     #[error("frame {frame} shows sequence {sequence}, after {after}")]
     Reordered {
-        /// The one that comes too late.
+        /// The frame that comes too late.
         frame: usize,
         /// The camera's frame number.
         sequence: i64,
-        /// The highest before it.
+        /// The highest frame number before it.
         after: i64,
     },
     /// No stamp, or a torn one.
     #[error("frame {frame} has no readable stamp: torn, or not this camera's picture")]
     Torn {
-        /// Which.
+        /// The frame.
         frame: usize,
     },
     /// The decoder concealed an error.
     #[error("frame {frame} is damaged: the decoder patched it up")]
     Damaged {
-        /// Which.
+        /// The frame.
         frame: usize,
     },
     /// Another camera's frame.
     #[error("frame {frame} is of camera {found}, not {wanted}")]
     WrongCamera {
-        /// Which.
+        /// The frame.
         frame: usize,
         /// In its stamp.
         found: u8,
@@ -134,17 +134,17 @@ pub enum Fault {
     /// A frame from before or after the window.
     #[error("frame {frame} (sequence {sequence}) is {by_us} us outside the window")]
     OutsideWindow {
-        /// Which.
+        /// The frame.
         frame: usize,
         /// The camera's frame number.
         sequence: i64,
-        /// How far.
+        /// The distance.
         by_us: u64,
     },
     /// A frame the camera never made.
     #[error("frame {frame} shows sequence {sequence}, which the truth log doesn't hold")]
     NeverMade {
-        /// Which.
+        /// The frame.
         frame: usize,
         /// The camera's frame number.
         sequence: i64,
@@ -166,10 +166,10 @@ pub enum Fault {
         /// By the oracle's count.
         expected: u64,
     },
-    /// Called complete, with frames missing.
+    /// The manifest calls the clip complete, and frames are missing.
     #[error("the clip is called complete; frames missing: {missing}")]
     CalledComplete {
-        /// How many.
+        /// The number of frames.
         missing: u64,
     },
 
@@ -186,9 +186,9 @@ pub enum Fault {
         "{rows} CSV times are not the camera's: the first at frame {frame}, {csv_ns}, made at {truth_ns}"
     )]
     TimesDiffer {
-        /// How many rows.
+        /// Rows that differ.
         rows: usize,
-        /// The first of them.
+        /// The first such frame.
         frame: usize,
         /// In the CSV.
         csv_ns: u64,
@@ -210,17 +210,17 @@ pub enum Fault {
     /// Video time that stands still or goes back.
     #[error("frame {frame}'s PTS is not after the one before it")]
     PtsNotIncreasing {
-        /// Which.
+        /// The frame.
         frame: usize,
     },
     /// The video plays at other times than the frames were captured at.
     #[error("{frames} PTS are off the CSV's times: the first at frame {frame}, by {by_us} us")]
     PtsOffCapture {
-        /// How many.
+        /// The number of frames.
         frames: usize,
-        /// The first of them.
+        /// The first such frame.
         frame: usize,
-        /// How far.
+        /// The distance.
         by_us: i64,
     },
 }

@@ -17,7 +17,7 @@ use crate::clip;
 use crate::report::Report;
 use crate::truth::Truths;
 
-/// Why no verdict could be reached at all. What is wrong with a clip is in the report instead.
+/// A reason why no verdict could be reached at all. Faults of a clip are in the report instead.
 #[derive(Debug, thiserror::Error)]
 pub enum OracleError {
     /// A folder can't be listed.
@@ -25,7 +25,7 @@ pub enum OracleError {
     List {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's words.
         source: std::io::Error,
     },
     /// Nothing to judge: a test that checks no clip must not pass.

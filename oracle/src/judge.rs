@@ -14,14 +14,14 @@ use crate::truth::{Made, Truth};
 /// A PTS in a microsecond base is exact; a coarser base (MPEG-4 allows 1/65535 s) rounds, well below this.
 const PTS_TOLERANCE_NS: u64 = 1_000_000;
 
-/// One decoded frame, without its pixels.
+/// A decoded frame, without its pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// Which of the camera's files it is from.
+    /// The number of the camera's file that it is from.
     pub part: usize,
-    /// What its stamp says; `None` when there is no whole one.
+    /// The stamp; `None` when there is no whole one.
     pub stamp: Option<Stamp>,
-    /// When it is shown, from the start of its file.
+    /// The time of display, from the start of its file.
     pub pts_us: Option<i64>,
     /// The decoder concealed an error in it.
     pub damaged: bool,
@@ -32,23 +32,23 @@ pub struct Frame {
 pub struct Evidence<'a> {
     /// The clip's window.
     pub window: Window,
-    /// Whether the clip calls itself complete.
+    /// The clip calls itself complete.
     pub complete: bool,
-    /// What the manifest says of the camera.
+    /// The camera's part of the manifest.
     pub camera: &'a Camera,
     /// Every frame of the video, in the order of play.
     pub frames: &'a [Frame],
     /// The CSV beside it.
     pub rows: &'a [Row],
-    /// What the camera says it made. Without it, frames lost at either end can't be seen.
+    /// The camera's truth log. Without it, frames lost at either end can't be seen.
     pub truth: Option<&'a Truth>,
 }
 
-/// What a camera's frames were known by.
+/// The evidence by which a camera's frames were known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JudgedBy {
-    /// Its truth log, and the stamps.
+    /// The truth log and the stamps.
     Truth,
     /// The stamps alone: losses at either end can't be seen.
     Stamps,
@@ -57,12 +57,12 @@ pub enum JudgedBy {
     Nothing,
 }
 
-/// What came of it.
+/// The verdict on one camera of a clip.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verdict {
-    /// Whose frames these are, if the manifest or any stamp says.
+    /// The index of the camera in the pictures, if the manifest or any stamp says.
     pub camera_index: Option<u8>,
-    /// What the frames were known by.
+    /// The evidence.
     pub judged_by: JudgedBy,
     /// Frames due in the window.
     pub expected: u64,
@@ -72,12 +72,12 @@ pub struct Verdict {
     pub declared: u64,
     /// `expected - present - declared`: lost in silence, or, below 0, declared and not lost.
     pub silent: i64,
-    /// Why the clip is false; empty when it is true.
+    /// The reasons why the clip is false; empty when it is true.
     pub faults: Vec<Fault>,
 }
 
 impl Verdict {
-    /// Whether the clip says of this camera what is so.
+    /// Does the clip tell the truth of this camera?
     pub fn is_true(&self) -> bool {
         self.faults.is_empty()
     }
@@ -261,7 +261,7 @@ fn check_the_sum(evidence: &Evidence<'_>, present: &BTreeSet<i64>, silent: i64, 
     }
 }
 
-/// How many sequences are missing at each place between the frames present.
+/// The number of sequences that are missing at each place between the frames present.
 fn holes_between(present: &BTreeSet<i64>) -> Vec<u64> {
     let next = present.iter().skip(1);
     present.iter().zip(next).map(|(a, b)| b.abs_diff(*a) - 1).filter(|&hole| hole > 0).collect()
@@ -273,7 +273,7 @@ fn declared_in_order(camera: &Camera) -> Vec<u64> {
     gaps.iter().map(|gap| gap.missing).collect()
 }
 
-/// Whether the gaps, in order, can be dealt out to the holes: some to the start of the clip, then exactly as
+/// Can the gaps, in order, be dealt out to the holes? some to the start of the clip, then exactly as
 /// many frames to each hole as it lacks (in one gap or, with several causes, more), the rest to the end.
 ///
 /// Sizes and order alone, so that it doesn't matter which of its two counts the recorder names gaps by.
@@ -314,7 +314,7 @@ fn check_the_rows(evidence: &Evidence<'_>, life: Option<&[Made]>, faults: &mut V
         faults.push(Fault::TimesNotIncreasing { frame: row + 1 });
     }
     if rows.len() != frames.len() {
-        // Which row belongs to which frame is anyone's guess now.
+        // With rows missing, nothing says to which frame a row belongs.
         faults.push(Fault::RowsDiffer { rows: rows.len(), frames: frames.len() });
         return;
     }

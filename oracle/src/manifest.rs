@@ -8,14 +8,14 @@ use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
-/// What a clip says about itself.
+/// A clip's manifest, as far as it can be judged.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Manifest {
     /// The clip's id; a number or a string.
     pub clip_id: serde_json::Value,
-    /// What the trigger called it.
+    /// The trigger's label.
     pub label: Option<String>,
-    /// Whether every camera's every frame is there.
+    /// The claim that every frame of every camera is there.
     pub complete: bool,
     /// The span of time the clip covers.
     pub window: Window,
@@ -33,13 +33,13 @@ pub struct Window {
 }
 
 impl Window {
-    /// Whether a frame captured at `t_ns` belongs to the clip.
+    /// Does a frame that was captured at `t_ns` belong to the clip?
     pub fn contains(self, t_ns: u64) -> bool {
         (self.start_ns..=self.end_ns).contains(&t_ns)
     }
 }
 
-/// What a clip says about one camera.
+/// The manifest's part about one camera.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Camera {
     /// The video, beside the manifest. May be left out when no frame was written.
@@ -51,14 +51,14 @@ pub struct Camera {
     pub codec: Option<String>,
     /// The encoder that was used.
     pub encoder: Option<String>,
-    /// How many frames the recorder says were due.
+    /// Frames that were due, by the recorder's count.
     pub frames_expected: u64,
-    /// How many frames the recorder says are in the video.
+    /// Frames in the video, by the recorder's count.
     pub frames_written: u64,
     /// Frames that are not in the video although they were due.
     #[serde(default)]
     pub gaps: Vec<Gap>,
-    /// What got in the way, in the recorder's words; the oracle only shows that it can be read.
+    /// Interruptions, in the recorder's words; the oracle only shows that it can be read.
     #[serde(default)]
     pub interruptions: Vec<serde_json::Value>,
     /// The camera's position in the config's list, if the manifest says so.
@@ -70,9 +70,9 @@ pub struct Camera {
 pub struct Gap {
     /// The last frame before the gap, by the camera's own count; absent when the gap is at the start.
     pub after_sequence: Option<u64>,
-    /// How many frames are missing there.
+    /// Frames that are missing there.
     pub missing: u64,
-    /// Why, in the recorder's words.
+    /// The cause, in the recorder's words.
     pub cause: Option<String>,
 }
 
@@ -95,13 +95,13 @@ impl Camera {
         }
     }
 
-    /// How many frames are declared missing in all.
+    /// Frames that are declared missing in all.
     pub fn declared(&self) -> u64 {
         self.gaps.iter().fold(0, |sum, gap| sum.saturating_add(gap.missing))
     }
 }
 
-/// Whether `name` names something in the clip's own folder and nowhere else.
+/// Does `name` name something in the clip's own folder, and nowhere else?
 pub fn is_plain_name(name: &str) -> bool {
     let mut parts = Path::new(name).components();
     matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))

@@ -21,45 +21,45 @@ pub struct Report {
 /// One clip.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Clip {
-    /// Its folder, below the one that was searched.
+    /// The clip's folder, below the one that was searched.
     pub name: String,
-    /// Whether its recorder was done with it.
+    /// Finished or not.
     pub state: State,
     /// A verdict for each camera, by name.
     pub cameras: BTreeMap<String, Verdict>,
-    /// What is wrong with the clip as a whole.
+    /// Faults of the clip as a whole.
     pub faults: Vec<Fault>,
 }
 
-/// How far a clip got.
+/// A clip's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// It has a manifest.
+    /// The clip has a manifest.
     Finished,
-    /// It has none (yet).
+    /// The clip has no manifest (yet).
     Unfinished,
 }
 
 impl Clip {
-    /// Whether the clip and all of its cameras tell the truth. An unfinished one doesn't.
+    /// Do the clip and all of its cameras tell the truth? An unfinished one doesn't.
     pub fn is_true(&self) -> bool {
         self.faults.is_empty() && self.cameras.values().all(Verdict::is_true)
     }
 }
 
 impl Report {
-    /// Whether every clip is finished and true.
+    /// Is every clip finished and true?
     pub fn is_true(&self) -> bool {
         self.clips.iter().all(Clip::is_true)
     }
 
-    /// Whether every finished clip is true; one that is still being written is let be.
+    /// Is every finished clip true? A clip that is still being written is let be.
     pub fn finished_are_true(&self) -> bool {
         self.clips.iter().all(|clip| clip.state == State::Unfinished || clip.is_true())
     }
 
-    /// Whether anything could be judged at all: by its pixels, or for a fault that shows without them.
+    /// Could anything be judged at all: by its pixels, or for a fault that shows without them.
     pub fn is_a_judgement(&self) -> bool {
         let judged = |v: &Verdict| v.judged_by != JudgedBy::Nothing || !v.is_true();
         self.clips.iter().any(|clip| !clip.faults.is_empty() || clip.cameras.values().any(judged))
@@ -71,7 +71,7 @@ impl Report {
     }
 }
 
-/// One aligned line for each camera of each clip, and below it why it is false.
+/// An aligned line for each camera of each clip, and below it the reasons why it is false.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let widest =

@@ -21,7 +21,7 @@ const ZERO: u8 = 16;
 /// Halfway between black and white; full-range MJPEG moves both, but not across it.
 const THRESHOLD: u32 = 128;
 
-/// What a stamp says.
+/// The numbers in a stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Stamp {
     /// The camera's position in the config's list, from 0.

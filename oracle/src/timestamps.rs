@@ -3,7 +3,7 @@
 /// The header of the recorder Preroll began from; its users' tools read these names.
 pub const HEADER: &str = "camera_id,frame_index,t_capture_monotonic_ns";
 
-/// One row. What a camera is called there and how frames are counted is the recorder's own affair: the oracle
+/// A row of the CSV. The camera's name and the count of frames in it are the recorder's own affair: the oracle
 /// compares the number of rows and their times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -11,11 +11,11 @@ pub struct Row {
     pub camera_id: String,
     /// The recorder's number for the frame.
     pub frame_index: u64,
-    /// When it was captured, CLOCK_MONOTONIC.
+    /// The capture time, CLOCK_MONOTONIC.
     pub t_ns: u64,
 }
 
-/// Why a CSV can't be read.
+/// A reason why a CSV can't be read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimestampsError {
     /// The first line isn't [`HEADER`].

@@ -10,7 +10,7 @@ use crate::manifest::Window;
 pub struct Made {
     /// The camera's own frame number, not yet folded to the stamp's 32 bits.
     pub sequence: u64,
-    /// When it was captured, CLOCK_MONOTONIC.
+    /// The capture time, CLOCK_MONOTONIC.
     pub t_ns: u64,
 }
 
@@ -23,7 +23,7 @@ pub struct Truth {
 /// Truth logs by camera name. Every camera in it is expected in every clip that its log has frames for.
 pub type Truths = BTreeMap<String, Truth>;
 
-/// Why a truth log can't be believed.
+/// A reason why a truth log can't be believed.
 #[derive(Debug, thiserror::Error)]
 pub enum TruthError {
     /// The file can't be read.
@@ -31,7 +31,7 @@ pub enum TruthError {
     Read {
         /// The log.
         path: PathBuf,
-        /// What the system said.
+        /// The system's words.
         source: std::io::Error,
     },
     /// A line isn't two numbers.
@@ -95,7 +95,7 @@ impl Truth {
         self.lives().into_iter().max_by_key(|life| (rows_inside(life), spans(life))).unwrap_or_default()
     }
 
-    /// One stretch for each ring: to the next that begins at a lower number, or at one that is not due yet.
+    /// A stretch for each ring: to the next that begins at a lower number, or at one that is not due yet.
     fn lives(&self) -> Vec<&[Made]> {
         let mut lives = Vec::new();
         let mut rest = self.rows.as_slice();
@@ -119,7 +119,7 @@ impl Truth {
     }
 }
 
-/// Whether row `next` is another ring's than the one before it. Its number is lower; or its time doesn't fit its
+/// Is row `next` another ring's than the row before it? Then its number is lower, or its time doesn't fit its
 /// number, neither by the frame time before it nor by the one after.
 fn begins_a_life(rows: &[Made], next: usize) -> bool {
     let step = |from: usize| {

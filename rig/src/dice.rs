@@ -28,7 +28,7 @@ impl Dice {
         Self::new(seed, 0)
     }
 
-    /// One of `0..below`; 0 if there is none.
+    /// A number of `0..below`; 0 if there is none.
     pub fn below(&mut self, below: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -36,7 +36,7 @@ impl Dice {
         (self.0 >> 11).checked_rem(below).unwrap_or(0)
     }
 
-    /// One of `from..=to`.
+    /// A number of `from..=to`.
     pub fn between(&mut self, from: u64, to: u64) -> u64 {
         from + self.below(to.saturating_sub(from) + 1)
     }

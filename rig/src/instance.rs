@@ -56,7 +56,7 @@ impl Instance {
         Self { runtime_dir: runtime_dir.to_owned() }
     }
 
-    /// Its runtime directory.
+    /// The runtime directory.
     #[must_use]
     pub fn runtime_dir(&self) -> &Path {
         &self.runtime_dir
@@ -94,7 +94,7 @@ impl Instance {
         children.into_iter().map(|child| (child.id, child.pid)).collect()
     }
 
-    /// One of the children.
+    /// The process of a child, if it runs.
     #[must_use]
     pub fn child(&self, id: &ChildId) -> Option<Pid> {
         self.children().into_iter().find(|(child, _)| child == id).map(|(_, pid)| pid)

@@ -1,5 +1,5 @@
-//! What an instance has on the machine: processes, shared memory, files of its runtime directory. After its end there may
-//! be none of it.
+//! The traces of an instance on the machine: processes, shared memory, files of its runtime directory. After its end there
+//! may be none of them.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ impl Instance {
         entries(Path::new("/dev/shm")).into_iter().filter(is_ours).collect()
     }
 
-    /// What an instance that has ended should not have left, each thing in words.
+    /// Everything that an ended instance should not have left, each thing in words.
     #[must_use]
     pub fn leftovers(&self) -> Vec<String> {
         let processes = self.processes().into_iter().map(|pid| format!("process {pid}"));

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use proto::time::MonotonicNs;
 
-/// One line.
+/// A line of the log.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// When it was read. Reading is a thread's only work, so this is as good as when it was written.
+    /// The time at which it was read. Reading is a thread's only work, so this is as good as the time of writing.
     pub at: MonotonicNs,
-    /// Its text.
+    /// The text, without its end of line.
     pub text: String,
 }
 

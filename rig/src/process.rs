@@ -62,7 +62,7 @@ pub fn descendants(root: Pid) -> Vec<Pid> {
     found
 }
 
-/// How much memory a process has, in megabytes.
+/// A process's memory in megabytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Memory {
     /// All of it, each shared page divided among those that share it (PSS).
@@ -82,7 +82,7 @@ pub fn memory(pid: Pid) -> Option<Memory> {
     Some(Memory { pss_mb: mb("Pss:")?, own_mb: mb("Pss_Anon:")? })
 }
 
-/// What a process has used since it began.
+/// Processor time and disk writes of a process since it began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Used {
     /// Processor time, of threads that have ended too.
@@ -91,7 +91,7 @@ pub struct Used {
     pub written_bytes: u64,
 }
 
-/// Reads what a process has used.
+/// Reads a process's processor time and disk writes.
 #[must_use]
 pub fn used(pid: Pid) -> Option<Used> {
     let ticks =
@@ -102,13 +102,13 @@ pub fn used(pid: Pid) -> Option<Used> {
     Some(Used { cpu, written_bytes: written.trim().parse().ok()? })
 }
 
-/// How many descriptors a process has open.
+/// The number of descriptors that a process has open.
 #[must_use]
 pub fn descriptors(pid: Pid) -> Option<usize> {
     std::fs::read_dir(pid.proc("fd")).map(Iterator::count).ok()
 }
 
-/// How many threads a process has.
+/// The number of a process's threads.
 #[must_use]
 pub fn threads(pid: Pid) -> Option<usize> {
     std::fs::read_dir(pid.proc("task")).map(Iterator::count).ok()

@@ -1,4 +1,4 @@
-//! Where the executables of Preroll lie. Nothing is searched for: they are built into one folder.
+//! The executables of Preroll. Nothing is searched for: they are built into one folder.
 
 use std::path::PathBuf;
 

@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// How numbers are spread: the median, the 99th percentile and the worst of so many.
+/// The spread of some numbers: the median, the 99th percentile and the worst of so many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Spread {
-    /// How many there are.
+    /// The number of numbers.
     pub of: usize,
     /// Half of them are at most this.
     pub p50: f64,

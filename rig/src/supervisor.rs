@@ -125,7 +125,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// How it ended, if it has.
+    /// The exit status, if the supervisor has ended.
     ///
     /// # Errors
     /// When the kernel doesn't say.
@@ -208,10 +208,10 @@ impl Supervisor {
         }
     }
 
-    /// What `supervisor stats` says.
+    /// The answer to `supervisor stats`.
     ///
     /// # Errors
-    /// When it says nothing.
+    /// When there is none.
     pub fn stats(&self) -> anyhow::Result<Stats> {
         self.instance.stats()
     }

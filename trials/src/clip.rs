@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use proto::clip::{MANIFEST, PARTIAL_DIR};
 use serde_json::Value;
 
-/// The clip that an answer names.
+/// The folder of the clip that an answer names.
 pub fn clip_of(answer: &Value) -> PathBuf {
     PathBuf::from(answer["path"].as_str().unwrap())
 }
 
-/// Its manifest.
+/// A clip's manifest.
 #[track_caller]
 pub fn manifest(clip: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(clip.join(MANIFEST)).unwrap()).unwrap()
@@ -28,7 +28,7 @@ pub fn names(folder: &Path) -> BTreeSet<String> {
     entries(folder).iter().map(name).collect()
 }
 
-/// How many frames of a camera are in the journals of a clip that is being recorded.
+/// The number of a camera's frames in the journals of a clip that is being recorded.
 pub fn recorded(clip: &Path, camera: &str) -> usize {
     let is_journal = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_str().unwrap();

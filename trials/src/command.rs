@@ -8,16 +8,16 @@ use rig::wait::PATIENCE;
 use rustix::process::Signal;
 use serde_json::Value;
 
-/// What a command came to.
+/// A command's exit code and everything it printed.
 #[derive(Debug)]
 pub struct Answer {
     /// The command, as a failed test calls it.
     pub command: String,
-    /// Its exit code; none, if it was killed.
+    /// The exit code; none, if the command was killed.
     pub code: Option<i32>,
-    /// What it printed.
+    /// Standard output.
     pub stdout: String,
-    /// What it said of errors.
+    /// Standard error.
     pub stderr: String,
 }
 
@@ -36,7 +36,7 @@ impl Answer {
         self
     }
 
-    /// Its standard output as JSON.
+    /// Reads standard output as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self:#?}"))

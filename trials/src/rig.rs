@@ -40,7 +40,7 @@ recording:
   reserve_ms: 4000
 ";
 
-/// One Preroll.
+/// A Preroll of a test's own.
 pub struct Rig {
     // Dropped first: it ends the processes that use the folder.
     supervisor: Supervisor,
@@ -150,7 +150,7 @@ impl Rig {
     pub fn arm(&self, points: &str) {
         static ARMED: AtomicUsize = AtomicUsize::new(0);
         let folder = self.path("failpoints");
-        // What has happened before counts no more.
+        // Earlier happenings count no more.
         if folder.exists() {
             std::fs::remove_dir_all(&folder).unwrap();
         }
@@ -245,7 +245,7 @@ impl Rig {
         manifest(clip)
     }
 
-    /// What the cameras say they made.
+    /// The truth logs of the cameras.
     pub fn truths(&self) -> Truths {
         let read = |name: &str| {
             let path = self.path(&format!("{name}.truth"));
@@ -294,7 +294,7 @@ impl Rig {
         self.instance().processes()
     }
 
-    /// This rig's shared memory.
+    /// The files of this rig's shared memory.
     pub fn segments(&self) -> Vec<PathBuf> {
         self.instance().segments()
     }
@@ -310,7 +310,7 @@ impl Rig {
 
 impl Drop for Rig {
     fn drop(&mut self) {
-        // What is left after a failure is ended with `supervisor`.
+        // After a failure, dropping `supervisor` ends whatever is left.
         let stopped = self.supervisor.terminate();
         if !std::thread::panicking() && stopped.is_ok() {
             let log = self.log().join("\n");

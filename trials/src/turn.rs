@@ -1,4 +1,4 @@
-//! How many rigs run side by side, in all test processes together.
+//! Turns: only so many rigs run side by side, in all test processes together.
 
 use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -3,14 +3,14 @@
 use super::picture::{Anchor, TEXT, line, text, width_of};
 use crate::round::{round_step, short};
 
-/// Where figures go.
+/// An axis: from figures to places.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Axis {
     /// The figure at the beginning.
     pub from: f64,
     /// The figure at the end.
     pub to: f64,
-    /// Whether equal steps are equal factors.
+    /// Equal steps are equal factors.
     pub log: bool,
     /// The place of the beginning.
     pub begin: f64,

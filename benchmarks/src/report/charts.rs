@@ -12,21 +12,21 @@ const HEIGHT: f64 = 260.0;
 const FOOT: f64 = 42.0;
 /// Above it: the vertical axis's name.
 const HEAD: f64 = 32.0;
-/// How many colours there are.
+/// The number of colours.
 const COLOURS: usize = 4;
 
-/// What a picture is called and how it is read.
+/// A picture's title and how it is read.
 #[derive(Clone, Debug, Default)]
 pub struct Words {
     /// Its file's name, without the ending.
     pub name: String,
-    /// What is seen.
+    /// The title.
     pub title: String,
-    /// How it is read.
+    /// Instructions for reading it.
     pub about: String,
-    /// What goes from left to right, and its unit.
+    /// Name and unit of the axis from left to right.
     pub x: String,
-    /// What goes upwards, and its unit.
+    /// Name and unit of the axis upwards.
     pub y: String,
 }
 
@@ -45,13 +45,13 @@ impl Words {
 /// One line.
 #[derive(Clone, Debug, Default)]
 pub struct Curve {
-    /// What stands at its end.
+    /// The words at its end.
     pub label: String,
     /// From left to right.
     pub points: Vec<(f64, f64)>,
-    /// Whether each of them is only an outline.
+    /// Each of them is only an outline.
     pub hollow: Vec<bool>,
-    /// What stands beside each of them.
+    /// The words beside each of them.
     pub notes: Vec<String>,
     /// Of a formula rather than a measurement: dashed, without points.
     pub formula: bool,
@@ -60,13 +60,13 @@ pub struct Curve {
 /// Lines with their names at their ends.
 #[derive(Clone, Debug, Default)]
 pub struct Curves {
-    /// Its words.
+    /// The picture's words.
     pub words: Words,
     /// The lines.
     pub curves: Vec<Curve>,
-    /// Whether equal steps to the right are equal factors.
+    /// Equal steps to the right are equal factors.
     pub log_x: bool,
-    /// Whether the vertical axis begins where the figures begin, and not at 0.
+    /// The vertical axis begins where the figures begin, and not at 0.
     pub from_least: bool,
     /// A horizontal line between two figures at a height, and what it says.
     pub span: Option<(f64, f64, f64, String)>,
@@ -118,7 +118,7 @@ impl Curves {
         for (number, (curve, place)) in self.curves.iter().zip(places).enumerate() {
             let class = format!("f{} strong", number % COLOURS);
             let from = ends[number].0 + 8.0;
-            // What stands beside its last point stands below.
+            // The words beside its last point stand below.
             let lift = if curve.notes.is_empty() { 0.0 } else { 5.0 };
             body += &text(from, place - lift + TEXT * 0.35, Anchor::Start, &class, &curve.label);
         }
@@ -154,10 +154,10 @@ impl Curve {
     }
 }
 
-/// How often what was measured.
+/// A histogram: how often each figure was measured.
 #[derive(Clone, Debug, Default)]
 pub struct Histogram {
-    /// Its words.
+    /// The picture's words.
     pub words: Words,
     /// The figures.
     pub values: Vec<f64>,
@@ -226,12 +226,12 @@ impl Histogram {
     }
 }
 
-/// One strip of [`Strips`].
+/// A strip of [`Strips`].
 #[derive(Clone, Debug, Default)]
 pub struct Strip {
-    /// Whose.
+    /// The name at its left.
     pub label: String,
-    /// What is to be said of it.
+    /// The words about it.
     pub says: String,
     /// Moments, and how long after the one before each came.
     pub intervals: Vec<(f64, f64)>,
@@ -240,11 +240,11 @@ pub struct Strip {
 /// Intervals around a moment: each a block as wide and as high as it is long, so that a hole is seen as one.
 #[derive(Clone, Debug, Default)]
 pub struct Strips {
-    /// Its words.
+    /// The picture's words.
     pub words: Words,
     /// From top to bottom.
     pub strips: Vec<Strip>,
-    /// How long an interval should be.
+    /// The length that an interval should have.
     pub period: f64,
 }
 

@@ -5,12 +5,12 @@ use super::read::Source;
 use super::section::Section;
 use crate::machine::Machine;
 
-/// One result, and what is said of it.
+/// A result, and the section about it.
 #[derive(Clone, Debug)]
 pub struct Part {
-    /// Where it comes from.
+    /// The file that it comes from.
     pub source: Source,
-    /// What is said.
+    /// The section.
     pub section: Section,
 }
 

@@ -1,4 +1,4 @@
-//! One picture: its words, and its lines as SVG. On the page it follows the reader's light or dark; as a file it brings its own
+//! A picture: its words, and its lines as SVG. On the page it follows the reader's light or dark; as a file it brings its own
 //! background and colours, because it can't know on what it is shown.
 
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ pub const TEXT: f64 = 12.0;
 const TITLE: f64 = 15.0;
 const MARGIN: f64 = 12.0;
 
-/// How lines and words look. The colours are named here and chosen by [`LIGHT`] and [`DARK`].
+/// The look of lines and words. The colours are named here and chosen by [`LIGHT`] and [`DARK`].
 pub const STYLE: &str = "\
 .picture{font-family:system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:12px;fill:var(--ink)}\
 .picture .muted{fill:var(--muted)}.picture .strong{font-weight:600}.picture .small{font-size:10.5px}\
@@ -49,14 +49,14 @@ pub const DARK: Colours = [
     ("t3", "#bc8cff"),
 ];
 
-/// One picture.
+/// A picture.
 #[derive(Clone, Debug)]
 pub struct Picture {
     /// Its file's name, without the ending.
     pub name: String,
-    /// What is seen.
+    /// The title.
     pub title: String,
-    /// How it is to be read.
+    /// Instructions for reading it.
     pub about: String,
     /// In the same unit as [`WIDTH`].
     pub height: f64,
@@ -112,14 +112,14 @@ impl Picture {
     }
 }
 
-/// Which end of a text is where it is put.
+/// The end of a text that lies where it is put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
-    /// It begins there.
+    /// The text begins there.
     Start,
-    /// It is centred there.
+    /// The text is centred there.
     Middle,
-    /// It ends there.
+    /// The text ends there.
     End,
 }
 

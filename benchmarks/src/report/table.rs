@@ -2,7 +2,7 @@
 
 use super::picture::escape;
 
-/// Which figure of a column is the best.
+/// The best figure of a column: the smallest or the largest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Best {
     /// The smallest.
@@ -21,7 +21,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// One with these columns, and no row yet.
+    /// A table with these columns, and no row yet.
     #[must_use]
     pub fn new(head: &[&str]) -> Self {
         Self { head: head.iter().map(|&head| head.to_owned()).collect(), ..Self::default() }

@@ -5,15 +5,14 @@
 
 use std::path::Path;
 
+use ffmpeg::format::Pixel;
+use ffmpeg::{Dictionary, Packet, codec, encoder, frame};
 use ffmpeg_next as ffmpeg;
 use oracle::folder;
 use oracle::report::Report;
 use oracle::stamp::{self, Stamp};
 use oracle::truth::{Truth, Truths};
 use serde_json::{Value, json};
-
-use ffmpeg::format::Pixel;
-use ffmpeg::{Dictionary, Packet, codec, encoder, frame};
 
 const WIDTH: u32 = 320;
 const HEIGHT: u32 = 192;

@@ -24,7 +24,7 @@ struct Args {
     /// A config with simulated cameras
     #[arg(long, default_value = "configs/default.yaml")]
     config: PathBuf,
-    /// How far into the clip the recorder is killed, in milliseconds after the trigger
+    /// Kill the recorder so many milliseconds after the trigger
     #[arg(long, default_value_t = 200)]
     kill_after_ms: u64,
 }
@@ -129,7 +129,7 @@ fn shown(path: &Path) -> String {
     path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
-/// What the stamps in a camera's files say.
+/// A count of a camera's frames by their stamps.
 struct Count {
     expected: u64,
     found: u64,

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use serde_json::Value;
-
 use trials::{Rig, TWO_CAMERAS, camera, clip_of, finished, list, manifest, pid_in, process, program};
 
 /// A name, and what is right for its value.

@@ -5,7 +5,6 @@ use std::process::Command;
 
 use oracle::decode;
 use serde_json::Value;
-
 use trials::{Rig, camera, clip_of, list, manifest, process};
 
 /// The real video that tests are handed, if it is there.

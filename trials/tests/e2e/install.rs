@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal};
-
 use trials::{program, take_turn};
 
 const CONFIG: &str = "\

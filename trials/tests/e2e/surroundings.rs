@@ -3,7 +3,6 @@
 
 use proto::process::Pid;
 use rustix::process::Signal;
-
 use trials::{Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, until};
 
 #[test]

@@ -7,7 +7,6 @@ use oracle::folder;
 use proto::time::{MonotonicNs, UtcTime, WallAnchor};
 use rustix::process::Signal;
 use serde_json::Value;
-
 use trials::{Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, names, until};
 
 const MS: u64 = 1_000_000;

@@ -7,7 +7,6 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use proto::process::Pid;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-
 use trials::{Dice, Rig, TWO_CAMERAS, camera, kill, list, pid_in, until};
 
 /// Kills of captures in one clip, and how many of them have to be inside a write.

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use rustix::process::Signal;
-
 use trials::{Dice, Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, no_failpoints, until};
 
 /// Every step, in order. A clip of 400 ms has 24 frames of each camera.

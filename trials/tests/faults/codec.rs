@@ -1,9 +1,7 @@
 //! A codec in which recorders crash, or from which they never return.
 
-use serde_json::Value;
-
 use rustix::process::Signal;
-
+use serde_json::Value;
 use trials::{Rig, TWO_CAMERAS, clip_of, kill, list, manifest, no_failpoints, process};
 
 /// The codecs of a camera's files, in order.

@@ -15,7 +15,6 @@ use proto::refusal::Refusal;
 use proto::time::MonotonicNs;
 use proto::wire::{self, Arriving, FRAME_DEADLINE, FrameError};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
-
 use trials::{Dice, Rig, TWO_CAMERAS, kill, process, program};
 
 /// How long an answer may take before it is taken for none.

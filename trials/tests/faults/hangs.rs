@@ -2,7 +2,6 @@
 
 use rustix::process::Signal;
 use serde_json::Value;
-
 use trials::{Rig, TWO_CAMERAS, camera, clip_of, kill, list, pid_in, process};
 
 /// With a reserve that outlasts the time in which a hung process is found out.

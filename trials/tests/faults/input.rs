@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use proto::control::{Request, Response};
+use trials::{Rig, TWO_CAMERAS, clip_of, manifest, names};
 
 use crate::control::{ask, trigger};
-use trials::{Rig, TWO_CAMERAS, clip_of, manifest, names};
 
 /// What is no name.
 fn bad_names() -> Vec<String> {

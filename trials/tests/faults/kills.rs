@@ -5,7 +5,6 @@ use std::path::Path;
 use proto::process::Pid;
 use rustix::process::Signal;
 use serde_json::Value;
-
 use trials::{
     Dice, Rig, TWO_CAMERAS, camera, clip_of, finished, kill, list, manifest, pid_in, process, until,
 };

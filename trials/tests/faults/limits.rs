@@ -16,9 +16,9 @@ use proto::ring::Ring;
 use proto::time::MonotonicNs;
 use proto::wire;
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
+use trials::{Rig, TWO_CAMERAS, camera, clip_of, kill, pid_in, program, until};
 
 use crate::control::{ask, connect, trigger};
-use trials::{Rig, TWO_CAMERAS, camera, clip_of, kill, pid_in, program, until};
 
 /// Somebody else: on every Linux, the user who owns nothing.
 const NOBODY: u32 = 65534;

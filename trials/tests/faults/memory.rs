@@ -8,7 +8,6 @@ use std::process::Command;
 
 use rustix::process::Signal;
 use serde_json::Value;
-
 use trials::{Rig, TWO_CAMERAS, camera, clip_of, kill, list, manifest, pid_in, process, program, until};
 
 /// Where the ring's parts lie, by docs/formats.md.

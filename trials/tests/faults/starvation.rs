@@ -6,9 +6,9 @@ use std::time::Duration;
 use proto::process::Pid;
 use rustix::process::Signal;
 use serde_json::Value;
+use trials::{Rig, TWO_CAMERAS, camera, clip_of, kill, list, pid_in, process, until};
 
 use crate::cgroup::Cgroup;
-use trials::{Rig, TWO_CAMERAS, camera, clip_of, kill, list, pid_in, process, until};
 
 /// Longer than three times what a process may be silent for.
 const LONG_ENOUGH: Duration = Duration::from_secs(9);

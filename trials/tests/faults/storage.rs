@@ -11,7 +11,6 @@ use std::time::Instant;
 use rustix::fs::{FallocateFlags, FileType, Mode};
 use rustix::process::Signal;
 use serde_json::Value;
-
 use trials::{Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, names, process, until};
 
 /// To the last byte of a small disk.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
-
 use trials::{Rig, TWO_CAMERAS, camera, kill, list, process, until};
 
 #[test]

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use rustix::time::{ClockId, Timespec, clock_gettime, clock_settime};
+use trials::{Rig, TWO_CAMERAS, clip_of, kill, list, manifest, names};
 
 use crate::cgroup::Cgroup;
-use trials::{Rig, TWO_CAMERAS, clip_of, kill, list, manifest, names};
 
 /// Longer than anybody may be silent for.
 const ASLEEP: Duration = Duration::from_secs(5);

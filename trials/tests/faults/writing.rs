@@ -4,7 +4,6 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use rustix::process::Signal;
-
 use trials::{Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, no_failpoints, until};
 
 /// Open clips at once: enough to be quick, few enough for a small machine.
