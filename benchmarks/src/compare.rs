@@ -27,7 +27,7 @@ impl Comparison {
         if before.plan != after.plan {
             warnings.push(format!("they did different things: {:?} and {:?}", before.plan, after.plan));
         }
-        let (a, b) = (&before.machine, &after.machine);
+        let (a, b) = (&before.head.machine, &after.head.machine);
         if (&a.processor, a.cores, &a.kernel) != (&b.processor, b.cores, &b.kernel) {
             warnings.push("they were on different machines: only counts can be compared".into());
         }

@@ -21,12 +21,8 @@ use rig::process;
 use rig::supervisor::Supervisor;
 use serde::{Deserialize, Serialize};
 
-use crate::machine::Machine;
+use crate::head::Head;
 
-/// The version of [`Results`].
-pub const SCHEMA: u32 = 1;
-/// The kind by which `report` knows these results.
-pub const KIND: &str = "encode";
 const SIZE: (u32, u32) = (1280, 720);
 const FPS: u32 = 60;
 const PRESET: &str = "superfast";
@@ -39,12 +35,9 @@ const FOR_EVER: Duration = Duration::from_secs(10);
 /// The measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
-    /// [`SCHEMA`].
-    pub schema: u32,
-    /// [`KIND`].
-    pub kind: String,
-    /// On what.
-    pub machine: Machine,
+    /// Version, kind, machine.
+    #[serde(flatten)]
+    pub head: Head,
     /// Milliseconds of processor time a frame: the recorder's, then ffmpeg's, round by round.
     pub rounds: Vec<(f64, f64)>,
     /// The median of one over the other.
@@ -56,7 +49,7 @@ pub struct Results {
 /// # Errors
 /// When there is no `ffmpeg`, or Preroll doesn't run.
 pub fn measure(rounds: u32) -> anyhow::Result<Results> {
-    let machine = Machine::here();
+    let head = Head::begin("encode");
     let folder = tempfile::tempdir()?;
     // In memory: the disk is not what is measured.
     let memory = tempfile::tempdir_in("/dev/shm")?;
@@ -82,7 +75,7 @@ pub fn measure(rounds: u32) -> anyhow::Result<Results> {
     let mut ratios: Vec<f64> = rounds.iter().map(|(ours, theirs)| ours / theirs).collect();
     ratios.sort_by(f64::total_cmp);
     let ratio = ratios.get(ratios.len() / 2).copied().unwrap_or(0.0);
-    Ok(Results { schema: SCHEMA, kind: KIND.into(), machine, rounds, ratio })
+    Ok(Results { head, rounds, ratio })
 }
 
 /// The camera's frames, as they come.
@@ -150,7 +143,7 @@ impl fmt::Display for Results {
         writeln!(
             f,
             "{}x{} at {FPS} fps, libx264 {PRESET}, CRF {CRF}, one thread; ms of processor time a frame; load {}",
-            SIZE.0, SIZE.1, self.machine.load
+            SIZE.0, SIZE.1, self.head.machine.load
         )?;
         writeln!(f, "{:<8} {:>9} {:>9} {:>7}", "", "recorder", "ffmpeg", "ratio")?;
         for (n, (ours, theirs)) in self.rounds.iter().enumerate() {

@@ -3,7 +3,8 @@
 //!
 //! | module | subject |
 //! |---|---|
-//! | [`machine`] | what a figure was measured on |
+//! | [`head`] | the first fields of every result file |
+//! | [`machine`] | the machine that a figure was measured on |
 //! | [`cost`] | memory, processor and disk of a running Preroll, as the kernel counts them |
 //! | [`run`] | `benchmark run`: so many cameras, for so long, with or without clips |
 //! | [`compare`] | `benchmark compare`: two runs side by side |
@@ -36,6 +37,7 @@ pub mod compare;
 pub mod copies;
 pub mod cost;
 pub mod encode;
+pub mod head;
 pub mod histogram;
 pub mod hold;
 #[cfg(feature = "iceoryx2")]

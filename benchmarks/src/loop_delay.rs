@@ -13,10 +13,8 @@ use rig::supervisor::Supervisor;
 use serde::{Deserialize, Serialize};
 
 use crate::cameras::Cameras;
-use crate::machine::Machine;
+use crate::head::Head;
 
-/// The version of [`Results`].
-pub const SCHEMA: u32 = 1;
 /// The span that the supervisor takes its percentiles over.
 const WINDOW: Duration = Duration::from_secs(10);
 /// A span is longer than that by the time between two readings of the supervisor, so that nothing of the span before
@@ -43,12 +41,9 @@ pub struct Plan {
 /// The delays that were found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
-    /// [`SCHEMA`].
-    pub schema: u32,
-    /// "loop".
-    pub kind: String,
-    /// On what.
-    pub machine: Machine,
+    /// Version, kind, machine.
+    #[serde(flatten)]
+    pub head: Head,
     /// The number of cameras.
     pub cameras: u32,
     /// Each camera's pixels.
@@ -77,7 +72,7 @@ pub struct Round {
 /// # Errors
 /// When Preroll doesn't start, doesn't answer, or leaves something behind.
 pub fn measure(plan: &Plan) -> anyhow::Result<Results> {
-    let machine = Machine::here();
+    let head = Head::begin("loop");
     let folder = tempfile::tempdir()?;
     let cameras = Cameras::simulated(plan.cameras, &plan.size, plan.fps);
     let mut supervisor = Supervisor::start(&cameras.write_config(folder.path())?)?;
@@ -95,9 +90,7 @@ pub fn measure(plan: &Plan) -> anyhow::Result<Results> {
     let leftover = supervisor.stop()?;
     ensure!(leftover.is_empty(), "{leftover}");
     Ok(Results {
-        schema: SCHEMA,
-        kind: "loop".into(),
-        machine,
+        head,
         cameras: plan.cameras,
         size: plan.size.clone(),
         fps: plan.fps,
@@ -145,7 +138,7 @@ impl fmt::Display for Results {
             self.fps,
             WINDOW.as_secs(),
             self.questions,
-            self.machine.load
+            self.head.machine.load
         )?;
         writeln!(
             f,
@@ -184,9 +177,7 @@ mod tests {
         let delay = |p99| DelayStats { events: 1000, p50: 0.1, p99, max: 9.0 };
         let round = |quiet, asked| Round { quiet: delay(quiet), asked: delay(asked), answers: 240 };
         let results = Results {
-            schema: SCHEMA,
-            kind: "loop".into(),
-            machine: Machine::default(),
+            head: Head::begin("loop"),
             cameras: 64,
             size: "256x64".into(),
             fps: 5,

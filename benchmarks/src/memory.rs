@@ -10,10 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::cameras::Cameras;
 use crate::cost;
-use crate::machine::Machine;
+use crate::head::Head;
 
-/// The version of [`Results`].
-pub const SCHEMA: u32 = 1;
 /// After the rings are full, until the memory is looked at.
 const SETTLE: Duration = Duration::from_secs(1);
 /// From one look at the rings to the next, and the time beyond their need that they may take to be full.
@@ -23,12 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
-    /// [`SCHEMA`].
-    pub schema: u32,
-    /// "memory".
-    pub kind: String,
-    /// On what.
-    pub machine: Machine,
+    /// Version, kind, machine.
+    #[serde(flatten)]
+    pub head: Head,
     /// Number of cameras, all simulated and armed.
     pub cameras: u32,
     /// Each one's pixels, as in 1280x720.
@@ -55,13 +50,13 @@ pub struct Point {
 /// # Errors
 /// When Preroll doesn't start, or leaves something behind.
 pub fn measure(cameras: u32, size: &str, fps: u32, pre_rolls_ms: &[u64]) -> anyhow::Result<Results> {
-    let machine = Machine::here();
+    let head = Head::begin("memory");
     let point = |ms: &u64| {
         let pre_roll = Some(Duration::from_millis(*ms));
         point(&Cameras { pre_roll, ..Cameras::simulated(cameras, size, fps) })
     };
     let points = pre_rolls_ms.iter().map(point).collect::<anyhow::Result<_>>()?;
-    Ok(Results { schema: SCHEMA, kind: "memory".into(), machine, cameras, size: size.into(), fps, points })
+    Ok(Results { head, cameras, size: size.into(), fps, points })
 }
 
 fn point(cameras: &Cameras<'_>) -> anyhow::Result<Point> {
@@ -92,7 +87,7 @@ impl fmt::Display for Results {
         writeln!(
             f,
             "{} cameras (sim), {} at {} fps, armed, rings full; load {}",
-            self.cameras, self.size, self.fps, self.machine.load
+            self.cameras, self.size, self.fps, self.head.machine.load
         )?;
         writeln!(f, "{:>11} {:>11} {:>16} {:>11}", "pre-roll ms", "rings MB", "all MB (PSS)", "the rest MB")?;
         for point in &self.points {

@@ -10,13 +10,9 @@ use nemesis::strike::Strike;
 use rig::spread::Spread;
 use serde::{Deserialize, Serialize};
 
+use crate::head::Head;
 use crate::histogram;
-use crate::machine::Machine;
 
-/// The version of [`Results`].
-pub const SCHEMA: u32 = 1;
-/// The kind by which `report` knows these results.
-pub const KIND: &str = "restart";
 /// From a blow to the next: a standby has the time to come up. As in `make kills`.
 const EVERY_MS: (u64, u64) = (1300, 2500);
 /// From a trigger to the next: mostly a clip is open. As in `make kills`.
@@ -40,12 +36,9 @@ pub struct Plan {
 /// The measurement, each field with its name in the results' JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
-    /// [`SCHEMA`].
-    pub schema: u32,
-    /// [`KIND`].
-    pub kind: String,
-    /// On what.
-    pub machine: Machine,
+    /// Version, kind, machine.
+    #[serde(flatten)]
+    pub head: Head,
     /// The plan that was asked for.
     pub plan: Plan,
     /// Recorders killed.
@@ -73,7 +66,7 @@ pub struct Results {
 /// # Errors
 /// When it could not be tried.
 pub fn measure(plan: &Plan) -> anyhow::Result<Results> {
-    let machine = Machine::here();
+    let head = Head::begin("restart");
     let folder = tempfile::tempdir().context("a folder for the clips")?;
     let nemesis = run::Plan {
         seed: plan.seed,
@@ -92,10 +85,10 @@ pub fn measure(plan: &Plan) -> anyhow::Result<Results> {
     };
     // On the other stream: a hundred kills take minutes, and the results are read by others.
     let findings = run::run(&nemesis, folder.path(), &|line| eprintln!("{line}"))?;
-    Ok(results(plan, machine, findings))
+    Ok(results(plan, head, findings))
 }
 
-fn results(plan: &Plan, machine: Machine, findings: Findings) -> Results {
+fn results(plan: &Plan, head: Head, findings: Findings) -> Results {
     let ms = |span: std::time::Duration| span.as_secs_f64() * 1e3;
     let blows = &findings.blows;
     let encoding_again_ms = blows.iter().flat_map(|blow| blow.encoding.values().copied().map(ms)).collect();
@@ -103,9 +96,7 @@ fn results(plan: &Plan, machine: Machine, findings: Findings) -> Results {
     let kills = blows.len();
     let report = findings.report();
     Results {
-        schema: SCHEMA,
-        kind: KIND.into(),
-        machine,
+        head,
         plan: plan.clone(),
         kills,
         encoding_again_ms,
@@ -124,7 +115,12 @@ impl fmt::Display for Results {
         writeln!(
             f,
             "the recorder killed {} times, two {} cameras at {} fps, seed {}; {} cores, load {}",
-            self.kills, self.plan.size, self.plan.fps, self.plan.seed, self.machine.cores, self.machine.load
+            self.kills,
+            self.plan.size,
+            self.plan.fps,
+            self.plan.seed,
+            self.head.machine.cores,
+            self.head.machine.load
         )?;
         writeln!(f, "\nkill to the next encoded frame, for each camera that was being recorded")?;
         write!(f, "{}", histogram::in_lines(&self.encoding_again_ms, "ms"))?;

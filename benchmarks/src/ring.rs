@@ -13,15 +13,11 @@ use proto::ring::ReaderBit;
 use proto::time::MonotonicNs;
 use serde::{Deserialize, Serialize};
 
-use crate::machine::Machine;
+use crate::head::Head;
 use crate::scratch::Scratch;
 use crate::took::{FRAMES, Size, Sizing, Took, WARM_UP, nanos};
 use crate::wake;
 
-/// The version of [`Results`].
-pub const SCHEMA: u32 = 1;
-/// The kind by which `report` knows these results.
-pub const KIND: &str = "ring";
 /// So many frames are copied one way, then as many the other: what `memcpy` leaves in the caches is written out while the
 /// next frames are copied, and has to be paid for by those of its own kind.
 const TURN: usize = 50;
@@ -29,12 +25,9 @@ const TURN: usize = 50;
 /// The measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
-    /// [`SCHEMA`].
-    pub schema: u32,
-    /// [`KIND`].
-    pub kind: String,
-    /// On what.
-    pub machine: Machine,
+    /// Version, kind, machine.
+    #[serde(flatten)]
+    pub head: Head,
     /// The figures of each size of frame.
     pub sizes: Vec<Size>,
     /// Waking a process that sleeps on the ring, from just before the publication to its being awake.
@@ -60,7 +53,7 @@ pub struct Theirs {
 /// # Errors
 /// When there is no memory for the rings, or no second process.
 pub fn measure() -> anyhow::Result<Results> {
-    let machine = Machine::here();
+    let head = Head::begin("ring");
     // Both are measured size by size, so that both have the machine as it is then.
     let (mut sizes, mut theirs) = (Vec::new(), Vec::new());
     for (width, height) in [(1280, 720), (1920, 1080), (3840, 2160)] {
@@ -70,7 +63,7 @@ pub fn measure() -> anyhow::Result<Results> {
     let wakings = wake::measure()?;
     let iceoryx2 = wakings.iceoryx2.map(|wake| Theirs { sizes: theirs, wake });
     let (wake_ring, wake_futex) = (wakings.ring, wakings.futex);
-    Ok(Results { schema: SCHEMA, kind: KIND.into(), machine, sizes, wake_ring, wake_futex, iceoryx2 })
+    Ok(Results { head, sizes, wake_ring, wake_futex, iceoryx2 })
 }
 
 #[cfg(feature = "iceoryx2")]
@@ -137,7 +130,11 @@ impl std::fmt::Display for Results {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         #[expect(clippy::cast_precision_loss, reason = "for a person to read")]
         let us = |took: &Took| format!("{:.1} / {:.1}", took.p50_ns as f64 / 1e3, took.p99_ns as f64 / 1e3);
-        writeln!(f, "microseconds, p50 / p99; {} cores, load {}", self.machine.cores, self.machine.load)?;
+        writeln!(
+            f,
+            "microseconds, p50 / p99; {} cores, load {}",
+            self.head.machine.cores, self.head.machine.load
+        )?;
         writeln!(
             f,
             "{:<18} {:>18} {:>18} {:>7} {:>18} {:>7} {:>14}",

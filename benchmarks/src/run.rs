@@ -15,13 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::cameras::Cameras;
 use crate::cost::{self, Cost};
+use crate::head::Head;
 use crate::intervals::{Counted, Look};
-use crate::machine::Machine;
 
-/// The version of [`Results`].
-pub const SCHEMA: u32 = 1;
-/// The kind by which `report` knows these results.
-pub const KIND: &str = "run";
 /// After a start processes find their size; so long nothing is measured.
 const SETTLE: Duration = Duration::from_secs(3);
 
@@ -45,15 +41,11 @@ pub struct Plan {
 /// The measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
-    /// [`SCHEMA`].
-    pub schema: u32,
-    /// [`KIND`].
-    #[serde(default)]
-    pub kind: String,
+    /// Version, kind, machine.
+    #[serde(flatten)]
+    pub head: Head,
     /// The plan that was asked for.
     pub plan: Plan,
-    /// On what.
-    pub machine: Machine,
     /// Memory, processor, disk.
     pub cost: Cost,
     /// A ring for each camera.
@@ -150,7 +142,7 @@ impl Indicator {
 /// # Errors
 /// When Preroll can't be started, or ends meanwhile.
 pub fn run(plan: &Plan) -> anyhow::Result<Results> {
-    let machine = Machine::here();
+    let head = Head::begin("run");
     let folder = tempfile::tempdir()?;
     let cameras = Cameras {
         count: plan.cameras,
@@ -182,22 +174,13 @@ pub fn run(plan: &Plan) -> anyhow::Result<Results> {
     if !leftover.is_empty() {
         bail!("{leftover}");
     }
-    let cores = u32::try_from(machine.cores.max(1)).map_or(1.0, f64::from);
+    let cores = u32::try_from(head.machine.cores.max(1)).map_or(1.0, f64::from);
     let verdict = vec![
         Indicator::new("memory, MB", cost.memory_mb.average, 200.0, 500.0),
         Indicator::new("cpu, % of the machine", cost.cpu_percent.average / cores, 40.0, 70.0),
         Indicator::new("disk, MB/s", cost.disk_mb_per_s.average, 10.0, 20.0),
     ];
-    Ok(Results {
-        schema: SCHEMA,
-        kind: KIND.into(),
-        plan: plan.clone(),
-        machine,
-        cameras,
-        cost,
-        clips,
-        verdict,
-    })
+    Ok(Results { head, plan: plan.clone(), cameras, cost, clips, verdict })
 }
 
 /// Triggers, evenly spread, each waited for; and whatever is left of the time.
@@ -246,8 +229,8 @@ impl fmt::Display for Results {
             plan.fps,
             plan.duration_s,
             self.clips.asked,
-            self.machine.cores,
-            self.machine.load
+            self.head.machine.cores,
+            self.head.machine.load
         )?;
         writeln!(f, "{:<20} {:>9} {:>9}", "", "average", "peak")?;
         let mut line = |name: &str, unit: &str, level: &cost::Level| {

@@ -8,12 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::cameras::Cameras;
 use crate::copies;
+use crate::head::Head;
 use crate::hold::{self, Point};
-use crate::machine::Machine;
 use crate::search::Search;
 
-/// The version of [`Results`].
-pub const SCHEMA: u32 = 1;
 /// A frame of this size costs only that there is one.
 const NO_PIXELS: &str = "16x16";
 /// With less than this of its time left a machine has none.
@@ -37,14 +35,11 @@ pub struct Plan {
 /// The measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
-    /// [`SCHEMA`].
-    pub schema: u32,
-    /// "scale".
-    pub kind: String,
+    /// Version, kind, machine.
+    #[serde(flatten)]
+    pub head: Head,
     /// The plan that was asked for.
     pub plan: Plan,
-    /// On what.
-    pub machine: Machine,
     /// A series for each size.
     pub series: Vec<Series>,
 }
@@ -76,10 +71,10 @@ pub fn measure(
     mut say: impl FnMut(&dyn fmt::Display),
     keep: impl Fn(&Results) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let machine = Machine::here();
-    let cores = machine.cores;
+    let head = Head::begin("scale");
+    let cores = head.machine.cores;
     let series = Vec::new();
-    let mut results = Results { schema: SCHEMA, kind: "scale".into(), plan: plan.clone(), machine, series };
+    let mut results = Results { head, plan: plan.clone(), series };
     for size in &plan.sizes {
         say(&format_args!("{size} at {} fps\n{}", plan.fps, Heading));
         let fps = plan.fps;

@@ -19,12 +19,8 @@ use rig::instance::Answer;
 use rig::supervisor::Supervisor;
 use serde::{Deserialize, Serialize};
 
-use crate::machine::Machine;
+use crate::head::Head;
 
-/// The version of [`Results`].
-pub const SCHEMA: u32 = 1;
-/// The kind by which `report` knows these results.
-pub const KIND: &str = "size";
 const SIZE: (u32, u32) = (1280, 720);
 /// Of the config's `codec_quality`, which is a CRF for H264.
 const H264: [u8; 3] = [28, 23, 18];
@@ -43,12 +39,9 @@ const CAMERA: &str = "film";
 /// The measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
-    /// [`SCHEMA`].
-    pub schema: u32,
-    /// [`KIND`].
-    pub kind: String,
-    /// On what.
-    pub machine: Machine,
+    /// Version, kind, machine.
+    #[serde(flatten)]
+    pub head: Head,
     /// The film that was shown, in words.
     pub film: String,
     /// H264, then MJPG, the smallest first.
@@ -85,7 +78,7 @@ impl Point {
 /// # Errors
 /// When it can't be played, there is no `ffmpeg`, or MJPG is never as good, or never as bad, as H264.
 pub fn measure(film: &Path) -> anyhow::Result<Results> {
-    let machine = Machine::here();
+    let head = Head::begin("size");
     let film = film.canonicalize().with_context(|| film.display().to_string())?;
     let Film { fps, span } = look_at(&film)?;
     let settings =
@@ -106,7 +99,7 @@ pub fn measure(film: &Path) -> anyhow::Result<Results> {
     let ratio = ratio(&points).context("MJPG is at no quality as like the film as H264 is")?;
     let name = film.file_name().unwrap_or_default().to_string_lossy();
     let film = format!("{:.1} s of {name} at {}x{}, {fps} fps", span.as_secs_f64(), SIZE.0, SIZE.1);
-    Ok(Results { schema: SCHEMA, kind: KIND.into(), machine, film, points, ratio })
+    Ok(Results { head, film, points, ratio })
 }
 
 /// MJPG's bytes a frame over H264's where it is as like, on a straight line (of the logarithm) between the two of its
@@ -259,7 +252,7 @@ fn likeness(clip: &Path, raw: &Path, places: &[usize], folder: &Path) -> anyhow:
 
 impl fmt::Display for Results {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}; libx264 {PRESET}; load {}", self.film, self.machine.load)?;
+        writeln!(f, "{}; libx264 {PRESET}; load {}", self.film, self.head.machine.load)?;
         writeln!(f, "{:<6} {:>8} {:>8} {:>12} {:>8}", "codec", "quality", "frames", "kB a frame", "SSIM")?;
         for point in &self.points {
             writeln!(

@@ -103,7 +103,7 @@ impl Report {
     fn verdict(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "\n{} zombies, {} stray segments; after the stop {}",
+            "\nzombies: {}, stray segments: {}; after the stop {}",
             self.zombies,
             self.stray_segments,
             if self.left.is_empty() { "nothing was left" } else { &self.left }

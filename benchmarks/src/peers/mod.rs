@@ -31,15 +31,12 @@ use std::path::Path;
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
 
-use crate::machine::Machine;
+use crate::head::Head;
 use contender::Contender;
 use plan::Plan;
 use preroll::Preroll;
 use rounds::Figures;
 use script::Script;
-
-/// The version of [`Results`].
-pub const SCHEMA: u32 = 1;
 
 /// A recorder that is measured.
 struct Entry {
@@ -120,12 +117,9 @@ const ENTRIES: [Entry; 8] = [
 /// The measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
-    /// [`SCHEMA`].
-    pub schema: u32,
-    /// `peers`.
-    pub kind: String,
-    /// On what.
-    pub machine: Machine,
+    /// Version, kind, machine.
+    #[serde(flatten)]
+    pub head: Head,
     /// The plan that was asked for.
     pub plan: Plan,
     /// A peer for each, in the order in which they ran.
@@ -154,7 +148,7 @@ pub struct Peer {
 /// # Errors
 /// When nothing can be measured here at all. What can't be measured of one of them is said in its place.
 pub fn measure(plan: &Plan, keep: Option<&Path>) -> anyhow::Result<Results> {
-    let (machine, _, _) = (Machine::here(), plan.pixels()?, plan.fps()?);
+    let (head, _, _) = (Head::begin("peers"), plan.pixels()?, plan.fps()?);
     for name in &plan.only {
         if !ENTRIES.iter().any(|entry| entry.name == name) {
             bail!("{name} is none of {}", ENTRIES.map(|entry| entry.name).join(", "));
@@ -177,7 +171,7 @@ pub fn measure(plan: &Plan, keep: Option<&Path>) -> anyhow::Result<Results> {
         Peer { name, title, what, not_measured, figures }
     });
     let peers = peers.collect();
-    Ok(Results { schema: SCHEMA, kind: "peers".into(), machine, plan: plan.clone(), peers })
+    Ok(Results { head, plan: plan.clone(), peers })
 }
 
 fn measure_one(entry: &Entry, plan: &Plan, folder: &Path) -> anyhow::Result<Figures> {

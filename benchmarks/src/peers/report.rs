@@ -16,8 +16,8 @@ impl fmt::Display for Results {
             plan.rounds,
             plan.pre_ms,
             plan.post_ms,
-            self.machine.cores,
-            self.machine.load
+            self.head.machine.cores,
+            self.head.machine.load
         )?;
         writeln!(
             f,

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::cost::Level;
+use crate::head::SCHEMA;
 use crate::machine::Machine;
 use crate::{encode, peers, restart, ring, run};
 
@@ -260,8 +261,8 @@ pub fn read(path: &Path) -> Result<Source, String> {
         _ => return Err(format!("{name} is no result: it has no \"kind\", which is one of {known}")),
     };
     let broken = |why: serde_json::Error| format!("{name} is a broken result of `{kind}`: {why}");
-    if let Some(schema) = value["schema"].as_u64().filter(|schema| *schema != 1) {
-        return Err(format!("{name} is of version {schema}, and only 1 is known here"));
+    if let Some(schema) = value["schema"].as_u64().filter(|schema| *schema != u64::from(SCHEMA)) {
+        return Err(format!("{name} is of version {schema}, and only {SCHEMA} is known here"));
     }
     let content = match kind.as_str() {
         "peers" => Content::Peers(parse(&value).map_err(broken)?),

@@ -15,6 +15,7 @@ use proto::frame::Fps;
 use proto::stats::Stats;
 use proto::storage::mb;
 use rig::instance::{Answer, recorder_pid};
+use rig::process;
 use rig::supervisor::Supervisor;
 use rustix::process::Signal;
 
@@ -46,73 +47,18 @@ fn line(what: &str, text: &str) {
 
 fn demo(args: &Args) -> anyhow::Result<bool> {
     println!("\nPreroll keeps the last moments of every camera, and records them when something happens.\n");
-    let began = Instant::now();
-    let mut supervisor = Supervisor::start(&args.config)?;
-    supervisor.wait_for("ready:")?;
-    let armed = supervisor.stats()?;
-    let recorder = &armed.recorder;
-    let preset = recorder.preset.as_deref().map_or(String::new(), |p| format!(" {p}"));
-    line(
-        "started",
-        &format!(
-            "{} cameras in {:.1} s; {} by {}{preset}",
-            armed.cameras.len(),
-            began.elapsed().as_secs_f64(),
-            recorder.codec,
-            recorder.encoder
-        ),
-    );
-    // Rates are measured over a second: what starting cost should be over by then.
-    let armed = supervisor.stats_after(Duration::from_millis(2500))?;
-    let cost = |s: &Stats| {
-        format!(
-            "{:.0} MB of memory in all, {:.1} % of one core",
-            mb(s.totals.memory_bytes),
-            s.totals.cpu_percent
-        )
-    };
-    line("armed", &cost(&armed));
-
+    let supervisor = start(&args.config)?;
     let trigger = supervisor.trigger("demo")?;
-    std::thread::sleep(Duration::from_millis(args.kill_after_ms));
-    let victim = recorder_pid(&supervisor.stats()?).context("there is no recorder to kill")?;
-    rustix::process::kill_process(victim.for_rustix(), Signal::KILL)
-        .context("the recorder can't be killed")?;
-    line(
-        "killed",
-        &format!("the recorder (pid {}) with -9, {} ms after the trigger", victim, args.kill_after_ms),
-    );
+    kill_the_recorder(&supervisor, args.kill_after_ms)?;
 
     let output = trigger.wait_with_output().context("the trigger's answer")?;
     let answer: Answer =
         serde_json::from_slice(&output.stdout).context("the trigger's answer makes no sense")?;
     let folder = PathBuf::from(&answer.path);
     let manifest: Manifest = serde_json::from_slice(&std::fs::read(folder.join(MANIFEST))?)?;
-    let after = supervisor.stats()?;
-    let away = manifest.cameras.values().flat_map(|c| &c.interruptions).map(|i| i.outage_ms).max();
-    let successor = recorder_pid(&after).map_or("?".to_owned(), |pid| pid.to_string());
-    match away {
-        Some(ms) => line(
-            "went on",
-            &format!("with another recorder (pid {successor}), {ms} ms after the last frame before the kill"),
-        ),
-        None => line(
-            "went on",
-            &format!("with another recorder (pid {successor}); the kill hit no frame being recorded"),
-        ),
-    }
-    if let Some(ms) = after.recorder.last_finish_ms {
-        line("finished", &format!("{ms} ms after the clip's end"));
-    }
-
+    say_how_it_went_on(&manifest, &supervisor.stats()?);
     println!();
-    let mut whole = true;
-    for (name, clip) in &manifest.cameras {
-        let fps = Fps::new(clip.fps).context("a rate that is none")?;
-        let count = count(&folder, name.as_str(), &clip.files, manifest.window, fps)?;
-        whole &= count.is_whole();
-        line(clip.file.as_deref().unwrap_or(name.as_str()), &count.to_string());
-    }
+    let mut whole = count_all(&folder, &manifest)?;
     println!();
     line("clip", &shown(&folder));
     let leftover = supervisor.stop()?;
@@ -120,6 +66,57 @@ fn demo(args: &Args) -> anyhow::Result<bool> {
     println!();
     whole &= manifest.complete && leftover.is_empty();
     println!("{}", if whole { "Every frame is there." } else { "SOMETHING IS MISSING." });
+    Ok(whole)
+}
+
+/// Starts Preroll, and says what it costs while it waits for a trigger.
+fn start(config: &Path) -> anyhow::Result<Supervisor> {
+    let began = Instant::now();
+    let mut supervisor = Supervisor::start(config)?;
+    supervisor.wait_for("ready:")?;
+    let stats = supervisor.stats()?;
+    let recorder = &stats.recorder;
+    let preset = recorder.preset.as_deref().map_or(String::new(), |p| format!(" {p}"));
+    let (cameras, took) = (stats.cameras.len(), began.elapsed().as_secs_f64());
+    let encoder = format!("{} by {}{preset}", recorder.codec, recorder.encoder);
+    line("started", &format!("{cameras} cameras in {took:.1} s; {encoder}"));
+    // Rates are measured over a second: what starting cost should be over by then.
+    let armed = supervisor.stats_after(Duration::from_millis(2500))?;
+    let (memory, cpu) = (mb(armed.totals.memory_bytes), armed.totals.cpu_percent);
+    line("armed", &format!("{memory:.0} MB of memory in all, {cpu:.1} % of one core"));
+    Ok(supervisor)
+}
+
+fn kill_the_recorder(supervisor: &Supervisor, after_ms: u64) -> anyhow::Result<()> {
+    std::thread::sleep(Duration::from_millis(after_ms));
+    let victim = recorder_pid(&supervisor.stats()?).context("there is no recorder to kill")?;
+    process::send(victim, Signal::KILL).context("the recorder can't be killed")?;
+    line("killed", &format!("the recorder (pid {victim}) with -9, {after_ms} ms after the trigger"));
+    Ok(())
+}
+
+fn say_how_it_went_on(manifest: &Manifest, after: &Stats) {
+    let away = manifest.cameras.values().flat_map(|c| &c.interruptions).map(|i| i.outage_ms).max();
+    let successor = recorder_pid(after).map_or("?".to_owned(), |pid| pid.to_string());
+    let outage = match away {
+        Some(ms) => format!(", {ms} ms after the last frame before the kill"),
+        None => "; the kill hit no frame being recorded".to_owned(),
+    };
+    line("went on", &format!("with another recorder (pid {successor}){outage}"));
+    if let Some(ms) = after.recorder.last_finish_ms {
+        line("finished", &format!("{ms} ms after the clip's end"));
+    }
+}
+
+/// Counts the frames in every camera's files. True if none is missing.
+fn count_all(folder: &Path, manifest: &Manifest) -> anyhow::Result<bool> {
+    let mut whole = true;
+    for (name, clip) in &manifest.cameras {
+        let fps = Fps::new(clip.fps).context("a rate that is none")?;
+        let count = count(folder, name.as_str(), &clip.files, manifest.window, fps)?;
+        whole &= count.is_whole();
+        line(clip.file.as_deref().unwrap_or(name.as_str()), &count.to_string());
+    }
     Ok(whole)
 }
 
