@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use proto::config::{Config, Key};
+use proto::config::{Config, ValueOf};
 use proto::storage;
 
 use crate::failure::Failure;
@@ -10,7 +10,7 @@ use crate::failure::Failure;
 /// The config's output folder as an absolute path. Refused when a symbolic link in it would lead elsewhere.
 pub(crate) fn plain(config: &Config) -> Result<PathBuf, Failure> {
     let refused = |why: &dyn std::fmt::Display| {
-        Failure::bad_input(config.mistake(Key::OutputDir, format!("recording.output_dir: {why}")))
+        Failure::bad_input(config.mistake(ValueOf::OutputDir, format!("recording.output_dir: {why}")))
     };
     let plain = storage::plain(&config.recording.output_dir).map_err(|e| refused(&e))?;
     storage::no_link(&plain).map_err(|e| refused(&e))?;
@@ -28,7 +28,7 @@ pub(crate) fn writable(config: &Config) -> Result<(), Failure> {
             output_dir.display(),
             path.display()
         );
-        Failure::bad_input(config.mistake(Key::OutputDir, message))
+        Failure::bad_input(config.mistake(ValueOf::OutputDir, message))
     };
     let absolute = plain(config)?;
     for folder in absolute.ancestors() {

@@ -1,7 +1,7 @@
 //! The price of a config on this machine: memory for its rings, bytes for its clips. A config whose rings don't fit is
 //! refused.
 
-use proto::config::{Config, Key};
+use proto::config::{Config, ValueOf};
 use proto::ring::segment;
 use proto::storage::mb;
 
@@ -19,7 +19,7 @@ pub(crate) fn fits(config: &Config) -> Result<u64, Failure> {
         let bytes = config.ring_spec(camera).and_then(|spec| spec.layout()).map(|l| l.total_bytes as u64);
         let bytes = bytes.ok_or_else(|| {
             let message = format!("camera {}: its ring would be larger than any memory", camera.name);
-            Failure::bad_input(config.mistake(Key::Camera(&camera.name), message))
+            Failure::bad_input(config.mistake(ValueOf::Camera(&camera.name), message))
         })?;
         needed = needed.saturating_add(bytes);
     }
@@ -32,9 +32,9 @@ pub(crate) fn fits(config: &Config) -> Result<u64, Failure> {
             mb(available)
         );
         // The pre-roll is the first thing to make smaller, if the config has a key for it.
-        let pre_roll = config.mistake(Key::PreRoll, message.clone());
+        let pre_roll = config.mistake(ValueOf::PreRoll, message.clone());
         let mistake =
-            if pre_roll.line().is_some() { pre_roll } else { config.mistake(Key::Cameras, message) };
+            if pre_roll.line().is_some() { pre_roll } else { config.mistake(ValueOf::Cameras, message) };
         return Err(Failure::bad_input(mistake));
     }
     Ok(needed)

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use proto::config::{self, Backend, CameraConfig, Config, FileConfig, Key};
+use proto::config::{self, Backend, CameraConfig, Config, FileConfig, ValueOf};
 use proto::name::Name;
 use proto::source::{self, SourceKind};
 use serde::Deserialize;
@@ -27,7 +27,7 @@ pub(crate) fn look(config: &Config) -> Result<Vec<String>, Failure> {
             Ok(Some(missing)) => warnings.push(not_there_yet(&camera.name, &missing)),
             Err(why) => {
                 let message = format!("camera {}: {why}", camera.name);
-                return Err(Failure::bad_input(config.mistake(Key::Source(&camera.name), message)));
+                return Err(Failure::bad_input(config.mistake(ValueOf::Source(&camera.name), message)));
             }
         }
     }

@@ -12,7 +12,7 @@ use super::camera::{self, TypedCamera};
 use super::key::{Key, KeyOr, Shape, Table};
 use super::mapping::{At, Mapping};
 use super::recording::{self, RecordingConfig, TypedRecording};
-use super::{CameraConfig, Config, Mistake};
+use super::{CameraConfig, Config, Mistake, ValueOf};
 use crate::name::Name;
 use crate::ring::RingSize;
 
@@ -150,14 +150,14 @@ impl Checker<'_> {
 
 /// The place of a key's value in the text, for a mistake that shows only when the config is tried out. `None` when the
 /// key isn't typed there, or the text is no longer the one that was checked.
-pub(super) fn place(text: &str, key: super::Key<'_>) -> Option<Location> {
+pub(super) fn place(text: &str, value: ValueOf<'_>) -> Option<Location> {
     let typed: TypedConfig = serde_saphyr::from_str(text).ok()?;
     let camera = |name: &Name| typed.cameras.value.iter().find(|c| c.value.is_named(name));
-    match key {
-        super::Key::Source(name) => camera::place_of_source(&camera(name)?.value),
-        super::Key::Camera(name) => camera(name).map(|camera| camera.referenced),
-        super::Key::Cameras => Some(typed.cameras.referenced),
-        super::Key::PreRoll => typed.recording.0.place("pre_roll_ms"),
-        super::Key::OutputDir => typed.recording.0.place("output_dir"),
+    match value {
+        ValueOf::Source(name) => camera::place_of_source(&camera(name)?.value),
+        ValueOf::Camera(name) => camera(name).map(|camera| camera.referenced),
+        ValueOf::Cameras => Some(typed.cameras.referenced),
+        ValueOf::PreRoll => typed.recording.0.place("pre_roll_ms"),
+        ValueOf::OutputDir => typed.recording.0.place("output_dir"),
     }
 }

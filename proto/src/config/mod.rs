@@ -63,9 +63,9 @@ pub struct CameraConfig {
     pub backend: Backend,
 }
 
-/// A key whose value may turn out wrong only when it is tried out.
+/// A value of the file that may turn out wrong only when it is tried out.
 #[derive(Clone, Copy, Debug)]
-pub enum Key<'a> {
+pub enum ValueOf<'a> {
     /// A camera's `path` or `source`.
     Source(&'a Name),
     /// A camera's whole entry.
@@ -106,12 +106,12 @@ impl Config {
         check::config(path, text)
     }
 
-    /// A mistake that showed only when a value was tried out, at its key's place. The file is read again for that:
+    /// A mistake that showed only when a value was tried out, at that value's place. The file is read again for that:
     /// past its check nothing needs to know where a value stood.
     #[must_use]
-    pub fn mistake(&self, key: Key<'_>, message: impl Into<String>) -> Mistake {
+    pub fn mistake(&self, value: ValueOf<'_>, message: impl Into<String>) -> Mistake {
         let text = read::text(&self.source).unwrap_or_default();
-        let place = check::place(&text, key).unwrap_or(Location::UNKNOWN);
+        let place = check::place(&text, value).unwrap_or(Location::UNKNOWN);
         Mistake::at(&self.source, &text, place, message)
     }
 

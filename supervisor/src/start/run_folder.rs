@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use proto::clip::unfinished_clips;
-use proto::config::{Config, Key};
+use proto::config::{Config, ValueOf};
 use proto::time::{UtcTime, WallAnchor};
 
 use crate::failure::Failure;
@@ -21,7 +21,7 @@ pub(super) fn make(config: &Config) -> Result<PathBuf, Failure> {
         );
         // What may pass is no mistake in the config: it is worth trying again.
         if is_a_mistake(e.kind()) {
-            Failure::bad_input(config.mistake(Key::OutputDir, message))
+            Failure::bad_input(config.mistake(ValueOf::OutputDir, message))
         } else {
             Failure::failed(message)
         }
