@@ -1,4 +1,4 @@
-//! A world in which no process, ring or clock is real: a test says what happens, and time passes as fast as events do.
+//! A world in which no process and no clock is real: a test says what happens, and time passes as fast as events do.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -6,23 +6,19 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use proto::codec::{Codec, EncoderChoice, EncoderLadder};
-use proto::config::Config;
-use proto::instance::{ChildId, Rendezvous, RuntimeDir};
+use proto::instance::{ChildId, Rendezvous};
 use proto::messages::{
     CameraState, CaptureOrder, CaptureReport, RecorderBeat, RecorderOrder, RecorderReport,
 };
 use proto::process::Pid;
-use proto::ring::Ring;
 
+use super::fake_process::FakeProcess;
 use crate::child::Recipe;
 use crate::clips::Counts;
 use crate::events::{Answer, End, Event, LoopRequest, Orders, Report};
-use crate::proc::Sign;
-use crate::rings::{CameraRing, Look};
 use crate::state::Saved;
 use crate::world::{Process, World};
 
@@ -127,7 +123,11 @@ impl FakeWorld {
     }
 
     pub(super) fn exit(&self, pid: Pid, end: End) {
-        self.push(Duration::ZERO, Item::Exit(pid, end));
+        self.exit_in(Duration::ZERO, pid, end);
+    }
+
+    pub(super) fn exit_in(&self, after: Duration, pid: Pid, end: End) {
+        self.push(after, Item::Exit(pid, end));
     }
 
     /// Asks the loop, and returns where its answer will come.
@@ -305,6 +305,10 @@ impl Fake {
         !self.is_deaf() && self.captures.as_ref().is_some_and(|orders| orders.try_iter().next().is_some())
     }
 
+    pub(super) fn progress(&self) -> u64 {
+        self.progress
+    }
+
     pub(super) fn clips(&self) -> Vec<PathBuf> {
         let clip = |order: &RecorderOrder| match order {
             RecorderOrder::Clip(folder) => Some(folder.clone()),
@@ -380,135 +384,4 @@ impl World for FakeWorld {
     fn write_run_file(&self, _: Option<&EncoderLadder>, _: Counts) {
         self.0.borrow_mut().run_file_writes += 1;
     }
-}
-
-struct FakeProcess {
-    world: FakeWorld,
-    pid: Pid,
-}
-
-impl FakeProcess {
-    fn look<T>(&self, look: impl FnOnce(&Fake) -> T) -> Option<T> {
-        self.world.with(self.pid, |fake| fake.alive.then(|| look(fake)))
-    }
-}
-
-impl Process for FakeProcess {
-    fn pid(&self) -> Pid {
-        self.pid
-    }
-
-    fn kill(&self) {
-        self.world.push(ms(1), Item::Exit(self.pid, by_signal(9)));
-    }
-
-    fn has_ended(&self) -> bool {
-        self.look(|_| ()).is_none()
-    }
-
-    fn sign(&self) -> Option<Sign> {
-        let start_ticks = u64::from(self.pid.as_u32());
-        self.look(|fake| Sign {
-            state: match fake.mood {
-                Mood::Stopped => 'T',
-                Mood::Starved => 'R',
-                Mood::Well | Mood::Hung => 'S',
-            },
-            cpu: Duration::ZERO,
-            start_ticks,
-        })
-    }
-
-    fn close_look(&self) -> Option<Sign> {
-        self.sign()
-    }
-
-    fn waited(&self) -> Option<Duration> {
-        Some(Duration::ZERO)
-    }
-
-    fn turns(&self) -> Option<u64> {
-        self.look(|fake| fake.progress)
-    }
-}
-
-/// A ring that breaks when a test says so.
-#[derive(Clone, Default)]
-pub(super) struct FakeRing(Rc<RefCell<RingState>>);
-
-#[derive(Default)]
-pub(super) struct RingState {
-    pub(super) broken: bool,
-    pub(super) no_room: bool,
-    pub(super) trouble: Option<&'static str>,
-    pub(super) rebuilt: u64,
-    pub(super) swept: u64,
-    pub(super) removed: bool,
-}
-
-impl FakeRing {
-    pub(super) fn with<T>(&self, look: impl FnOnce(&mut RingState) -> T) -> T {
-        look(&mut self.0.borrow_mut())
-    }
-}
-
-impl CameraRing for FakeRing {
-    fn ring(&self) -> Arc<Ring> {
-        Arc::clone(nameless_ring())
-    }
-
-    fn rebuilt(&self) -> u64 {
-        self.with(|ring| ring.rebuilt)
-    }
-
-    fn trouble(&self) -> Option<&str> {
-        self.0.borrow().trouble
-    }
-
-    fn mend(&mut self) -> Look {
-        self.with(|ring| match (ring.broken, ring.no_room, ring.trouble) {
-            (false, _, _) | (true, true, Some(_)) => Look::AsBefore,
-            (true, true, None) => {
-                ring.trouble = Some("another can't be made");
-                Look::Lost
-            }
-            (true, false, _) => {
-                (ring.broken, ring.trouble) = (false, None);
-                ring.rebuilt += 1;
-                Look::MadeAnew
-            }
-        })
-    }
-
-    fn sweep(&self) -> usize {
-        self.with(|ring| ring.swept += 1);
-        0
-    }
-
-    fn remove(&self) {
-        self.with(|ring| ring.removed = true);
-    }
-}
-
-/// One small ring for all: these tests write no frame.
-fn nameless_ring() -> &'static Arc<Ring> {
-    static RING: OnceLock<Arc<Ring>> = OnceLock::new();
-    RING.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
-        let config = config(&["left"]);
-        let dir = RuntimeDir::create(&folder.path().join("preroll")).unwrap();
-        let (camera, segment) = (&config.cameras[0], dir.segment(&config.cameras[0].name));
-        let ring = Ring::create(&segment, &config.ring_spec(camera).unwrap()).unwrap();
-        Ring::remove(&segment).unwrap();
-        ring
-    })
-}
-
-pub(super) fn config(cameras: &[&str]) -> Config {
-    let camera = |name: &&str| format!("  - {{ name: {name}, backend: sim }}\n");
-    let cameras: String = cameras.iter().map(camera).collect();
-    let text = format!(
-        "camera: {{ width: 256, height: 64, fps: 60 }}\ncameras:\n{cameras}recording: {{ pre_roll_ms: 100 }}\n"
-    );
-    Config::parse("test.yaml".as_ref(), &text).unwrap()
 }

@@ -1,0 +1,73 @@
+//! Rings that break, and cameras that come and go.
+
+use super::fake::by_signal;
+use super::*;
+
+#[test]
+fn a_broken_ring_is_made_anew_and_everybody_goes_on_with_the_new_one() {
+    let mut rig = Rig::ready();
+    let (left, right) = (rig.pid(&capture("left")), rig.pid(&capture("right")));
+    rig.rings["left"].with(|ring| ring.broken = true);
+    rig.run(500);
+    assert_ne!(rig.pid(&capture("left")), left);
+    assert_eq!(rig.pid(&capture("right")), right);
+    assert_eq!(rig.last_exit(&capture("left")), "signal 9 (its ring broke)");
+    for id in [ChildId::Recorder, ChildId::Standby] {
+        let told = |fake: &mut fake::Fake| fake.heard.iter().any(|o| matches!(o, RecorderOrder::Rings));
+        assert!(rig.world.with(rig.pid(&id), told), "{id}");
+    }
+    assert_eq!((rig.state(), rig.instance.children.cameras()[0].ring.rebuilt()), (InstanceState::Ready, 1));
+}
+
+#[test]
+fn a_capture_waits_for_a_ring_that_cannot_be_made() {
+    let mut rig = Rig::ready();
+    rig.rings["left"].with(|ring| (ring.broken, ring.no_room) = (true, true));
+    rig.run(5000);
+    assert_eq!(rig.world.alive(&capture("left")), []);
+    assert_eq!(rig.world.starts(&capture("left")).len(), 1);
+    assert!(
+        rig.troubles().contains(&"camera left: another can't be made".to_owned()),
+        "{:?}",
+        rig.troubles()
+    );
+    rig.rings["left"].with(|ring| ring.no_room = false);
+    rig.run(1000);
+    assert_eq!(rig.state(), InstanceState::Ready);
+}
+
+#[test]
+fn a_crash_right_after_a_ring_broke_is_not_held_against_the_process() {
+    let mut rig = Rig::recording(&["clip-0001"]);
+    for _ in 0..3 {
+        rig.rings["left"].with(|ring| ring.broken = true);
+        rig.world.exit(rig.pid(&ChildId::Recorder), by_signal(7));
+        rig.run(3000);
+    }
+    assert_eq!(rig.instance.children.ladder().unwrap().chain.len(), 2);
+    assert!(!rig.child(&ChildId::Recorder).record.is_suspicious());
+}
+
+#[test]
+fn a_camera_is_added_and_removed_while_everything_runs() {
+    let mut rig = Rig::ready();
+    let others = [capture("left"), capture("right"), ChildId::Recorder].map(|id| rig.pid(&id));
+    rig.add("middle");
+    rig.run(500);
+    assert_eq!((rig.camera("middle"), rig.state()), (CameraStatus::Live, InstanceState::Ready));
+    assert_eq!(rig.table.now().len(), 3, "triggers find it");
+    assert_eq!(rig.world.saved().children.len(), 5, "the next supervisor finds it");
+    let first = rig.pid(&capture("middle"));
+    rig.world.exit(first, by_signal(9));
+    rig.run(500);
+    assert_ne!(rig.pid(&capture("middle")), first, "it is looked after like the others");
+    let removed = rig.instance.children.remove(&name("middle"), &rig.world).unwrap();
+    removed.ring.remove();
+    rig.run(5000);
+    assert_eq!(rig.world.alive(&capture("middle")), []);
+    assert_eq!((rig.table.now().len(), rig.world.saved().children.len()), (2, 4));
+    assert!(rig.rings["middle"].with(|ring| ring.removed));
+    assert!(rig.instance.children.remove(&name("middle"), &rig.world).is_none());
+    assert_eq!([capture("left"), capture("right"), ChildId::Recorder].map(|id| rig.pid(&id)), others);
+    assert_eq!(rig.state(), InstanceState::Ready);
+}

@@ -1,0 +1,52 @@
+//! Processes without progress: hung, stopped, starved, or paused with the whole machine.
+
+use std::time::Duration;
+
+use super::fake::Mood;
+use super::*;
+
+#[test]
+fn a_capture_without_progress_is_replaced_once_its_patience_is_over() {
+    let mut rig = Rig::ready();
+    let left = rig.pid(&capture("left"));
+    rig.world.with(left, |fake| fake.mood = Mood::Hung);
+    // The last progress was heard up to a beat ago.
+    rig.run(2200);
+    assert_eq!(rig.pid(&capture("left")), left, "not yet");
+    rig.run(1000);
+    assert_ne!(rig.pid(&capture("left")), left);
+    assert_eq!(rig.last_exit(&capture("left")), "signal 9 (hung)");
+    rig.run(500);
+    assert_eq!(rig.state(), InstanceState::Ready);
+}
+
+#[test]
+fn a_stopped_process_is_replaced_at_the_next_looks_and_nothing_is_held_against_it() {
+    let mut rig = Rig::ready();
+    let left = rig.pid(&capture("left"));
+    rig.world.with(left, |fake| fake.mood = Mood::Stopped);
+    rig.run(800);
+    assert_ne!(rig.pid(&capture("left")), left);
+    assert_eq!(rig.last_exit(&capture("left")), "signal 9 (hung: it was stopped)");
+    assert!(!rig.child(&capture("left")).record.is_suspicious());
+}
+
+#[test]
+fn a_process_that_does_not_get_its_turn_is_left_alone() {
+    let mut rig = Rig::ready();
+    let left = rig.pid(&capture("left"));
+    rig.world.with(left, |fake| fake.mood = Mood::Starved);
+    rig.run(10_000);
+    assert_eq!(rig.pid(&capture("left")), left);
+}
+
+#[test]
+fn a_pause_of_the_whole_machine_is_nobodys_fault() {
+    let mut rig = Rig::ready();
+    let before = rig.pid(&capture("left"));
+    // A look after ten seconds in which nothing could be heard.
+    rig.instance.world.next_event(Duration::ZERO).ok();
+    rig.instance.children.look(&rig.world, Duration::from_secs(10));
+    rig.run(300);
+    assert_eq!(rig.pid(&capture("left")), before);
+}

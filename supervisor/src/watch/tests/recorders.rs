@@ -1,0 +1,111 @@
+//! The recorder, its standby and the encoders.
+
+use std::time::Duration;
+
+use super::fake::{Mood, by_signal};
+use super::*;
+
+#[test]
+fn the_standby_takes_over_from_a_killed_recorder_and_keeps_its_rendezvous() {
+    let mut rig = Rig::recording(&["clip-0001"]);
+    let (recorder, standby) = (rig.pid(&ChildId::Recorder), rig.pid(&ChildId::Standby));
+    let killed = rig.world.now();
+    rig.world.exit(recorder, by_signal(9));
+    rig.run(100);
+    assert_eq!(rig.pid(&ChildId::Recorder), standby);
+    let armed = rig.world.with(standby, |fake| {
+        fake.heard.iter().any(|order| matches!(order, RecorderOrder::Arm { verdict: Some(_), .. }))
+    });
+    assert!(armed, "with the encoders that are known");
+    let saved = rig.world.saved().children;
+    assert!(saved.iter().any(|child| child.id == ChildId::Recorder && child.pid == standby));
+    assert!(rig.rings.values().all(|ring| ring.with(|ring| ring.swept) == 1), "before it may hold a frame");
+    rig.run(2000);
+    assert_eq!(rig.world.starts(&ChildId::Standby)[1] - killed, Duration::from_secs(1));
+    // Reports from the standby's rendezvous are the recorder's now.
+    rig.world.with(standby, |fake| fake.beat.trouble = Some("the disk is full".into()));
+    rig.run(500);
+    assert_eq!(rig.troubles(), ["the disk is full"]);
+    assert_eq!(rig.restarts(&ChildId::Recorder), 1);
+}
+
+#[test]
+fn without_a_standby_that_is_up_the_recorder_is_started_anew() {
+    let mut rig = Rig::ready();
+    rig.world.exit(rig.pid(&ChildId::Recorder), by_signal(9));
+    rig.world.exit(rig.pid(&ChildId::Standby), by_signal(9));
+    rig.run(500);
+    assert_eq!(rig.world.starts(&ChildId::Recorder).len(), 2);
+    assert_eq!(rig.state(), InstanceState::Ready);
+}
+
+#[test]
+fn the_standby_is_warm_while_clips_are_recorded_and_cold_after() {
+    let mut rig = Rig::ready();
+    let (recorder, standby) = (rig.pid(&ChildId::Recorder), rig.pid(&ChildId::Standby));
+    let orders = |rig: &Rig| -> Vec<&'static str> {
+        rig.world.with(standby, |fake| {
+            let word = |order: &RecorderOrder| match order {
+                RecorderOrder::Warm(_) => Some("warm"),
+                RecorderOrder::Cool => Some("cool"),
+                _ => None,
+            };
+            fake.heard.iter().filter_map(word).collect()
+        })
+    };
+    rig.world.with(recorder, |fake| (fake.beat.clips_open, fake.beat.lag_frames) = (1, 40));
+    rig.run(600);
+    assert_eq!(orders(&rig), ["cool"], "the recorder has not caught up");
+    rig.world.with(recorder, |fake| fake.beat.lag_frames = 1);
+    rig.run(600);
+    assert_eq!(orders(&rig), ["cool", "warm"]);
+    rig.world.with(recorder, |fake| fake.beat.clips_open = 0);
+    rig.run(600);
+    assert_eq!(orders(&rig), ["cool", "warm", "cool"]);
+}
+
+#[test]
+fn an_encoder_is_doubted_after_the_second_crash_over_a_clip() {
+    let mut rig = Rig::recording(&["clip-0001"]);
+    let written = rig.world.run_file_writes();
+    rig.world.exit(rig.pid(&ChildId::Recorder), by_signal(11));
+    rig.run(1500);
+    assert_eq!(rig.instance.children.ladder().unwrap().chain.len(), 2, "once may be chance");
+    rig.world.exit(rig.pid(&ChildId::Recorder), by_signal(11));
+    rig.run(500);
+    let ladder = rig.instance.children.ladder().unwrap();
+    assert_eq!((ladder.chain[0].codec, ladder.given_up[0].codec), (Codec::Mjpg, Codec::H264));
+    assert!(rig.troubles()[0].contains("H264 (libx264) was given up"), "{:?}", rig.troubles());
+    assert!(rig.world.run_file_writes() > written);
+    // The last one is never given up.
+    for _ in 0..4 {
+        rig.run(3000);
+        rig.world.exit(rig.pid(&ChildId::Recorder), by_signal(11));
+    }
+    rig.run(3000);
+    assert_eq!(rig.instance.children.ladder().unwrap().chain.len(), 1);
+}
+
+#[test]
+fn crashes_without_a_clip_are_not_held_against_the_encoder() {
+    let mut rig = Rig::ready();
+    for _ in 0..4 {
+        rig.world.exit(rig.pid(&ChildId::Recorder), by_signal(11));
+        rig.run(3000);
+    }
+    assert_eq!(rig.instance.children.ladder().unwrap().chain.len(), 2);
+}
+
+#[test]
+fn a_recorder_that_is_stuck_in_an_encoder_gets_the_next_one_at_once() {
+    let mut rig = Rig::recording(&["clip-0001"]);
+    let recorder = rig.pid(&ChildId::Recorder);
+    rig.world.with(recorder, |fake| {
+        fake.mood = Mood::Hung;
+        fake.beat =
+            RecorderBeat { busy: true, clips_open: 1, stuck: Some(name("left")), ..fake.beat.clone() };
+    });
+    rig.run(3500);
+    assert_eq!(rig.instance.children.ladder().unwrap().chain[0].codec, Codec::Mjpg);
+    assert_eq!(rig.last_exit(&ChildId::Recorder), "signal 9 (hung)");
+}
