@@ -1,4 +1,4 @@
-//! What the supervisor and its children say to each other. How it gets across is in [`crate::link`].
+//! Orders of the supervisor to its children, and their reports. The way that they take is in [`crate::link`].
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 use crate::codec::EncoderLadder;
 use crate::name::Name;
 
-/// How often a child reports. A child that has said nothing for several of these is looked at.
+/// The time between two reports of a child. A child that has said nothing for several of these is looked at.
 pub const BEAT: Duration = Duration::from_millis(250);
 
-/// From the supervisor to a capture.
+/// Orders from the supervisor to a capture.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum CaptureOrder {
     /// Close the camera and end.
     Stop,
 }
 
-/// From a capture to the supervisor. What it counts is in its ring.
+/// Reports from a capture to the supervisor. Frame counts are in its ring.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum CaptureReport {
     /// Alive, and what the camera is doing.
@@ -30,7 +30,7 @@ pub enum CaptureReport {
     },
 }
 
-/// What a camera is doing.
+/// A camera, as its capture sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CameraState {
     /// Being opened.
@@ -41,7 +41,7 @@ pub enum CameraState {
     Silent,
     /// Delivering the same picture again and again; black, perhaps.
     Frozen {
-        /// It is black all over.
+        /// Is the picture black all over?
         black: bool,
     },
     /// A video file that has played to its end.
@@ -50,7 +50,7 @@ pub enum CameraState {
     Failed(String),
 }
 
-/// From the supervisor to the recorder.
+/// Orders from the supervisor to the recorder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum RecorderOrder {
     /// First of all: what an earlier recorder found out about codecs, and where clips may be waiting.
@@ -73,7 +73,7 @@ pub enum RecorderOrder {
     Stop,
 }
 
-/// From the recorder to the supervisor.
+/// Reports from the recorder to the supervisor.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum RecorderReport {
     /// Alive.
@@ -82,7 +82,7 @@ pub enum RecorderReport {
     Codecs(EncoderLadder),
     /// A clip set is finished: its manifest is there.
     ClipDone {
-        /// Its folder.
+        /// The clip's folder.
         folder: PathBuf,
         /// Nothing is missing.
         complete: bool,
@@ -91,12 +91,12 @@ pub enum RecorderReport {
     },
     /// A clip can't be recorded: its plan is unreadable.
     ClipLost {
-        /// Its folder.
+        /// The clip's folder.
         folder: PathBuf,
     },
 }
 
-/// What the recorder says of itself.
+/// The recorder's report on itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RecorderBeat {
     /// Advances while every thread that has work gets on with it, or a disk doesn't answer.
@@ -111,6 +111,6 @@ pub struct RecorderBeat {
     pub lag_frames: u64,
     /// Frames encoded so far.
     pub frames_encoded: u64,
-    /// What stands in the way, for a person (a full disk).
+    /// The obstacle, for a person, if there is one (a full disk).
     pub trouble: Option<String>,
 }

@@ -62,7 +62,7 @@ pub(crate) enum LoopRequest {
 /// The loop's answer to a command.
 pub(crate) type Answer = Result<Response, Refusal>;
 
-/// What a child says.
+/// A child's report.
 pub(crate) enum Report {
     Capture(CaptureReport),
     Recorder(RecorderReport),
@@ -93,7 +93,7 @@ impl Orders {
     }
 }
 
-/// How a process ended.
+/// The end of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct End {
     /// For a person: "exit code 1", "signal 9 (killed)".
@@ -102,7 +102,7 @@ pub(crate) struct End {
     pub(crate) code: Option<i32>,
     /// The signal that ended it, if one did.
     pub(crate) signal: Option<i32>,
-    /// It ended itself by going wrong, as opposed to being ended.
+    /// Did it end by going wrong, as opposed to being ended?
     pub(crate) crashed: bool,
 }
 

@@ -1,4 +1,4 @@
-//! When to start a child again. Pure.
+//! The time until a child is started again, by how its last lives ended. Pure.
 
 use std::time::Duration;
 

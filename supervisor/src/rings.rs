@@ -24,7 +24,7 @@ pub(crate) struct Rings(Arc<Mutex<Vec<OneRing>>>);
 pub(crate) type OneRing = (Arc<CameraConfig>, Arc<Ring>);
 
 impl Rings {
-    /// Those in use at this moment.
+    /// The cameras and the rings in use at this moment.
     pub(crate) fn now(&self) -> Vec<OneRing> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -161,7 +161,7 @@ impl CameraRing for Held {
 
 /// The rings of a start.
 pub(crate) struct Opened {
-    /// One a camera, in the config's order.
+    /// Rings in the order of the config's cameras.
     pub(crate) rings: Vec<(Arc<CameraConfig>, Held)>,
     /// The cameras whose rings were made, not found.
     pub(crate) new: HashSet<Name>,

@@ -111,7 +111,7 @@ impl Running {
         now.saturating_duration_since(self.progress.at)
     }
 
-    /// This machine or this supervisor stood still for a while: progress made meanwhile could not be heard.
+    /// Forgives a pause in which this machine or this supervisor stood still: progress could not be heard meanwhile.
     pub(crate) fn forgive(&mut self, pause: Duration, now: Instant) {
         // Never ahead of now: time that has not come yet has not gone by without progress.
         self.progress.at = (self.progress.at + pause).min(now);

@@ -1,4 +1,4 @@
-//! What the next supervisor has to know of this one: the run folder, and who the children are. Rewritten with every
+//! `state.json`: the run folder, the children and the encoders of this supervisor, for the next one. Rewritten with every
 //! change, read once at start.
 
 use std::path::PathBuf;
@@ -11,17 +11,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::proc;
 
-/// What is kept.
+/// The document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Saved {
     /// Pids and rings mean nothing after a reboot.
     pub(crate) boot_id: String,
-    /// Where clips go.
+    /// The folder that clips go to.
     #[serde(alias = "session")]
     pub(crate) run_folder: PathBuf,
-    /// Who runs.
+    /// The processes that run.
     pub(crate) children: Vec<SavedChild>,
-    /// Which codecs work. When everything was killed, frames are ageing: it isn't the time to probe again.
+    /// The encoders that work. After everything was killed frames are ageing, so codecs are not probed again.
     pub(crate) verdict: Option<EncoderLadder>,
 }
 
@@ -41,7 +41,7 @@ impl SavedChild {
     }
 }
 
-/// What the last supervisor left, if it was in this boot and can be read.
+/// Reads the last supervisor's document; `None` when it is of another boot or can't be read.
 pub(crate) fn load(dir: &RuntimeDir) -> Option<Saved> {
     let saved: Saved = serde_json::from_slice(&std::fs::read(dir.state_path()).ok()?).ok()?;
     (saved.boot_id == boot_id()).then_some(saved)

@@ -39,7 +39,7 @@ const RECORDER_OOM: i32 = 300;
 /// The highest that there is.
 const MOST_OOM: i32 = 1000;
 
-/// This machine, for one instance.
+/// The machine, for one instance.
 pub(crate) struct System {
     pub(crate) dir: RuntimeDir,
     pub(crate) events: Sender<Event>,
@@ -101,7 +101,7 @@ impl World for System {
     }
 }
 
-/// When memory runs out, a child goes before the supervisor, and the recorder, which loses nothing within the reserve,
+/// Lets a child be chosen before the supervisor when memory runs out, and the recorder, which loses nothing within the reserve,
 /// before a capture. Relative to what the supervisor was started with; to go earlier is always permitted.
 fn volunteer(child: &ChildId, pid: Pid) {
     let own = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
@@ -110,7 +110,7 @@ fn volunteer(child: &ChildId, pid: Pid) {
         ChildId::Recorder | ChildId::Standby => RECORDER_OOM,
     };
     let score = own.trim().parse::<i32>().unwrap_or(0).saturating_add(more).min(MOST_OOM);
-    // Where this can't be said the kernel chooses by size alone.
+    // If it can't be written the kernel chooses by size alone.
     let _ = std::fs::write(pid.proc("oom_score_adj"), score.to_string());
 }
 

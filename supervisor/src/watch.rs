@@ -27,7 +27,7 @@ pub(crate) use children::Children;
 pub(crate) use closing::Afterwards;
 pub(crate) use telling::Telling;
 
-/// How often the loop looks around when nothing happens.
+/// The longest time between two looks when nothing happens.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
 /// All reports that have come are heard before anybody is judged by them, but a look is not put off for longer than this.
 const HEARING: Duration = Duration::from_millis(150);

@@ -82,7 +82,7 @@ impl Inherited {
                 child.attach(process, Instant::now());
                 tracing::info!("{} runs already (pid {pid}); adopted", child.id);
             }
-            // It must not run on unseen beside its successor.
+            // A process that can't be watched must not run on beside its successor.
             Err(e) => end(left, &format!("can't be adopted ({e})")),
         }
     }

@@ -19,7 +19,7 @@ pub(super) fn make(config: &Config) -> Result<PathBuf, Failure> {
             "recording.output_dir: {} can't be written: {e}; make it so, or name another folder",
             path.display()
         );
-        // What may pass is no mistake in the config: it is worth trying again.
+        // An error that may pass is no mistake in the config: it is worth trying again.
         if is_a_mistake(e.kind()) {
             Failure::bad_input(config.mistake(ValueOf::OutputDir, message))
         } else {
@@ -33,7 +33,7 @@ pub(super) fn make(config: &Config) -> Result<PathBuf, Failure> {
     let name = format!("{}_{utc}", recording.run_name);
     for number in 1.. {
         let folder = output.join(if number == 1 { name.clone() } else { format!("{name}-{number}") });
-        // What a camera saw is for its owner: nobody else reads it unless they open the folder to others.
+        // Recordings are for their owner: nobody else reads them unless the folder is opened to others.
         match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
             Ok(()) => {
                 proto::durable::sync_parent(&folder).map_err(|e| no(&folder, &e))?;

@@ -12,7 +12,7 @@ use crate::service::Service;
 use crate::statistics::Statistics;
 use crate::statistics::view::{CameraView, ProcessView, View, camera_status};
 
-/// Everybody who is told.
+/// The listeners: statistics, the service manager and the log.
 pub(crate) struct Telling {
     config: Arc<Config>,
     statistics: Arc<Statistics>,
