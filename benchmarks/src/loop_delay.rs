@@ -17,9 +17,6 @@ use crate::head::Head;
 
 /// The span that the supervisor takes its percentiles over.
 const WINDOW: Duration = Duration::from_secs(10);
-/// A span is longer than that by the time between two readings of the supervisor, so that nothing of the span before
-/// it counts.
-const SPAN: Duration = Duration::from_secs(12);
 /// After everything has come up, until the first span.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -36,6 +33,9 @@ pub struct Plan {
     pub questions: u32,
     /// Pairs of spans: one without questions, one with them.
     pub rounds: u32,
+    /// The length of a span. It should be longer than the supervisor's ten seconds by the second between two of its
+    /// readings, so that nothing of the span before it counts.
+    pub span: Duration,
 }
 
 /// The delays that were found.
@@ -80,9 +80,9 @@ pub fn measure(plan: &Plan) -> anyhow::Result<Results> {
     thread::sleep(SETTLE);
     let mut rounds = Vec::new();
     for _ in 0..plan.rounds {
-        thread::sleep(SPAN);
+        thread::sleep(plan.span);
         let quiet = supervisor.stats()?.loop_delay_ms;
-        let answers = ask(supervisor.instance(), plan.questions, SPAN)?;
+        let answers = ask(supervisor.instance(), plan.questions, plan.span)?;
         let asked = supervisor.stats()?.loop_delay_ms;
         ensure!(quiet.events > 0 && asked.events > 0, "the supervisor has timed no event");
         rounds.push(Round { quiet, asked, answers });

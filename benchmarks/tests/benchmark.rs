@@ -40,6 +40,38 @@ fn a_run_measures_what_it_was_asked_to_and_compares_with_itself_as_alike() {
 }
 
 #[test]
+fn the_loops_delay_is_measured_without_questions_and_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("loop.json");
+    let file = path.to_str().unwrap();
+    benchmark(&[
+        "loop",
+        "--cameras",
+        "2",
+        "--rounds",
+        "1",
+        "--seconds",
+        "2",
+        "--questions",
+        "5",
+        "--output",
+        file,
+    ]);
+    let round = &json(&path)["rounds"][0];
+    assert!(round["answers"].as_u64() > Some(0), "{round:#}");
+    for span in ["quiet", "asked"] {
+        let delay = &round[span];
+        // Three children and a standby report four times a second each.
+        assert!(delay["events"].as_u64() > Some(10), "{round:#}");
+        assert!(
+            delay["p50"].as_f64() > Some(0.0) && delay["p50"].as_f64() <= delay["p99"].as_f64(),
+            "{round:#}"
+        );
+        assert!(delay["p99"].as_f64() <= delay["max"].as_f64(), "{round:#}");
+    }
+}
+
+#[test]
 fn publishing_costs_more_than_its_copy_and_waking_takes_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ring.json");

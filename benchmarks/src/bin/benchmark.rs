@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use benchmarks::compare::Comparison;
@@ -171,7 +172,7 @@ enum Command {
     },
     /// Does asking for statistics hold up the supervisor's loop?
     ///
-    /// Spans of 12 s without questions and with them take turns. The supervisor itself records how long its
+    /// Spans without questions and with them take turns. The supervisor itself records how long its
     /// children's reports wait for the loop.
     Loop {
         /// How many cameras
@@ -189,6 +190,9 @@ enum Command {
         /// Pairs of spans
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
         rounds: u32,
+        /// Seconds of a span; with less than 12 the spans mix
+        #[arg(long, default_value_t = 12)]
+        seconds: u64,
         /// Write the results to this file, as JSON
         #[arg(long)]
         output: Option<PathBuf>,
@@ -280,8 +284,9 @@ fn measure(command: Command) -> anyhow::Result<()> {
             print!("{results}");
             write(output.as_deref(), &results)?;
         }
-        Command::Loop { cameras, size, fps, questions, rounds, output } => {
-            let plan = loop_delay::Plan { cameras, size, fps, questions, rounds };
+        Command::Loop { cameras, size, fps, questions, rounds, seconds, output } => {
+            let span = Duration::from_secs(seconds);
+            let plan = loop_delay::Plan { cameras, size, fps, questions, rounds, span };
             let results = loop_delay::measure(&plan)?;
             print!("{results}");
             write(output.as_deref(), &results)?;

@@ -102,6 +102,7 @@ fn stats_tell_all_of_it_under_the_documented_names() {
         ("recorder", Value::is_object),
         ("processes", Value::is_array),
         ("totals", Value::is_object),
+        ("loop_delay_ms", Value::is_object),
     ];
     assert_keys(&stats, keys);
     assert_keys(&stats["health"], &[("status", Value::is_string), ("reasons", Value::is_array)]);
