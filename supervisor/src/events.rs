@@ -38,13 +38,9 @@ pub(crate) enum Event {
 }
 
 impl Event {
-    /// Is it one of the reports that come several times a second from every child?
+    /// Is it one of the reports that come several times a second from every capture?
     pub(crate) fn is_beat(&self) -> bool {
-        let Self::Report { report, .. } = self else { return false };
-        matches!(
-            report,
-            Report::Capture(CaptureReport::Beat { .. }) | Report::Recorder(RecorderReport::Beat(_))
-        )
+        matches!(self, Self::Report { report: Report::Capture(CaptureReport::Beat { .. }), .. })
     }
 }
 

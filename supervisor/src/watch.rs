@@ -54,7 +54,7 @@ impl Instance {
                 Ok(Event::Signal) => return None,
                 Ok(Event::Request { request: LoopRequest::Stop, reply }) => return Some(reply),
                 Ok(event) => {
-                    // Beats are many, and change little: the next look around publishes them.
+                    // Captures' beats are many, and change little: the next look around publishes them.
                     let is_beat = event.is_beat();
                     self.on(event);
                     if !is_beat {
