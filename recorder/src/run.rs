@@ -27,7 +27,7 @@ pub(crate) fn probe(runtime_dir: &Path) -> anyhow::Result<()> {
     // The probe must not outlive the recorder that asks.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let dir = RuntimeDir::open(runtime_dir)?;
-    let config = Config::load_checked(&dir.config_path()).context("the instance's config")?;
+    let config = load_config(&dir)?;
     let ladder = probe::probe(&config, &open_rings(&config, &dir), &dir.path().join("probe"));
     serde_json::to_writer(std::io::stdout(), &ladder)?;
     Ok(())
@@ -42,7 +42,7 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
     let Link { orders, reports } = link::start(&dir.rendezvous(&Rendezvous::of(&id)))?;
     let pulse = Arc::new(Pulse::default());
     beat(&reports, &pulse)?;
-    let config = Config::load_checked(&dir.config_path()).context("the instance's config")?;
+    let config = load_config(&dir)?;
     let ladder = SharedLadder::assumed(&config.recording);
     let output = OutputFolder::watch(&config.recording)?;
     pulse.show_output(&output);
@@ -84,6 +84,12 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn load_config(dir: &RuntimeDir) -> anyhow::Result<Config> {
+    let path = dir.config_path();
+    Config::load_checked(&path)
+        .with_context(|| format!("the instance's config {} can't be used", path.display()))
+}
+
 fn take_on_all(intake: &mut Intake, output: &OutputFolder, run_folders: &[PathBuf]) {
     if let Some(newest) = run_folders.first() {
         output.use_run_folder(newest);
@@ -116,8 +122,8 @@ fn start_probe(
         let found: Option<EncoderLadder> = probe::child::run(dir.path())
             .map_err(|e| tracing::warn!("{e:#}; clips are encoded with what works nearly everywhere"))
             .ok();
-        // The probe has ended, in whatever way, so its leases are nobody's. They lie in the rings of now, not in those of
-        // before, so these are opened for the moment.
+        // The probe has ended, in whatever way, so its leases are nobody's. They are in the rings that are there now, which
+        // may be others than those of the workers.
         let _ = open_rings(&config, &dir)
             .iter()
             .flatten()

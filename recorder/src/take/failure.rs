@@ -31,7 +31,7 @@ pub(super) enum Files {
 /// The reason why a part can't go on.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PartError {
-    #[error("{} can't be written: {source}", path.display())]
+    #[error("can't write {}: {source}", path.display())]
     Disk { path: PathBuf, source: io::Error },
     #[error("encoder {encoder} failed: {source}")]
     Encoder { encoder: String, source: ffmpeg::Error },

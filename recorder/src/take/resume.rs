@@ -18,7 +18,7 @@ impl Take {
         }
         let resumed = self.resume();
         if let Err(e) = &resumed {
-            self.pause(now, format!("{} can't be read: {e}", self.assignment.partial().display()));
+            self.pause(now, format!("can't read {}: {e}", self.assignment.partial().display()));
         }
         resumed.is_ok()
     }
