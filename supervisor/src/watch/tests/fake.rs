@@ -122,6 +122,11 @@ impl FakeWorld {
         self.push(after, Item::Event(event));
     }
 
+    /// Lets time pass in which nothing is heard.
+    pub(super) fn skip(&self, span: Duration) {
+        self.0.borrow_mut().now += span;
+    }
+
     pub(super) fn exit(&self, pid: Pid, end: End) {
         self.exit_in(Duration::ZERO, pid, end);
     }
