@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::codec;
@@ -21,6 +21,7 @@ use crate::encode::TIME_BASE;
 use crate::journal::Seal;
 use crate::libav;
 use crate::media::Video;
+use crate::poison::lock;
 
 /// Larger than any frame of a sane size, so that a fragment goes to the kernel in one call.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -89,10 +90,6 @@ impl Below {
             told
         })
     }
-}
-
-fn lock(below: &Mutex<Below>) -> MutexGuard<'_, Below> {
-    below.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Watched<F> {

@@ -25,6 +25,7 @@ mod lagging;
 mod libav;
 mod media;
 mod part;
+mod poison;
 mod probe;
 mod pulse;
 mod run;

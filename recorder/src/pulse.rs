@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use proto::messages::RecorderBeat;
 use proto::name::Name;
 
 use crate::disk::output::OutputFolder;
+use crate::poison::lock;
 
 /// A thread that has work and takes no turn for this long is named in the beat.
 const STUCK: Duration = Duration::from_secs(1);
@@ -163,10 +164,6 @@ impl Drop for Work<'_> {
             lock(&self.0.finisher).take(false);
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

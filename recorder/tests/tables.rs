@@ -14,6 +14,8 @@ mod evidence;
 mod frames;
 #[path = "../src/journal.rs"]
 mod journal;
+#[path = "../src/poison.rs"]
+mod poison;
 #[path = "../src/runs.rs"]
 mod runs;
 #[path = "../src/timestamps.rs"]

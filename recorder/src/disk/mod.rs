@@ -11,8 +11,10 @@ pub(crate) mod output;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use crate::poison::lock;
 
 /// A disk that hasn't answered for this long has stalled. That is long for a flush of a clip, and shorter than the
 /// supervisor's patience with a process that makes no progress.
@@ -64,10 +66,6 @@ pub(crate) fn waited() -> Duration {
 fn stalled_for() -> Option<Duration> {
     let oldest = lock(&ASKED).1.values().min().copied()?;
     Some(oldest.elapsed()).filter(|waited| *waited >= STALLED)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
