@@ -1,4 +1,4 @@
-//! What the fuzzers in `fuzz/` run, for a few seconds and without them: the seeds, and the seeds with changes at random.
+//! The entries of the fuzzers in `fuzz/`, for a few seconds and without a fuzzer: their seeds, and the seeds changed at random.
 //!
 //! ```text
 //! cargo test -p proto --test fuzz
@@ -26,7 +26,7 @@ fn seeds(of: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
 }
 
-/// What a fuzzer does to bytes.
+/// Changes bytes as a fuzzer does.
 #[derive(Clone, Debug)]
 enum Change {
     Flip(Index, u8),

@@ -72,11 +72,11 @@ struct ModelSlot {
     leased_by: [bool; READERS as usize],
 }
 
-/// What the ring should be.
+/// The ring as it should be.
 struct Model {
     /// The slot to try next in front.
     circle: VecDeque<ModelSlot>,
-    /// Where the newest frame was put; before the first, the slot before the first.
+    /// The slot of the newest frame; before the first frame, the slot before the first.
     newest: usize,
     published: Vec<FrameInfo>,
     epoch: u32,

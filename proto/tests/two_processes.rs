@@ -6,7 +6,7 @@
 //! PREROLL_SEED=17 cargo test -p proto --test two_processes     # the same order of killings again
 //! ```
 //!
-//! This executable plays the parts too: it runs itself with `PREROLL_PART` set.
+//! The same executable plays writers and readers too: it runs itself with `PREROLL_PART` set.
 #![cfg(feature = "host")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -31,7 +31,7 @@ use scratch::{ScratchRing, draw, is_whole, scramble, segment_in};
 
 const SLOTS: usize = 8;
 const READERS: usize = 2;
-/// How many frames a reader holds while it goes on to the next.
+/// The number of frames that a reader holds while it goes on to the next.
 const HELD: usize = 2;
 const KILLING_TIME: Duration = Duration::from_secs(4);
 /// Nothing here takes long: whoever waits this long waits for ever.
@@ -67,7 +67,7 @@ fn killed_writers_and_readers_tear_no_frame_and_block_nobody() {
                 let head = ring.head();
                 count.writers += 1;
                 count.writers_in_a_frame += usize::from(a_slot_is_half_written(&ring, &segment));
-                // What was published is there without any writer.
+                // A published frame is there without any writer.
                 assert_newest_are_whole(&ring, head, SLOTS - 1 - READERS * (HELD + 1));
                 stage.writer = Actor::new("writer", &scratch, &stage.seen);
             }
@@ -164,7 +164,7 @@ fn read_for_ever(ring: &Arc<Ring>, bit: ReaderBit) {
         }
         while held.len() > HELD {
             let oldest = held.pop_front().unwrap();
-            // Nobody wrote to it in all the time that it was held.
+            // No writer touched the frame in all the time that it was held.
             assert_is_whole(&oldest);
         }
     }
@@ -241,7 +241,7 @@ struct Count {
     readers_with_a_lease: usize,
 }
 
-/// Which epoch's frame readers saw under which sequence.
+/// The epoch of the frame that readers saw under each sequence.
 type Seen = Arc<Mutex<BTreeMap<u64, u32>>>;
 
 /// All processes of one test.

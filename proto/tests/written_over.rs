@@ -24,7 +24,7 @@ const SEEDS: u64 = 300;
 /// A reader that hasn't come to an end by then never will.
 const FOR_EVER: Duration = Duration::from_secs(60);
 
-/// What gets written over: chosen so that each part of the segment is hit alone, and all of it together.
+/// The ranges that get written over: each part of the segment alone, and all of it together.
 fn places(ring: &Ring) -> Vec<std::ops::Range<usize>> {
     let layout = ring.spec().layout().unwrap();
     vec![
@@ -121,7 +121,7 @@ fn noise_over_any_part_of_a_ring_in_use_harms_nobody() {
             quiet.store(true, Ordering::Relaxed);
             reading.join().unwrap();
         });
-        // Whoever comes to it new refuses it or gets by with it.
+        // A process that opens it now refuses it, or gets by with it.
         match Ring::open(scratch.name()) {
             Ok(opened) => ask_everything(&opened, ReaderBit::RECORDER),
             Err(RingError::Bad { .. }) => {}

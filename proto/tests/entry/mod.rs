@@ -1,4 +1,4 @@
-//! Where bytes from outside come in: what the fuzzers in `fuzz/` run, and `tests/fuzz.rs` runs again without them.
+//! The entries for bytes from outside. The fuzzers in `fuzz/` run them, and so does `tests/fuzz.rs` without a fuzzer.
 //! Each takes any bytes at all, and panics when something is not as it should be.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a finding is a panic")]
 #![allow(dead_code, reason = "each fuzzer uses its own part")]
@@ -72,7 +72,7 @@ fn arrive_whole<T: Message>(frame: &[u8]) -> Option<T> {
     arriving.take(message).ok()?
 }
 
-/// What passes for a name is one harmless part of a path.
+/// A text that passes for a name is one harmless part of a path.
 fn name(text: &str) {
     let Ok(name) = Name::new(text) else { return };
     let path = Path::new("/session").join(format!("clip-0001-{name}"));
@@ -90,7 +90,7 @@ pub(crate) fn config(bytes: &[u8]) {
             for camera in &config.cameras {
                 name(camera.name.as_str());
                 let spec = config.ring_spec(camera).expect("a config that passes has rings");
-                // Whether there is as much memory is another matter.
+                // The memory for it need not be there.
                 let _ = spec.layout();
             }
             let again = Config::from_checked(&config.to_checked().unwrap()).unwrap();
@@ -164,12 +164,12 @@ impl Damaged {
 
 impl Drop for Damaged {
     fn drop(&mut self) {
-        // What can't be removed is only litter.
+        // A file that can't be removed is only litter.
         let _ = Ring::remove(&self.name);
     }
 }
 
-/// What a supervisor looks at.
+/// Does with a ring what a supervisor does.
 fn look(ring: &Ring) {
     let head = ring.head();
     let _ = (ring.newest(), ring.oldest(), ring.has_ended(), ring.epoch(), ring.id(), ring.created());
@@ -186,7 +186,7 @@ fn look(ring: &Ring) {
     let _ = ring.sweep(ReaderBit::new(9).unwrap());
 }
 
-/// What a recorder does.
+/// Does with a ring what a recorder does.
 fn read(ring: &Arc<Ring>) {
     let reader = ring.reader(ReaderBit::RECORDER);
     let head = ring.head();
@@ -199,7 +199,7 @@ fn read(ring: &Arc<Ring>) {
     }
 }
 
-/// What a capture does.
+/// Does with a ring what a capture does.
 fn write(ring: &Arc<Ring>) {
     let Ok(mut writer) = ring.writer() else { return };
     for n in 0..5_u64 {

@@ -38,7 +38,7 @@ impl ScratchRing {
         &self.name
     }
 
-    /// What another process finds the ring by.
+    /// The name by which another process finds the ring.
     pub(crate) fn runtime_dir(&self) -> &Path {
         self.dir.path()
     }
