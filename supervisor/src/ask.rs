@@ -1,7 +1,8 @@
 //! The commands that talk to a running supervisor. Each asks one question and prints the answer; the supervisor's side
-//! is in [`crate::command`].
+//! is in [`crate::control::command`].
 
 mod client;
+pub(crate) mod show;
 mod trigger;
 
 use std::io::Write;
@@ -14,7 +15,7 @@ use proto::stats::Stats;
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::{lock, show};
+use crate::lock;
 use client::{Client, unexpected};
 pub(crate) use trigger::trigger;
 

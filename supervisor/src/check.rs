@@ -1,6 +1,11 @@
 //! `supervisor check`: everything that `start` looks at before it begins, and the price of the config in words. The
 //! single looks are in files of their own: sources, memory, the output folder.
 
+pub(crate) mod output_dir;
+pub(crate) mod price;
+pub(crate) mod source_probe;
+pub(crate) mod url_reach;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -10,7 +15,7 @@ use proto::storage;
 
 use crate::ask;
 use crate::failure::Failure;
-use crate::{invoked, output_dir, price, source_probe, url_reach};
+use crate::invoked;
 
 /// Checks a config and prints what it would cost here.
 pub(crate) fn check(path: &Path) -> Result<u8, Failure> {

@@ -1,5 +1,12 @@
 //! One child through all of its lives: when its process is started, what became of it, when the next one follows. How a
-//! process is started, killed and looked at is in [`crate::system`].
+//! process is started, killed and looked at is in [`crate::world::system`].
+
+pub(crate) mod hung;
+pub(crate) mod kills;
+pub(crate) mod out_of_memory;
+pub(crate) mod proc;
+pub(crate) mod restart;
+pub(crate) mod running;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -10,11 +17,11 @@ use proto::messages::{CameraState, RecorderBeat};
 use proto::process::Pid;
 
 use crate::events::{End, Orders};
-use crate::hung::{self, Opinion};
-use crate::kills::Kills;
-use crate::restart::{self, Ending, Record};
-use crate::running::{EndReason, Running};
 use crate::world::{Process, World};
+use hung::Opinion;
+use kills::Kills;
+use restart::{Ending, Record};
+use running::{EndReason, Running};
 
 /// A camera or a codec probe may take its time before the first sign of life.
 const OPENING_PATIENCE: Duration = Duration::from_secs(15);

@@ -12,7 +12,7 @@ use proto::refusal::Refusal;
 use proto::storage;
 
 use crate::events::Event;
-use crate::plan;
+use crate::trigger::plan;
 
 /// The time between two looks at the folders of open clips, for clips whose end the recorder did not report.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);

@@ -1,8 +1,10 @@
-//! The control socket: who may ask, and how many at once. What each request is answered is in [`crate::command`].
+//! The control socket: who may ask, and how many at once. What each request is answered is in [`crate::control::command`].
 //!
 //! One thread, the listener, accepts connections and reads from all whose request has not arrived yet. A connection
 //! that sends nothing costs a descriptor and a place until others need them. A connection whose request is whole gets
 //! a thread of its own, until it is answered.
+
+pub(crate) mod command;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -20,7 +22,7 @@ use proto::refusal::Refusal;
 use proto::wire::{Arriving, FRAME_DEADLINE, FrameError};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use crate::command::{self, Shared, reply};
+use command::{Shared, reply};
 
 /// Connections whose request has not arrived. The oldest of them makes room for the next …
 const MAX_CONNECTIONS: usize = 256;

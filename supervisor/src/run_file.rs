@@ -14,7 +14,7 @@ use proto::time::{UtcTime, WallAnchor};
 use serde::Serialize;
 
 use crate::clips::Counts;
-use crate::plan;
+use crate::trigger::plan;
 
 /// The version of the document.
 const SCHEMA: u32 = 1;

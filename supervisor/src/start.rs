@@ -29,9 +29,10 @@ use proto::storage;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::check::{price, source_probe};
 use crate::child::{Child, Recipe};
 use crate::clips::{Clips, Counts};
-use crate::command::Shared;
+use crate::control::command::Shared;
 use crate::events::{Answer, Event};
 use crate::failure::Failure;
 use crate::programs::executable;
@@ -39,11 +40,11 @@ use crate::rings::{Held, Rings};
 use crate::run_file::RunFileWriter;
 use crate::service::Service;
 use crate::statistics::Statistics;
-use crate::system::System;
 use crate::trigger::Triggers;
 use crate::watch::{Afterwards, Camera, Children, Instance, Telling};
 use crate::world::World;
-use crate::{check, control, descriptors, invoked, lock, price, rings, source_probe};
+use crate::world::system::System;
+use crate::{check, control, descriptors, invoked, lock, rings};
 use inherited::Inherited;
 use made::Made;
 

@@ -9,7 +9,7 @@ use proto::instance::{ChildId, RuntimeDir, boot_id};
 use proto::process::Pid;
 use serde::{Deserialize, Serialize};
 
-use crate::proc;
+use crate::child::proc;
 
 /// The document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@
 //! command that asks, so the loop does nothing for a question.
 
 mod delay;
+pub(crate) mod meter;
 mod ring;
 pub(crate) mod view;
 
@@ -20,8 +21,8 @@ use proto::status::{InstanceState, ProcessRole, ProcessState};
 
 use crate::clips::{Clips, Phase};
 use crate::health;
-use crate::meter::{Meter, Reading};
 use delay::{LoopDelay, Recent};
+use meter::{Meter, Reading};
 use ring::FrameRates;
 use view::{CameraView, ProcessView, View};
 

@@ -1,6 +1,9 @@
 //! From a trigger to a plan on disk. Any thread may do this: the plan on disk is all that counts, and the recorder
 //! finds it there, whether it is told or not. Which clips are open is kept in [`crate::clips`].
 
+pub(crate) mod grant;
+pub(crate) mod plan;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -16,9 +19,8 @@ use proto::storage;
 use proto::time::{MonotonicNs, WallAnchor};
 
 use crate::clips::Clips;
-use crate::grant::{Granted, Reach, grant, millis};
-use crate::plan;
 use crate::rings::{OneRing, Rings};
+use grant::{Granted, Reach, grant, millis};
 
 /// The longest post-roll: a day.
 const LONGEST_POST_ROLL: Duration = Duration::from_secs(24 * 3600);

@@ -1,5 +1,7 @@
 //! The world as the loop sees it: a clock, events, processes, and two files that it keeps. The loop asks for nothing
-//! else, so its tests put a world of their own in place of the real one, which is in [`crate::system`].
+//! else, so its tests put a world of their own in place of the real one, which is in [`crate::world::system`].
+
+pub(crate) mod system;
 
 use std::io;
 use std::sync::mpsc::RecvTimeoutError;
@@ -10,9 +12,9 @@ use proto::instance::{ChildId, Rendezvous};
 use proto::process::Pid;
 
 use crate::child::Recipe;
+use crate::child::proc::Sign;
 use crate::clips::Counts;
 use crate::events::Event;
-use crate::proc::Sign;
 use crate::state::Saved;
 
 /// The world outside of the loop.
@@ -51,15 +53,15 @@ pub(crate) trait Process {
     /// Has the process ended, whether its end has been heard of or not?
     fn has_ended(&self) -> bool;
 
-    /// See [`crate::proc::sign`].
+    /// See [`crate::child::proc::sign`].
     fn sign(&self) -> Option<Sign>;
 
-    /// See [`crate::proc::close_look`].
+    /// See [`crate::child::proc::close_look`].
     fn close_look(&self) -> Option<Sign>;
 
-    /// See [`crate::proc::waited`].
+    /// See [`crate::child::proc::waited`].
     fn waited(&self) -> Option<Duration>;
 
-    /// See [`crate::proc::turns`].
+    /// See [`crate::child::proc::turns`].
     fn turns(&self) -> Option<u64>;
 }

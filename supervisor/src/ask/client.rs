@@ -11,8 +11,9 @@ use proto::wire::{self, FRAME_DEADLINE, FrameError};
 use rustix::net::sockopt::Timeout;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
+use crate::child::proc;
 use crate::failure::Failure;
-use crate::{lock, proc};
+use crate::lock;
 
 /// A connection to the supervisor of an instance.
 pub(super) struct Client {

@@ -15,7 +15,7 @@ use super::client::{Client, unexpected};
 use super::print;
 use crate::cli::TriggerArgs;
 use crate::failure::Failure;
-use crate::plan;
+use crate::trigger::plan;
 
 /// The JSON document.
 #[derive(Serialize)]

@@ -11,9 +11,10 @@ use proto::instance::{ChildId, RuntimeDir};
 use proto::name::Name;
 
 use crate::child::Child;
+use crate::lock;
 use crate::state::{self, Saved, SavedChild};
+use crate::trigger::plan;
 use crate::world::World;
-use crate::{lock, plan};
 
 /// Processes of another config may take this long to be gone.
 const EVICTION: Duration = Duration::from_secs(2);

@@ -8,8 +8,8 @@ use proto::clip::unfinished_clips;
 use proto::config::{Config, ValueOf};
 use proto::time::{UtcTime, WallAnchor};
 
+use crate::check::output_dir;
 use crate::failure::Failure;
-use crate::output_dir;
 
 /// Makes a run's folder: `<run_name>_<UTC date-time>`, with a number behind it if there is one of that name.
 pub(super) fn make(config: &Config) -> Result<PathBuf, Failure> {

@@ -11,8 +11,8 @@ use proto::process::Pid;
 use proto::ring::Ring;
 use proto::status::{CameraStatus, InstanceState, ProcessRole, ProcessState};
 
+use crate::child::running::Running;
 use crate::child::{Child, Life};
-use crate::running::Running;
 use crate::watch::Camera;
 
 /// The loop's knowledge at one moment.

@@ -13,11 +13,11 @@ use proto::process::Pid;
 use proto::refusal::Refusal;
 
 use super::{Camera, LOOK_AROUND, until};
+use crate::child::out_of_memory::MemoryWatch;
+use crate::child::running::{EndReason, Running};
 use crate::child::{Child, Life};
 use crate::events::Answer;
-use crate::out_of_memory::MemoryWatch;
 use crate::rings::{CameraRing, Look, Rings};
-use crate::running::{EndReason, Running};
 use crate::state::{Saved, SavedChild};
 use crate::trigger::beginning;
 use crate::world::World;

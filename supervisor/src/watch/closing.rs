@@ -9,9 +9,9 @@ use proto::process::Pid;
 use proto::refusal::Refusal;
 
 use super::{Instance, LOOK_AROUND, telling, until};
+use crate::child::running::EndReason;
 use crate::child::{Child, Life};
 use crate::events::{Event, Report};
-use crate::running::EndReason;
 
 /// The recorder may take this long to close its clips at the end; with what comes after, five seconds in all.
 const CLOSING: Duration = Duration::from_millis(3000);

@@ -7,8 +7,8 @@ use proto::process::Pid;
 use signal_hook::consts::SIGKILL;
 
 use super::children::Children;
+use crate::child::restart::Ending;
 use crate::events::End;
-use crate::restart::Ending;
 use crate::world::World;
 
 /// A process that crashes so soon after a ring broke has done nothing wrong.

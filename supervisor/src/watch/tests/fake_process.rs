@@ -5,7 +5,7 @@ use std::time::Duration;
 use proto::process::Pid;
 
 use super::fake::{Fake, FakeWorld, Mood, by_signal, ms};
-use crate::proc::Sign;
+use crate::child::proc::Sign;
 use crate::world::Process;
 
 /// A process of the fake world, as the loop holds it.

@@ -1,5 +1,5 @@
 //! Was a process killed by the kernel, because memory ran out? Judged by the kernel's count of such kills. Pure; the count
-//! is read in [`crate::proc`].
+//! is read in [`crate::child::proc`].
 
 use std::time::{Duration, Instant};
 

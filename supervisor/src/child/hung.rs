@@ -1,9 +1,9 @@
 //! The judgement on a child that makes no progress: is it hung, or only waiting for its turn? Pure; the readings that it
-//! judges come from [`crate::proc`].
+//! judges come from [`crate::child::proc`].
 
 use std::time::Duration;
 
-use crate::proc::Sign;
+use crate::child::proc::Sign;
 
 /// A child without progress for this long is looked into. Heartbeats come four times a second.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(2500);

@@ -18,9 +18,9 @@ use proto::wire::{self, FrameError};
 use crate::clips::{Clips, Outcome, Phase};
 use crate::control::STACK_BYTES;
 use crate::events::{Event, LoopRequest};
-use crate::plan;
 use crate::statistics::Statistics;
 use crate::trigger::Triggers;
+use crate::trigger::plan;
 
 /// A disk that takes longer than this to take a plan, or to flush it, has stalled. Both fit into the time in which a
 /// command expects its answer.

@@ -18,9 +18,9 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{PidfdFlags, Signal};
 
 use crate::child::Recipe;
+use crate::child::proc::{self, Sign};
 use crate::clips::Counts;
 use crate::events::{self, Event};
-use crate::proc::{self, Sign};
 use crate::run_file::RunFileWriter;
 use crate::state::{self, Saved};
 use crate::world::{Process, World};

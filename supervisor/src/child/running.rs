@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use proto::process::Pid;
 
+use crate::child::hung::{self, Opinion};
+use crate::child::proc::Sign;
 use crate::events::Orders;
-use crate::hung::{self, Opinion};
-use crate::proc::Sign;
 use crate::world::Process;
 
 /// The supervisor's reason to end a process.

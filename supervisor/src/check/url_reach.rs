@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use proto::config::Config;
 use proto::source::SourceKind;
 
-use crate::source_probe::not_there_yet;
+use crate::check::source_probe::not_there_yet;
 
 /// The time that one address may take to answer.
 const CONNECT: Duration = Duration::from_secs(1);
