@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ::rig::instance::Instance;
@@ -46,7 +47,7 @@ pub struct Rig {
     supervisor: Supervisor,
     folder: TempDir,
     /// Held as long as this rig runs.
-    _turn: File,
+    _turn: Arc<File>,
 }
 
 impl Rig {

@@ -1,13 +1,32 @@
-//! Turns: only so many rigs run side by side, in all test processes together.
+//! Turns: only so many tests have rigs side by side, in all test processes together.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
-/// More rigs at a time would starve each other on a small machine.
+/// More tests with rigs at a time would starve each other on a small machine.
 const SIDE_BY_SIDE: usize = 2;
 
-/// Waits for a turn, which lasts as long as the file is held.
-pub fn take_turn() -> File {
+thread_local! {
+    /// The turn of the test that runs on this thread.
+    static TURN: RefCell<Weak<File>> = const { RefCell::new(Weak::new()) };
+}
+
+/// Waits for a turn, which lasts as long as any of the test's rigs holds it.
+///
+/// A test has one turn, however many rigs it has: with a turn for each rig, it could wait for a turn that it holds itself.
+pub fn take_turn() -> Arc<File> {
+    TURN.with_borrow_mut(|held| {
+        held.upgrade().unwrap_or_else(|| {
+            let turn = Arc::new(wait_for_turn());
+            *held = Arc::downgrade(&turn);
+            turn
+        })
+    })
+}
+
+fn wait_for_turn() -> File {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let place = NEXT.fetch_add(1, Ordering::Relaxed) % SIDE_BY_SIDE;
     // Beside the executables: the same folder for every test of this build.
@@ -15,4 +34,18 @@ pub fn take_turn() -> File {
     let turn = File::create(supervisor.with_file_name(format!("rig-{place}.lock"))).unwrap();
     turn.lock().unwrap();
     turn
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_with_many_rigs_has_one_turn_and_never_waits_for_itself() {
+        let turns: Vec<_> = (0..=SIDE_BY_SIDE).map(|_| take_turn()).collect();
+        assert!(turns.iter().all(|turn| Arc::ptr_eq(turn, &turns[0])));
+        let weak = Arc::downgrade(&turns[0]);
+        drop(turns);
+        assert!(weak.upgrade().is_none(), "the turn outlives the rigs");
+    }
 }
