@@ -217,7 +217,7 @@ fn a_stop_asked_twice_is_at_once_and_the_next_start_finishes_the_clip() {
     // It can't close anything now, so that the end is waited for.
     kill(recorder, Signal::STOP);
     kill(rig.supervisor_pid(), Signal::TERM);
-    rig.await_log("stopping: closing 1 open clips");
+    rig.await_log("stopping: closing 1 open clip");
     kill(rig.supervisor_pid(), Signal::TERM);
     assert!(rig.await_end().success());
     rig.assert_nothing_left();
