@@ -1,4 +1,4 @@
-//! The interface that each kind of camera implements: [`Source`], what it is opened with, and how it fails. It knows no
+//! The interface that each kind of camera implements (how one is added: docs/architecture.md, "Adding a backend"): [`Source`], what it is opened with, and how it fails. It knows no
 //! backend; those are in `sim/`, `file/` and `opencv/`.
 
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! The encoder ladder: every decision of this process about which encoder is used.
+//! The encoder ladder: every decision of this process about which encoder is used. An encoder in which recorders keep
+//! crashing is given up by the supervisor, in its `watch/encoder.rs`.
 //!
 //! [`SharedLadder`] is what new clips begin with: assumed at first, then probed or told by the supervisor. [`TakeLadder`]
 //! is one camera's copy in one clip, which may step down by itself. Whether an encoder works is found out in

@@ -1,6 +1,7 @@
 //! One child through all of its lives: when its process is started, what became of it, when the next one follows. How a
 //! process is started, killed and looked at is in [`crate::world::system`].
 
+pub(crate) mod end;
 pub(crate) mod hung;
 pub(crate) mod kills;
 pub(crate) mod out_of_memory;
@@ -16,8 +17,9 @@ use proto::instance::ChildId;
 use proto::messages::{CameraState, RecorderBeat};
 use proto::process::Pid;
 
-use crate::events::{End, Orders};
+use crate::events::Orders;
 use crate::world::{Process, World};
+use end::End;
 use hung::Opinion;
 use kills::Kills;
 use restart::{Ending, Record};

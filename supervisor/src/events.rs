@@ -1,21 +1,20 @@
 //! Everything that happens to the supervisor, and the threads that notice it. The loop in [`crate::watch`] is the
-//! only place that acts.
+//! only place that acts. Ends of processes are noticed in [`crate::child::end`].
 
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
 use std::time::Instant;
 
 use proto::control::Response;
-use proto::instance::{ChildId, Rendezvous};
+use proto::instance::Rendezvous;
 use proto::link::{self, Connection, OrderSender};
 use proto::messages::{self, CaptureOrder, CaptureReport, RecorderOrder, RecorderReport};
 use proto::process::Pid;
 use proto::refusal::Refusal;
-use rustix::process::{WaitId, WaitIdOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::child::end::End;
 
 /// Something happened.
 pub(crate) enum Event {
@@ -89,19 +88,6 @@ impl Orders {
     }
 }
 
-/// The end of a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct End {
-    /// For a person: "exit code 1", "signal 9 (killed)".
-    pub(crate) how: String,
-    /// The exit code, if it had one.
-    pub(crate) code: Option<i32>,
-    /// The signal that ended it, if one did.
-    pub(crate) signal: Option<i32>,
-    /// Did it end by going wrong, as opposed to being ended?
-    pub(crate) crashed: bool,
-}
-
 /// Orders that may wait for a child: more than a burst of triggers that the limit on open clips lets through.
 const QUEUED_ORDERS: usize = 256;
 
@@ -173,51 +159,4 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> bool {
         .spawn(run)
         .map_err(|e| tracing::error!("can't start a thread: {e}"))
         .is_ok()
-}
-
-/// Waits for a process to end, and tells. An own child is reaped; an adopted one is somebody else's to reap.
-pub(crate) fn watch_end(
-    child: &ChildId,
-    pid: Pid,
-    pidfd: Arc<OwnedFd>,
-    events: Sender<Event>,
-) -> std::io::Result<()> {
-    std::thread::Builder::new().name(format!("end of {child}")).spawn(move || {
-        let mut fds = [rustix::event::PollFd::new(&*pidfd, rustix::event::PollFlags::IN)];
-        while rustix::event::poll(&mut fds, None) == Err(rustix::io::Errno::INTR) {}
-        let status =
-            rustix::process::waitid(WaitId::PidFd(std::os::fd::AsFd::as_fd(&*pidfd)), WaitIdOptions::EXITED);
-        let end = match status {
-            Ok(Some(status)) => end(status.exit_status(), status.terminating_signal()),
-            _ => End { how: "unknown (it was adopted)".into(), code: None, signal: None, crashed: false },
-        };
-        // The loop ends before its threads do.
-        let _ = events.send(Event::Exited { pid, end });
-    })?;
-    Ok(())
-}
-
-fn end(code: Option<i32>, signal: Option<i32>) -> End {
-    match (code, signal) {
-        (Some(0), _) => End { how: "exit code 0".into(), code, signal, crashed: false },
-        (Some(n), _) => End { how: format!("exit code {n}"), code, signal, crashed: true },
-        (None, Some(signal)) => {
-            let name = match signal {
-                2 => " (interrupted)",
-                6 => " (aborted)",
-                7 => " (bus error)",
-                9 => " (killed)",
-                11 => " (segmentation fault)",
-                15 => " (terminated)",
-                _ => "",
-            };
-            End {
-                how: format!("signal {signal}{name}"),
-                code,
-                signal: Some(signal),
-                crashed: !matches!(signal, 2 | 9 | 15),
-            }
-        }
-        (None, None) => End { how: "unknown".into(), code, signal, crashed: false },
-    }
 }

@@ -1,8 +1,9 @@
 //! From a trigger to a plan on disk. Any thread may do this: the plan on disk is all that counts, and the recorder
-//! finds it there, whether it is told or not. Which clips are open is kept in [`crate::clips`].
+//! finds it there, whether it is told or not. The window it gets is decided in [`window`], the plan written in [`plan`];
+//! which clips are open is kept in [`crate::clips`].
 
-pub(crate) mod grant;
 pub(crate) mod plan;
+pub(crate) mod window;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use proto::time::{MonotonicNs, WallAnchor};
 
 use crate::clips::Clips;
 use crate::rings::{OneRing, Rings};
-use grant::{Granted, Reach, grant, millis};
+use window::{Granted, Reach, grant, millis};
 
 /// The longest post-roll: a day.
 const LONGEST_POST_ROLL: Duration = Duration::from_secs(24 * 3600);

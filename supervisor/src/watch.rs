@@ -5,7 +5,9 @@ mod camera;
 mod children;
 mod closing;
 mod deaths;
+mod encoder;
 mod reports;
+mod standby;
 mod telling;
 #[cfg(test)]
 mod tests;

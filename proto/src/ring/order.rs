@@ -1,4 +1,4 @@
-//! The protocol's memory orderings, by synchronisation point.
+//! The protocol's memory orderings, by synchronisation point. What each point is for is said in [`super::protocol`].
 //!
 //! A point is a pair: one side releases, the other acquires. Its name at both ends tells which Release belongs to which
 //! Acquire. Outside loom these are the plain orderings. Under loom each side can be weakened by name

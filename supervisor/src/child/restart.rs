@@ -1,4 +1,4 @@
-//! The time until a child is started again, by how its last lives ended. Pure.
+//! The time until a child is started again, by how its last lives ended. Pure. [`super::kills`] may ask for a longer one.
 
 use std::time::Duration;
 

@@ -146,20 +146,6 @@ impl Children {
         }
     }
 
-    fn let_standby_take_over(&mut self, world: &dyn World, now: Instant) {
-        let Some(standby) = &mut self.standby else { return };
-        let recorder = &mut self.recorder;
-        if recorder.last_exit.is_none() || !recorder.is_due(now) || !recorder.take_place_from(standby, now) {
-            return;
-        }
-        recorder.record.restarts += 1;
-        let pid = recorder.running().map_or(String::new(), |running| format!(" (pid {})", running.pid()));
-        tracing::info!("the standby{pid} is the recorder now");
-        // Kept before it holds anything: the next supervisor must know that it is the recorder.
-        self.save(world);
-        self.arm();
-    }
-
     /// The time until the next process is due; at most [`LOOK_AROUND`].
     pub(super) fn until_next_start(&self, now: Instant) -> Duration {
         let due = self.all().filter_map(|child| match child.life {

@@ -1,4 +1,5 @@
-//! Ends of processes, and what follows from them: rings are put right, frames are freed, an encoder is given up.
+//! What follows from the end of a process: rings are put right, frames are freed, an encoder is doubted
+//! ([`super::encoder`]). That a process has ended is noticed in [`crate::child::end`].
 
 use std::time::{Duration, Instant};
 
@@ -7,8 +8,8 @@ use proto::process::Pid;
 use signal_hook::consts::SIGKILL;
 
 use super::children::Children;
+use crate::child::end::End;
 use crate::child::restart::Ending;
-use crate::events::End;
 use crate::world::World;
 
 /// A process that crashes so soon after a ring broke has done nothing wrong.
@@ -42,30 +43,5 @@ impl Children {
         }
         self.save(world);
         gave_up
-    }
-
-    /// A recorder that has crashed twice over its clips, or has been stuck in an encoder, gets the next one of the
-    /// ladder, and at once: frames are ageing. True when one was given up.
-    fn doubt_the_encoder(&mut self, stuck: bool, now: Instant) -> bool {
-        if !stuck && !self.recorder.record.is_suspicious() {
-            return false;
-        }
-        let Some(ladder) = self.ladder.as_mut().filter(|ladder| ladder.chain.len() > 1) else { return false };
-        let given_up = ladder.chain.remove(0);
-        let why = if stuck { "was stuck in it" } else { "kept crashing with it" };
-        for trial in ladder.trials.iter_mut().filter(|trial| trial.choice == given_up) {
-            trial.verdict = format!("given up: the recorder {why}");
-        }
-        let next = &ladder.chain[0];
-        tracing::error!(
-            "{} ({}) is given up: the recorder {why}; going on with {} ({}) at once",
-            given_up.codec,
-            given_up.encoder,
-            next.codec,
-            next.encoder
-        );
-        ladder.given_up.push(given_up);
-        self.recorder.start_afresh(now);
-        true
     }
 }

@@ -13,8 +13,6 @@ use crate::world::World;
 
 /// A camera that takes longer than this to open will not.
 const LONGEST_OPENING: Duration = Duration::from_secs(60);
-/// A recorder this close behind the cameras has its first rush behind it.
-const CAUGHT_UP: u64 = 4;
 
 impl Children {
     /// A child has come to its rendezvous. It is known by its pid alone: a standby goes on speaking from its own
@@ -111,38 +109,6 @@ impl Children {
             self.cool_standby();
         }
         self.ladder = Some(ladder);
-    }
-
-    /// Has the standby close its encoders: they are no longer those that it would need.
-    fn cool_standby(&mut self) {
-        let Some(standby) = self.standby.as_mut().and_then(|standby| standby.running_mut()) else { return };
-        if !standby.warm {
-            return;
-        }
-        if let Some(orders) = &standby.orders {
-            orders.to_recorder(RecorderOrder::Cool);
-        }
-        standby.warm = false;
-    }
-
-    /// While clips are being recorded the standby has the encoders open that it would need; before that they would only
-    /// take memory, and until the recorder has caught up with the cameras they would take its processor.
-    fn keep_standby_warm(&mut self) {
-        let recording = self.recorder.beat.clips_open > 0;
-        let caught_up = self.recorder.beat.lag_frames <= CAUGHT_UP;
-        let Some(standby) = self.standby.as_mut().and_then(|standby| standby.running_mut()) else { return };
-        let Some(orders) = &standby.orders else { return };
-        match (&self.ladder, standby.warm) {
-            (Some(ladder), false) if recording && caught_up => {
-                orders.to_recorder(RecorderOrder::Warm(ladder.clone()));
-                standby.warm = true;
-            }
-            (_, true) if !recording => {
-                orders.to_recorder(RecorderOrder::Cool);
-                standby.warm = false;
-            }
-            _ => {}
-        }
     }
 
     /// A capture's report that is heard after its end still says why its camera failed.

@@ -2,7 +2,7 @@
 
 mod cameras;
 mod captures;
-mod ends;
+mod closing;
 mod fake;
 mod fake_process;
 mod fake_ring;

@@ -84,7 +84,7 @@ impl World for System {
 
     fn adopt(&self, child: &ChildId, pid: Pid) -> io::Result<Box<dyn Process>> {
         let pidfd = Arc::new(rustix::process::pidfd_open(pid.for_rustix(), PidfdFlags::empty())?);
-        events::watch_end(child, pid, Arc::clone(&pidfd), self.events.clone())?;
+        crate::child::end::watch(child, pid, Arc::clone(&pidfd), self.events.clone())?;
         Ok(Box::new(Watched { pid, pidfd }))
     }
 

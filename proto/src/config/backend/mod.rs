@@ -1,5 +1,5 @@
 //! The backends: each has a file here with its keys, their checks and its words for mistakes. A backend is added by
-//! such a file and a line in the list below.
+//! such a file and a line in the list below; the rest of the way is in docs/architecture.md, "Adding a backend".
 
 use serde::{Deserialize, Serialize};
 

@@ -17,8 +17,9 @@ use proto::process::Pid;
 
 use super::fake_process::FakeProcess;
 use crate::child::Recipe;
+use crate::child::end::End;
 use crate::clips::Counts;
-use crate::events::{Answer, End, Event, LoopRequest, Orders, Report};
+use crate::events::{Answer, Event, LoopRequest, Orders, Report};
 use crate::state::Saved;
 use crate::world::{Process, World};
 
