@@ -182,6 +182,8 @@ struct Shared {
     kept_back: AtomicUsize,
     /// Files can't be written.
     unwritable: AtomicBool,
+    /// A write that fails moves this clock on by so much.
+    slow: Mutex<Option<(Arc<FakeClock>, Duration)>>,
     opened: Mutex<Vec<String>>,
 }
 
@@ -198,9 +200,26 @@ impl FakeMedia {
         self.shared.unwritable.store(unwritable, Ordering::Relaxed);
     }
 
+    pub(crate) fn make_failures_slow(&self, clock: &Arc<FakeClock>, each: Duration) {
+        *self.shared.slow.lock().unwrap() = Some((Arc::clone(clock), each));
+    }
+
     /// Every encoder that was opened, with its preset.
     pub(crate) fn opened(&self) -> Vec<String> {
         self.shared.opened.lock().unwrap().clone()
+    }
+}
+
+impl Shared {
+    /// A write to a file.
+    fn write(&self, file: &mut File, bytes: &[u8]) -> Result<(), WriteError> {
+        if !self.unwritable.load(Ordering::Relaxed) {
+            return file.write_all(bytes).map_err(WriteError::Disk);
+        }
+        if let Some((clock, each)) = &*self.slow.lock().unwrap() {
+            clock.set(clock.now() + *each);
+        }
+        Err(WriteError::Disk(io::Error::from_raw_os_error(28)))
     }
 }
 
@@ -215,11 +234,8 @@ impl Media for FakeMedia {
 
     fn create_part(&self, path: &Path, _: &codec::Parameters) -> Result<Box<dyn Video>, WriteError> {
         let mut file = File::create_new(path).map_err(WriteError::Disk)?;
-        if self.shared.unwritable.load(Ordering::Relaxed) {
-            std::fs::remove_file(path).map_err(WriteError::Disk)?;
-            return Err(WriteError::Disk(io::Error::from_raw_os_error(28)));
-        }
-        file.write_all(b"\0\0\0\x08ftyp").map_err(WriteError::Disk)?;
+        let begun = self.shared.write(&mut file, b"\0\0\0\x08ftyp");
+        begun.inspect_err(|_| std::fs::remove_file(path).unwrap())?;
         Ok(Box::new(FakeVideo { file, shared: Arc::clone(&self.shared), written: 8, sum: Fnv1a::default() }))
     }
 }
@@ -277,13 +293,10 @@ struct FakeVideo {
 
 impl Video for FakeVideo {
     fn write(&mut self, packet: &mut Packet, _duration_us: i64) -> Result<(), WriteError> {
-        if self.shared.unwritable.load(Ordering::Relaxed) {
-            return Err(WriteError::Disk(io::Error::from_raw_os_error(28)));
-        }
         let data = packet.data().unwrap();
         let size = u32::try_from(8 + data.len()).unwrap();
         let fragment = [&size.to_be_bytes()[..], b"mdat", data].concat();
-        self.file.write_all(&fragment).map_err(WriteError::Disk)?;
+        self.shared.write(&mut self.file, &fragment)?;
         self.written += fragment.len() as u64;
         self.sum.add(&fragment);
         Ok(())

@@ -94,6 +94,11 @@ impl Feed {
         &*self.media
     }
 
+    /// The time, by the clock that times the feed's frames.
+    pub(crate) fn now(&self) -> MonotonicNs {
+        self.clock.now()
+    }
+
     /// Opens an encoder: the warm one if it fits, else a new one, which takes 5 to 15 ms for x264 at 720p. Returns the
     /// parameter set of its packets.
     pub(crate) fn open(&mut self, setup: &EncoderSetup) -> Result<Rc<codec::Parameters>, ffmpeg::Error> {

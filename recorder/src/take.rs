@@ -1,5 +1,6 @@
 //! A take: one camera's part of one clip, from the first frame of its window to the last. It owns no thread; its camera's
-//! worker moves it on, a frame at a time, with one moment for each step, and lends it the feed that encodes.
+//! worker moves it on, a frame at a time, and lends it the feed that encodes. A step decides by the time at its beginning; a
+//! pause after a failure counts from the failure's end.
 //!
 //! A take decides which frame is next, when the window is over, and what is given up. How it begins is in [`resume`] and
 //! [`open`], what follows a failure of the disk or the encoder in [`failure`]. Frames come through [`Frames`], packets are made by a [`Feed`] and written by a [`TrackWriter`].
@@ -133,7 +134,7 @@ impl Take {
     /// Moves on by one frame.
     pub(crate) fn step(&mut self, now: MonotonicNs, feed: &mut Feed, disk: &dyn DiskState) -> Step {
         let _on = panics::on_clip(&self.assignment.plan.clip_id);
-        if matches!(self.stage, Stage::Unread) && !self.resumes(now) {
+        if matches!(self.stage, Stage::Unread) && !self.resumes(now, feed) {
             return Step::Paused;
         }
         let Some(frames) = self.frames.clone() else { return self.over(now, feed) };
@@ -190,7 +191,7 @@ impl Take {
         let of = folder.join(camera.name.as_str());
         failpoint::pass("take.over", of.display());
         if let Err(e) = self.end_part(feed) {
-            return self.recover(&e, now, feed);
+            return self.recover(&e, feed);
         }
         failpoint::pass("take.finished", of.display());
         self.stage = Stage::Over;
@@ -210,7 +211,7 @@ impl Take {
             return Step::Paused;
         }
         if let Err(source) = disk.has_room() {
-            return self.stop_writing(source, now, feed);
+            return self.stop_writing(source, feed);
         }
         let frame = match frames.hold(next) {
             Ok(frame) => frame,
@@ -232,9 +233,9 @@ impl Take {
                 if let Stage::Recording(recording) = &mut self.stage {
                     recording.next = next + 1;
                 }
-                self.change_preset_if_lagging(frames, now, feed, disk).unwrap_or(Step::Encoded)
+                self.change_preset_if_lagging(frames, feed, disk).unwrap_or(Step::Encoded)
             }
-            Err(e) => self.recover(&e, now, feed),
+            Err(e) => self.recover(&e, feed),
         }
     }
 
@@ -277,7 +278,6 @@ impl Take {
     fn change_preset_if_lagging(
         &mut self,
         frames: &dyn Frames,
-        now: MonotonicNs,
         feed: &mut Feed,
         disk: &dyn DiskState,
     ) -> Option<Step> {
@@ -294,7 +294,7 @@ impl Take {
             to.preset.as_deref().unwrap_or_default()
         );
         if let Err(e) = self.end_part(feed) {
-            return Some(self.recover(&e, now, feed));
+            return Some(self.recover(&e, feed));
         }
         self.begin_next_part(PartReason::CodecChange);
         self.ladder.change_to(to.clone());

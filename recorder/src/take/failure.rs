@@ -64,16 +64,16 @@ impl Take {
     }
 
     /// Stops writing, since the disk is as full as it may become. A part that was begun can still be ended in order.
-    pub(super) fn stop_writing(&mut self, source: io::Error, now: MonotonicNs, feed: &mut Feed) -> Step {
+    pub(super) fn stop_writing(&mut self, source: io::Error, feed: &mut Feed) -> Step {
         if let Err(e) = self.end_part(feed) {
             tracing::error!("{}: {e}", self.assignment);
         }
         let path = self.assignment.folder.clone();
-        self.recover(&PartError::Disk { path, source }, now, feed)
+        self.recover(&PartError::Disk { path, source }, feed)
     }
 
     /// Gives the open part up after a failure, and finds the frame to go on with, and how.
-    pub(super) fn recover(&mut self, error: &PartError, now: MonotonicNs, feed: &mut Feed) -> Step {
+    pub(super) fn recover(&mut self, error: &PartError, feed: &mut Feed) -> Step {
         let failed_at = self.next();
         let inside = feed.first_inside();
         feed.close();
@@ -93,7 +93,7 @@ impl Take {
         match error {
             PartError::Disk { source, .. } => {
                 self.begin_next_part(PartReason::Disk);
-                self.pause(now, advice::with_advice(&error.to_string(), source));
+                self.pause(feed.now(), advice::with_advice(&error.to_string(), source));
                 Step::Paused
             }
             PartError::Encoder { .. } => {
@@ -130,14 +130,15 @@ impl Take {
         matches!(self.files, Files::Troubled { again, .. } if now < again)
     }
 
-    /// Leaves the files alone for a while. A first failure is tried again at once: frames are ageing, and it may have been
-    /// the only one.
-    pub(super) fn pause(&mut self, now: MonotonicNs, why: String) {
+    /// Leaves the files alone for a while after a failure. The pause counts from the failure's end: a disk that fails slowly
+    /// would otherwise be tried again at once, each time, and the camera's other clips would wait for it. A first failure is
+    /// tried again at once all the same: frames are ageing, and it may have been the only one.
+    pub(super) fn pause(&mut self, failed: MonotonicNs, why: String) {
         let again = match &self.files {
-            Files::Troubled { .. } => now + DISK_PAUSE,
+            Files::Troubled { .. } => failed + DISK_PAUSE,
             Files::Fine => {
                 tracing::error!("{}: {why}; trying again until it works", self.assignment);
-                now
+                failed
             }
         };
         self.files = Files::Troubled { again, why };

@@ -7,18 +7,19 @@ use proto::time::MonotonicNs;
 use super::{Stage, Take};
 use crate::disk;
 use crate::evidence::First;
+use crate::feed::Feed;
 use crate::journal::PartReason;
 use crate::part;
 
 impl Take {
     /// Reads the parts, unless the disk is left alone just now. Says whether they were read.
-    pub(super) fn resumes(&mut self, now: MonotonicNs) -> bool {
+    pub(super) fn resumes(&mut self, now: MonotonicNs, feed: &Feed) -> bool {
         if self.is_paused(now) {
             return false;
         }
         let resumed = self.resume();
         if let Err(e) = &resumed {
-            self.pause(now, format!("can't read {}: {e}", self.assignment.partial().display()));
+            self.pause(feed.now(), format!("can't read {}: {e}", self.assignment.partial().display()));
         }
         resumed.is_ok()
     }

@@ -226,6 +226,23 @@ fn a_write_that_fails_is_tried_again_at_once_and_then_every_quarter_of_a_second(
 }
 
 #[test]
+fn a_failure_that_takes_long_is_followed_by_a_whole_pause() {
+    let mut rig = Rig::new();
+    rig.run(100..=110);
+    rig.media.make_unwritable(true);
+    rig.media.make_failures_slow(&rig.clock, Duration::from_millis(300));
+    rig.ring.publish_to(111);
+    assert_eq!(rig.step(1110), Step::Paused, "it fails at 1410 ms");
+    assert_eq!(rig.step(1410), Step::Paused, "tried again at once, it fails at 1710 ms");
+    let tried = rig.media.opened().len();
+    assert_eq!(rig.step(1710), Step::Paused);
+    assert_eq!(rig.step(1959), Step::Paused);
+    assert_eq!(rig.media.opened().len(), tried, "it is left alone for 250 ms");
+    assert_eq!(rig.step(1961), Step::Paused);
+    assert_eq!(rig.media.opened().len(), tried + 1);
+}
+
+#[test]
 fn a_silent_camera_is_waited_for_and_then_missed() {
     let mut rig = Rig::new();
     rig.run(100..=150);
