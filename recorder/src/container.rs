@@ -57,6 +57,9 @@ pub(crate) enum WriteError {
     /// The file system refused.
     #[error("{0}")]
     Disk(io::Error),
+    /// A part would begin with a packet that can't be decoded by itself.
+    #[error("the encoder's first packet is no key frame")]
+    NoKeyFrame,
     /// libav refused.
     #[error("libav: {0}")]
     Libav(ffmpeg::Error),

@@ -178,6 +178,8 @@ pub(crate) struct FakeMedia {
 struct Shared {
     /// Encoders of this name fail at each frame from this sequence on.
     failing: Mutex<Option<(String, u64)>>,
+    /// Encoders of this name make no key frame.
+    keyless: Mutex<Option<String>>,
     /// So many frames an encoder keeps back.
     kept_back: AtomicUsize,
     /// Files can't be written.
@@ -190,6 +192,10 @@ struct Shared {
 impl FakeMedia {
     pub(crate) fn fail_from(&self, encoder: &str, sequence: u64) {
         *self.shared.failing.lock().unwrap() = Some((encoder.to_owned(), sequence));
+    }
+
+    pub(crate) fn make_keyless(&self, encoder: &str) {
+        *self.shared.keyless.lock().unwrap() = Some(encoder.to_owned());
     }
 
     pub(crate) fn keep_back(&self, frames: usize) {
@@ -257,7 +263,8 @@ impl Encode for FakeEncoder {
         {
             return Err(ffmpeg::Error::External);
         }
-        self.inside.push_back((sequence, key || self.sent == 0));
+        let makes_keys = self.shared.keyless.lock().unwrap().as_ref() != Some(&self.name);
+        self.inside.push_back((sequence, makes_keys && (key || self.sent == 0)));
         self.sent += 1;
         Ok(())
     }

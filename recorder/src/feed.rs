@@ -2,8 +2,9 @@
 //! encodes; later one passes compressed frames on as they came.
 //!
 //! A feed knows nothing of clips: each of its packets carries its frame's row, whether it is a key frame, and the parameter
-//! set that a decoder needs, so several writers may read one feed. A writer that joins in the middle begins with the next
-//! key frame, which can be asked for. Why the worker opens a feed for each clip all the same is in docs/decisions/feeds.md.
+//! set that a decoder needs, so several writers may read one feed. A reader that joins in the middle passes over packets up
+//! to the next key frame, which can be asked for; a writer refuses to begin with any other packet. Why the worker opens a
+//! feed for each clip all the same is in docs/decisions/feeds.md.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -112,11 +113,9 @@ impl Feed {
         Ok(Rc::clone(&self.open.insert(open).parameters))
     }
 
-    /// Makes a key frame of the next frame that is taken.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for a writer that joins an open feed: the next issue's")
-    )]
+    /// Makes a key frame of the next frame that is taken. Overlapping clips of one camera will call this: the later clip's
+    /// writer joins the earlier clip's feed and begins with that frame.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for a writer that joins an open feed"))]
     pub(crate) fn ask_for_key_frame(&mut self) {
         if let Some(open) = &mut self.open {
             open.key_is_asked_for = true;

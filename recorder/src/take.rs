@@ -344,9 +344,8 @@ impl Stage {
 
 /// Writes a packet, and notes that its frame is in a part.
 fn write(track: &mut TrackWriter, fate: &mut Fate, packet: &mut FeedPacket) -> Result<(), WriteError> {
-    if track.write(packet)? {
-        fate.written.add(&packet.row.frame);
-    }
+    track.write(packet)?;
+    fate.written.add(&packet.row.frame);
     Ok(())
 }
 

@@ -87,15 +87,16 @@ impl TrackWriter {
         failpoint::pass("encoder.encode", format_args!("{codec} {encoder} {preset} {path}"));
     }
 
-    /// Writes a packet's line to the journal, then the packet to the file. When this returns, the kernel has both. Says
-    /// whether it was written: a part begins with a key frame, and packets before that can't be decoded.
-    pub(crate) fn write(&mut self, packet: &mut FeedPacket) -> Result<bool, WriteError> {
+    /// Writes a packet's line to the journal, then the packet to the file. When this returns, the kernel has both. A part
+    /// begins with a key frame, since packets before that can't be decoded: another first packet is refused, never passed
+    /// over in silence.
+    pub(crate) fn write(&mut self, packet: &mut FeedPacket) -> Result<(), WriteError> {
         if !Rc::ptr_eq(&packet.parameters, &self.parameters) {
             // A decoder that was set up for this file can't decode it.
             return Err(WriteError::Libav(ffmpeg::Error::Bug));
         }
         if self.last.is_none() && !packet.is_key {
-            return Ok(false);
+            return Err(WriteError::NoKeyFrame);
         }
         let pts = pts_us(packet.row.frame.t_capture, self.base_ns);
         packet.data.set_pts(Some(pts));
@@ -105,7 +106,7 @@ impl TrackWriter {
         self.video.write(&mut packet.data, self.period_us)?;
         self.last = Some(packet.row.frame);
         failpoint::pass("part.packet", self.path.display());
-        Ok(true)
+        Ok(())
     }
 
     /// Ends the part in order, once the feed is drained. The video needs no ending; the journal gets its last line.

@@ -182,7 +182,7 @@ impl Joining<'_> {
 fn to_io(error: WriteError) -> io::Error {
     match error {
         WriteError::Disk(e) => e,
-        WriteError::Libav(e) => io::Error::other(e),
+        e @ (WriteError::NoKeyFrame | WriteError::Libav(_)) => io::Error::other(e),
     }
 }
 

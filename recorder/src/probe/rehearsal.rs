@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::format::Pixel;
@@ -19,7 +19,7 @@ use crate::container::{self, VideoWriter};
 use crate::encode::EncoderSetup;
 use crate::feed::Feed;
 use crate::journal::{PartHeader, PartReason};
-use crate::media::Libav;
+use crate::media::{Libav, Media};
 use crate::part;
 use crate::track::TrackWriter;
 
@@ -35,6 +35,21 @@ pub(super) fn rehearse(
     quality: u8,
     folder: &Path,
 ) -> Result<f64, String> {
+    let took = record(Arc::new(Libav), choice, reel, quality, folder)?;
+    let say = |what: &str, e: String| format!("{what}: {e}");
+    let file = join(folder, &reel.camera, choice.codec).map_err(|e| say("can't be put in its file", e))?;
+    compare(&file, reel).map_err(|e| say("does not decode", e))?;
+    Ok(whole(reel.pictures.len()) / took.as_secs_f64().max(1e-6))
+}
+
+/// Encodes the pictures into a part. Returns the time that the encoder took.
+fn record(
+    media: Arc<dyn Media>,
+    choice: &EncoderChoice,
+    reel: &Reel,
+    quality: u8,
+    folder: &Path,
+) -> Result<Duration, String> {
     let CameraConfig { name, geometry, fps, .. } = &reel.camera;
     let setup = EncoderSetup { choice: choice.clone(), geometry: *geometry, fps: *fps, quality };
     let header = PartHeader {
@@ -45,7 +60,7 @@ pub(super) fn rehearse(
         previous: None,
     };
     let say = |what: &str, e: &dyn std::fmt::Display| format!("{what}: {e}");
-    let mut feed = Feed::new(Arc::new(Libav), Arc::new(Monotonic), None);
+    let mut feed = Feed::new(media, Arc::new(Monotonic), None);
     let parameters = feed.open(&setup).map_err(|e| say("does not open", &e))?;
     let path = part::video_path(folder, name, 1);
     let mut track = TrackWriter::create(&path, header, *fps, parameters, feed.media())
@@ -61,15 +76,13 @@ pub(super) fn rehearse(
         };
         let picture = Picture { info, bytes: Arc::clone(picture) };
         track.pass_encode();
-        feed.take(Box::new(picture), &mut |packet| track.write(packet).map(drop))
+        feed.take(Box::new(picture), &mut |packet| track.write(packet))
             .map_err(|e| say("does not encode", &e))?;
     }
     let took = start.elapsed();
-    feed.drain(&mut |packet| track.write(packet).map(drop)).map_err(|e| say("does not encode", &e))?;
+    feed.drain(&mut |packet| track.write(packet)).map_err(|e| say("does not encode", &e))?;
     track.finish().map_err(|e| say("can't be written", &e))?;
-    let file = join(folder, &reel.camera, choice.codec).map_err(|e| say("can't be put in its file", &e))?;
-    compare(&file, reel).map_err(|e| say("does not decode", &e))?;
-    Ok(whole(reel.pictures.len()) / took.as_secs_f64().max(1e-6))
+    Ok(took)
 }
 
 fn join(folder: &Path, camera: &CameraConfig, codec: Codec) -> Result<std::path::PathBuf, String> {
@@ -146,4 +159,27 @@ fn mean_error(frame: &frame::Video, original: &[u8], geometry: &Geometry) -> f64
         }
     }
     sum / f64::max(count, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::config::Config;
+
+    use super::*;
+    use crate::fakes::FakeMedia;
+    use crate::ladder::last_resort;
+
+    #[test]
+    fn an_encoder_that_does_not_begin_with_a_key_frame_fails_with_these_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "cameras:\n  - { name: left, backend: sim, width: 256, height: 64, fps: 60 }\n";
+        let config = Config::parse(Path::new("one.yaml"), text).unwrap();
+        let camera = config.cameras[0].clone();
+        let pictures = vec![Arc::new(vec![0; camera.geometry.frame_bytes()])];
+        let reel = Reel { camera, pictures };
+        let media = Arc::<FakeMedia>::default();
+        media.make_keyless("mjpeg");
+        let refused = record(media, &last_resort(), &reel, 23, folder.path()).unwrap_err();
+        assert_eq!(refused, "does not encode: the encoder's first packet is no key frame");
+    }
 }

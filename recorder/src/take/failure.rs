@@ -35,6 +35,8 @@ pub(super) enum PartError {
     Disk { path: PathBuf, source: io::Error },
     #[error("encoder {encoder} failed: {source}")]
     Encoder { encoder: String, source: ffmpeg::Error },
+    #[error("encoder {encoder} failed: its first packet is no key frame")]
+    NoKeyFrame { encoder: String },
 }
 
 impl PartError {
@@ -49,6 +51,7 @@ impl PartError {
     pub(super) fn of_file(error: WriteError, path: &Path, encoder: &str) -> Self {
         match error {
             WriteError::Disk(source) => Self::Disk { path: path.to_owned(), source },
+            WriteError::NoKeyFrame => Self::NoKeyFrame { encoder: encoder.to_owned() },
             WriteError::Libav(source) => Self::Encoder { encoder: encoder.to_owned(), source },
         }
     }
@@ -96,7 +99,7 @@ impl Take {
                 self.pause(feed.now(), advice::with_advice(&error.to_string(), source));
                 Step::Paused
             }
-            PartError::Encoder { .. } => {
+            PartError::Encoder { .. } | PartError::NoKeyFrame { .. } => {
                 self.step_down(error, failed_at);
                 Step::Moved
             }

@@ -296,6 +296,20 @@ fn a_failed_encoder_is_followed_by_the_next_on_the_ladder() {
 }
 
 #[test]
+fn an_encoder_that_does_not_begin_with_a_key_frame_has_failed() {
+    for kept_back in [0, 3] {
+        let mut rig = Rig::new();
+        rig.media.keep_back(kept_back);
+        rig.media.make_keyless("libx264");
+        rig.run(100..=201);
+        assert_eq!(rig.media.opened(), ["libx264 medium", "mjpeg "]);
+        assert_eq!(rig.parts().len(), 1, "the first held nothing");
+        assert_eq!(rig.parts()[0].header.choice.encoder, "mjpeg");
+        assert_eq!(rig.account(), complete());
+    }
+}
+
+#[test]
 fn without_another_encoder_each_frame_is_given_up() {
     let mut rig = Rig::new();
     rig.media.fail_from("mjpeg", 190);
