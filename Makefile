@@ -31,48 +31,72 @@ build: deps
 #   libexec/preroll/   the processes that it starts, and the oracle, which judges clips of simulated cameras. demo, nemesis and
 #                      benchmark need the source tree and stay there
 #   share/preroll/     configs to copy from. /etc is the administrator's: it is neither written nor emptied
-# A list of the installed files is kept beside the configs, for make uninstall and for the next version's make install.
+# A list of the installed files is kept beside the configs, for make uninstall and for the next version's make install. A file that
+# is there and not in the list is somebody else's: it stops the install before anything is written, unless FORCE=1.
 PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD ?= target/release
+FORCE ?=
 COMMANDS = preroll supervisor
 PROGRAMS = recorder capture capture-libav oracle
 # Missing where Preroll was built without OpenCV.
 OPTIONAL_PROGRAMS = capture-opencv
 DOCS = README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(wildcard docs/*.md docs/decisions/*.md docs/benchmarks/*)
-SHARE = $(PREFIX)/share/preroll
+# PREFIX in one spelling, whatever slashes and dots it was typed with.
+AT = $(patsubst %/,%,$(abspath $(PREFIX)))
+SHARE = $(AT)/share/preroll
+UNIT = $(AT)/lib/systemd/system/preroll.service
 LIST = $(SHARE)/installed-files
+# What neither the unit nor the commands below can hold in a path.
+ODD = $(strip $(foreach mark,% | & ; \ ' " * ?,$(findstring $(mark),$(PREFIX))) $(word 2,$(PREFIX)))
+REFUSE_ODD = $(if $(ODD),$(error PREFIX="$(PREFIX)" holds a space or one of % | & ; \ ' " * ?: choose another folder))
 
+# The list of an install that is under way, installed-files.new, holds the old files and the new ones, so that make uninstall can
+# undo an install that was interrupted.
 install:
+	$(REFUSE_ODD)
 	@for name in $(COMMANDS) $(PROGRAMS); do \
 	  test -x "$(BUILD)/$$name" || { echo "$(BUILD)/$$name is missing: run make build first" >&2; exit 1; }; \
 	done
-	@set -e; umask 022; \
-	put() { install -D -m "$$1" "$$2" "$(DESTDIR)$$3"; echo "$$3" >> "$(DESTDIR)$(LIST).new"; }; \
-	install -d "$(DESTDIR)$(SHARE)"; echo "$(LIST)" > "$(DESTDIR)$(LIST).new"; \
-	for name in $(COMMANDS); do put 755 "$(BUILD)/$$name" "$(PREFIX)/bin/$$name"; done; \
-	for name in $(PROGRAMS) $(OPTIONAL_PROGRAMS); do \
-	  test ! -x "$(BUILD)/$$name" || put 755 "$(BUILD)/$$name" "$(PREFIX)/libexec/preroll/$$name"; \
+	@set -e; umask 022; root="$(DESTDIR)"; list="$$root$(LIST)"; \
+	plan() { \
+	  for name in $(COMMANDS); do echo "755 $(AT)/bin/$$name $(BUILD)/$$name"; done; \
+	  for name in $(PROGRAMS) $(OPTIONAL_PROGRAMS); do \
+	    test ! -x "$(BUILD)/$$name" || echo "755 $(AT)/libexec/preroll/$$name $(BUILD)/$$name"; \
+	  done; \
+	  for file in configs/*.yaml; do echo "644 $(SHARE)/$$file $$file"; done; \
+	  for file in $(DOCS); do echo "644 $(AT)/share/doc/preroll/$$file $$file"; done; \
+	  echo "644 $(UNIT) systemd/preroll.service"; \
+	}; \
+	old=$$(cat "$$list" "$$list.new" 2>/dev/null | tr -s /); new=$$(plan | cut -d' ' -f2); foreign=; \
+	for file in $$new; do \
+	  if test -e "$$root$$file" || test -L "$$root$$file"; then \
+	    printf '%s\n' "$$old" | grep -qxF "$$file" || foreign="$$foreign $$root$$file"; \
+	  fi; \
 	done; \
-	for file in configs/*.yaml; do put 644 "$$file" "$(SHARE)/$$file"; done; \
-	for file in $(DOCS); do put 644 "$$file" "$(PREFIX)/share/doc/preroll/$$file"; done; \
-	unit="$(PREFIX)/lib/systemd/system/preroll.service"; put 644 systemd/preroll.service "$$unit"; \
-	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' systemd/preroll.service > "$(DESTDIR)$$unit"; \
-	if test -f "$(DESTDIR)$(LIST)"; then \
-	  grep -vxFf "$(DESTDIR)$(LIST).new" "$(DESTDIR)$(LIST)" | while read -r file; do rm -f "$(DESTDIR)$$file"; done; \
+	if test -n "$$foreign" && test -z "$(FORCE)"; then \
+	  echo "Nothing is installed: these files exist and no make install has put them there:$$foreign." >&2; \
+	  echo "Move them away, choose another PREFIX, or replace them with: make install FORCE=1" >&2; exit 1; \
 	fi; \
-	mv "$(DESTDIR)$(LIST).new" "$(DESTDIR)$(LIST)"
-	@echo 'Installed $(PREFIX)/bin/preroll. Configs to begin with are in $(SHARE)/configs.'
+	install -d "$$root$(SHARE)"; \
+	printf '%s\n' "$$old" $$new "$(LIST)" | grep . | sort -u > "$$list.new"; \
+	printf '%s\n' "$$old" | grep . | while read -r file; do rm -f "$$root$$file"; done; \
+	plan | while read -r mode file source; do install -D -m "$$mode" "$$source" "$$root$$file"; done; \
+	sed 's|/usr/local/bin/|$(AT)/bin/|' systemd/preroll.service > "$$root$(UNIT)"; \
+	printf '%s\n' $$new "$(LIST)" > "$$list"; rm -f "$$list.new"
+	@echo 'Installed $(AT)/bin/preroll. Configs to begin with are in $(SHARE)/configs.'
 
 # Removes the files that are in the list, and the folders that are Preroll's alone. Configs in /etc and recordings stay.
 uninstall:
-	@set -e; \
-	test -f "$(DESTDIR)$(LIST)" || { echo "Preroll is not installed under $(DESTDIR)$(PREFIX)."; exit 0; }; \
-	while read -r file; do rm -f "$(DESTDIR)$$file"; done < "$(DESTDIR)$(LIST)"; \
-	for dir in "$(DESTDIR)$(PREFIX)/libexec/preroll" "$(DESTDIR)$(SHARE)" "$(DESTDIR)$(PREFIX)/share/doc/preroll"; do \
-	  find "$$dir" -depth -type d -empty -delete; \
+	$(REFUSE_ODD)
+	@set -e; root="$(DESTDIR)"; list="$$root$(LIST)"; \
+	if ! test -f "$$list" && ! test -f "$$list.new"; then echo "Preroll is not installed under $$root$(AT)."; exit 0; fi; \
+	cat "$$list" "$$list.new" 2>/dev/null | grep . | while read -r file; do rm -f "$$root$$file"; done; \
+	rm -f "$$list" "$$list.new"; \
+	for dir in "$(AT)/libexec/preroll" "$(SHARE)" "$(AT)/share/doc/preroll"; do \
+	  test ! -d "$$root$$dir" || find "$$root$$dir" -depth -type d -empty -delete; \
 	done; \
-	echo "Uninstalled from $(DESTDIR)$(PREFIX)."
+	echo "Uninstalled from $$root$(AT)."
 
 demo: build
 	@target/release/demo

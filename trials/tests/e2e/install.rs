@@ -22,11 +22,31 @@ struct Installed {
 impl Installed {
     /// Installs the executables that lie beside the tests, under a umask that denies everything to others.
     fn new() -> Self {
-        let this = Self { folder: tempfile::Builder::new().prefix("preroll-").tempdir().unwrap() };
+        let this = Self::empty();
         std::fs::write(this.path("rig.yaml"), CONFIG).unwrap();
         std::fs::create_dir(this.path("run")).unwrap();
         succeeds(this.make("install"));
         this
+    }
+
+    /// A folder that nothing is installed into yet.
+    fn empty() -> Self {
+        Self { folder: tempfile::Builder::new().prefix("preroll-").tempdir().unwrap() }
+    }
+
+    /// Writes a file under `/` that no install has put there.
+    fn foreign(&self, name: &str) -> PathBuf {
+        let path = self.root().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "foreign").unwrap();
+        path
+    }
+
+    /// `make` with one more variable, which wins over those of [`Self::make`].
+    fn make_with(&self, target: &str, variable: &str) -> Command {
+        let mut command = self.make(target);
+        command.arg(variable);
+        command
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -92,6 +112,14 @@ fn succeeds(mut command: Command) -> Output {
     output
 }
 
+/// What a command that fails says.
+#[track_caller]
+fn fails(mut command: Command) -> String {
+    let output = command.output().unwrap();
+    assert!(!output.status.success(), "{command:?}: {output:?}");
+    String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+}
+
 /// The arguments of a process's children, joined by spaces.
 fn children(of: u32) -> Vec<String> {
     let listed = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap();
@@ -154,6 +182,79 @@ fn a_later_install_removes_files_that_are_no_longer_part_of_preroll() {
     assert!(!old.exists());
     assert!(share.join("configs/default.yaml").exists());
     assert_eq!(std::fs::read_to_string(&list).unwrap(), listed);
+}
+
+#[test]
+fn a_prefix_spelled_otherwise_is_the_same_place() {
+    let installed = Installed::new();
+    let sorted = || {
+        let mut files = installed.files();
+        files.sort();
+        files
+    };
+    let before = sorted();
+    for spelled in ["PREFIX=/opt/preroll-1/", "PREFIX=/opt//preroll-1", "PREFIX=/opt/./preroll-1"] {
+        succeeds(installed.make_with("install", spelled));
+        assert_eq!(sorted(), before, "{spelled}");
+    }
+    // A list that an earlier version wrote with the slash that was typed.
+    let list = installed.root().join("opt/preroll-1/share/preroll/installed-files");
+    let listed = std::fs::read_to_string(&list).unwrap();
+    std::fs::write(&list, listed.replace("/opt/preroll-1/", "/opt/preroll-1//")).unwrap();
+    succeeds(installed.make("install"));
+    assert_eq!(sorted(), before);
+    assert_eq!(std::fs::read_to_string(&list).unwrap(), listed);
+    succeeds(installed.make_with("uninstall", "PREFIX=/opt/preroll-1/"));
+    assert!(installed.files().is_empty(), "{:?}", installed.files());
+}
+
+#[test]
+fn an_interrupted_install_can_be_undone_and_repeated() {
+    let installed = Installed::empty();
+    // A folder's place is taken by a file: the install ends in the middle.
+    let foreign = installed.foreign("opt/preroll-1/share/doc");
+    fails(installed.make("install"));
+    assert!(installed.root().join("opt/preroll-1/bin/preroll").is_file());
+    succeeds(installed.make("uninstall"));
+    assert_eq!(installed.files(), std::slice::from_ref(&foreign));
+    fails(installed.make("install"));
+    std::fs::remove_file(&foreign).unwrap();
+    succeeds(installed.make("install"));
+    succeeds(installed.make("uninstall"));
+    assert!(installed.files().is_empty(), "{:?}", installed.files());
+}
+
+#[test]
+fn uninstall_goes_on_where_a_folder_has_gone() {
+    let installed = Installed::new();
+    std::fs::remove_dir_all(installed.root().join("opt/preroll-1/libexec")).unwrap();
+    succeeds(installed.make("uninstall"));
+    assert!(installed.files().is_empty(), "{:?}", installed.files());
+    assert!(!installed.root().join("opt/preroll-1/share/doc/preroll").exists());
+}
+
+#[test]
+fn a_program_of_somebody_else_is_replaced_only_by_force() {
+    let installed = Installed::empty();
+    let foreign = installed.foreign("opt/preroll-1/bin/supervisor");
+    let said = fails(installed.make("install"));
+    assert!(said.contains(foreign.to_str().unwrap()) && said.contains("FORCE=1"), "{said}");
+    assert_eq!(installed.files(), std::slice::from_ref(&foreign));
+    assert_eq!(std::fs::read(&foreign).unwrap(), b"foreign");
+    succeeds(installed.make_with("install", "FORCE=1"));
+    assert_ne!(std::fs::read(&foreign).unwrap(), b"foreign");
+}
+
+#[test]
+fn a_prefix_that_the_unit_cannot_hold_is_refused() {
+    let installed = Installed::empty();
+    for prefix in ["/opt/a b", "/opt/50%", "/opt/a|b", "/opt/a&b"] {
+        for target in ["install", "uninstall"] {
+            let said = fails(installed.make_with(target, &format!("PREFIX={prefix}")));
+            assert!(said.contains(prefix) && said.contains("choose another folder"), "{said}");
+        }
+    }
+    assert!(!installed.root().exists());
 }
 
 #[test]
