@@ -50,11 +50,22 @@ pub(crate) fn frame(n: u64) -> FrameInfo {
 }
 
 /// A frame that is held.
-pub(crate) struct FakeFrame(pub(crate) FrameInfo);
+pub(crate) struct FakeFrame {
+    info: FrameInfo,
+    /// Its ring counts these.
+    _held: Arc<()>,
+}
+
+impl FakeFrame {
+    /// A frame of no ring.
+    pub(crate) fn of(info: FrameInfo) -> Box<Self> {
+        Box::new(Self { info, _held: Arc::default() })
+    }
+}
 
 impl HeldFrame for FakeFrame {
     fn info(&self) -> &FrameInfo {
-        &self.0
+        &self.info
     }
 
     fn bytes(&self) -> &[u8] {
@@ -70,6 +81,7 @@ pub(crate) struct FakeRing {
     pub(crate) has_ended: Cell<bool>,
     /// Another reader of the same process holds this frame.
     pub(crate) leased: Cell<u64>,
+    held: Arc<()>,
 }
 
 impl FakeRing {
@@ -82,7 +94,13 @@ impl FakeRing {
             soundness: RefCell::new(Soundness::Sound),
             has_ended: Cell::new(false),
             leased: Cell::new(0),
+            held: Arc::default(),
         })
+    }
+
+    /// The number of frames that are held now.
+    pub(crate) fn frames_held(&self) -> usize {
+        Arc::strong_count(&self.held) - 1
     }
 
     /// Publishes every frame up to this one.
@@ -129,7 +147,9 @@ impl Frames for FakeRing {
             return Err(Miss::AlreadyLeased);
         }
         match self.oldest() {
-            Some(oldest) if oldest.sequence <= sequence => Ok(Box::new(FakeFrame(info))),
+            Some(oldest) if oldest.sequence <= sequence => {
+                Ok(Box::new(FakeFrame { info, _held: Arc::clone(&self.held) }))
+            }
             _ => Err(Miss::Overrun),
         }
     }
@@ -249,7 +269,8 @@ impl Media for FakeMedia {
 struct FakeEncoder {
     name: String,
     shared: Arc<Shared>,
-    inside: VecDeque<(u64, bool)>,
+    /// The frames it keeps back, as x264 does, and whether each is a key frame.
+    inside: VecDeque<(Box<dyn HeldFrame>, bool)>,
     sent: u64,
     ended: bool,
 }
@@ -264,7 +285,7 @@ impl Encode for FakeEncoder {
             return Err(ffmpeg::Error::External);
         }
         let makes_keys = self.shared.keyless.lock().unwrap().as_ref() != Some(&self.name);
-        self.inside.push_back((sequence, makes_keys && (key || self.sent == 0)));
+        self.inside.push_back((frame, makes_keys && (key || self.sent == 0)));
         self.sent += 1;
         Ok(())
     }
@@ -279,8 +300,8 @@ impl Encode for FakeEncoder {
         if self.inside.len() <= kept_back {
             return Ok(None);
         }
-        Ok(self.inside.pop_front().map(|(sequence, key)| {
-            let mut packet = Packet::copy(&sequence.to_be_bytes());
+        Ok(self.inside.pop_front().map(|(frame, key)| {
+            let mut packet = Packet::copy(&frame.info().sequence.to_be_bytes());
             packet.set_flags(if key { Flags::KEY } else { Flags::empty() });
             packet
         }))
@@ -312,4 +333,11 @@ impl Video for FakeVideo {
     fn seal(&mut self) -> Seal {
         Seal { offset: self.written, sum: std::mem::take(&mut self.sum).0 }
     }
+}
+
+/// The frames' numbers that a fake encoder's packets carry, in the order in which they are in a part's file.
+pub(crate) fn payloads(video: &Path) -> Vec<u64> {
+    let bytes = std::fs::read(video).unwrap();
+    let fragments = bytes[8..].chunks_exact(16);
+    fragments.map(|fragment| u64::from_be_bytes(fragment[8..].try_into().unwrap())).collect()
 }

@@ -133,10 +133,10 @@ fn decoded(part: &part::Part) -> usize {
 fn a_packet_that_could_not_be_read_stays_inside() {
     let mut feed = feed(Arc::<FakeMedia>::default());
     feed.open(&setup()).unwrap();
-    feed.take(Box::new(FakeFrame(frame(1))), &mut |_| Ok(())).unwrap();
+    feed.take(FakeFrame::of(frame(1)), &mut |_| Ok(())).unwrap();
     assert_eq!(feed.first_inside(), None);
     let full = || WriteError::Disk(std::io::Error::from_raw_os_error(28));
-    let stopped = feed.take(Box::new(FakeFrame(frame(2))), &mut |_| Err(full()));
+    let stopped = feed.take(FakeFrame::of(frame(2)), &mut |_| Err(full()));
     assert!(matches!(stopped, Err(FeedError::Reader(WriteError::Disk(_)))));
     assert_eq!(feed.first_inside(), Some(2));
 }
@@ -148,7 +148,7 @@ fn a_packet_of_another_parameter_set_is_not_written() {
     feed.open(&setup()).unwrap();
     let (_, mut track) = track(folder.path(), "clip-0001", 1, &feed);
     feed.open(&setup()).unwrap();
-    let taken = feed.take(Box::new(FakeFrame(frame(1))), &mut |packet| track.write(packet));
+    let taken = feed.take(FakeFrame::of(frame(1)), &mut |packet| track.write(packet));
     assert!(matches!(taken, Err(FeedError::Reader(WriteError::Libav(ffmpeg::Error::Bug)))));
 }
 

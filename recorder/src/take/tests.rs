@@ -13,7 +13,7 @@ use proto::time::WallAnchor;
 use super::*;
 use crate::account::Account;
 use crate::clip_lock::ClipLock;
-use crate::fakes::{FakeClock, FakeDisk, FakeMedia, FakeRing, PERIOD, SLOTS, ms};
+use crate::fakes::{FakeClock, FakeDisk, FakeMedia, FakeRing, PERIOD, SLOTS, ms, payloads};
 use crate::part;
 use crate::runs::Runs;
 
@@ -118,10 +118,19 @@ impl Rig {
         self.parts().iter().map(|part| part.header.begun_because).collect()
     }
 
-    /// The account of the finished take, by what is really in the parts.
+    /// The frames whose packets are in the parts' videos.
+    fn payloads(&self) -> Vec<u64> {
+        let (partial, left) = (self.folder.path().join(PARTIAL_DIR), Name::new("left").unwrap());
+        let videos = (1..).map(|number| part::video_path(&partial, &left, number));
+        videos.take_while(|video| video.exists()).flat_map(|video| payloads(&video)).collect()
+    }
+
+    /// The account of the finished take, by what is really in the parts. No packet may be under another frame's row, and
+    /// no frame may still be held.
     fn account(self) -> Account {
         let parts = self.parts();
         let mut written = Runs::default();
+        let mut rows = Vec::new();
         for frame in parts
             .iter()
             .flat_map(|part| part.frames.iter())
@@ -130,7 +139,10 @@ impl Rig {
             let newest = written.last().map_or(0, |newest| newest.sequence);
             assert!(frame.sequence > newest, "frame {} is doubled, or out of order", frame.sequence);
             written.add(&frame);
+            rows.push(frame.sequence);
         }
+        assert_eq!(self.payloads(), rows, "each packet is under its own frame's row");
+        assert_eq!(self.ring.frames_held(), 0, "frames are still held");
         let mut evidence = self.take.wrap().evidence;
         evidence.correct_by(&written);
         evidence.account()
@@ -326,6 +338,24 @@ fn frames_inside_an_encoder_that_fails_are_encoded_again() {
     rig.run(100..=201);
     assert_eq!(rig.parts()[0].last.frame.sequence, 136, "three were inside, beside the one it failed at");
     assert_eq!(rig.account(), complete());
+}
+
+#[test]
+fn frames_inside_an_encoder_that_fails_behind_an_overrun_are_overrun_too() {
+    let mut rig = Rig::new();
+    rig.media.keep_back(3);
+    rig.run(100..=120);
+    // 118 to 120 are inside. The ring has overwritten all frames before 140 by the time it is looked at again.
+    rig.ring.publish_to(140 + SLOTS as u64 - 2);
+    rig.disk.waited.set(disk::STALLED);
+    assert_eq!(rig.step(2200), Step::Moved, "121 to 139 are given up, for the disk");
+    rig.disk.waited.set(Duration::ZERO);
+    rig.media.fail_from("libx264", 140);
+    assert_eq!(rig.step(2200), Step::Moved, "the encoder fails");
+    assert_eq!(rig.take.next(), 118, "every frame inside is tried again");
+    assert_eq!(rig.run_to(2200), Step::Over);
+    // Nothing is left of the first cause: the frames were taken back, and given up anew.
+    assert_eq!(rig.account(), one_gap(117, 22, GapCause::RingOverrun));
 }
 
 #[test]
