@@ -169,4 +169,5 @@ impl Open {
 }
 
 #[cfg(test)]
+#[path = "feed/tests.rs"]
 mod tests;
