@@ -148,3 +148,7 @@ fn guess(sequence: u64, evidence: &Evidence) -> FrameInfo {
         ..before
     }
 }
+
+#[cfg(test)]
+#[path = "evidence/tests.rs"]
+mod tests;

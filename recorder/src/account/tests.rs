@@ -194,11 +194,11 @@ fn frame_by_frame(evidence: &Evidence, wanted: &[One]) -> Account {
     Account { expected: missing + written, written, gaps: gaps.gaps }
 }
 
-/// One frame of a camera's life: numbers skipped before it, another life of the capture, a noted loss, and its fate: lost
-/// and to whom, thought to be written, really written.
-type Fate = (u8, bool, u8, Option<GapCause>, bool);
+/// One frame of a camera's life: numbers skipped before it, another life of the capture, a noted loss, the cause if it was
+/// lost, whether the files say otherwise, and how many nanoseconds it came late (or early: below half a period).
+type FrameLife = (u8, bool, u8, Option<GapCause>, bool, i64);
 
-fn fates() -> impl Strategy<Value = Vec<Fate>> {
+fn lives() -> impl Strategy<Value = Vec<FrameLife>> {
     let skipped = prop_oneof![8 => Just(0_u8), 1 => Just(1), 1 => 0_u8..20];
     let lost = prop_oneof![
         8 => Just(None),
@@ -207,13 +207,14 @@ fn fates() -> impl Strategy<Value = Vec<Fate>> {
     ];
     let seldom = || prop::bool::weighted(0.05);
     let noted = prop_oneof![9 => Just(0_u8), 1 => 0_u8..4];
-    prop::collection::vec((skipped, seldom(), noted, lost, seldom()), 0..60)
+    let late = -4_999_999_i64..5_000_000;
+    prop::collection::vec((skipped, seldom(), noted, lost, seldom(), late), 0..60)
 }
 
 proptest! {
     #[test]
     fn runs_count_what_frames_count(
-        fates in fates(),
+        lives in lives(),
         knows_previous: bool,
         knows_following: bool,
         ended: bool,
@@ -221,16 +222,17 @@ proptest! {
     ) {
         let (mut source, mut epoch) = (starts_at, 1);
         let mut frames = Vec::new();
-        for (n, (skipped, restarted, noted, ..)) in (1_u64..).zip(&fates) {
+        for (n, (skipped, restarted, noted, _, _, late)) in (1_u64..).zip(&lives) {
             source += 1 + u64::from(*skipped);
             epoch += u32::from(*restarted);
             let before = LossBefore::from_code(*noted);
-            frames.push(FrameInfo { sequence: n, epoch, before, ..frame(source) });
+            let t_capture = MonotonicNs(frame(source).t_capture.0.saturating_add_signed(*late));
+            frames.push(FrameInfo { sequence: n, t_capture, epoch, before, ..frame(source) });
         }
         let window = Window { start_ns: MonotonicNs(100 * MS), end_ns: MonotonicNs(1000 * MS) };
         let inside = |frame: &FrameInfo| window.contains(frame.t_capture);
-        let wanted: Vec<One> = frames.iter().zip(&fates).filter(|(frame, _)| inside(frame))
-            .map(|(frame, fate)| One { frame: *frame, lost: fate.3 }).collect();
+        let wanted: Vec<One> = frames.iter().zip(&lives).filter(|(frame, _)| inside(frame))
+            .map(|(frame, life)| One { frame: *frame, lost: life.3 }).collect();
         let previous = frames.iter().rfind(|f| f.t_capture < window.start_ns).filter(|_| knows_previous);
         let following = frames.iter().find(|f| f.t_capture > window.end_ns).filter(|_| knows_following);
         let silence = (!ended).then_some(GapCause::CameraStall);
@@ -241,7 +243,7 @@ proptest! {
         // The files differ from what was thought: they hold some frames more, and some fewer.
         let is_there = |one: &One, flipped: bool| one.lost.is_none() != flipped;
         let flipped: Vec<bool> =
-            frames.iter().zip(&fates).filter(|(frame, _)| inside(frame)).map(|(_, fate)| fate.4).collect();
+            frames.iter().zip(&lives).filter(|(frame, _)| inside(frame)).map(|(_, life)| life.4).collect();
         let there: Vec<FrameInfo> = wanted.iter().zip(&flipped)
             .filter(|(one, flipped)| is_there(one, **flipped)).map(|(one, _)| one.frame).collect();
         let corrected: Vec<One> = wanted.iter().zip(&flipped).map(|(one, flipped)| One {
