@@ -174,9 +174,10 @@ impl Child {
 
     fn kind_of(&self, end: &End, why: Option<EndReason>) -> Ending {
         let is_capture = matches!(self.id, ChildId::Capture(_));
-        if is_capture && end.code == Some(i32::from(exit::BAD_INPUT)) {
+        // A process that the supervisor was ending says nothing of its camera's config, whatever its exit code.
+        if is_capture && why.is_none() && end.code == Some(i32::from(exit::BAD_INPUT)) {
             Ending::Misconfigured
-        } else if end.crashed || why == Some(EndReason::Hung) {
+        } else if why == Some(EndReason::Hung) || (why.is_none() && end.crashed) {
             Ending::Crashed
         } else {
             Ending::Killed

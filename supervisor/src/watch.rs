@@ -48,7 +48,9 @@ impl Instance {
         self.publish();
         let mut looked = self.world.now();
         loop {
-            self.children.start_due(&*self.world);
+            if self.children.start_due(&*self.world) {
+                self.publish();
+            }
             let now = self.world.now();
             let is_late = now.saturating_duration_since(looked) >= LOOK_AROUND;
             let wait = if is_late { Duration::ZERO } else { self.children.until_next_start(now) };
@@ -67,11 +69,11 @@ impl Instance {
                 Err(RecvTimeoutError::Timeout) => true,
                 Err(RecvTimeoutError::Disconnected) => return None,
             };
-            let now = self.world.now();
-            let since_last = now.saturating_duration_since(looked);
+            let since_last = self.world.now().saturating_duration_since(looked);
             if since_last >= if heard_all { LOOK_AROUND } else { HEARING } {
                 self.look_around(since_last);
-                looked = now;
+                // The look's own length is no pause that anybody has to be forgiven for.
+                looked = self.world.now();
             }
         }
     }
@@ -87,7 +89,12 @@ impl Instance {
                     Report::Recorder(RecorderReport::ClipDone { folder, complete, finished_after_ms }) => {
                         self.on_finished(&folder, complete, Some(finished_after_ms));
                     }
-                    Report::Recorder(RecorderReport::ClipLost { folder }) => self.clips.give_up(&folder),
+                    Report::Recorder(RecorderReport::ClipLost { folder }) => {
+                        // A recorder that has ended doesn't know what its successor can still record.
+                        if self.children.recorder().is_process(pid) {
+                            self.clips.give_up(&folder);
+                        }
+                    }
                     report => {
                         let ladder_came = self.children.on_report(&*self.world, pid, report);
                         self.write_run_file_if(ladder_came);
@@ -101,6 +108,8 @@ impl Instance {
             }
             Event::Request { request, reply } => {
                 let answer = self.answer(&request);
+                // A command that asks for statistics next finds what this one has changed.
+                self.publish();
                 // A command that has gone away needs no answer.
                 let _ = reply.send(answer);
             }

@@ -27,7 +27,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_RECORDER_WAIT: Duration = Duration::from_secs(2);
 /// A camera that isn't there is looked for in peace.
 const LONGEST_CAPTURE_WAIT: Duration = Duration::from_secs(30);
-/// A camera that is put right is found within this time. `supervisor restart CAMERA` finds it at once.
+/// A camera that is put right is found within this time. `preroll restart CAMERA` finds it at once.
 const MISCONFIGURED_WAIT: Duration = Duration::from_secs(30);
 
 /// A child's recent lives.

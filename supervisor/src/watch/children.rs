@@ -2,6 +2,7 @@
 //! looking after them is here; what they report is in [`super::reports`], and their ends are in [`super::deaths`].
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::codec::EncoderLadder;
@@ -126,10 +127,10 @@ impl Children {
         self.all().try_for_each(|child| world.meet(Rendezvous::of(&child.id)))
     }
 
-    /// Starts every process that it is time to start.
-    pub(super) fn start_due(&mut self, world: &dyn World) {
+    /// Starts every process that it is time to start. True if there was one.
+    pub(super) fn start_due(&mut self, world: &dyn World) -> bool {
         let now = world.now();
-        self.let_standby_take_over(world, now);
+        let mut has_started = self.let_standby_take_over(world, now);
         for camera in &mut self.cameras {
             // A capture without a ring could only end again.
             if camera.capture.is_due(now) && camera.ring.trouble().is_some() {
@@ -137,7 +138,8 @@ impl Children {
             }
         }
         loop {
-            let Some(child) = self.all_mut().find(|child| child.is_due(now)) else { return };
+            let Some(child) = self.all_mut().find(|child| child.is_due(now)) else { return has_started };
+            has_started = true;
             // A standby that has taken over has had no end of its own.
             child.record.restarts += u64::from(child.last_exit.is_some());
             child.spawn(world, now);
@@ -175,21 +177,26 @@ impl Children {
     /// of the old.
     pub(super) fn mend_rings(&mut self, now: Instant) {
         for place in 0..self.cameras.len() {
-            let camera = &mut self.cameras[place];
-            if camera.ring.mend() == Look::AsBefore {
+            let ring = &mut self.cameras[place].ring;
+            let (before, look) = (Arc::as_ptr(&ring.ring()), ring.mend());
+            // Whatever the look found: the table must not keep a ring's memory in which its successor has to find room.
+            if Arc::as_ptr(&ring.ring()) != before {
+                self.publish_rings();
+            }
+            if look == Look::AsBefore {
                 continue;
             }
             self.ring_broke = Some(now);
             // A film that has played to its end has nothing to put into the new one.
-            if !matches!(camera.capture.life, Life::Ended) {
-                camera.capture.begin_again(EndReason::RingBroke, now);
+            let capture = &mut self.cameras[place].capture;
+            if !matches!(capture.life, Life::Ended) {
+                capture.begin_again(EndReason::RingBroke, now);
             }
             for recorder in [&self.recorder].into_iter().chain(&self.standby) {
                 if let Some(orders) = recorder.orders() {
                     orders.to_recorder(RecorderOrder::Rings);
                 }
             }
-            self.publish_rings();
         }
     }
 

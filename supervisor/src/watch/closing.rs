@@ -82,8 +82,12 @@ impl Instance {
                 Ok(Event::Exited { pid, end }) if self.children.recorder().is_process(pid) => {
                     let clips_open = self.clips.open_count() > 0;
                     self.children.on_exited(&*self.world, pid, &end, clips_open);
+                    self.publish();
                 }
-                Ok(Event::Connected { pid, orders }) => self.children.on_connected(pid, orders),
+                Ok(Event::Connected { pid, orders }) => {
+                    self.children.on_connected(pid, orders);
+                    self.publish();
+                }
                 Ok(event) => {
                     if self.on_while_closing(event) == Pace::AtOnce {
                         return (Pace::AtOnce, true);
@@ -100,8 +104,8 @@ impl Instance {
     fn recorder_is_done(&mut self, open: &[PathBuf], told: &mut Option<Pid>) -> bool {
         let nothing_open = self.clips.open_count() == 0;
         let Some(running) = self.children.recorder().running() else {
-            if !nothing_open {
-                self.children.start_due(&*self.world);
+            if !nothing_open && self.children.start_due(&*self.world) {
+                self.publish();
             }
             return nothing_open;
         };

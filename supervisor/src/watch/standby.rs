@@ -12,12 +12,12 @@ use crate::world::World;
 const CAUGHT_UP: u64 = 4;
 
 impl Children {
-    /// Makes the standby the recorder if there is none and one is due.
-    pub(super) fn let_standby_take_over(&mut self, world: &dyn World, now: Instant) {
-        let Some(standby) = &mut self.standby else { return };
+    /// Makes the standby the recorder if there is none and one is due. True if it has.
+    pub(super) fn let_standby_take_over(&mut self, world: &dyn World, now: Instant) -> bool {
+        let Some(standby) = &mut self.standby else { return false };
         let recorder = &mut self.recorder;
         if recorder.last_exit.is_none() || !recorder.is_due(now) || !recorder.take_place_from(standby, now) {
-            return;
+            return false;
         }
         recorder.record.restarts += 1;
         let pid = recorder.running().map_or(String::new(), |running| format!(" (pid {})", running.pid()));
@@ -25,6 +25,7 @@ impl Children {
         // Kept before it holds anything: the next supervisor must know that it is the recorder.
         self.save(world);
         self.arm();
+        true
     }
 
     /// Has the standby close its encoders: they are no longer those that it would need.

@@ -18,17 +18,17 @@ use std::time::Duration;
 use proto::codec::Codec;
 use proto::control::Response;
 use proto::instance::{ChildId, Rendezvous};
-use proto::messages::{CameraState, RecorderBeat, RecorderOrder};
+use proto::messages::{CameraState, RecorderBeat, RecorderOrder, RecorderReport};
 use proto::name::Name;
 use proto::process::Pid;
 use proto::refusal::Refusal;
-use proto::status::{CameraStatus, InstanceState};
+use proto::status::{CameraStatus, InstanceState, ProcessRole, ProcessState};
 
 use super::telling::{state, troubles};
 use super::{Afterwards, Camera, Children, Instance, Telling};
 use crate::child::{Child, Recipe};
 use crate::clips::{Clips, Counts, Phase};
-use crate::events::{Event, LoopRequest};
+use crate::events::{Event, LoopRequest, Report};
 use crate::rings::Rings;
 use crate::statistics::Statistics;
 use crate::statistics::view::camera_status;
@@ -44,6 +44,7 @@ struct Rig {
     instance: Instance,
     rings: BTreeMap<String, FakeRing>,
     table: Rings,
+    statistics: Arc<Statistics>,
 }
 
 fn name(name: &str) -> Name {
@@ -70,12 +71,12 @@ impl Rig {
         let (table, folders) = (Rings::default(), vec![RUN.into()]);
         let children = Children::new(recorder, Some(standby), None, folders, table.clone(), &world);
         let instance = Instance {
-            telling: Telling::new(config, statistics, None),
+            telling: Telling::new(config, Arc::clone(&statistics), None),
             world: Box::new(world.clone()),
             children,
             clips,
         };
-        let mut rig = Self { world, instance, rings: BTreeMap::new(), table };
+        let mut rig = Self { world, instance, rings: BTreeMap::new(), table, statistics };
         cameras.iter().for_each(|camera| rig.add(camera));
         rig
     }
@@ -94,7 +95,7 @@ impl Rig {
     }
 
     fn add(&mut self, camera: &str) {
-        let ring = FakeRing::default();
+        let ring = FakeRing::new(self.world.clone());
         self.rings.insert(camera.into(), ring.clone());
         let config = config(&[camera]).cameras.remove(0);
         let camera = Camera::new(Arc::new(config), Box::new(ring), recipe(), self.world.now());
@@ -111,8 +112,23 @@ impl Rig {
         self.instance.children.all().find(|child| child.id == *id).unwrap()
     }
 
+    /// Does the table that triggers read hold the cameras' present rings?
+    fn table_is_right(&self) -> bool {
+        let table = self.table.now();
+        let cameras = self.instance.children.cameras();
+        table.len() == cameras.len()
+            && table.iter().zip(cameras).all(|((_, ring), camera)| Arc::ptr_eq(ring, &camera.ring.ring()))
+    }
+
     fn pid(&self, id: &ChildId) -> Pid {
         self.child(id).running().unwrap().pid()
+    }
+
+    /// The state and the pid that the statistics have for a child.
+    fn published(&self, role: ProcessRole, camera: Option<&str>) -> (ProcessState, Option<Pid>) {
+        let processes = self.statistics.document().processes;
+        let process = processes.iter().find(|p| p.role == role && p.camera.as_deref() == camera).unwrap();
+        (process.state, process.pid)
     }
 
     fn state(&self) -> InstanceState {

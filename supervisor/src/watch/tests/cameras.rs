@@ -17,6 +17,7 @@ fn a_broken_ring_is_made_anew_and_everybody_goes_on_with_the_new_one() {
         assert!(rig.world.with(rig.pid(&id), told), "{id}");
     }
     assert_eq!((rig.state(), rig.instance.children.cameras()[0].ring.rebuilt()), (InstanceState::Ready, 1));
+    assert!(rig.table_is_right(), "triggers find the new one");
 }
 
 #[test]
@@ -31,6 +32,8 @@ fn a_capture_waits_for_a_ring_that_cannot_be_made() {
         "{:?}",
         rig.troubles()
     );
+    assert!(rig.rings["left"].with(|ring| ring.let_go));
+    assert!(rig.table_is_right(), "nobody holds the memory that the next one needs");
     rig.rings["left"].with(|ring| ring.no_room = false);
     rig.run(1000);
     assert_eq!(rig.state(), InstanceState::Ready);

@@ -155,3 +155,15 @@ fn the_reason_of_a_failed_camera_is_heard_even_after_its_capture_has_ended() {
     rig.run(10);
     assert_eq!(rig.troubles(), ["capture left: failed: no such file"]);
 }
+
+#[test]
+fn an_exit_code_of_a_capture_that_is_being_ended_says_nothing_of_its_config() {
+    let mut rig = Rig::ready();
+    let left = rig.pid(&capture("left"));
+    drop(rig.world.ask(LoopRequest::Restart("left".into())));
+    // It ends by itself in the same moment, before the signal reaches it.
+    rig.world.exit(left, with_code(2));
+    rig.run(500);
+    assert_eq!(rig.last_exit(&capture("left")), "exit code 2 (restarted by command)");
+    assert_eq!((rig.camera("left"), rig.state()), (CameraStatus::Live, InstanceState::Ready));
+}

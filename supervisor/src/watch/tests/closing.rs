@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::fake::{Mood, by_signal, ms};
+use super::fake::{Mood, Step, by_signal, ms};
 use super::*;
 
 #[test]
@@ -32,6 +32,14 @@ fn the_end_closes_clips_before_cameras_and_leaves_no_process() {
     assert_eq!(rig.instance.close(), Afterwards::RemoveRings);
     assert_eq!(rig.instance.clips.phase(), Phase::Over);
     assert_eq!((rig.world.all_alive(), rig.instance.clips.open_count()), (0, 0));
+    let steps = rig.world.steps();
+    let at = |wanted: Step| steps.iter().position(|step| *step == wanted).unwrap();
+    assert!(at(Step::ToldToStop(ChildId::Recorder)) < at(Step::Ended(ChildId::Recorder)), "{steps:?}");
+    for id in [capture("left"), capture("right"), ChildId::Standby] {
+        // Its frames may still be needed until then.
+        assert!(at(Step::Ended(ChildId::Recorder)) < at(Step::ToldToStop(id.clone())), "{id}: {steps:?}");
+        assert!(at(Step::ToldToStop(id.clone())) < at(Step::Ended(id)), "{steps:?}");
+    }
     assert_eq!(rig.world.starts(&capture("left")).len(), 1, "nothing is started again");
 }
 
@@ -43,6 +51,7 @@ fn a_recorder_that_dies_while_it_closes_gets_a_successor_that_does() {
     rig.world.event_in(ms(400), Event::Exited { pid: recorder, end: by_signal(11) });
     assert_eq!(rig.instance.close(), Afterwards::RemoveRings);
     assert_eq!(rig.world.with(standby, |fake| fake.clips()), [Path::new(RUN).join("clip-0001")]);
+    assert_eq!(rig.statistics.document().recorder.clips_open, 0);
     assert_eq!(rig.instance.clips.open_count(), 0);
 }
 

@@ -41,9 +41,20 @@ pub(super) enum Mood {
     Starved,
 }
 
+/// Something that has happened to a process or a ring, in the order of [`FakeWorld::steps`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Armed(Pid),
+    ToldToStop(ChildId),
+    Ended(ChildId),
+    Swept,
+}
+
 /// Something that will happen.
 enum Item {
     Event(Event),
+    /// So much time passes before the loop hears the next event.
+    Pause(Duration),
     Connect(Pid),
     Beat(Pid),
     Exit(Pid, End),
@@ -73,6 +84,9 @@ struct Inner {
     run_file_writes: usize,
     memory_kills: u64,
     refuses_to_spawn: bool,
+    steps: Vec<Step>,
+    /// The time that a look at a ring takes.
+    look_takes: Duration,
 }
 
 /// The world. Clones are the same one.
@@ -109,6 +123,8 @@ impl FakeWorld {
             run_file_writes: 0,
             memory_kills: 0,
             refuses_to_spawn: false,
+            steps: Vec::new(),
+            look_takes: Duration::ZERO,
         })))
     }
 
@@ -123,9 +139,29 @@ impl FakeWorld {
         self.push(after, Item::Event(event));
     }
 
-    /// Lets time pass in which nothing is heard.
-    pub(super) fn skip(&self, span: Duration) {
-        self.0.borrow_mut().now += span;
+    /// Has a span follow in which nothing is heard: whatever would have been heard in it is heard after it.
+    pub(super) fn pause_in(&self, after: Duration, span: Duration) {
+        self.push(after, Item::Pause(span));
+    }
+
+    /// Lets looks at rings take so long from now on.
+    pub(super) fn slow_looks(&self, each: Duration) {
+        self.0.borrow_mut().look_takes = each;
+    }
+
+    /// Lets the time of a look at a ring pass.
+    pub(super) fn pass_look(&self) {
+        let mut inner = self.0.borrow_mut();
+        let look_takes = inner.look_takes;
+        inner.now += look_takes;
+    }
+
+    pub(super) fn note(&self, step: Step) {
+        self.0.borrow_mut().steps.push(step);
+    }
+
+    pub(super) fn steps(&self) -> Vec<Step> {
+        self.0.borrow().steps.clone()
     }
 
     pub(super) fn exit(&self, pid: Pid, end: End) {
@@ -212,6 +248,10 @@ impl FakeWorld {
     fn happen(&self, item: Item) -> Option<Event> {
         match item {
             Item::Event(event) => Some(event),
+            Item::Pause(span) => {
+                self.0.borrow_mut().now += span;
+                None
+            }
             Item::Connect(pid) => {
                 let connected = self.with(pid, |fake| {
                     if !fake.alive || matches!(fake.mood, Mood::Stopped | Mood::Starved) {
@@ -236,14 +276,18 @@ impl FakeWorld {
                 report.map(|report| Event::Report { pid, report, heard })
             }
             Item::Exit(pid, end) => {
-                let was_alive = self.with(pid, |fake| std::mem::replace(&mut fake.alive, false));
+                let (id, was_alive) =
+                    self.with(pid, |fake| (fake.id.clone(), std::mem::replace(&mut fake.alive, false)));
+                if was_alive {
+                    self.note(Step::Ended(id));
+                }
                 was_alive.then_some(Event::Exited { pid, end })
             }
         }
     }
 
     /// Has every process that is well follow the orders that it has.
-    fn follow_orders(&self) {
+    pub(super) fn follow_orders(&self) {
         let pids: Vec<u32> = self.0.borrow().processes.keys().copied().collect();
         for pid in pids.into_iter().filter_map(Pid::new) {
             let orders = self.with(pid, Fake::take_orders);
@@ -251,12 +295,18 @@ impl FakeWorld {
                 self.follow(pid, &order);
             }
             if self.with(pid, Fake::is_told_to_stop) {
+                self.note(Step::ToldToStop(self.with(pid, |fake| fake.id.clone())));
                 self.push(ms(2), Item::Exit(pid, with_code(0)));
             }
         }
     }
 
     fn follow(&self, pid: Pid, order: &RecorderOrder) {
+        match order {
+            RecorderOrder::Arm { .. } => self.note(Step::Armed(pid)),
+            RecorderOrder::Stop => self.note(Step::ToldToStop(self.with(pid, |fake| fake.id.clone()))),
+            _ => {}
+        }
         let heard = self.now();
         let say = |report| {
             let report = Report::Recorder(report);

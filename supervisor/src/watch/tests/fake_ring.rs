@@ -8,16 +8,25 @@ use proto::config::Config;
 use proto::instance::RuntimeDir;
 use proto::ring::Ring;
 
+use super::fake::{FakeWorld, Step};
 use crate::rings::{CameraRing, Look};
 
-/// A ring that breaks when a test says so.
-#[derive(Clone, Default)]
-pub(super) struct FakeRing(Rc<RefCell<RingState>>);
+/// A ring that breaks when a test says so. Clones are the same one.
+#[derive(Clone)]
+pub(super) struct FakeRing {
+    state: Rc<RefCell<RingState>>,
+    world: FakeWorld,
+}
 
 #[derive(Default)]
 pub(super) struct RingState {
     pub(super) broken: bool,
     pub(super) no_room: bool,
+    /// Without room for another, the broken one is let go of at the second look.
+    pub(super) let_go: bool,
+    /// The number of rings that it has been.
+    changes: usize,
+    pub(super) looks: u64,
     pub(super) trouble: Option<&'static str>,
     pub(super) rebuilt: u64,
     pub(super) swept: u64,
@@ -25,14 +34,18 @@ pub(super) struct RingState {
 }
 
 impl FakeRing {
+    pub(super) fn new(world: FakeWorld) -> Self {
+        Self { state: Rc::default(), world }
+    }
+
     pub(super) fn with<T>(&self, look: impl FnOnce(&mut RingState) -> T) -> T {
-        look(&mut self.0.borrow_mut())
+        look(&mut self.state.borrow_mut())
     }
 }
 
 impl CameraRing for FakeRing {
     fn ring(&self) -> Arc<Ring> {
-        Arc::clone(nameless_ring())
+        Arc::clone(&nameless_rings()[self.with(|ring| ring.changes) % 2])
     }
 
     fn rebuilt(&self) -> u64 {
@@ -40,18 +53,27 @@ impl CameraRing for FakeRing {
     }
 
     fn trouble(&self) -> Option<&str> {
-        self.0.borrow().trouble
+        self.state.borrow().trouble
     }
 
     fn mend(&mut self) -> Look {
+        self.world.pass_look();
+        self.with(|ring| ring.looks += 1);
         self.with(|ring| match (ring.broken, ring.no_room, ring.trouble) {
-            (false, _, _) | (true, true, Some(_)) => Look::AsBefore,
+            (false, _, _) => Look::AsBefore,
+            (true, true, Some(_)) => {
+                if !std::mem::replace(&mut ring.let_go, true) {
+                    ring.changes += 1;
+                }
+                Look::AsBefore
+            }
             (true, true, None) => {
                 ring.trouble = Some("another can't be made");
                 Look::Lost
             }
             (true, false, _) => {
-                (ring.broken, ring.trouble) = (false, None);
+                (ring.broken, ring.trouble, ring.let_go) = (false, None, false);
+                ring.changes += 1;
                 ring.rebuilt += 1;
                 Look::MadeAnew
             }
@@ -59,6 +81,9 @@ impl CameraRing for FakeRing {
     }
 
     fn sweep(&self) -> usize {
+        // What a process has been told by now it hears before this.
+        self.world.follow_orders();
+        self.world.note(Step::Swept);
         self.with(|ring| ring.swept += 1);
         0
     }
@@ -68,18 +93,21 @@ impl CameraRing for FakeRing {
     }
 }
 
-/// The small ring of all fakes: these tests write no frame.
-fn nameless_ring() -> &'static Arc<Ring> {
-    static RING: OnceLock<Arc<Ring>> = OnceLock::new();
-    RING.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
-        let config = config(&["left"]);
-        let dir = RuntimeDir::create(&folder.path().join("preroll")).unwrap();
-        let (camera, segment) = (&config.cameras[0], dir.segment(&config.cameras[0].name));
-        let ring = Ring::create(&segment, &config.ring_spec(camera).unwrap()).unwrap();
-        Ring::remove(&segment).unwrap();
-        ring
-    })
+/// The two small rings of all fakes, which take turns: these tests write no frame.
+fn nameless_rings() -> &'static [Arc<Ring>; 2] {
+    static RINGS: OnceLock<[Arc<Ring>; 2]> = OnceLock::new();
+    RINGS.get_or_init(|| [nameless_ring(), nameless_ring()])
+}
+
+/// A small ring without a name.
+pub(super) fn nameless_ring() -> Arc<Ring> {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(&["left"]);
+    let dir = RuntimeDir::create(&folder.path().join("preroll")).unwrap();
+    let (camera, segment) = (&config.cameras[0], dir.segment(&config.cameras[0].name));
+    let ring = Ring::create(&segment, &config.ring_spec(camera).unwrap()).unwrap();
+    Ring::remove(&segment).unwrap();
+    ring
 }
 
 pub(super) fn config(cameras: &[&str]) -> Config {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::fake::{Mood, by_signal};
+use super::fake::{Mood, Step, by_signal, ms};
 use super::*;
 
 #[test]
@@ -13,13 +13,17 @@ fn the_standby_takes_over_from_a_killed_recorder_and_keeps_its_rendezvous() {
     rig.world.exit(recorder, by_signal(9));
     rig.run(100);
     assert_eq!(rig.pid(&ChildId::Recorder), standby);
+    let steps = rig.world.steps();
+    let armed_at = steps.iter().position(|step| *step == Step::Armed(standby)).unwrap();
+    let swept = steps[..armed_at].iter().filter(|step| **step == Step::Swept).count();
+    assert_eq!(swept, rig.rings.len(), "before it may hold a frame: {steps:?}");
     let armed = rig.world.with(standby, |fake| {
         fake.heard.iter().any(|order| matches!(order, RecorderOrder::Arm { verdict: Some(_), .. }))
     });
     assert!(armed, "with the encoders that are known");
     let saved = rig.world.saved().children;
     assert!(saved.iter().any(|child| child.id == ChildId::Recorder && child.pid == standby));
-    assert!(rig.rings.values().all(|ring| ring.with(|ring| ring.swept) == 1), "before it may hold a frame");
+    assert!(rig.rings.values().all(|ring| ring.with(|ring| ring.swept) == 1), "once");
     rig.run(2000);
     assert_eq!(rig.world.starts(&ChildId::Standby)[1] - killed, Duration::from_secs(1));
     // Reports from the standby's rendezvous are the recorder's now.
@@ -27,6 +31,38 @@ fn the_standby_takes_over_from_a_killed_recorder_and_keeps_its_rendezvous() {
     rig.run(500);
     assert_eq!(rig.troubles(), ["the disk is full"]);
     assert_eq!(rig.restarts(&ChildId::Recorder), 1);
+}
+
+#[test]
+fn statistics_know_a_successor_as_soon_as_there_is_one() {
+    let mut rig = Rig::ready();
+    let standby = rig.pid(&ChildId::Standby);
+    rig.world.exit(rig.pid(&ChildId::Recorder), by_signal(9));
+    rig.world.exit(rig.pid(&capture("left")), by_signal(9));
+    rig.run(1);
+    assert_eq!(rig.published(ProcessRole::Recorder, None), (ProcessState::Running, Some(standby)));
+    let left = (ProcessState::Starting, Some(rig.pid(&capture("left"))));
+    assert_eq!(rig.published(ProcessRole::Capture, Some("left")), left);
+    assert_eq!(rig.published(ProcessRole::Standby, None), (ProcessState::Waiting, None));
+}
+
+#[test]
+fn only_the_present_recorder_can_say_that_a_clip_is_lost() {
+    let mut rig = Rig::recording(&["clip-0001"]);
+    let lost = |rig: &Rig, pid| {
+        let report = Report::Recorder(RecorderReport::ClipLost { folder: Path::new(RUN).join("clip-0001") });
+        rig.world.event_in(ms(1), Event::Report { pid, report, heard: rig.world.now() });
+    };
+    let first = rig.pid(&ChildId::Recorder);
+    lost(&rig, rig.pid(&ChildId::Standby));
+    rig.run(10);
+    rig.world.exit(first, by_signal(9));
+    lost(&rig, first);
+    rig.run(100);
+    assert_eq!(rig.instance.clips.open_count(), 1, "its successor may still record it");
+    lost(&rig, rig.pid(&ChildId::Recorder));
+    rig.run(100);
+    assert_eq!(rig.instance.clips.open_count(), 0);
 }
 
 #[test]
