@@ -1,14 +1,16 @@
 //! The encoder ladder: every decision of this process about which encoder is used. An encoder in which recorders keep
 //! crashing is given up by the supervisor, in its `watch/encoder.rs`.
 //!
-//! [`SharedLadder`] is what new clips begin with: assumed at first, then probed or told by the supervisor. [`TakeLadder`]
-//! is one camera's copy in one clip, which may step down by itself. Whether an encoder works is found out in
-//! [`crate::probe`], whether it is too slow in [`crate::lagging`].
+//! [`SharedLadder`] is what new clips begin with: assumed at first, then probed or told by the supervisor.
+//! [`TakeLadder`] is one camera's copy in one clip, which may step down by itself. Whether an encoder works is found
+//! out in [`crate::probe`], whether it is too slow in [`crate::lagging`].
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use proto::codec::{Codec, EncoderChoice, EncoderLadder, X264_PRESETS};
 use proto::config::RecordingConfig;
+
+use crate::poison::lock;
 
 /// The presets that are tried, fastest first: from `slow` on, x264 is too slow for live cameras.
 pub(crate) const PRESETS: [&str; 6] = {
@@ -92,7 +94,7 @@ impl SharedLadder {
     }
 
     fn lock(&self) -> MutexGuard<'_, (EncoderLadder, Origin)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// The ladder as it stands.

@@ -235,18 +235,18 @@ fn f16_a_disk_that_fills_up_while_a_clip_is_finished_only_delays_it() {
     let Some(this) = DiskRig::tmpfs(&without_a_floor(), "size=32m") else { return };
     let rig = &this.rig;
     let clip = clip_of(&rig.command(&["trigger", "--post-ms", "2500"]).code(0).json());
-    let workshop = clip.join(".partial");
+    let partial = clip.join(".partial");
     for camera in ["left", "right"] {
         rig.await_frames(&clip, camera, 120);
     }
     // 180 frames in all: the parts will fit, and what is made of them won't.
-    let so_far: u64 = names(&workshop).iter().map(|n| workshop.join(n).metadata().unwrap().len()).sum();
+    let so_far: u64 = names(&partial).iter().map(|n| partial.join(n).metadata().unwrap().len()).sum();
     let whole = so_far * 180 / 120;
     let filler = this.fill((whole - so_far) + whole / 2);
     let told = await_trouble(rig, &["can't be finished", "make room"]);
     assert!(told.contains(clip.to_str().unwrap()), "{told}");
     assert_eq!(names(&clip), [".partial".to_owned()].into(), "nothing is there before it is whole");
-    assert!(names(&workshop).contains("left.part1.mp4"));
+    assert!(names(&partial).contains("left.part1.mp4"));
     drop(filler);
     assert_eq!(rig.await_manifest(&clip)["complete"], true);
     rig.assert_complete();
