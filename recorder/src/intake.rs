@@ -1,5 +1,5 @@
-//! The intake of plans: finds unfinished clips, locks them, reads their plans, and hands each camera's part to that camera's
-//! worker. How a part is recorded is [`crate::take`]'s subject.
+//! The intake of plans: finds unfinished clips, locks them, reads their plans, and hands each camera's part to that
+//! camera's worker. How a part is recorded is [`crate::take`]'s subject.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
@@ -224,7 +224,7 @@ impl Intake {
     /// Ends the part of a camera that this config no longer has. The frames on disk are all there will be of it.
     fn without_worker(&self, assignment: Assignment) {
         let ladder = TakeLadder::new(EncoderLadder::default(), false);
-        let footage = Take::begin(assignment, None, ladder, 0).wrap();
+        let footage = Take::begin(assignment, None, ladder, 0, Duration::ZERO).wrap();
         let _ = self.finisher.0.send(Finishing::Camera(Box::new(footage)));
     }
 

@@ -1,12 +1,14 @@
-//! A take: one camera's part of one clip, from the first frame of its window to the last. It owns no thread; its camera's
-//! worker moves it on, a frame at a time, and lends it the feed that encodes. A step decides by the time at its beginning; a
-//! pause after a failure counts from the failure's end.
+//! A take: one camera's part of one clip, from the first frame of its window to the last. It owns no thread; its
+//! camera's worker moves it on, a frame at a time, and lends it the feed that encodes. A step decides by the time at
+//! its beginning; a pause after a failure counts from the failure's end.
 //!
-//! A take decides which frame is next, when the window is over, and what is given up. How it begins is in [`resume`] and
-//! [`open`], what follows a failure of the disk or the encoder in [`failure`]. Frames come through [`Frames`], packets are made by a [`Feed`] and written by a [`TrackWriter`].
+//! A take decides which frame is next, when the window is over, and what is given up. How it begins is in [`resume`]
+//! and [`open`], what is done with the open part in [`recording`], what follows a failure of the disk or the encoder in
+//! [`failure`]. Frames come through [`Frames`], and packets are made by a [`Feed`].
 
 mod failure;
 mod open;
+mod recording;
 mod resume;
 
 use std::rc::Rc;
@@ -20,16 +22,15 @@ use proto::ring::Miss;
 use proto::time::MonotonicNs;
 
 use crate::assignment::{Assignment, Footage};
-use crate::container::WriteError;
 use crate::disk::{self, output::DiskState};
 use crate::evidence::{Fate, First};
-use crate::feed::{Feed, FeedPacket};
-use crate::frames::{Frames, HeldFrame, Soundness};
+use crate::feed::Feed;
+use crate::frames::{Frames, Soundness};
 use crate::journal::PartReason;
 use crate::ladder::TakeLadder;
 use crate::lagging::Lagging;
-use crate::track::TrackWriter;
 use failure::{Files, PartError};
+use recording::Recording;
 
 /// A clip waits this long after its window for a camera that has fallen silent: long enough for a capture to be restarted,
 /// which then tells exactly how many frames were missed.
@@ -66,15 +67,6 @@ enum Stage {
     Over,
 }
 
-/// A take between its first frame and its last.
-struct Recording {
-    /// The sequence of the next frame.
-    next: u64,
-    /// The part that is being written. The feed is open exactly while there is one.
-    track: Option<TrackWriter>,
-    next_part_is: PartReason,
-}
-
 /// The result of moving a take on.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Step {
@@ -93,12 +85,14 @@ pub(crate) enum Step {
 }
 
 impl Take {
-    /// Begins a take, or goes on where another recorder left off.
+    /// Begins a take, or goes on where another recorder left off. `waited` is the time that this thread has waited for the
+    /// disk by now.
     pub(crate) fn begin(
         assignment: Assignment,
         frames: Option<Rc<dyn Frames>>,
         ladder: TakeLadder,
         quality: u8,
+        waited: Duration,
     ) -> Self {
         Self {
             window: assignment.plan.window,
@@ -111,7 +105,7 @@ impl Take {
             stage: Stage::Unread,
             fate: Fate::default(),
             files: Files::Fine,
-            waited_when_level: disk::waited(),
+            waited_when_level: waited,
         }
     }
 
@@ -224,53 +218,36 @@ impl Take {
                 return Step::Moved;
             }
         };
-        match self.encode(frame, feed) {
+        let Self { stage: Stage::Recording(recording), assignment, ladder, lagging, fate, quality, .. } =
+            self
+        else {
+            return Step::Waiting;
+        };
+        let encoded = recording.encode(frame, fate, feed, |because, frame, fate, feed| {
+            // An earlier encoder's lag says nothing of this one.
+            *lagging = Lagging::default();
+            let header = open::header(ladder.current(), fate, because, frame);
+            open::open_track(assignment, &assignment.partial(), header, *quality, feed)
+        });
+        match encoded {
             Ok(()) => {
+                recording.next = next + 1;
                 if self.trouble().is_some() {
                     tracing::info!("{}: writing again", self.assignment);
                 }
                 self.files = Files::Fine;
-                if let Stage::Recording(recording) = &mut self.stage {
-                    recording.next = next + 1;
-                }
                 self.change_preset_if_lagging(frames, feed, disk).unwrap_or(Step::Encoded)
             }
             Err(e) => self.recover(&e, feed),
         }
     }
 
-    /// Has the feed encode a frame, and writes what comes out.
-    fn encode(&mut self, frame: Box<dyn HeldFrame>, feed: &mut Feed) -> Result<(), PartError> {
-        let Stage::Recording(Recording { track, next_part_is, .. }) = &mut self.stage else { return Ok(()) };
-        let track = match track {
-            Some(track) => track,
-            None => {
-                // An earlier encoder's lag says nothing of this one.
-                self.lagging = Lagging::default();
-                let assignment = &self.assignment;
-                let choice = self.ladder.current();
-                let (partial, info) = (assignment.partial(), frame.info());
-                let header = open::header(choice, &self.fate, *next_part_is, info);
-                track.insert(open::open_track(assignment, &partial, header, self.quality, feed)?)
-            }
-        };
-        track.pass_encode();
-        let fate = &mut self.fate;
-        let encoded = feed.take(frame, &mut |packet| write(track, fate, packet));
-        encoded.map_err(|e| PartError::of_feed(e, track.path(), track.encoder()))
-    }
-
     /// Ends the open part in order, if there is one.
     fn end_part(&mut self, feed: &mut Feed) -> Result<(), PartError> {
-        let Stage::Recording(Recording { track: open, .. }) = &mut self.stage else { return Ok(()) };
-        let Some(track) = open else { return Ok(()) };
-        let fate = &mut self.fate;
-        let drained = feed.drain(&mut |packet| write(track, fate, packet));
-        drained.map_err(|e| PartError::of_feed(e, track.path(), track.encoder()))?;
-        track.finish().map_err(|source| PartError::Disk { path: track.path().to_owned(), source })?;
-        *open = None;
-        feed.close();
-        Ok(())
+        match &mut self.stage {
+            Stage::Recording(recording) => recording.end_part(&mut self.fate, feed),
+            Stage::Unread | Stage::Seeking | Stage::Over => Ok(()),
+        }
     }
 
     /// Goes on with a faster encoder, in a file of its own, before the ring overtakes this take: a clip of two files is
@@ -338,15 +315,8 @@ impl Take {
 
 impl Stage {
     fn recording(next: u64, next_part_is: PartReason) -> Self {
-        Self::Recording(Recording { next, track: None, next_part_is })
+        Self::Recording(Recording::from(next, next_part_is))
     }
-}
-
-/// Writes a packet, and notes that its frame is in a part.
-fn write(track: &mut TrackWriter, fate: &mut Fate, packet: &mut FeedPacket) -> Result<(), WriteError> {
-    track.write(packet)?;
-    fate.written.add(&packet.row.frame);
-    Ok(())
 }
 
 #[cfg(test)]

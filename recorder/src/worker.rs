@@ -1,5 +1,5 @@
-//! A worker: one camera's thread. It holds the camera's ring, and the feed and the take of each open clip, moves the takes
-//! on, the one most at risk first, and sleeps on the ring when it has caught up with the camera.
+//! A worker: one camera's thread. It holds the camera's ring, and the feed and the take of each open clip, moves the
+//! takes on, the one most at risk first, and sleeps on the ring when it has caught up with the camera.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use proto::time::MonotonicNs;
 
 use crate::assignment::Assignment;
 use crate::clock::{Clock, Monotonic};
-use crate::disk::output::OutputFolder;
+use crate::disk::output::{DiskState, OutputFolder};
 use crate::encode::EncoderSetup;
 use crate::feed::{Feed, WarmEncoder};
 use crate::finish::Finishing;
@@ -116,7 +116,7 @@ impl Worker {
         self.pulse.set_lag(&self.camera, slots as u64);
         let ladder = TakeLadder::new(self.ladder.get(), self.may_change_preset);
         let frames = self.frames_of(&assignment);
-        Take::begin(assignment, frames, ladder, self.quality)
+        Take::begin(assignment, frames, ladder, self.quality, self.output.waited())
     }
 
     /// The ring that the plan's frames are in, if it is still this camera's.

@@ -1,4 +1,5 @@
-//! Failures of a take: of the disk, after which it tries again, and of the encoder, after which it goes on with another.
+//! Failures of a take: of the disk, after which it tries again, and of the encoder, after which it goes on with
+//! another.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -78,20 +79,8 @@ impl Take {
     /// Gives the open part up after a failure, and finds the frame to go on with, and how.
     pub(super) fn recover(&mut self, error: &PartError, feed: &mut Feed) -> Step {
         let failed_at = self.next();
-        let inside = feed.first_inside();
-        feed.close();
-        if let Stage::Recording(Recording { track, next, .. }) = &mut self.stage
-            && let Some(track) = track.take()
-        {
-            // The frame at which it failed may have come as far as into the file.
-            if let Some(last) = track.abandon() {
-                *next = (*next).max(last.sequence.saturating_add(1));
-            }
-            // Frames that were inside the encoder are in no file. The ring still has them.
-            if let Some(first) = inside {
-                self.fate.take_back(first);
-                *next = first;
-            }
+        if let Stage::Recording(recording) = &mut self.stage {
+            recording.abandon_part(&mut self.fate, feed);
         }
         match error {
             PartError::Disk { source, .. } => {

@@ -1,153 +1,15 @@
 //! Tests of a take, against a ring, an encoder, a disk and a clock that are made up.
 
-use std::path::Path;
-use std::sync::Arc;
+mod rig;
 
-use proto::clip::{CaptureTime, Gap, PARTIAL_DIR, Plan, PlannedCamera, SCHEMA, plan_path};
-use proto::codec::{Codec, EncoderLadder};
-use proto::name::Name;
+use proto::clip::{Gap, PARTIAL_DIR};
 use proto::ring::Broken;
 use proto::ring::segment::Loss;
-use proto::time::WallAnchor;
 
 use super::*;
 use crate::account::Account;
-use crate::clip_lock::ClipLock;
-use crate::fakes::{FakeClock, FakeDisk, FakeMedia, FakeRing, PERIOD, SLOTS, ms, payloads};
-use crate::part;
-use crate::runs::Runs;
-
-/// A camera of 100 frames a second, and a clip from 1000 to 2000 ms: frames 100 to 200.
-struct Rig {
-    take: Take,
-    feed: Feed,
-    ring: Rc<FakeRing>,
-    media: Arc<FakeMedia>,
-    clock: Arc<FakeClock>,
-    disk: FakeDisk,
-    lock: Arc<ClipLock>,
-    folder: tempfile::TempDir,
-}
-
-const WINDOW: Window = Window { start_ns: MonotonicNs(1_000_000_000), end_ns: MonotonicNs(2_000_000_000) };
-
-fn choice(codec: Codec, encoder: &str, preset: Option<&str>) -> EncoderChoice {
-    EncoderChoice { codec, encoder: encoder.into(), preset: preset.map(Into::into) }
-}
-
-fn ladder(may_change_preset: bool) -> TakeLadder {
-    let chain = vec![choice(Codec::H264, "libx264", Some("medium")), choice(Codec::Mjpg, "mjpeg", None)];
-    TakeLadder::new(EncoderLadder { chain, ..EncoderLadder::default() }, may_change_preset)
-}
-
-fn assignment(folder: &Path, lock: &Arc<ClipLock>, ring: &FakeRing) -> Assignment {
-    let camera = PlannedCamera {
-        name: Name::new("left").unwrap(),
-        index: 0,
-        ring_id: 1,
-        geometry: ring.spec().geometry,
-        fps: ring.spec().fps,
-        capture_time: CaptureTime::Device,
-    };
-    let plan = Plan {
-        schema: SCHEMA,
-        clip_id: "clip-0001".to_owned(),
-        label: None,
-        rig: None,
-        boot_id: String::new(),
-        wall: WallAnchor { monotonic_ns: ms(0), unix_ns: 0 },
-        trigger_ns: ms(1500),
-        window: WINDOW,
-        asked_start_ns: WINDOW.start_ns,
-        notes: Vec::new(),
-        cameras: vec![camera.clone()],
-    };
-    Assignment { folder: folder.to_owned(), plan: Arc::new(plan), camera, lock: Arc::clone(lock) }
-}
-
-impl Rig {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let plan = plan_path(folder.path());
-        std::fs::create_dir_all(plan.parent().unwrap()).unwrap();
-        std::fs::write(plan, "{}").unwrap();
-        let lock = Arc::new(ClipLock::take(folder.path()).unwrap().unwrap());
-        let (ring, media, clock) =
-            (FakeRing::new(), Arc::<FakeMedia>::default(), Arc::<FakeClock>::default());
-        let frames: Rc<dyn Frames> = ring.clone();
-        let take = Take::begin(assignment(folder.path(), &lock, &ring), Some(frames), ladder(true), 23);
-        let feed = Feed::new(media.clone(), clock.clone(), None);
-        Self { take, feed, ring, media, clock, disk: FakeDisk::default(), lock, folder }
-    }
-
-    /// The take of another recorder, after the first was killed: its feed and its encoder's frames are gone with it.
-    fn killed(mut self) -> Self {
-        let frames: Rc<dyn Frames> = self.ring.clone();
-        let assignment = assignment(self.folder.path(), &self.lock, &self.ring);
-        self.take = Take::begin(assignment, Some(frames), ladder(true), 23);
-        self.feed = Feed::new(self.media.clone(), self.clock.clone(), None);
-        self
-    }
-
-    fn step(&mut self, now_ms: u64) -> Step {
-        self.clock.set(ms(now_ms));
-        self.take.step(ms(now_ms), &mut self.feed, &self.disk)
-    }
-
-    /// Publishes the frames of up to this moment, and moves the take on until it can't.
-    fn run_to(&mut self, now_ms: u64) -> Step {
-        self.ring.publish_to(now_ms / 10);
-        loop {
-            let step = self.step(now_ms);
-            if !matches!(step, Step::Encoded | Step::Moved | Step::PresetChanged { .. }) {
-                return step;
-            }
-        }
-    }
-
-    /// Runs a camera and the take side by side, frame by frame.
-    fn run(&mut self, frames: std::ops::RangeInclusive<u64>) {
-        frames.for_each(|n| drop(self.run_to(n * 10)));
-    }
-
-    fn parts(&self) -> Vec<part::Part> {
-        part::read_all(&self.folder.path().join(PARTIAL_DIR), &Name::new("left").unwrap()).unwrap()
-    }
-
-    fn reasons(&self) -> Vec<PartReason> {
-        self.parts().iter().map(|part| part.header.begun_because).collect()
-    }
-
-    /// The frames whose packets are in the parts' videos.
-    fn payloads(&self) -> Vec<u64> {
-        let (partial, left) = (self.folder.path().join(PARTIAL_DIR), Name::new("left").unwrap());
-        let videos = (1..).map(|number| part::video_path(&partial, &left, number));
-        videos.take_while(|video| video.exists()).flat_map(|video| payloads(&video)).collect()
-    }
-
-    /// The account of the finished take, by what is really in the parts. No packet may be under another frame's row, and
-    /// no frame may still be held.
-    fn account(self) -> Account {
-        let parts = self.parts();
-        let mut written = Runs::default();
-        let mut rows = Vec::new();
-        for frame in parts
-            .iter()
-            .flat_map(|part| part.frames.iter())
-            .flat_map(|run| (run.first().sequence..=run.last().sequence).map(|sequence| run.at(sequence)))
-        {
-            let newest = written.last().map_or(0, |newest| newest.sequence);
-            assert!(frame.sequence > newest, "frame {} is doubled, or out of order", frame.sequence);
-            written.add(&frame);
-            rows.push(frame.sequence);
-        }
-        assert_eq!(self.payloads(), rows, "each packet is under its own frame's row");
-        assert_eq!(self.ring.frames_held(), 0, "frames are still held");
-        let mut evidence = self.take.wrap().evidence;
-        evidence.correct_by(&written);
-        evidence.account()
-    }
-}
+use crate::fakes::{PERIOD, SLOTS, ms};
+use rig::{Rig, ladder};
 
 fn complete() -> Account {
     Account { expected: 101, written: 101, gaps: Vec::new() }
@@ -185,6 +47,18 @@ fn an_overrun_while_the_disk_kept_the_thread_is_the_disks() {
     rig.disk.waited.set(disk::STALLED);
     rig.run_to((130 + SLOTS as u64 - 2) * 10);
     assert_eq!(rig.account(), one_gap(110, 19, GapCause::Disk));
+}
+
+#[test]
+fn the_time_that_a_thread_waited_for_earlier_clips_is_not_this_ones() {
+    let rig = Rig::new();
+    rig.disk.waited.set(disk::STALLED * 2);
+    let mut rig = rig.killed();
+    rig.ring.publish_to(100);
+    assert_eq!(rig.step(1000), Step::Encoded);
+    // Frames 101 to 120 are overwritten before the take is level with the camera.
+    rig.run_to((121 + SLOTS as u64 - 2) * 10);
+    assert_eq!(rig.account(), one_gap(100, 20, GapCause::RingOverrun));
 }
 
 #[test]

@@ -1,0 +1,149 @@
+//! The rig of a take's tests: a take with a ring, an encoder, a disk and a clock that are made up, and a look into its parts.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use proto::clip::{CaptureTime, PARTIAL_DIR, Plan, PlannedCamera, SCHEMA, plan_path};
+use proto::codec::{Codec, EncoderLadder};
+use proto::name::Name;
+use proto::time::WallAnchor;
+
+use super::*;
+use crate::account::Account;
+use crate::clip_lock::ClipLock;
+use crate::fakes::{FakeClock, FakeDisk, FakeMedia, FakeRing, ms, payloads};
+use crate::part;
+use crate::runs::Runs;
+
+/// A camera of 100 frames a second, and a clip from 1000 to 2000 ms: frames 100 to 200.
+pub(super) struct Rig {
+    pub(super) take: Take,
+    pub(super) feed: Feed,
+    pub(super) ring: Rc<FakeRing>,
+    pub(super) media: Arc<FakeMedia>,
+    pub(super) clock: Arc<FakeClock>,
+    pub(super) disk: FakeDisk,
+    lock: Arc<ClipLock>,
+    pub(super) folder: tempfile::TempDir,
+}
+
+const WINDOW: Window = Window { start_ns: MonotonicNs(1_000_000_000), end_ns: MonotonicNs(2_000_000_000) };
+
+fn choice(codec: Codec, encoder: &str, preset: Option<&str>) -> EncoderChoice {
+    EncoderChoice { codec, encoder: encoder.into(), preset: preset.map(Into::into) }
+}
+
+pub(super) fn ladder(may_change_preset: bool) -> TakeLadder {
+    let chain = vec![choice(Codec::H264, "libx264", Some("medium")), choice(Codec::Mjpg, "mjpeg", None)];
+    TakeLadder::new(EncoderLadder { chain, ..EncoderLadder::default() }, may_change_preset)
+}
+
+fn assignment(folder: &Path, lock: &Arc<ClipLock>, ring: &FakeRing) -> Assignment {
+    let camera = PlannedCamera {
+        name: Name::new("left").unwrap(),
+        index: 0,
+        ring_id: 1,
+        geometry: ring.spec().geometry,
+        fps: ring.spec().fps,
+        capture_time: CaptureTime::Device,
+    };
+    let plan = Plan {
+        schema: SCHEMA,
+        clip_id: "clip-0001".to_owned(),
+        label: None,
+        rig: None,
+        boot_id: String::new(),
+        wall: WallAnchor { monotonic_ns: ms(0), unix_ns: 0 },
+        trigger_ns: ms(1500),
+        window: WINDOW,
+        asked_start_ns: WINDOW.start_ns,
+        notes: Vec::new(),
+        cameras: vec![camera.clone()],
+    };
+    Assignment { folder: folder.to_owned(), plan: Arc::new(plan), camera, lock: Arc::clone(lock) }
+}
+
+impl Rig {
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = plan_path(folder.path());
+        std::fs::create_dir_all(plan.parent().unwrap()).unwrap();
+        std::fs::write(plan, "{}").unwrap();
+        let lock = Arc::new(ClipLock::take(folder.path()).unwrap().unwrap());
+        let (ring, media, clock) =
+            (FakeRing::new(), Arc::<FakeMedia>::default(), Arc::<FakeClock>::default());
+        let (frames, disk): (Rc<dyn Frames>, _) = (ring.clone(), FakeDisk::default());
+        let assignment = assignment(folder.path(), &lock, &ring);
+        let take = Take::begin(assignment, Some(frames), ladder(true), 23, disk.waited());
+        let feed = Feed::new(media.clone(), clock.clone(), None);
+        Self { take, feed, ring, media, clock, disk, lock, folder }
+    }
+
+    /// The take of another recorder, after the first was killed: its feed and its encoder's frames are gone with it.
+    pub(super) fn killed(mut self) -> Self {
+        let frames: Rc<dyn Frames> = self.ring.clone();
+        let assignment = assignment(self.folder.path(), &self.lock, &self.ring);
+        self.take = Take::begin(assignment, Some(frames), ladder(true), 23, self.disk.waited());
+        self.feed = Feed::new(self.media.clone(), self.clock.clone(), None);
+        self
+    }
+
+    pub(super) fn step(&mut self, now_ms: u64) -> Step {
+        self.clock.set(ms(now_ms));
+        self.take.step(ms(now_ms), &mut self.feed, &self.disk)
+    }
+
+    /// Publishes the frames of up to this moment, and moves the take on until it can't.
+    pub(super) fn run_to(&mut self, now_ms: u64) -> Step {
+        self.ring.publish_to(now_ms / 10);
+        loop {
+            let step = self.step(now_ms);
+            if !matches!(step, Step::Encoded | Step::Moved | Step::PresetChanged { .. }) {
+                return step;
+            }
+        }
+    }
+
+    /// Runs a camera and the take side by side, frame by frame.
+    pub(super) fn run(&mut self, frames: std::ops::RangeInclusive<u64>) {
+        frames.for_each(|n| drop(self.run_to(n * 10)));
+    }
+
+    pub(super) fn parts(&self) -> Vec<part::Part> {
+        part::read_all(&self.folder.path().join(PARTIAL_DIR), &Name::new("left").unwrap()).unwrap()
+    }
+
+    pub(super) fn reasons(&self) -> Vec<PartReason> {
+        self.parts().iter().map(|part| part.header.begun_because).collect()
+    }
+
+    /// The frames whose packets are in the parts' videos.
+    pub(super) fn payloads(&self) -> Vec<u64> {
+        let (partial, left) = (self.folder.path().join(PARTIAL_DIR), Name::new("left").unwrap());
+        let videos = (1..).map(|number| part::video_path(&partial, &left, number));
+        videos.take_while(|video| video.exists()).flat_map(|video| payloads(&video)).collect()
+    }
+
+    /// The account of the finished take, by what is really in the parts. No packet may be under another frame's row, and
+    /// no frame may still be held.
+    pub(super) fn account(self) -> Account {
+        let parts = self.parts();
+        let mut written = Runs::default();
+        let mut rows = Vec::new();
+        for frame in parts
+            .iter()
+            .flat_map(|part| part.frames.iter())
+            .flat_map(|run| (run.first().sequence..=run.last().sequence).map(|sequence| run.at(sequence)))
+        {
+            let newest = written.last().map_or(0, |newest| newest.sequence);
+            assert!(frame.sequence > newest, "frame {} is doubled, or out of order", frame.sequence);
+            written.add(&frame);
+            rows.push(frame.sequence);
+        }
+        assert_eq!(self.payloads(), rows, "each packet is under its own frame's row");
+        assert_eq!(self.ring.frames_held(), 0, "frames are still held");
+        let mut evidence = self.take.wrap().evidence;
+        evidence.correct_by(&written);
+        evidence.account()
+    }
+}
