@@ -1,5 +1,5 @@
-//! The account of one camera's part of a clip: which frames should be in it, which are, and why the others are not. Pure:
-//! from runs of frames to gaps. How the evidence is gathered is [`crate::evidence`]'s subject.
+//! The account of one camera's part of a clip: which frames should be in it, which are, and why the others are not.
+//! Pure: from runs of frames to gaps. How the evidence is gathered is [`crate::evidence`]'s subject.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! One camera's part of one clip, as it is handed from thread to thread: from the intake to a worker as an [`Assignment`],
-//! from the worker to the finisher as [`Footage`].
+//! One camera's part of one clip, as it is handed from thread to thread: from the intake to a worker as an
+//! [`Assignment`], from the worker to the finisher as [`Footage`].
 
 use std::fmt;
 use std::path::PathBuf;

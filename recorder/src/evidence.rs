@@ -1,5 +1,5 @@
-//! Evidence: everything a take knows about its frames, gathered for the account once the window is over. In memory it is
-//! runs of frames, never one entry a frame.
+//! Evidence: everything a take knows about its frames, gathered for the account once the window is over. In memory it
+//! is runs of frames, never one entry a frame.
 
 use std::time::Duration;
 

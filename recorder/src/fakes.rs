@@ -1,5 +1,5 @@
-//! Stand-ins for tests: a ring in ordinary memory, an encoder and a video file without libav's codecs and muxers, a clock
-//! that is moved by hand, a disk that is full when it is told so.
+//! Stand-ins for tests: a ring in ordinary memory, an encoder and a video file without libav's codecs and muxers, a
+//! clock that is moved by hand, a disk that is full when it is told so.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

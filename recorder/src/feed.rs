@@ -1,10 +1,10 @@
-//! A feed turns one camera's frames into packets. It belongs to the camera's worker; track writers read it. Today a feed
-//! encodes; later one passes compressed frames on as they came.
+//! A feed turns one camera's frames into packets. It belongs to the camera's worker; track writers read it. Today a
+//! feed encodes; later one passes compressed frames on as they came.
 //!
-//! A feed knows nothing of clips: each of its packets carries its frame's row, whether it is a key frame, and the parameter
-//! set that a decoder needs, so several writers may read one feed. A reader that joins in the middle passes over packets up
-//! to the next key frame, which can be asked for; a writer refuses to begin with any other packet. Why the worker opens a
-//! feed for each clip all the same is in docs/decisions/feeds.md.
+//! A feed knows nothing of clips: each of its packets carries its frame's row, whether it is a key frame, and the
+//! parameter set that a decoder needs, so several writers may read one feed. A reader that joins in the middle passes
+//! over packets up to the next key frame, which can be asked for; a writer refuses to begin with any other packet. Why
+//! the worker opens a feed for each clip all the same is in docs/decisions/feeds.md.
 
 use std::collections::VecDeque;
 use std::rc::Rc;

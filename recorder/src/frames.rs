@@ -1,5 +1,5 @@
-//! The source of a take's frames: a small trait in front of the camera's ring, so that a take can be tried without shared
-//! memory. Only reading is here; the ring's protocol is `proto`'s.
+//! The source of a take's frames: a small trait in front of the camera's ring, so that a take can be tried without
+//! shared memory. Only reading is here; the ring's protocol is `proto`'s.
 
 use proto::frame::FrameInfo;
 use proto::ring::segment::Loss;

@@ -1,11 +1,12 @@
 //! Journals: beside each part's video lies a text file with one line a frame, written *before* the frame's packet. So
-//! whatever moment a recorder is killed at, no packet is without its line; a line without its packet is at the end, and is
-//! passed over when the part is read back.
+//! whatever moment a recorder is killed at, no packet is without its line; a line without its packet is at the end, and
+//! is passed over when the part is read back.
 //!
 //! The first line is JSON (how the part was made), the others are
-//! `sequence,source_sequence,t_capture_ns,epoch,before,encoded_ns,offset,sum`. The last two seal the video written by then:
-//! its length, and a sum over what the packet before added. So the state of a part is known without reading its video, and
-//! a loss by the disk is noticed when the video is read. A part that was ended in order has a last line `end,offset,sum`.
+//! `sequence,source_sequence,t_capture_ns,epoch,before,encoded_ns,offset,sum`. The last two seal the video written by
+//! then: its length, and a sum over what the packet before added. So the state of a part is known without reading its
+//! video, and a loss by the disk is noticed when the video is read. A part that was ended in order has a last line
+//! `end,offset,sum`.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader};

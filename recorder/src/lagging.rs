@@ -1,8 +1,8 @@
 //! Is an encoder too slow for its camera? A pure judgement by how far a take lags behind its camera after each frame.
 //!
-//! A clip begins a whole pre-roll behind its camera and catches up. A clip that doesn't catch up, because the machine has
-//! less time to spare than when the encoders were tried, is overtaken by the ring in the end and loses captured frames.
-//! The decision what to do about it is [`crate::take`]'s.
+//! A clip begins a whole pre-roll behind its camera and catches up. A clip that doesn't catch up, because the machine
+//! has less time to spare than when the encoders were tried, is overtaken by the ring in the end and loses captured
+//! frames. The decision what to do about it is [`crate::take`]'s.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
 //! The recorder: on a trigger, from the cameras' rings to a finished clip.
 //!
 //! The life of a clip, in file names: [`intake`] reads a plan and hands it to each camera's [`worker`], which moves the
-//! camera's [`take`] on, frame by frame: from [`frames`] through a [`feed`] into a [`track`] with its [`journal`]. At the end
-//! of the window [`finish`] joins the parts, [`account`] says what is missing, and the manifest is written last. [`probe`] finds out
-//! beforehand which encoders work here, and [`ladder`] decides which of them is used.
+//! camera's [`take`] on, frame by frame: from [`frames`] through a [`feed`] into a [`track`] with its [`journal`]. At
+//! the end of the window [`finish`] joins the parts, [`account`] says what is missing, and the manifest is written
+//! last. [`probe`] finds out beforehand which encoders work here, and [`ladder`] decides which of them is used.
 
 mod account;
 mod assignment;

@@ -1,5 +1,5 @@
-//! The part of libav that a clip needs while it is recorded, behind small traits: an encoder, and a video file that grows.
-//! Only [`Libav`] is used outside of tests.
+//! The part of libav that a clip needs while it is recorded, behind small traits: an encoder, and a video file that
+//! grows. Only [`Libav`] is used outside of tests.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! Parts on the disk: their names, and reading them back. A part is a stretch of one camera's clip by one encoder, as a
-//! fragmented MP4 with a journal beside it. A recorder that is killed leaves its part behind; the next one reads how far the
-//! part got and begins another. How a part is written is [`crate::track`]'s subject.
+//! fragmented MP4 with a journal beside it. A recorder that is killed leaves its part behind; the next one reads how
+//! far the part got and begins another. How a part is written is [`crate::track`]'s subject.
 
 use std::collections::BTreeSet;
 use std::fs::File;

@@ -1,5 +1,5 @@
-//! The recorder's process: it arms itself, takes orders until it is told to stop, and starts the probe. Plans are handed
-//! out by [`crate::intake`].
+//! The recorder's process: it arms itself, takes orders until it is told to stop, and starts the probe. Plans are
+//! handed out by [`crate::intake`].
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! A track writer writes a feed's packets, and their journal, to a part. It belongs to one camera's take of one clip. How a
-//! part is read back is [`crate::part`]'s subject.
+//! A track writer writes a feed's packets, and their journal, to a part. It belongs to one camera's take of one clip.
+//! How a part is read back is [`crate::part`]'s subject.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,9 @@
-//! The recorder's own tables of a clip take kilobytes, however many frames it has. An allocator counts them: in the open
-//! take, in the reading of its parts and their packets, and in the account.
+//! The recorder's own tables of a clip take kilobytes, however many frames it has. An allocator counts them: in the
+//! open take, in the reading of its parts and their packets, and in the account.
 //!
 //! Not counted is what libav has, which allocates past Rust, and not run is the join's writing of the joined file: see
-//! docs/decisions/runs.md. The part of a million frames has no packets, so their reading is counted up to 100,000 frames.
+//! docs/decisions/runs.md. The part of a million frames has no packets, so their reading is counted up to 100,000
+//! frames.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "the recorder is a program without a library: its modules are taken in whole")]
 

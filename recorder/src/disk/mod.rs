@@ -1,9 +1,9 @@
 //! Waiting for the disk: which of the recorder's threads wait, and since when. Whether it has room is found out in
 //! [`output`]; what a take does without room is in [`crate::take`] and its `failure.rs`.
 //!
-//! A disk that doesn't answer stops the thread that asked it, in the kernel, for as long as it pleases. From outside that
-//! looks like a hang, and killing the process would help nobody. So each call that may wait for the disk goes through
-//! [`ask`], and the beat, which never touches the disk itself, tells since when a thread has been waiting.
+//! A disk that doesn't answer stops the thread that asked it, in the kernel, for as long as it pleases. From outside
+//! that looks like a hang, and killing the process would help nobody. So each call that may wait for the disk goes
+//! through [`ask`], and the beat, which never touches the disk itself, tells since when a thread has been waiting.
 //!
 //! Room in the output folder is [`output`]'s subject, advice to people [`advice`]'s.
 

@@ -1,5 +1,5 @@
-//! The folder that clips go to: is there room in it, can it be written? A thread of its own looks four times a second, so
-//! that no worker has to ask.
+//! The folder that clips go to: is there room in it, can it be written? A thread of its own looks four times a second,
+//! so that no worker has to ask.
 
 use std::io;
 use std::path::{Path, PathBuf};

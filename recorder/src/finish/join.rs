@@ -1,6 +1,6 @@
 //! Joining: one camera's parts become ordinary files, without encoding anything again, with its timestamps beside them.
-//! Everything is read and written packet by packet, so a long clip costs no more memory here than a short one; libav keeps
-//! an index of its own.
+//! Everything is read and written packet by packet, so a long clip costs no more memory here than a short one; libav
+//! keeps an index of its own.
 
 use std::io;
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! The finisher: waits until all cameras of a clip have their footage, and publishes the clip, again and again until it
 //! works. One thread for the whole recorder.
 //!
-//! [`join`] makes ordinary files of the parts, [`manifest`] the manifest's text, [`publish`] puts both in place, [`clear`]
-//! removes the parts, and [`announce`] tells of it.
+//! [`join`] makes ordinary files of the parts, [`manifest`] the manifest's text, [`publish`] puts both in place,
+//! [`clear`] removes the parts, and [`announce`] tells of it.
 
 mod announce;
 mod clear;

@@ -1,5 +1,6 @@
-//! Publishing a clip: its cameras are joined, the files put in place, and the manifest written last. Nothing of the parts is
-//! removed before that, so every step can be repeated by another recorder, from the start, as often as it takes.
+//! Publishing a clip: its cameras are joined, the files put in place, and the manifest written last. Nothing of the
+//! parts is removed before that, so every step can be repeated by another recorder, from the start, as often as it
+//! takes.
 
 use std::collections::BTreeMap;
 use std::io;

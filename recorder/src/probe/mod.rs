@@ -1,9 +1,10 @@
-//! The probe: which encoders work here, and how fast. Each is tried by encoding the cameras' own pictures with the settings
-//! and the files that a clip would have, and decoding them back ([`rehearsal`]). That an encoder is listed, or opens, proves
-//! nothing.
+//! The probe: which encoders work here, and how fast. Each is tried by encoding the cameras' own pictures with the
+//! settings and the files that a clip would have, and decoding them back ([`rehearsal`]). That an encoder is listed, or
+//! opens, proves nothing.
 //!
-//! The probe runs in a process of its own ([`child`]), for two reasons: a driver that crashes takes only the probe with it,
-//! and the memory that all those encoders used goes with it too. Which encoder a clip takes is decided in [`crate::ladder`].
+//! The probe runs in a process of its own ([`child`]), for two reasons: a driver that crashes takes only the probe with
+//! it, and the memory that all those encoders used goes with it too. Which encoder a clip takes is decided in
+//! [`crate::ladder`].
 
 pub(crate) mod child;
 mod reel;

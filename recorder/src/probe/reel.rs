@@ -1,5 +1,5 @@
-//! The pictures that encoders are tried with: the cameras' own, or noise. Also which cameras are alike, so that not every
-//! one of many has to be tried.
+//! The pictures that encoders are tried with: the cameras' own, or noise. Also which cameras are alike, so that not
+//! every one of many has to be tried.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
