@@ -28,6 +28,8 @@ use view::{CameraView, ProcessView, View};
 
 /// The time between two readings of /proc.
 const EVERY: Duration = Duration::from_secs(1);
+/// Readings older than this say nothing of the present: the thread that reads may be stuck in a question to the kernel.
+const STALE: Duration = Duration::from_secs(3);
 
 /// The meeting place of the loop, which publishes, and the commands, which read.
 pub(crate) struct Statistics {
@@ -44,6 +46,8 @@ pub(crate) struct Statistics {
 /// The readings of one second.
 #[derive(Default)]
 struct Readings {
+    /// `None` before the first.
+    at: Option<Instant>,
     /// By pid.
     processes: HashMap<Pid, Reading>,
     /// Frames a second, by camera.
@@ -91,7 +95,7 @@ impl Statistics {
 
     /// The document, as of now. Waits until the loop has published for the first time.
     pub(crate) fn document(&self) -> Stats {
-        let (view, readings) = (self.view(), Arc::clone(&lock(&self.readings)));
+        let (view, readings) = (self.view(), self.readings(Instant::now()));
         let is_ending = self.clips.phase() > Phase::Running;
         let state = if is_ending { InstanceState::Stopping } else { view.state };
         let processes: Vec<ProcessStats> = std::iter::once(self.own_process(is_ending))
@@ -162,15 +166,34 @@ impl Statistics {
         }
     }
 
+    /// The last readings; those of nothing where they are [`STALE`].
+    fn readings(&self, now: Instant) -> Arc<Readings> {
+        let readings = Arc::clone(&lock(&self.readings));
+        let is_stale = readings.at.is_some_and(|at| now.saturating_duration_since(at) > STALE);
+        if is_stale { Arc::default() } else { readings }
+    }
+
+    /// The processes to read, and the cameras' frame rates. The view is dropped before anything slow is done: it keeps
+    /// the memory of each of its rings, in which the successor of a broken one has to find room.
+    fn look(&self, rates: &mut FrameRates) -> (Vec<Pid>, HashMap<String, f64>) {
+        let view = self.view();
+        let pids = view.processes.iter().filter_map(|p| p.pid).chain([Pid::this()]).collect();
+        (pids, rates.measure(&view.cameras, Instant::now()))
+    }
+
     fn read_for_ever(&self) {
-        let (mut meter, mut rates, mut recent) = (Meter::new(), FrameRates::default(), Recent::default());
-        let mut view = self.view();
+        let (mut meter, mut frame_rates, mut recent) =
+            (Meter::new(), FrameRates::default(), Recent::default());
+        // The first second begins when the loop has published.
+        drop(self.view());
         let mut next = Instant::now();
         loop {
-            let pids: Vec<Pid> = view.processes.iter().filter_map(|p| p.pid).chain([Pid::this()]).collect();
+            let (pids, rates) = self.look(&mut frame_rates);
+            let processes = meter.read(&pids);
             let readings = Readings {
-                processes: meter.read(&pids),
-                rates: rates.measure(&view.cameras, Instant::now()),
+                at: Some(Instant::now()),
+                processes,
+                rates,
                 loop_delay: recent.add(self.loop_delay.take()),
                 cores: cores(),
             };
@@ -178,7 +201,6 @@ impl Statistics {
             // A machine that stood still is not made up for.
             next = (next + EVERY).max(Instant::now());
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
-            view = self.view();
         }
     }
 }
@@ -209,7 +231,7 @@ fn camera_stats(camera: &CameraView, readings: &Readings) -> CameraStats {
     }
 }
 
-/// The figures of a process that was started within the last second are still zero.
+/// The figures of a process that was started within the last second are still zero, as all are when readings are stale.
 fn process_stats(process: ProcessView, readings: &Readings) -> ProcessStats {
     let reading = process.pid.and_then(|pid| readings.processes.get(&pid)).copied().unwrap_or_default();
     ProcessStats {
@@ -226,5 +248,26 @@ fn process_stats(process: ProcessView, readings: &Readings) -> ProcessStats {
         written_bytes: reading.written_bytes,
         fds: reading.fds,
         threads: reading.threads,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::clips::Counts;
+
+    #[test]
+    fn readings_that_are_too_old_are_shown_as_none() {
+        let text = "cameras: [{ name: left, backend: sim, width: 256, height: 64, fps: 60 }]\n";
+        let config = Arc::new(Config::parse("test.yaml".as_ref(), text).unwrap());
+        let clips = Arc::new(Clips::new("/nowhere".into(), 1, HashSet::new(), Counts::default()));
+        let (statistics, start) = (Statistics::new(config, clips), Instant::now());
+        let processes = HashMap::from([(Pid::this(), Reading::default())]);
+        let readings = Readings { at: Some(start), processes, ..Readings::default() };
+        *lock(&statistics.readings) = Arc::new(readings);
+        assert_eq!(statistics.readings(start + STALE).processes.len(), 1);
+        assert!(statistics.readings(start + STALE + EVERY).processes.is_empty());
     }
 }

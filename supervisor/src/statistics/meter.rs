@@ -27,7 +27,7 @@ pub(crate) struct Reading {
 
 /// Reads processes, and remembers what rates are taken from.
 pub(crate) struct Meter {
-    /// `None` where sysinfo can't read this system; then there are no rates.
+    /// `None` where sysinfo can't read this system; then processor time and written bytes are 0.
     system: Option<System>,
     writes: WriteRates,
 }
@@ -43,15 +43,18 @@ impl Meter {
         self.refresh(pids);
         for pid in pids {
             let process = self.system.as_ref().and_then(|system| system.process(for_sysinfo(*pid)));
-            let Some(process) = process else { continue };
+            // Without sysinfo a process is there as long as /proc has it.
+            if process.is_none() && (self.system.is_some() || !pid.proc("stat").exists()) {
+                continue;
+            }
             let (rss_bytes, pss_bytes) = memory(*pid);
             readings.insert(
                 *pid,
                 Reading {
-                    cpu_percent: f64::from(process.cpu_usage()),
+                    cpu_percent: process.map_or(0.0, |process| f64::from(process.cpu_usage())),
                     rss_bytes,
                     pss_bytes,
-                    written_bytes: process.disk_usage().total_written_bytes,
+                    written_bytes: process.map_or(0, |process| process.disk_usage().total_written_bytes),
                     written_bytes_per_s: 0.0,
                     fds: entries(*pid, "fd"),
                     threads: entries(*pid, "task"),
@@ -137,12 +140,15 @@ mod tests {
     #[test]
     fn a_process_can_read_its_own_figures_and_one_that_is_gone_has_none() {
         let own = Pid::this();
-        // No process has such a number: /proc/sys/kernel/pid_max is 2^22 at most.
-        let readings = Meter::new().read(&[own, Pid::new(u32::MAX >> 1).unwrap()]);
-        assert_eq!(readings.len(), 1);
-        let own = readings[&own];
-        assert!(0 < own.pss_bytes && own.pss_bytes <= own.rss_bytes, "{own:?}");
-        assert!(own.fds > 2 && own.threads > 0, "{own:?}");
+        let without_sysinfo = Meter { system: None, ..Meter::new() };
+        for mut meter in [Meter::new(), without_sysinfo] {
+            // No process has such a number: /proc/sys/kernel/pid_max is 2^22 at most.
+            let readings = meter.read(&[own, Pid::new(u32::MAX >> 1).unwrap()]);
+            assert_eq!(readings.len(), 1);
+            let own = readings[&own];
+            assert!(0 < own.pss_bytes && own.pss_bytes <= own.rss_bytes, "{own:?}");
+            assert!(own.fds > 2 && own.threads > 0, "{own:?}");
+        }
     }
 
     #[test]

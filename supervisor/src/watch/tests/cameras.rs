@@ -1,7 +1,9 @@
 //! Rings that break, and cameras that come and go.
 
-use super::fake::by_signal;
+use super::fake::{by_signal, ms};
+use super::fake_ring::nameless_ring;
 use super::*;
+use crate::statistics::view::{CameraView, View};
 
 #[test]
 fn a_broken_ring_is_made_anew_and_everybody_goes_on_with_the_new_one() {
@@ -13,7 +15,8 @@ fn a_broken_ring_is_made_anew_and_everybody_goes_on_with_the_new_one() {
     assert_eq!(rig.pid(&capture("right")), right);
     assert_eq!(rig.last_exit(&capture("left")), "signal 9 (its ring broke)");
     for id in [ChildId::Recorder, ChildId::Standby] {
-        let told = |fake: &mut fake::Fake| fake.heard.iter().any(|o| matches!(o, RecorderOrder::Rings));
+        let told =
+            |fake: &mut fake_process::Fake| fake.heard.iter().any(|o| matches!(o, RecorderOrder::Rings));
         assert!(rig.world.with(rig.pid(&id), told), "{id}");
     }
     assert_eq!((rig.state(), rig.instance.children.cameras()[0].ring.rebuilt()), (InstanceState::Ready, 1));
@@ -37,6 +40,37 @@ fn a_capture_waits_for_a_ring_that_cannot_be_made() {
     rig.rings["left"].with(|ring| ring.no_room = false);
     rig.run(1000);
     assert_eq!(rig.state(), InstanceState::Ready);
+}
+
+#[test]
+fn the_thread_of_the_statistics_keeps_no_ring_between_two_readings() {
+    let view = |ring| {
+        let mut camera = CameraView::of(&Rig::new(&["left"], &[]).instance.children.cameras()[0]);
+        camera.ring = ring;
+        View {
+            state: InstanceState::Ready,
+            troubles: Vec::new(),
+            cameras: vec![camera],
+            processes: Vec::new(),
+            encoder: None,
+            recorder: RecorderBeat::default(),
+        }
+    };
+    let clips = Clips::new(RUN.into(), 1, HashSet::new(), Counts::default());
+    let statistics = Statistics::start(Arc::new(config(&["left"])), Arc::new(clips)).unwrap();
+    let broken = nameless_ring();
+    let is_held = Arc::downgrade(&broken);
+    statistics.publish(view(broken));
+    // The thread has read its first: that of this process.
+    while statistics.document().totals.memory_bytes == 0 {
+        std::thread::yield_now();
+    }
+    statistics.publish(view(nameless_ring()));
+    let since = std::time::Instant::now();
+    while is_held.upgrade().is_some() {
+        assert!(since.elapsed() < ms(500), "until the next reading");
+        std::thread::yield_now();
+    }
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::fake::{Mood, Step, by_signal, ms};
+use super::fake::{Step, by_signal, ms};
+use super::fake_process::Mood;
 use super::*;
 
 #[test]

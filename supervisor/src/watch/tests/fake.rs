@@ -3,19 +3,16 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use proto::codec::{Codec, EncoderChoice, EncoderLadder};
 use proto::instance::{ChildId, Rendezvous};
-use proto::messages::{
-    CameraState, CaptureOrder, CaptureReport, RecorderBeat, RecorderOrder, RecorderReport,
-};
+use proto::messages::{CameraState, RecorderBeat, RecorderOrder, RecorderReport};
 use proto::process::Pid;
 
-use super::fake_process::FakeProcess;
+use super::fake_process::{Fake, FakeProcess, Mood};
 use crate::child::Recipe;
 use crate::child::end::End;
 use crate::clips::Counts;
@@ -27,18 +24,6 @@ const BEAT: Duration = Duration::from_millis(250);
 
 pub(super) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
-}
-
-/// The behaviour of a fake process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mood {
-    Well,
-    /// Reports, and gets nowhere.
-    Hung,
-    /// Stopped by a signal: says and does nothing.
-    Stopped,
-    /// Says nothing, since it waits for its turn all the time.
-    Starved,
 }
 
 /// Something that has happened to a process or a ring, in the order of [`FakeWorld::steps`].
@@ -58,19 +43,6 @@ enum Item {
     Connect(Pid),
     Beat(Pid),
     Exit(Pid, End),
-}
-
-/// A process that is not real.
-pub(super) struct Fake {
-    pub(super) id: ChildId,
-    pub(super) alive: bool,
-    pub(super) mood: Mood,
-    pub(super) camera: CameraState,
-    pub(super) beat: RecorderBeat,
-    pub(super) heard: Vec<RecorderOrder>,
-    progress: u64,
-    captures: Option<Receiver<CaptureOrder>>,
-    recorders: Option<Receiver<RecorderOrder>>,
 }
 
 struct Inner {
@@ -323,54 +295,6 @@ impl FakeWorld {
             }
             _ => {}
         }
-    }
-}
-
-impl Fake {
-    fn is_deaf(&self) -> bool {
-        !self.alive || self.mood != Mood::Well
-    }
-
-    fn report(&mut self) -> Option<Option<Report>> {
-        if !self.alive {
-            return None;
-        }
-        if self.mood == Mood::Well {
-            self.progress += 1;
-        }
-        if matches!(self.mood, Mood::Stopped | Mood::Starved) {
-            return Some(None);
-        }
-        let progress = self.progress;
-        Some(Some(match &self.id {
-            ChildId::Capture(_) => {
-                Report::Capture(CaptureReport::Beat { progress, camera: self.camera.clone() })
-            }
-            _ => Report::Recorder(RecorderReport::Beat(RecorderBeat { progress, ..self.beat.clone() })),
-        }))
-    }
-
-    fn take_orders(&mut self) -> Vec<RecorderOrder> {
-        let Some(orders) = self.recorders.as_ref().filter(|_| !self.is_deaf()) else { return Vec::new() };
-        let new: Vec<RecorderOrder> = orders.try_iter().collect();
-        self.heard.extend(new.iter().cloned());
-        new
-    }
-
-    fn is_told_to_stop(&mut self) -> bool {
-        !self.is_deaf() && self.captures.as_ref().is_some_and(|orders| orders.try_iter().next().is_some())
-    }
-
-    pub(super) fn progress(&self) -> u64 {
-        self.progress
-    }
-
-    pub(super) fn clips(&self) -> Vec<PathBuf> {
-        let clip = |order: &RecorderOrder| match order {
-            RecorderOrder::Clip(folder) => Some(folder.clone()),
-            _ => None,
-        };
-        self.heard.iter().filter_map(clip).collect()
     }
 }
 

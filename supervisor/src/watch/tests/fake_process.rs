@@ -1,12 +1,92 @@
-//! The loop's end of a fake process.
+//! A fake process, and the loop's end of it.
 
+use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use proto::instance::ChildId;
+use proto::messages::{
+    CameraState, CaptureOrder, CaptureReport, RecorderBeat, RecorderOrder, RecorderReport,
+};
 use proto::process::Pid;
 
-use super::fake::{Fake, FakeWorld, Mood, by_signal, ms};
+use super::fake::{FakeWorld, by_signal, ms};
 use crate::child::proc::Sign;
+use crate::events::Report;
 use crate::world::Process;
+
+/// The behaviour of a fake process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mood {
+    Well,
+    /// Reports, and gets nowhere.
+    Hung,
+    /// Stopped by a signal: says and does nothing.
+    Stopped,
+    /// Says nothing, since it waits for its turn all the time.
+    Starved,
+}
+
+/// A process that is not real.
+pub(super) struct Fake {
+    pub(super) id: ChildId,
+    pub(super) alive: bool,
+    pub(super) mood: Mood,
+    pub(super) camera: CameraState,
+    pub(super) beat: RecorderBeat,
+    pub(super) heard: Vec<RecorderOrder>,
+    pub(super) progress: u64,
+    pub(super) captures: Option<Receiver<CaptureOrder>>,
+    pub(super) recorders: Option<Receiver<RecorderOrder>>,
+}
+
+impl Fake {
+    pub(super) fn is_deaf(&self) -> bool {
+        !self.alive || self.mood != Mood::Well
+    }
+
+    pub(super) fn report(&mut self) -> Option<Option<Report>> {
+        if !self.alive {
+            return None;
+        }
+        if self.mood == Mood::Well {
+            self.progress += 1;
+        }
+        if matches!(self.mood, Mood::Stopped | Mood::Starved) {
+            return Some(None);
+        }
+        let progress = self.progress;
+        Some(Some(match &self.id {
+            ChildId::Capture(_) => {
+                Report::Capture(CaptureReport::Beat { progress, camera: self.camera.clone() })
+            }
+            _ => Report::Recorder(RecorderReport::Beat(RecorderBeat { progress, ..self.beat.clone() })),
+        }))
+    }
+
+    pub(super) fn take_orders(&mut self) -> Vec<RecorderOrder> {
+        let Some(orders) = self.recorders.as_ref().filter(|_| !self.is_deaf()) else { return Vec::new() };
+        let new: Vec<RecorderOrder> = orders.try_iter().collect();
+        self.heard.extend(new.iter().cloned());
+        new
+    }
+
+    pub(super) fn is_told_to_stop(&mut self) -> bool {
+        !self.is_deaf() && self.captures.as_ref().is_some_and(|orders| orders.try_iter().next().is_some())
+    }
+
+    pub(super) fn progress(&self) -> u64 {
+        self.progress
+    }
+
+    pub(super) fn clips(&self) -> Vec<PathBuf> {
+        let clip = |order: &RecorderOrder| match order {
+            RecorderOrder::Clip(folder) => Some(folder.clone()),
+            _ => None,
+        };
+        self.heard.iter().filter_map(clip).collect()
+    }
+}
 
 /// A process of the fake world, as the loop holds it.
 pub(super) struct FakeProcess {

@@ -1,6 +1,7 @@
 //! Processes without progress: hung, stopped, starved, or paused with the whole machine.
 
-use super::fake::{Mood, ms};
+use super::fake::ms;
+use super::fake_process::Mood;
 use super::*;
 
 #[test]

@@ -3,7 +3,8 @@
 
 use proptest::prelude::*;
 
-use super::fake::{Mood, by_signal, with_code};
+use super::fake::{by_signal, with_code};
+use super::fake_process::Mood;
 use super::{Rig, capture};
 use crate::events::LoopRequest;
 use proto::instance::ChildId;

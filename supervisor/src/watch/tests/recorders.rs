@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::fake::{Mood, Step, by_signal, ms};
+use super::fake::{Step, by_signal, ms};
+use super::fake_process::Mood;
 use super::*;
 
 #[test]

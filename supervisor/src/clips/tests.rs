@@ -1,0 +1,118 @@
+//! Clips that are opened, counted and waited for, without a recorder.
+
+use super::*;
+
+const RUN: &str = "/nowhere/run_1";
+const A_MANIFEST: &str = r#"{ "schema": 1, "clip_id": "clip-0001", "label": null, "complete": true, "ended_early": false,
+    "trigger_ns": 1, "window": { "start_ns": 0, "end_ns": 2 }, "asked_start_ns": 0,
+    "wall": { "monotonic_ns": 0, "unix_ns": 0 }, "trigger_utc": "", "notes": [], "cameras": {} }"#;
+
+fn clips(at_most_open: usize) -> Clips {
+    Clips::new(RUN.into(), at_most_open, HashSet::new(), Counts::default())
+}
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(RUN).join(name)
+}
+
+#[test]
+fn no_more_clips_are_open_than_the_config_allows() {
+    let clips = clips(2);
+    clips.reserve().unwrap().take(folder("a")).unwrap();
+    let second = clips.reserve().unwrap();
+    assert_eq!(clips.reserve().err(), Some(Refusal::TooManyOpenClips { open: 2 }));
+    // The plan of the second could not be written.
+    drop(second);
+    clips.reserve().unwrap().take(folder("b")).unwrap();
+    assert!(clips.finish(&folder("a"), true, Some(25)));
+    assert!(clips.reserve().is_ok());
+}
+
+#[test]
+fn a_clip_is_counted_once_however_often_its_end_is_told() {
+    let clips = clips(4);
+    clips.reserve().unwrap().take(folder("a")).unwrap();
+    assert_eq!(clips.open_and_finished(), (1, Counts::default()));
+    assert!(clips.finish(&folder("a"), false, Some(25)));
+    assert!(!clips.finish(&folder("a"), false, None));
+    let counts = Counts { completed: 0, incomplete: 1, last_finish_ms: Some(25) };
+    assert_eq!(clips.open_and_finished(), (0, counts));
+}
+
+#[test]
+fn clips_of_earlier_runs_are_waited_for_and_not_counted() {
+    let other = PathBuf::from("/nowhere/run_0/clip-0001");
+    let clips = Clips::new(RUN.into(), 4, HashSet::from([other.clone()]), Counts::default());
+    assert!(clips.finish(&other, true, Some(9)));
+    assert_eq!(clips.open_and_finished(), (0, Counts::default()));
+}
+
+#[test]
+fn a_trigger_whose_plan_comes_before_the_recorder_closes_counts_and_a_later_one_does_not() {
+    let clips = Arc::new(clips(4));
+    let (begun, is_begun) = std::sync::mpsc::channel();
+    let writer = {
+        let clips = Arc::clone(&clips);
+        std::thread::spawn(move || {
+            let place = clips.reserve().unwrap();
+            begun.send(()).unwrap();
+            while clips.phase() == Phase::Running {
+                std::thread::yield_now();
+            }
+            place.take(folder("last"))
+        })
+    };
+    is_begun.recv().unwrap();
+    assert_eq!(clips.close(Duration::from_secs(60)), [folder("last")]);
+    assert_eq!(writer.join().unwrap(), Ok(()));
+    assert_eq!(clips.reserve().err(), Some(Refusal::EndingTrigger));
+}
+
+#[test]
+fn a_plan_that_comes_after_the_recorder_was_told_to_close_is_refused() {
+    let clips = clips(4);
+    let place = clips.reserve().unwrap();
+    assert_eq!(clips.close(Duration::ZERO), Vec::<PathBuf>::new());
+    assert_eq!(clips.phase(), Phase::Closing);
+    assert_eq!(place.take(folder("late")), Err(Refusal::EndingTrigger));
+    assert_eq!(clips.lock().reserved, 0);
+}
+
+#[test]
+fn whoever_has_waited_for_a_clip_finds_it_counted() {
+    let run = tempfile::tempdir().unwrap();
+    let folder = run.path().join("clip-0001");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(MANIFEST), A_MANIFEST).unwrap();
+    assert!(plan::manifest(&folder).is_some());
+    let open = HashSet::from([folder.clone()]);
+    let clips = Arc::new(Clips::new(run.path().to_owned(), 4, open, Counts::default()));
+    let (say, said) = std::sync::mpsc::channel();
+    let (waited, its_folder) = (Arc::clone(&clips), folder.clone());
+    std::thread::spawn(move || say.send((waited.wait(&its_folder), waited.counts().completed)));
+    assert!(said.recv_timeout(Duration::from_millis(300)).is_err(), "its recorder has not said so yet");
+    clips.finish(&folder, true, None);
+    assert_eq!(said.recv().unwrap(), (Outcome::Finished, 1));
+}
+
+#[test]
+fn whoever_waits_for_a_clip_hears_how_it_ended() {
+    let run = tempfile::tempdir().unwrap();
+    let clip = |name: &str| {
+        let folder = run.path().join(name);
+        std::fs::create_dir_all(plan_path(&folder).parent().unwrap()).unwrap();
+        std::fs::write(plan_path(&folder), "{}").unwrap();
+        folder
+    };
+    let (lost, removed, open) = (clip("clip-0001"), clip("clip-0002"), clip("clip-0003"));
+    let all = HashSet::from([lost.clone(), removed.clone(), open.clone()]);
+    let clips = Clips::new(run.path().to_owned(), 4, all, Counts::default());
+    clips.give_up(&lost);
+    assert_eq!(clips.wait(&lost), Outcome::Lost);
+    std::fs::remove_dir_all(&removed).unwrap();
+    assert_eq!(clips.wait(&removed), Outcome::Removed);
+    assert!(matches!(unreported_end(removed.clone()), Some(Event::Gone(gone)) if gone == removed));
+    assert!(unreported_end(open.clone()).is_none());
+    clips.end();
+    assert_eq!(clips.wait(&open), Outcome::Ended);
+}
