@@ -2,7 +2,9 @@
 //! error, so all write in one format. What a panic writes is in [`crate::panics`].
 
 use std::fmt;
+use std::fs::File;
 use std::io;
+use std::sync::OnceLock;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -40,10 +42,25 @@ impl LogFormat {
     }
 }
 
+/// The place of log lines once standard error is something else.
+static KEPT: OnceLock<File> = OnceLock::new();
+
+/// Has log lines written to `output` from here on, whatever becomes of standard error. The first call holds.
+pub fn keep_output(output: File) {
+    let _ = KEPT.set(output);
+}
+
+fn output() -> Box<dyn io::Write> {
+    match KEPT.get() {
+        Some(kept) => Box::new(kept),
+        None => Box::new(io::stderr()),
+    }
+}
+
 /// Sends this process's log to its standard error, at level INFO and above. Called once, before anything is logged.
 pub fn start(format: LogFormat) {
     let lines = tracing_subscriber::fmt()
-        .with_writer(io::stderr)
+        .with_writer(output)
         // The reader of standard error may go at any time. Complaining about that on standard error helps nobody.
         .log_internal_errors(false)
         .with_max_level(Level::INFO);

@@ -74,7 +74,7 @@ impl OpencvCamera {
         };
         let source = config.source.clone();
         let kind = SourceKind::of(source.reveal());
-        let stderr = MaskedStderr::start_for(&source);
+        let stderr = MaskedStderr::start_for(&source).map_err(|e| unmasked(&source, &e))?;
         let mut capture = open(&source, kind)?;
         // A pipeline states its own size and rate. Asked for others, OpenCV takes it apart, and some don't come up again.
         if !is_film(kind) && kind != SourceKind::Pipeline {
@@ -264,6 +264,13 @@ fn number_after(ring: &Ring, t: MonotonicNs, fps: Fps) -> u64 {
     // Half a period more, to round to the nearest.
     let away = t.since(newest.t_capture) + fps.period() / 2;
     newest.source_sequence + fps.frames_in(proto::time::nanos(away)).max(1)
+}
+
+/// The source was not opened, since OpenCV would print its password. The lack of threads or files may pass.
+fn unmasked(source: &Secret, error: &std::io::Error) -> SourceError {
+    let reason =
+        format!("it isn't opened, since its password can't be masked in what OpenCV prints: {error}");
+    SourceError::Lost { input: source.to_string(), reason }
 }
 
 fn lost(source: &Secret, error: &opencv::Error) -> SourceError {

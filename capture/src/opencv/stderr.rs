@@ -2,21 +2,31 @@
 //!
 //! OpenCV, GStreamer and FFmpeg print a source as it was given to them when it can't be opened. Their log levels differ
 //! from version to version, and without their lines nobody knows why a camera fails: so the lines stay and the password
-//! goes. This holds for our own lines too. For a source without a password nothing is done.
+//! goes. Our own log lines hold no password and go past this. For a source without a password nothing is done.
 //!
-//! The lines that a crash prints as the process's very last may be lost on their way through.
+//! The library that prints is never held up: what standard error doesn't take at once, and a line without an end, is
+//! left out and counted. The lines that a crash prints as the process's very last may be lost on their way through.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, PipeReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use proto::log;
 use proto::secret::Secret;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// The time that the last lines may take to get through. A process that GStreamer has started may keep the pipe open for
 /// ever.
 const LAST_LINES: Duration = Duration::from_millis(200);
+/// The longest line that is printed. Longer ones are left out whole: cut, they could show a part of a password.
+const LONGEST_LINE_BYTES: usize = 8 << 10;
+/// What a pipe that is ready takes without waiting: a page. The pipe itself can't be told not to wait, since other
+/// processes write to the same one.
+const AT_ONCE_BYTES: usize = 4096;
+/// The time that standard error has to take a line. One that has just failed to gets none for the next.
+const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// Standard error is masked while this lives.
 pub(crate) struct MaskedStderr {
@@ -25,23 +35,15 @@ pub(crate) struct MaskedStderr {
 }
 
 impl MaskedStderr {
-    /// Begins, if the source has a password.
-    pub(crate) fn start_for(source: &Secret) -> Option<Self> {
-        if !source.has_password() {
-            return None;
-        }
-        match Self::start(source.clone()) {
-            Ok(masked) => Some(masked),
-            Err(e) => {
-                tracing::warn!("can't mask the password in the lines that OpenCV prints: {e}");
-                None
-            }
-        }
+    /// Begins, if the source has a password. After an error the source must not be opened: the library would print it.
+    pub(crate) fn start_for(source: &Secret) -> io::Result<Option<Self>> {
+        if source.has_password() { Self::start(source.clone()).map(Some) } else { Ok(None) }
     }
 
     fn start(source: Secret) -> io::Result<Self> {
         let original = io::stderr().as_fd().try_clone_to_owned()?;
         let output = File::from(original.try_clone()?);
+        log::keep_output(File::from(original.try_clone()?));
         let (reader, writer) = io::pipe()?;
         let (ended, done) = channel();
         std::thread::Builder::new().name("stderr".into()).spawn(move || {
@@ -63,12 +65,166 @@ impl Drop for MaskedStderr {
     }
 }
 
-fn copy(from: PipeReader, mut to: File, source: &Secret) {
-    let mut from = BufReader::new(from);
-    let mut line = Vec::new();
-    while from.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
-        // A reader of the log that has gone is no reason to stop emptying the pipe: printing would block.
-        let _ = to.write_all(source.mask_in(&String::from_utf8_lossy(&line)).as_bytes());
-        line.clear();
+/// Copies masked lines until the other end is closed.
+fn copy(from: impl Read, to: impl Write + AsFd, source: &Secret) {
+    let mut lines = Lines { from: BufReader::new(from), line: Vec::new() };
+    let mut output = Output { to, left_out: 0 };
+    while let Ok(Some(line)) = lines.next() {
+        match line {
+            Line::Whole(line) => output.print(&source.mask_in(&String::from_utf8_lossy(line))),
+            Line::TooLong => output.left_out += 1,
+        }
+    }
+    output.say_what_is_left_out();
+}
+
+/// The lines of a stream. A carriage return ends a line too: that is how FFmpeg shows its progress.
+struct Lines<R> {
+    from: BufReader<R>,
+    line: Vec<u8>,
+}
+
+enum Line<'a> {
+    /// A line with its end, or the stream's last bytes.
+    Whole(&'a [u8]),
+    /// A line of more than [`LONGEST_LINE_BYTES`], passed over.
+    TooLong,
+}
+
+impl<R: Read> Lines<R> {
+    fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+        self.line.clear();
+        let mut bytes = 0;
+        loop {
+            let read = match self.from.fill_buf() {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
+            let end = read.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            let taken = end.map_or(read.len(), |at| at + 1);
+            bytes += taken;
+            if bytes <= LONGEST_LINE_BYTES {
+                self.line.extend_from_slice(&read[..taken]);
+            }
+            self.from.consume(taken);
+            if end.is_some() || taken == 0 {
+                break;
+            }
+        }
+        Ok(match bytes {
+            0 => None,
+            1..=LONGEST_LINE_BYTES => Some(Line::Whole(&self.line)),
+            _ => Some(Line::TooLong),
+        })
+    }
+}
+
+/// Standard error as it was.
+struct Output<W> {
+    to: W,
+    /// The lines that could not be printed since the last one that could.
+    left_out: u64,
+}
+
+impl<W: Write + AsFd> Output<W> {
+    fn print(&mut self, line: &str) {
+        if !self.say_what_is_left_out() || !self.write(line) {
+            self.left_out += 1;
+        }
+    }
+
+    /// Says how many lines are missing, if any are. False if even that could not be printed.
+    fn say_what_is_left_out(&mut self) -> bool {
+        let notice = match self.left_out {
+            0 => return true,
+            1 => "1 line left out".to_owned(),
+            lines => format!("{lines} lines left out"),
+        };
+        let is_said = self.write(&format!("[WARN] {notice}: too long, or nobody took them\n"));
+        if is_said {
+            self.left_out = 0;
+        }
+        is_said
+    }
+
+    /// Writes a text as far as it is taken at once. False if some of it was not.
+    fn write(&mut self, text: &str) -> bool {
+        text.as_bytes().chunks(AT_ONCE_BYTES).all(|part| {
+            // A reader of the log that has gone is no reason to stop emptying the pipe: printing would block.
+            self.takes_more() && self.to.write_all(part).is_ok()
+        })
+    }
+
+    fn takes_more(&self) -> bool {
+        let patience = if self.left_out == 0 { PATIENCE } else { Timespec::default() };
+        let mut output = [PollFd::new(&self.to, PollFlags::OUT)];
+        poll(&mut output, Some(&patience)).is_ok_and(|ready| ready > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::RecvTimeoutError;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(5);
+
+    fn source() -> Secret {
+        Secret::from("rtsp://keeper:s3cret@h/x")
+    }
+
+    /// What comes out for some text that goes in.
+    fn copied(text: &[u8]) -> String {
+        let (mut reader, writer) = io::pipe().unwrap();
+        copy(text, writer, &source());
+        let mut out = String::new();
+        reader.read_to_string(&mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn a_password_goes_in_and_a_mask_comes_out() {
+        let said = copied(b"can't open rtsp://keeper:s3cret@h/x\nframe 1\rwith s3cret\r\nand its end");
+        assert_eq!(said, "can't open rtsp://keeper:***@h/x\nframe 1\rwith ***\r\nand its end");
+        assert_eq!(copied(b""), "");
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_left_out_and_takes_no_memory() {
+        let mut text = vec![b'x'; 100 << 10];
+        text.extend(b"s3cret\nnext s3cret\n");
+        let said = copied(&text);
+        assert!(said.starts_with("[WARN] 1 line left out"), "{said}");
+        assert!(said.ends_with("\nnext ***\n"), "{said}");
+        let mut lines = Lines { from: BufReader::new(text.as_slice()), line: Vec::new() };
+        assert!(matches!(lines.next(), Ok(Some(Line::TooLong))));
+        assert!(lines.line.capacity() <= 2 * LONGEST_LINE_BYTES, "{}", lines.line.capacity());
+    }
+
+    #[test]
+    fn an_output_that_nobody_reads_holds_nobody_up() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        // More than a pipe holds, by far.
+        let line = format!("{} s3cret\n", "x".repeat(2000));
+        let (ended, done) = channel();
+        let (proceed, go_on) = channel::<()>();
+        std::thread::spawn(move || {
+            copy(line.repeat(500).as_bytes(), writer.try_clone().unwrap(), &source());
+            ended.send(()).unwrap();
+            go_on.recv().unwrap();
+            let mut output = Output { to: writer, left_out: 3 };
+            output.print("after\n");
+        });
+        assert_ne!(done.recv_timeout(SOON), Err(RecvTimeoutError::Timeout), "it waits for a reader");
+        // All that the pipe holds, so that there is room again.
+        let mut held = vec![0; 1 << 20];
+        let bytes = reader.read(&mut held).unwrap();
+        proceed.send(()).unwrap();
+        let mut said = String::from_utf8(held[..bytes].to_vec()).unwrap();
+        reader.read_to_string(&mut said).unwrap();
+        assert!(said.ends_with("\nafter\n"), "{said}");
+        assert!(said.contains("[WARN] 3 lines left out"), "{said}");
+        assert!(!said.contains("s3cret"), "{said}");
     }
 }

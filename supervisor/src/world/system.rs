@@ -70,7 +70,9 @@ impl World for System {
             command.envs(FRUGAL_HEAP);
         }
         // A group of its own: Ctrl-C at the terminal is the supervisor's to handle.
-        command.arg0(titles::argv0(child)).args(&recipe.args).stdin(Stdio::null()).process_group(0);
+        command.arg0(titles::argv0(child)).args(&recipe.args).process_group(0);
+        // Nothing of ours writes to standard output; a library that does could print a password there, unmasked.
+        command.stdin(Stdio::null()).stdout(Stdio::null());
         descriptors::room_for_a_child()?;
         let mut process = command.spawn()?;
         let pid = Pid::of(&process);
