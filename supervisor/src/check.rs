@@ -1,6 +1,7 @@
 //! `supervisor check`: everything that `start` looks at before it begins, and the price of the config in words. The
 //! single looks are in files of their own: sources, memory, the output folder.
 
+pub(crate) mod config_mode;
 pub(crate) mod output_dir;
 pub(crate) mod price;
 pub(crate) mod source_probe;
@@ -24,6 +25,7 @@ pub(crate) fn check(path: &Path) -> Result<u8, Failure> {
     let needed = price::fits(&config)?;
     output_dir::writable(&config)?;
     warnings.extend(url_reach::warnings(&config));
+    warnings.extend(config_mode::warning(&config, path));
     for warning in warnings {
         ask::say_aside(&format!("{}: warning: {warning}\n", invoked::name()));
     }

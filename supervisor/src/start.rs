@@ -29,7 +29,7 @@ use proto::storage;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::check::{price, source_probe};
+use crate::check::{config_mode, price, source_probe};
 use crate::child::{Child, Recipe};
 use crate::clips::{Clips, Counts};
 use crate::control::command::Shared;
@@ -59,7 +59,8 @@ const GLANCE: Duration = Duration::from_millis(5);
 pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogFormat) -> Result<u8, Failure> {
     let config = check::load(config_path)?;
     let recipes = Recipes::find(&config, runtime_dir, log_format)?;
-    for warning in source_probe::look(&config)? {
+    for warning in source_probe::look(&config)?.into_iter().chain(config_mode::warning(&config, config_path))
+    {
         tracing::warn!("{warning}");
     }
     let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;

@@ -1,7 +1,7 @@
 //! Sources of cameras, as `check`, `start` and the captures see them: numbered pictures, cameras that aren't there yet,
 //! pipes that would hold everything up, and passwords in URLs.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -91,7 +91,9 @@ fn a_password_is_shown_nowhere() {
     for name in ["door", "gate"] {
         assert!(said[0].stderr.contains(&format!("camera {name}: source: ")), "{:#?}", said[0]);
     }
+    std::fs::set_permissions(rig.config(), Permissions::from_mode(0o644)).unwrap();
     rig.launch(&[]);
+    rig.await_log("can read it in");
     for name in ["door", "gate", "yard"] {
         rig.await_log(&format!("[ERROR] camera {name}: "));
     }
@@ -146,6 +148,21 @@ fn a_password_is_shown_nowhere() {
     assert_nothing_shows_it(&rig);
     let run_file = files(&rig.recordings()).into_iter().find(|path| path.ends_with("run.json")).unwrap();
     assert!(std::fs::read_to_string(run_file).unwrap().contains("keeper:***@127.0.0.1:1"));
+}
+
+#[test]
+fn a_config_that_shows_a_password_to_everybody_is_a_warning() {
+    let rig = Rig::prepare(&rig_with_passwords());
+    let warning = "camera door: its source holds a password, and every user of this machine can read it in ";
+    for (mode, is_warned) in [(0o644, true), (0o640, false), (0o600, false)] {
+        std::fs::set_permissions(rig.config(), Permissions::from_mode(mode)).unwrap();
+        let checked = check(&rig).code(0);
+        assert_eq!(checked.stderr.contains(warning), is_warned, "{mode:o}: {checked:#?}");
+    }
+    rig.configure("cameras: [{ name: left, backend: sim }]\nrecording: { output_dir: $DIR/x }\n");
+    std::fs::set_permissions(rig.config(), Permissions::from_mode(0o644)).unwrap();
+    let checked = check(&rig).code(0);
+    assert!(checked.stderr.is_empty(), "{checked:#?}");
 }
 
 #[test]
