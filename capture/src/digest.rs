@@ -14,7 +14,7 @@ const SAMPLES: usize = 1024;
 /// Luma up to here is black: video's 16, with a little room.
 const DARK: u8 = 20;
 
-/// A picture in a few bytes: equal pictures have equal digests, others differ.
+/// A picture in a few bytes. Equal pictures have equal digests; so have pictures that differ only where no sample lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PictureDigest {
     hash: u64,

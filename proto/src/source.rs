@@ -28,7 +28,8 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
-    /// Classifies a source. A file that is there is a file, whatever its name looks like.
+    /// Classifies a source. A number is a device, even if a file has that name. Any other file that is there is a file,
+    /// whatever its name looks like.
     #[must_use]
     pub fn of(source: &str) -> Self {
         if let Ok(number) = source.parse() {

@@ -15,11 +15,11 @@ use crate::name::Name;
 /// The name that `supervisor restart` knows the recorder by.
 const RECORDER: &str = "recorder";
 
-static NAME: Key<String> = Key::text("name", "name").required().own();
+static NAME: Key<String> = Key::text("name", "name").such_as("left").required().own();
 static BACKEND: Key<String> = Key::one_of("backend", backend::names).required();
 pub(super) static WIDTH: KeyOr<u64> = Key::whole("width", "pixels").or(1280);
 pub(super) static HEIGHT: KeyOr<u64> = Key::whole("height", "pixels").or(720);
-static FPS: KeyOr<f64> = Key::number("fps", "frames a second").or(60.0);
+static FPS: KeyOr<f64> = Key::number("fps", "frames a second").such_as("60 or 59.94").or(60.0);
 static PIXEL_FORMAT: KeyOr<String> = Key::one_of("pixel_format", pixel_formats).or("I420");
 /// The keys that every camera has.
 pub(super) static KEYS: &[&Row] =

@@ -21,7 +21,7 @@ const MAX_CAMERAS: usize = 256;
 /// A pre-roll beyond this fits no memory; the number only keeps arithmetic and mistakes in bounds.
 const MAX_SPAN_MS: u64 = 24 * 3600 * 1000;
 
-static RIG: Key<String> = Key::text("rig", "name").or_words("the host's name");
+static RIG: Key<String> = Key::text("rig", "name").such_as("pitch-2").or_words("the host's name");
 static CAMERA: Key<Mapping> = Key::mapping("camera", &camera::TABLE, "{ fps: 60 }");
 static CAMERAS: Key<Mapping> = Key::list("cameras", "[{ name: left, backend: sim }]").required();
 static RECORDING: Key<Mapping> = Key::mapping("recording", &recording::TABLE, "{ output_dir: recordings }");

@@ -13,6 +13,8 @@ pub(super) struct Row {
     pub(super) name: &'static str,
     pub(super) shape: Shape,
     pub(super) absent: Absent,
+    /// A value for whoever typed one that is none, if the default is no good example; else empty.
+    pub(super) example: &'static str,
     /// Only a camera's own entry may have it; it can't be a default for all cameras.
     pub(super) own: bool,
 }
@@ -107,12 +109,17 @@ pub(super) struct KeyOr<T: Kind> {
 
 impl<T> Key<T> {
     const fn new(name: &'static str, shape: Shape) -> Self {
-        Self { row: Row { name, shape, absent: Absent::None, own: false }, value: PhantomData }
+        Self { row: Row { name, shape, absent: Absent::None, example: "", own: false }, value: PhantomData }
     }
 
     /// The key has to be there.
     pub(super) const fn required(self) -> Self {
         Self { row: Row { absent: Absent::Required, ..self.row }, ..self }
+    }
+
+    /// A value as an example.
+    pub(super) const fn such_as(self, example: &'static str) -> Self {
+        Self { row: Row { example, ..self.row }, ..self }
     }
 
     /// Only a camera's own entry may have it.
@@ -192,17 +199,20 @@ impl Key<Mapping> {
 impl Row {
     /// The values that this key takes, for a person who typed something else.
     pub(super) fn takes(&self) -> String {
-        let such_as = match self.absent {
-            Absent::Whole(default) => format!(" such as {default}"),
-            Absent::Number(default) => format!(" such as {default}"),
+        let example = match self.absent {
+            _ if !self.example.is_empty() => self.example.to_owned(),
+            Absent::Whole(default) => default.to_string(),
+            Absent::Number(default) => default.to_string(),
+            Absent::Text(default) => default.to_owned(),
             _ => String::new(),
         };
+        let such_as = if example.is_empty() { example } else { format!(" such as {example}") };
         match self.shape {
             Shape::Whole { unit } => format!("{unit}, a whole number{such_as}"),
             Shape::Range { first, last, .. } => format!("a whole number from {first} to {last}"),
             Shape::Number { unit } => format!("{unit}, a number{such_as}"),
             Shape::Flag => "true or false".to_owned(),
-            Shape::Text { what } => format!("a {what}, which is a text"),
+            Shape::Text { what } => format!("a {what}, a text{such_as}"),
             Shape::OneOf { words } => format!("one of {}", words().join(", ")),
             Shape::NumberOrText { what } => what.to_owned(),
             Shape::Mapping { example, .. } => format!("a mapping such as {example}"),

@@ -18,7 +18,7 @@ const MIN_FREE_BYTES: u64 = 64 << 20;
 const AUTO: &str = "auto";
 
 static OUTPUT_DIR: KeyOr<String> = Key::text("output_dir", "folder's path").or("recordings");
-static RUN_NAME: KeyOr<String> = Key::text("run_name", "name").or("run");
+static RUN_NAME: KeyOr<String> = Key::text("run_name", "name").such_as("practice").or("run");
 static PRE_ROLL: KeyOr<u64> = Key::whole("pre_roll_ms", "milliseconds").or(500);
 static POST_ROLL: KeyOr<u64> = Key::whole("post_roll_ms", "milliseconds").or(500);
 static RESERVE: KeyOr<u64> = Key::whole("reserve_ms", "milliseconds").or(250);

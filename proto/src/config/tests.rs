@@ -296,6 +296,27 @@ fn every_mistake_is_shown_where_it_stands() {
 }
 
 #[test]
+fn a_value_of_the_wrong_type_is_told_an_example() {
+    let mut rows: Vec<&Row> = Vec::new();
+    for table in [&check::TABLE, &camera::TABLE, &recording::TABLE] {
+        rows.extend(table.rows().flat_map(|row| std::iter::once(row).chain(row.below())));
+    }
+    for row in rows {
+        let takes = row.takes();
+        let needs_example =
+            matches!(row.shape, Shape::Whole { .. } | Shape::Number { .. } | Shape::Text { .. });
+        assert!(!needs_example || takes.contains(" such as "), "{}: {takes}", row.name);
+        assert!(!takes.ends_with(" such as 0"), "{}: {takes}", row.name);
+    }
+    let sim = "cameras:\n  - { name: a, backend: sim, ";
+    refused(&format!("{sim}fps: ¦sixty }}\n"), "fps: it takes frames a second, a number such as 60 or 59.94");
+    refused(&format!("{sim}speed: ¦fast }}\n"), "speed: it takes a factor, a number such as 2");
+    refused("rig: ¦[a]\n", "rig: it takes a name, a text such as pitch-2");
+    let output_dir = "output_dir: it takes a folder's path, a text such as recordings";
+    refused("recording: { output_dir: ¦[a] }\n", output_dir);
+}
+
+#[test]
 fn an_empty_file_and_a_missing_one_say_so() {
     assert!(parse("").unwrap_err().to_string().contains("it is empty"));
     let missing = Config::load(Path::new("/nonexistent/x.yaml")).unwrap_err().to_string();

@@ -12,7 +12,7 @@ use super::{BackendConfig, SCALE};
 use crate::clip::CaptureTime;
 use crate::source;
 
-static PATH: Key<String> = Key::text("path", "video file's path").required().own();
+static PATH: Key<String> = Key::text("path", "video file's path").such_as("left.mp4").required().own();
 static LOOP: KeyOr<bool> = Key::flag("loop").or(false);
 static REALTIME: KeyOr<bool> = Key::flag("realtime").or(true);
 /// The keys of a film.

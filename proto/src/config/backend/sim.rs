@@ -18,21 +18,21 @@ const STAMP_SIZE: (u32, u32) = (256, 64);
 /// The fastest that a simulated camera can be told to run.
 const MAX_SPEED: f64 = 1000.0;
 
-static TRUTH_LOG: Key<String> = Key::text("truth_log", "path").own();
-static SPEED: KeyOr<f64> = Key::number("speed", "times as fast").or(1.0);
+static TRUTH_LOG: Key<String> = Key::text("truth_log", "path").such_as("truth.jsonl").own();
+static SPEED: KeyOr<f64> = Key::number("speed", "a factor").such_as("2").or(1.0);
 static FAULTS: Key<Mapping> = Key::mapping("faults", &FAULT_TABLE, "{ drop_every: 100 }");
 /// The keys that only simulated cameras have.
 pub(super) static KEYS: &[&Row] = &[&TRUTH_LOG.row, &SPEED.row, &FAULTS.row];
 
-static CRASH: Key<u64> = Key::whole("crash_after_frames", "frames");
+static CRASH: Key<u64> = Key::whole("crash_after_frames", "frames").such_as("300");
 static STALL: EpisodeKeys = EpisodeKeys::new("stall_after_frames", "stall_ms");
 static UNPLUG: EpisodeKeys = EpisodeKeys::new("unplug_after_frames", "unplug_ms");
 static FREEZE: EpisodeKeys = EpisodeKeys::new("freeze_after_frames", "freeze_ms");
 static BLACK: EpisodeKeys = EpisodeKeys::new("black_after_frames", "black_ms");
 static RESIZE: EpisodeKeys = EpisodeKeys::new("resize_after_frames", "resize_ms");
-static DROP_EVERY: Key<u64> = Key::whole("drop_every", "frames");
-static JITTER: KeyOr<u64> = Key::whole("jitter_ms", "milliseconds").or(0);
-static SLOW_START: KeyOr<u64> = Key::whole("slow_start_ms", "milliseconds").or(0);
+static DROP_EVERY: Key<u64> = Key::whole("drop_every", "frames").such_as("100");
+static JITTER: KeyOr<u64> = Key::whole("jitter_ms", "milliseconds").such_as("5").or(0);
+static SLOW_START: KeyOr<u64> = Key::whole("slow_start_ms", "milliseconds").such_as("2000").or(0);
 static FAULT_TABLE: Table = Table::new(&[&[
     &CRASH.row,
     &STALL.after_frames.row,
@@ -58,7 +58,7 @@ struct EpisodeKeys {
 
 impl EpisodeKeys {
     const fn new(after_frames: &'static str, ms: &'static str) -> Self {
-        Self { after_frames: Key::whole(after_frames, "frames"), ms: Key::whole(ms, "milliseconds") }
+        Self { after_frames: Key::whole(after_frames, "frames").such_as("300"), ms: Key::whole(ms, "milliseconds").such_as("2000") }
     }
 }
 
