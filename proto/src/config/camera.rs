@@ -5,9 +5,11 @@ use serde::{Deserialize, Deserializer};
 use serde_saphyr::Location;
 
 use super::backend;
-use super::check::Checker;
-use super::key::{Key, KeyOr, Kind, Row, Table};
-use super::mapping::{self, At, Mapping};
+use super::camera_entry::{Camera, HEIGHT, WIDTH};
+use super::checker::Checker;
+use super::key::{Key, KeyOr, Row, Table};
+use super::mapping;
+use super::value::{At, Mapping};
 use super::{CameraConfig, Mistake};
 use crate::frame::{Fps, Geometry, PixelFormat};
 use crate::name::Name;
@@ -17,15 +19,13 @@ const RECORDER: &str = "recorder";
 
 static NAME: Key<String> = Key::text("name", "name").such_as("left").required().own();
 static BACKEND: Key<String> = Key::one_of("backend", backend::names).required();
-pub(super) static WIDTH: KeyOr<u64> = Key::whole("width", "pixels").or(1280);
-pub(super) static HEIGHT: KeyOr<u64> = Key::whole("height", "pixels").or(720);
 static FPS: KeyOr<f64> = Key::number("fps", "frames a second").such_as("60 or 59.94").or(60.0);
 static PIXEL_FORMAT: KeyOr<String> = Key::one_of("pixel_format", pixel_formats).or("I420");
 /// The keys that every camera has.
 pub(super) static KEYS: &[&Row] =
     &[&NAME.row, &BACKEND.row, &WIDTH.row, &HEIGHT.row, &FPS.row, &PIXEL_FORMAT.row];
 /// The keys of a camera of any backend.
-pub(super) static TABLE: Table = Table::new(backend::PARTS);
+pub(super) static TABLE: Table = Table::of_two(&[KEYS], backend::KEYS);
 
 fn pixel_formats() -> Vec<&'static str> {
     PixelFormat::ALL.map(PixelFormat::name).to_vec()
@@ -44,38 +44,6 @@ impl<'de> Deserialize<'de> for TypedCamera {
 impl TypedCamera {
     pub(super) fn is_named(&self, name: &Name) -> bool {
         self.0.get(&NAME).is_some_and(|typed| typed.value == name.as_str())
-    }
-}
-
-/// A camera whose common keys are checked: what its backend's check goes by.
-pub(super) struct Camera<'a> {
-    pub(super) name: &'a Name,
-    pub(super) geometry: Geometry,
-    /// The place of its entry.
-    pub(super) here: Location,
-    own: &'a Mapping,
-    all: &'a Mapping,
-}
-
-impl Camera<'_> {
-    /// The value of a key: its own, else that for all cameras.
-    pub(super) fn get<T: Kind>(&self, key: &Key<T>) -> Option<At<T>> {
-        self.own.get(key).or_else(|| self.all.get(key))
-    }
-
-    /// The value of a key: its own, else that for all cameras, when either was typed.
-    pub(super) fn typed<T: Kind>(&self, key: &KeyOr<T>) -> Option<At<T>> {
-        self.own.typed(key).or_else(|| self.all.typed(key))
-    }
-
-    /// The value of a key: its own, else that for all cameras, else the default.
-    pub(super) fn or_default<T: Kind>(&self, key: &KeyOr<T>) -> T {
-        self.typed(key).map_or_else(|| T::from_constant(key.default), |typed| typed.value)
-    }
-
-    /// The place of a key's value; of the whole entry when it wasn't typed.
-    pub(super) fn place<T: Kind>(&self, key: &KeyOr<T>) -> Location {
-        self.typed(key).map_or(self.here, |typed| typed.at)
     }
 }
 

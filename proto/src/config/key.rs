@@ -5,7 +5,7 @@
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
-use super::mapping::{Mapping, Value};
+use super::value::{Mapping, Value};
 
 /// A key, without the type of its value.
 #[derive(Clone, Copy)]
@@ -232,6 +232,8 @@ impl Row {
 /// The keys of one mapping.
 pub(super) struct Table {
     parts: &'static [&'static [&'static Row]],
+    /// The keys that stand in another list: those of every backend.
+    more: &'static [&'static [&'static Row]],
     /// Keys that have another name now: the old one and the new one.
     renamed: &'static [(&'static str, &'static str)],
     names: OnceLock<Vec<&'static str>>,
@@ -247,7 +249,15 @@ impl Table {
         parts: &'static [&'static [&'static Row]],
         renamed: &'static [(&'static str, &'static str)],
     ) -> Self {
-        Self { parts, renamed, names: OnceLock::new() }
+        Self { parts, more: &[], renamed, names: OnceLock::new() }
+    }
+
+    /// A table of the first list's keys with those of the second behind them.
+    pub(super) const fn of_two(
+        parts: &'static [&'static [&'static Row]],
+        more: &'static [&'static [&'static Row]],
+    ) -> Self {
+        Self { parts, more, renamed: &[], names: OnceLock::new() }
     }
 
     pub(super) fn row(&self, name: &str) -> Option<&'static Row> {
@@ -256,7 +266,7 @@ impl Table {
 
     /// Every key. One that several parts have in common comes several times.
     pub(super) fn rows(&self) -> impl Iterator<Item = &'static Row> {
-        self.parts.iter().copied().flatten().copied()
+        self.parts.iter().chain(self.more).copied().flatten().copied()
     }
 
     /// Every key's name, once.

@@ -1,6 +1,5 @@
-//! A mapping of the file as it was typed: each value with the place where it stands, so that a mistake can be shown
-//! there. A table of keys says what is allowed and of which type it is. Whether a value makes sense is not looked at
-//! here.
+//! Reading a mapping of the file by its table of keys, which says what is allowed and of which type it is; and asking
+//! a mapping for the value of a key. Whether a value makes sense is not looked at here.
 
 use std::fmt;
 
@@ -8,37 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
 use super::key::{Key, KeyOr, Kind, Row, Shape, Table};
-
-/// A value and its place.
-#[derive(Clone, Debug)]
-pub(super) struct At<T> {
-    pub(super) value: T,
-    pub(super) at: Location,
-}
-
-impl<T> From<Spanned<T>> for At<T> {
-    fn from(typed: Spanned<T>) -> Self {
-        Self { value: typed.value, at: typed.referenced }
-    }
-}
-
-/// A value of any type.
-#[derive(Clone, Debug)]
-pub(super) enum Value {
-    Whole(u64),
-    Number(f64),
-    Flag(bool),
-    Text(String),
-    Mapping(Mapping),
-}
-
-/// The keys that were typed in one mapping, and their values.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Mapping {
-    values: Vec<(&'static str, At<Value>)>,
-    /// The first key that has another name now, and its new name.
-    pub(super) renamed: Option<(String, &'static str, Location)>,
-}
+use super::value::{At, Mapping, Value};
 
 impl Mapping {
     /// The value of a key, when it was typed.
@@ -54,16 +23,6 @@ impl Mapping {
     /// The value of a key: as typed, or its default.
     pub(super) fn or_default<T: Kind>(&self, key: &KeyOr<T>) -> T {
         self.typed(key).map_or_else(|| T::from_constant(key.default), |typed| typed.value)
-    }
-
-    /// The place of a key's value, when it was typed.
-    pub(super) fn place(&self, name: &str) -> Option<Location> {
-        self.values.iter().find(|(key, _)| *key == name).map(|(_, value)| value.at)
-    }
-
-    /// Every key that was typed, with its value's place.
-    pub(super) fn keys(&self) -> impl Iterator<Item = (&'static str, Location)> {
-        self.values.iter().map(|(key, value)| (*key, value.at))
     }
 
     fn of_row<T: Kind>(&self, row: &Row) -> Option<At<T>> {

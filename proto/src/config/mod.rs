@@ -6,7 +6,9 @@
 
 mod backend;
 mod camera;
+mod camera_entry;
 mod check;
+mod checker;
 mod fit;
 mod key;
 mod mapping;
@@ -15,6 +17,7 @@ mod read;
 mod recording;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::collections::BTreeMap;
 use std::io;

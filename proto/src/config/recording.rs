@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Mistake;
-use super::check::Checker;
+use super::checker::Checker;
 use super::key::{Key, KeyOr, Row, Table};
-use super::mapping::{self, Mapping};
+use super::mapping;
+use super::value::Mapping;
 use crate::codec::{Codec, X264_PRESETS};
 use crate::name::Name;
 

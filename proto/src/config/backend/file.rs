@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::super::Mistake;
-use super::super::camera::Camera;
-use super::super::check::Checker;
+use super::super::camera_entry::Camera;
+use super::super::checker::Checker;
 use super::super::key::{Key, KeyOr, Row};
 use super::{BackendConfig, SCALE};
 use crate::clip::CaptureTime;

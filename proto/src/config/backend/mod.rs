@@ -4,10 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::Mistake;
-use super::camera::{self, Camera};
-use super::check::Checker;
+use super::camera_entry::Camera;
+use super::checker::Checker;
 use super::key::{Key, KeyOr, Row};
-use super::mapping::Mapping;
+use super::value::Mapping;
 use crate::clip::CaptureTime;
 use crate::secret::Secret;
 
@@ -54,8 +54,8 @@ macro_rules! backends {
             $($(#[$doc])* $variant($config),)+
         }
 
-        /// The keys of every camera, then those of each backend.
-        pub(super) static PARTS: &[&[&Row]] = &[camera::KEYS, $($module::KEYS,)+];
+        /// The keys of each backend.
+        pub(super) static KEYS: &[&[&Row]] = &[$($module::KEYS,)+];
 
         /// Every backend's name.
         pub(super) fn names() -> Vec<&'static str> {

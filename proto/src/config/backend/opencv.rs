@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::Mistake;
-use super::super::camera::Camera;
-use super::super::check::Checker;
+use super::super::camera_entry::Camera;
+use super::super::checker::Checker;
 use super::super::key::{Key, Row};
 use super::{BackendConfig, SCALE};
 use crate::clip::CaptureTime;

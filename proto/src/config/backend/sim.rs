@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::super::Mistake;
-use super::super::camera::{Camera, HEIGHT, WIDTH};
-use super::super::check::Checker;
+use super::super::camera_entry::{Camera, HEIGHT, WIDTH};
+use super::super::checker::Checker;
 use super::super::key::{Key, KeyOr, Row, Table};
-use super::super::mapping::{At, Mapping};
+use super::super::value::{At, Mapping};
 use super::BackendConfig;
 use crate::clip::CaptureTime;
 use crate::frame::Fps;
