@@ -6,10 +6,10 @@ pub(crate) mod hung;
 pub(crate) mod kills;
 pub(crate) mod out_of_memory;
 pub(crate) mod proc;
+pub(crate) mod recipe;
 pub(crate) mod restart;
 pub(crate) mod running;
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use proto::exit;
@@ -22,6 +22,7 @@ use crate::world::{Process, World};
 use end::End;
 use hung::Opinion;
 use kills::Kills;
+use recipe::Recipe;
 use restart::{Ending, Record};
 use running::{EndReason, Running};
 
@@ -51,13 +52,6 @@ pub(crate) struct Child {
     pub(crate) camera: CameraState,
     /// The recorder's last word on itself.
     pub(crate) beat: RecorderBeat,
-}
-
-/// The command line of a child.
-#[derive(Clone, Debug)]
-pub(crate) struct Recipe {
-    pub(crate) program: PathBuf,
-    pub(crate) args: Vec<String>,
 }
 
 /// A child's present life.

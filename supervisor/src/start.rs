@@ -30,7 +30,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::check::{config_mode, price, source_probe};
-use crate::child::{Child, Recipe};
+use crate::child::Child;
+use crate::child::recipe::Recipe;
 use crate::clips::{Clips, Counts};
 use crate::control::command::Shared;
 use crate::events::{Answer, Event};

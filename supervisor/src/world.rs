@@ -11,8 +11,8 @@ use proto::codec::EncoderLadder;
 use proto::instance::{ChildId, Rendezvous};
 use proto::process::Pid;
 
-use crate::child::Recipe;
 use crate::child::proc::Sign;
+use crate::child::recipe::Recipe;
 use crate::clips::Counts;
 use crate::events::Event;
 use crate::state::Saved;

@@ -1,3 +1,5 @@
+//! Spellings of passwords that must be masked, and texts that must not.
+
 use super::*;
 
 #[test]

@@ -2,13 +2,10 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 
 use proto::instance::ChildId;
 use proto::process::Pid;
 use rustix::process::{WaitId, WaitIdOptions};
-
-use crate::events::Event;
 
 /// The end of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,12 +20,13 @@ pub(crate) struct End {
     pub(crate) crashed: bool,
 }
 
-/// Waits for a process to end, and tells. An own child is reaped; an adopted one is somebody else's to reap.
+/// Waits for a process to end on a thread of its own, and tells. An own child is reaped; an adopted one is somebody
+/// else's to reap.
 pub(crate) fn watch(
     child: &ChildId,
     pid: Pid,
     pidfd: Arc<OwnedFd>,
-    events: Sender<Event>,
+    tell: impl FnOnce(Pid, End) + Send + 'static,
 ) -> std::io::Result<()> {
     std::thread::Builder::new().name(format!("end of {child}")).spawn(move || {
         let mut fds = [rustix::event::PollFd::new(&*pidfd, rustix::event::PollFlags::IN)];
@@ -38,8 +36,7 @@ pub(crate) fn watch(
             Ok(Some(status)) => end(status.exit_status(), status.terminating_signal()),
             _ => End { how: "unknown (it was adopted)".into(), code: None, signal: None, crashed: false },
         };
-        // The loop ends before its threads do.
-        let _ = events.send(Event::Exited { pid, end });
+        tell(pid, end);
     })?;
     Ok(())
 }

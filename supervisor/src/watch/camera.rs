@@ -7,7 +7,8 @@ use proto::config::CameraConfig;
 use proto::instance::ChildId;
 use proto::name::Name;
 
-use crate::child::{Child, Recipe};
+use crate::child::Child;
+use crate::child::recipe::Recipe;
 use crate::rings::CameraRing;
 
 /// A camera.

@@ -26,7 +26,8 @@ use proto::status::{CameraStatus, InstanceState, ProcessRole, ProcessState};
 
 use super::telling::{state, troubles};
 use super::{Afterwards, Camera, Children, Instance, Telling};
-use crate::child::{Child, Recipe};
+use crate::child::Child;
+use crate::child::recipe::Recipe;
 use crate::clips::{Clips, Counts, Phase};
 use crate::events::{Event, LoopRequest, Report};
 use crate::rings::Rings;

@@ -17,8 +17,9 @@ use proto::titles;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{PidfdFlags, Signal};
 
-use crate::child::Recipe;
+use crate::child::end;
 use crate::child::proc::{self, Sign};
+use crate::child::recipe::Recipe;
 use crate::clips::Counts;
 use crate::events::{self, Event};
 use crate::run_file::RunFileWriter;
@@ -86,7 +87,11 @@ impl World for System {
 
     fn adopt(&self, child: &ChildId, pid: Pid) -> io::Result<Box<dyn Process>> {
         let pidfd = Arc::new(rustix::process::pidfd_open(pid.for_rustix(), PidfdFlags::empty())?);
-        crate::child::end::watch(child, pid, Arc::clone(&pidfd), self.events.clone())?;
+        let events = self.events.clone();
+        end::watch(child, pid, Arc::clone(&pidfd), move |pid, end| {
+            // The loop ends before its threads do.
+            let _ = events.send(Event::Exited { pid, end });
+        })?;
         Ok(Box::new(Watched { pid, pidfd }))
     }
 

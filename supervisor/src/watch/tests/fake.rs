@@ -13,8 +13,8 @@ use proto::messages::{CameraState, RecorderBeat, RecorderOrder, RecorderReport};
 use proto::process::Pid;
 
 use super::fake_process::{Fake, FakeProcess, Mood};
-use crate::child::Recipe;
 use crate::child::end::End;
+use crate::child::recipe::Recipe;
 use crate::clips::Counts;
 use crate::events::{Answer, Event, LoopRequest, Orders, Report};
 use crate::state::Saved;
