@@ -17,11 +17,11 @@ use proto::durable;
 use proto::fnv1a::Fnv1a;
 
 use crate::disk;
-use crate::encode::TIME_BASE;
 use crate::journal::Seal;
 use crate::libav;
-use crate::media::Video;
+use crate::media::{Video, WriteError};
 use crate::poison::lock;
+use crate::video_time::TIME_BASE;
 
 /// Larger than any frame of a sane size, so that a fragment goes to the kernel in one call.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -49,20 +49,6 @@ pub(crate) fn layout(codec: Codec, fps_milli: u32) -> Layout {
         Codec::Xvid => Layout::Avi { fps_milli, fourcc: *b"XVID" },
         Codec::Mjpg => Layout::Avi { fps_milli, fourcc: *b"MJPG" },
     }
-}
-
-/// The reason why a file could not be written.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum WriteError {
-    /// The file system refused.
-    #[error("{0}")]
-    Disk(io::Error),
-    /// A part would begin with a packet that can't be decoded by itself.
-    #[error("the encoder's first packet is no key frame")]
-    NoKeyFrame,
-    /// libav refused.
-    #[error("libav: {0}")]
-    Libav(ffmpeg::Error),
 }
 
 /// A file with one video stream, being written.

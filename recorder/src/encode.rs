@@ -16,9 +16,7 @@ use proto::frame::{Fps, Geometry, PixelFormat};
 use crate::frames::HeldFrame;
 use crate::libav;
 use crate::media::Encode;
-
-/// Video timestamps are microseconds, from the clip's first frame on.
-pub(crate) const TIME_BASE: Rational = Rational(1, 1_000_000);
+use crate::video_time::TIME_BASE;
 
 /// Everything an encoder is opened with.
 #[derive(Clone, Debug, PartialEq)]

@@ -21,12 +21,13 @@ use proto::ring::{Miss, RingSize, RingSpec};
 use proto::time::MonotonicNs;
 
 use crate::clock::Clock;
-use crate::container::WriteError;
 use crate::disk::output::DiskState;
 use crate::encode::EncoderSetup;
 use crate::frames::{Frames, HeldFrame, Soundness};
 use crate::journal::Seal;
-use crate::media::{Encode, Media, Video};
+use crate::media::WriteError;
+use crate::media::{Encode, Video};
+use crate::opening::Media;
 
 /// One frame's period: 100 frames a second.
 pub(crate) const PERIOD: Duration = Duration::from_millis(10);

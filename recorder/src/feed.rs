@@ -16,12 +16,13 @@ use ffmpeg_next::{Packet, codec};
 use proto::time::MonotonicNs;
 
 use crate::clock::Clock;
-use crate::container::WriteError;
 use crate::encode::EncoderSetup;
 use crate::frames::HeldFrame;
 use crate::journal::Row;
-use crate::media::{Encode, Media};
-use crate::track::pts_us;
+use crate::media::Encode;
+use crate::media::WriteError;
+use crate::opening::Media;
+use crate::video_time::pts_us;
 
 /// One frame's packet.
 pub(crate) struct FeedPacket {

@@ -26,7 +26,7 @@ use crate::disk::{self, output::OutputFolder};
 use crate::finish::{self, Finishing};
 use crate::ladder::{SharedLadder, TakeLadder};
 use crate::pulse::Pulse;
-use crate::run::open_rings;
+use crate::rings::open_rings;
 use crate::take::Take;
 use crate::worker::{Job, Worker};
 

@@ -24,15 +24,18 @@ mod ladder;
 mod lagging;
 mod libav;
 mod media;
+mod opening;
 mod part;
 mod poison;
 mod probe;
 mod pulse;
+mod rings;
 mod run;
 mod runs;
 mod take;
 mod timestamps;
 mod track;
+mod video_time;
 mod worker;
 
 use std::path::PathBuf;

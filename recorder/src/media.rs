@@ -1,13 +1,11 @@
 //! The part of libav that a clip needs while it is recorded, behind small traits: an encoder, and a video file that
-//! grows. Only [`Libav`] is used outside of tests.
+//! grows. They are opened through [`crate::opening`].
 
-use std::path::Path;
+use std::io;
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::{Packet, codec};
 
-use crate::container::{Layout, VideoWriter, WriteError};
-use crate::encode::EncoderSetup;
 use crate::frames::HeldFrame;
 use crate::journal::Seal;
 
@@ -36,24 +34,16 @@ pub(crate) trait Video {
     fn seal(&mut self) -> Seal;
 }
 
-/// Opens encoders and video files.
-pub(crate) trait Media: Send + Sync {
-    /// Opens an encoder.
-    fn open_encoder(&self, setup: &EncoderSetup) -> Result<Box<dyn Encode>, ffmpeg::Error>;
-
-    /// Begins a part's video. There must be none at this path; and there is none if it fails.
-    fn create_part(&self, path: &Path, parameters: &codec::Parameters) -> Result<Box<dyn Video>, WriteError>;
-}
-
-/// The real ones.
-pub(crate) struct Libav;
-
-impl Media for Libav {
-    fn open_encoder(&self, setup: &EncoderSetup) -> Result<Box<dyn Encode>, ffmpeg::Error> {
-        Ok(Box::new(setup.open()?))
-    }
-
-    fn create_part(&self, path: &Path, parameters: &codec::Parameters) -> Result<Box<dyn Video>, WriteError> {
-        Ok(Box::new(VideoWriter::create(path, Layout::FragmentedMp4, parameters.clone(), || ())?))
-    }
+/// The reason why a file could not be written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WriteError {
+    /// The file system refused.
+    #[error("{0}")]
+    Disk(io::Error),
+    /// A part would begin with a packet that can't be decoded by itself.
+    #[error("the encoder's first packet is no key frame")]
+    NoKeyFrame,
+    /// libav refused.
+    #[error("libav: {0}")]
+    Libav(ffmpeg::Error),
 }

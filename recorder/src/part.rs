@@ -16,10 +16,10 @@ use proto::fnv1a::Fnv1a;
 use proto::frame::Geometry;
 use proto::name::Name;
 
-use crate::container::WriteError;
 use crate::disk;
 use crate::journal::{JournalReader, Line, PartHeader, Row, Seal};
 use crate::libav;
+use crate::media::WriteError;
 use crate::runs::Runs;
 
 /// The path of a part's video.

@@ -7,12 +7,11 @@ use std::sync::mpsc::RecvTimeoutError;
 
 use anyhow::Context;
 use proto::codec::EncoderLadder;
-use proto::config::{CameraConfig, Config};
+use proto::config::Config;
 use proto::failpoint;
 use proto::instance::{ChildId, Rendezvous, RuntimeDir};
 use proto::link::{self, Link, Reports};
 use proto::messages::{BEAT, RecorderOrder, RecorderReport};
-use proto::ring::Ring;
 use proto::titles;
 
 use crate::disk::output::OutputFolder;
@@ -20,6 +19,7 @@ use crate::intake::Intake;
 use crate::ladder::{AfterArming, SharedLadder};
 use crate::probe;
 use crate::pulse::Pulse;
+use crate::rings::open_rings;
 use crate::worker::Job;
 
 /// `recorder --probe`: tries every codec and prints the ladder as JSON.
@@ -98,15 +98,6 @@ fn take_on_all(intake: &mut Intake, output: &OutputFolder, run_folders: &[PathBu
     intake.show_waiting();
     // The open clips have taken the warm encoders they need by now.
     intake.tell_all(|| Job::Cool);
-}
-
-/// Opens every camera's ring. One that can't be opened is logged, and tried again when the supervisor has made it anew.
-pub(crate) fn open_rings(config: &Config, dir: &RuntimeDir) -> Vec<Option<Arc<Ring>>> {
-    let open = |camera: &CameraConfig| {
-        let ring = Ring::open(&dir.segment(&camera.name));
-        ring.map_err(|e| tracing::error!("camera {}: its ring can't be opened: {e}", camera.name)).ok()
-    };
-    config.cameras.iter().map(open).collect()
 }
 
 /// Probes beside everything else. A trigger that comes meanwhile is recorded with what works nearly everywhere.

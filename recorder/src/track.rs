@@ -12,24 +12,16 @@ use proto::clip::PlannedCamera;
 use proto::codec::EncoderChoice;
 use proto::failpoint;
 use proto::frame::{Fps, FrameInfo};
-use proto::time::{MonotonicNs, nanos};
+use proto::time::MonotonicNs;
 
-use crate::container::WriteError;
 use crate::disk;
 use crate::feed::FeedPacket;
 use crate::journal::{Journal, PartHeader};
-use crate::media::{Media, Video};
+use crate::media::Video;
+use crate::media::WriteError;
+use crate::opening::Media;
 use crate::part;
-
-/// A frame's video time.
-pub(crate) fn pts_us(t: MonotonicNs, base: MonotonicNs) -> i64 {
-    i64::try_from(nanos(t - base) / 1_000).unwrap_or(i64::MAX)
-}
-
-/// One frame's length in video time, nominally.
-pub(crate) fn period_us(fps: Fps) -> i64 {
-    i64::try_from(fps.period().as_micros()).unwrap_or(1)
-}
+use crate::video_time::{period_us, pts_us};
 
 /// A part that is being written.
 pub(crate) struct TrackWriter {

@@ -21,7 +21,7 @@ use crate::feed::{Feed, WarmEncoder};
 use crate::finish::Finishing;
 use crate::frames::Frames;
 use crate::ladder::{SharedLadder, TakeLadder};
-use crate::media::{Libav, Media};
+use crate::opening::{Libav, Media};
 use crate::pulse::Pulse;
 use crate::take::{Step, Take};
 

@@ -31,6 +31,8 @@ mod journal;
 mod libav;
 #[path = "../src/media.rs"]
 mod media;
+#[path = "../src/opening.rs"]
+mod opening;
 #[path = "../src/part.rs"]
 mod part;
 #[path = "../src/poison.rs"]
@@ -41,6 +43,8 @@ mod runs;
 mod timestamps;
 #[path = "../src/track.rs"]
 mod track;
+#[path = "../src/video_time.rs"]
+mod video_time;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -63,7 +67,7 @@ use ffmpeg_next::Packet;
 use ffmpeg_next::codec::packet::Flags;
 use frames::{Frames, HeldFrame, Soundness};
 use journal::{Journal, PartHeader, PartReason, Row, Seal};
-use media::{Libav, Media};
+use opening::{Libav, Media};
 use runs::Runs;
 use timestamps::Timestamps;
 use track::TrackWriter;
@@ -256,7 +260,7 @@ fn read_packets(folder: &Path, partial: &Path) -> Runs {
     for part in part::read_all(partial, &left()).unwrap() {
         part.each_packet(|row, _| {
             written.add(&row.frame);
-            timestamps.add(row.frame.t_capture).map_err(container::WriteError::Disk)
+            timestamps.add(row.frame.t_capture).map_err(media::WriteError::Disk)
         })
         .unwrap();
     }

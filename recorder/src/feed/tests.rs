@@ -10,7 +10,7 @@ use proto::name::Name;
 use super::*;
 use crate::fakes::{FakeClock, FakeFrame, FakeMedia, frame};
 use crate::journal::{PartHeader, PartReason};
-use crate::media::Libav;
+use crate::opening::Libav;
 use crate::part;
 use crate::track::TrackWriter;
 

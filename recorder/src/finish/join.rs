@@ -14,16 +14,17 @@ use proto::time::{MonotonicNs, nanos};
 
 use super::announce::frames_text;
 use crate::assignment::Footage;
-use crate::container::{self, VideoWriter, WriteError};
+use crate::container::{self, VideoWriter};
 use crate::disk;
 use crate::journal::PartReason;
 use crate::ladder::last_resort;
 use crate::libav;
+use crate::media::WriteError;
 use crate::part::{self, Part};
 use crate::pulse::Pulse;
 use crate::runs::Runs;
 use crate::timestamps::{self, Timestamps};
-use crate::track;
+use crate::video_time;
 
 /// The frames that are really in the files, as opposed to those that were thought to be.
 struct Joined {
@@ -151,14 +152,14 @@ impl Joining<'_> {
             if row.frame.sequence <= newest {
                 return Ok(());
             }
-            let pts = track::pts_us(row.frame.t_capture, *base);
+            let pts = video_time::pts_us(row.frame.t_capture, *base);
             packet.set_pts(Some(pts));
             packet.set_dts(Some(pts));
             pulse.step();
             frames.add(&row.frame);
             maker.frames += 1;
             timestamps.add(row.frame.t_capture).map_err(WriteError::Disk)?;
-            writer.write(packet, track::period_us(camera.fps))
+            writer.write(packet, video_time::period_us(camera.fps))
         })
     }
 

@@ -19,7 +19,7 @@ use crate::container::{self, VideoWriter};
 use crate::encode::EncoderSetup;
 use crate::feed::Feed;
 use crate::journal::{PartHeader, PartReason};
-use crate::media::{Libav, Media};
+use crate::opening::{Libav, Media};
 use crate::part;
 use crate::track::TrackWriter;
 

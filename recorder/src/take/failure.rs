@@ -11,10 +11,10 @@ use proto::clip::GapCause;
 use proto::time::MonotonicNs;
 
 use super::{Recording, Stage, Step, Take};
-use crate::container::WriteError;
 use crate::disk::advice;
 use crate::feed::{Feed, FeedError};
 use crate::journal::PartReason;
+use crate::media::WriteError;
 
 /// The pause after a file couldn't be written for the second time in a row.
 const DISK_PAUSE: Duration = Duration::from_millis(250);

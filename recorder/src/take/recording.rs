@@ -4,11 +4,11 @@
 use proto::frame::FrameInfo;
 
 use super::failure::PartError;
-use crate::container::WriteError;
 use crate::evidence::Fate;
 use crate::feed::{Feed, FeedPacket};
 use crate::frames::HeldFrame;
 use crate::journal::PartReason;
+use crate::media::WriteError;
 use crate::track::TrackWriter;
 
 /// A take between its first frame and its last.

@@ -17,7 +17,7 @@ use crate::encode::EncoderSetup;
 use crate::fakes::{frame, ms};
 use crate::feed::FeedPacket;
 use crate::journal::{PartHeader, Row};
-use crate::media::{Libav, Media};
+use crate::opening::{Libav, Media};
 use crate::track::TrackWriter;
 
 const PACKET_BYTES: usize = 100;
