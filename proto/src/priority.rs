@@ -11,9 +11,13 @@ pub const CAPTURE: i32 = -10;
 pub const SUPERVISOR: i32 = -10;
 /// The niceness of a recorder.
 pub const RECORDER: i32 = -5;
+/// The niceness of the supervisor's threads that gather statistics and answer with them, which is that of other
+/// programs: the loop that judges the children must not wait for its turn behind a question. Not lower still, since such
+/// a thread holds a lock that the loop takes, for an instant.
+pub const STATISTICS: i32 = 0;
 
-/// Gives this process a niceness. An ordinary user may not go below 0; the process then runs like all others, which is
-/// no error.
+/// Gives the calling thread a niceness, and the threads that it starts from then on: the whole process, when it has no
+/// other yet. An ordinary user may not go below 0; the thread then runs like all others, which is no error.
 pub fn set(niceness: i32) {
     let _ = rustix::process::setpriority_process(None, niceness);
 }

@@ -15,6 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use proto::config::Config;
+use proto::priority;
 use proto::process::Pid;
 use proto::stats::{CameraStats, DelayStats, ProcessStats, RecorderStats, RingStats, SCHEMA, Stats, Totals};
 use proto::status::{InstanceState, ProcessRole, ProcessState};
@@ -182,6 +183,7 @@ impl Statistics {
     }
 
     fn read_for_ever(&self) {
+        priority::set(priority::STATISTICS);
         let (mut meter, mut frame_rates, mut recent) =
             (Meter::new(), FrameRates::default(), Recent::default());
         // The first second begins when the loop has published.

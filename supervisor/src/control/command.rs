@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use proto::control::{Accepted, Request, Response, TriggerRequest};
 use proto::failpoint;
+use proto::priority;
 use proto::refusal::Refusal;
 use proto::time::MonotonicNs;
 use proto::wire::{self, FrameError};
@@ -42,7 +43,11 @@ pub(crate) struct Shared {
 pub(crate) fn answer(stream: &UnixStream, request: Request, shared: &Shared) -> Result<(), FrameError> {
     let answer = match request {
         Request::Trigger(request) => return trigger(stream, &request, shared),
-        Request::Stats => Ok(Response::Stats(Box::new(shared.statistics.document()))),
+        Request::Stats => {
+            // This thread ends with its answer.
+            priority::set(priority::STATISTICS);
+            Ok(Response::Stats(Box::new(shared.statistics.document())))
+        }
         Request::Codecs => ask_the_loop(LoopRequest::Codecs, &shared.events),
         Request::Restart(what) => ask_the_loop(LoopRequest::Restart(what), &shared.events),
         Request::Stop => ask_the_loop(LoopRequest::Stop, &shared.events),
