@@ -22,8 +22,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 const LAST_LINES: Duration = Duration::from_millis(200);
 /// The longest line that is printed. Longer ones are left out whole: cut, they could show a part of a password.
 const LONGEST_LINE_BYTES: usize = 8 << 10;
-/// What a pipe that is ready takes without waiting: a page. The pipe itself can't be told not to wait, since other
-/// processes write to the same one.
+/// The bytes that a pipe takes without waiting once it is ready: a page. The pipe itself can't be told not to wait, since
+/// other processes write to the same one.
 const AT_ONCE_BYTES: usize = 4096;
 /// The time that standard error has to take a line. One that has just failed to gets none for the next.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
@@ -174,7 +174,7 @@ mod tests {
         Secret::from("rtsp://keeper:s3cret@h/x")
     }
 
-    /// What comes out for some text that goes in.
+    /// The text that comes out for some text that goes in.
     fn copied(text: &[u8]) -> String {
         let (mut reader, writer) = io::pipe().unwrap();
         copy(text, writer, &source());

@@ -1,4 +1,4 @@
-//! How a process ended, and the thread that notices it. What follows from it is the loop's business.
+//! The end of a process, and the thread that notices it. All that follows from an end is the loop's business.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;

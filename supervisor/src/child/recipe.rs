@@ -1,4 +1,4 @@
-//! How a child is started: its program and what the program is told. Which children there are is decided at the start.
+//! The recipe of a child: its program and the arguments. The list of children is made at the start.
 
 use std::path::PathBuf;
 

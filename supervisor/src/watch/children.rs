@@ -179,7 +179,7 @@ impl Children {
         for place in 0..self.cameras.len() {
             let ring = &mut self.cameras[place].ring;
             let (before, look) = (Arc::as_ptr(&ring.ring()), ring.mend());
-            // Whatever the look found: the table must not keep a ring's memory in which its successor has to find room.
+            // The table must not keep a replaced ring's memory, whatever the look found: its successor has to find room there.
             if Arc::as_ptr(&ring.ring()) != before {
                 self.publish_rings();
             }

@@ -1,4 +1,4 @@
-//! What follows from the end of a process: rings are put right, frames are freed, an encoder is doubted
+//! The consequences of a process's end: rings are put right, frames are freed, an encoder is doubted
 //! ([`super::encoder`]). That a process has ended is noticed in [`crate::child::end`].
 
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Which encoder the next recorder begins with: one in which recorders kept crashing, or got stuck, is given up. The
+//! The encoder that the next recorder begins with: one in which recorders kept crashing, or got stuck, is given up. The
 //! ladder inside a recorder is in the recorder's own `ladder.rs`.
 
 use std::time::Instant;

@@ -161,7 +161,7 @@ fn an_exit_code_of_a_capture_that_is_being_ended_says_nothing_of_its_config() {
     let mut rig = Rig::ready();
     let left = rig.pid(&capture("left"));
     drop(rig.world.ask(LoopRequest::Restart("left".into())));
-    // It ends by itself in the same moment, before the signal reaches it.
+    // The capture ends by itself in the same moment, before the signal reaches it.
     rig.world.exit(left, with_code(2));
     rig.run(500);
     assert_eq!(rig.last_exit(&capture("left")), "exit code 2 (restarted by command)");

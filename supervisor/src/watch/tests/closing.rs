@@ -37,7 +37,7 @@ fn the_end_closes_clips_before_cameras_and_leaves_no_process() {
     let at = |wanted: Step| steps.iter().position(|step| *step == wanted).unwrap();
     assert!(at(Step::ToldToStop(ChildId::Recorder)) < at(Step::Ended(ChildId::Recorder)), "{steps:?}");
     for id in [capture("left"), capture("right"), ChildId::Standby] {
-        // Its frames may still be needed until then.
+        // Until the recorder has ended, a camera's frames may still be needed.
         assert!(at(Step::Ended(ChildId::Recorder)) < at(Step::ToldToStop(id.clone())), "{id}: {steps:?}");
         assert!(at(Step::ToldToStop(id.clone())) < at(Step::Ended(id)), "{steps:?}");
     }

@@ -81,7 +81,7 @@ impl CameraRing for FakeRing {
     }
 
     fn sweep(&self) -> usize {
-        // What a process has been told by now it hears before this.
+        // Every process hears the orders that it has been given by now before this.
         self.world.follow_orders();
         self.world.note(Step::Swept);
         self.with(|ring| ring.swept += 1);
