@@ -1,4 +1,4 @@
-//! What a panic leaves in the log of a process, and what becomes of the process: tried on real ones. This executable
+//! A panic's line in the log of a process, and the end of the process: tried on real ones. This executable
 //! plays them too: it runs itself with `PREROLL_PANICS` set.
 #![cfg(feature = "host")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]

@@ -1,5 +1,5 @@
 //! Calls to libav for which ffmpeg-next has no safe function. Each is a few lines, with the reasons why it is sound.
-//! What is encoded or written, and when, is decided elsewhere.
+//! The decisions what is encoded or written, and when, are made elsewhere.
 #![expect(unsafe_code, reason = "libav's C interface; every block lists its preconditions and why they hold")]
 
 use std::ffi::{CString, c_void};

@@ -66,7 +66,7 @@ impl Installed {
             .arg(format!("DESTDIR={}", self.root().display()))
             .arg(format!("BUILD={}", build.display()))
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
-            // Those of the make that runs the tests.
+            // Variables of the make that runs the tests.
             .env_remove("MAKEFLAGS")
             .env_remove("MAKELEVEL");
         command
@@ -112,7 +112,7 @@ fn succeeds(mut command: Command) -> Output {
     output
 }
 
-/// What a command that fails says.
+/// The message of a command that fails.
 #[track_caller]
 fn fails(mut command: Command) -> String {
     let output = command.output().unwrap();
@@ -160,7 +160,7 @@ fn an_installed_preroll_records_and_uninstall_removes_all_of_it() {
     succeeds(installed.command("preroll", &["stop"]));
     assert!(running.0.wait().unwrap().success());
 
-    // What an administrator has put beside it stays.
+    // Files that an administrator has put beside it stay.
     let foreign = installed.root().join("opt/preroll-1/bin/other");
     std::fs::write(&foreign, "").unwrap();
     succeeds(installed.make("uninstall"));

@@ -113,7 +113,7 @@ fn a_password_is_shown_nowhere() {
         said.push(rig.command(command));
     }
     assert_nothing_shows_it(&rig);
-    // What a library prints to standard output is not masked: it goes nowhere.
+    // Lines that a library prints to standard output are not masked: they go nowhere.
     for pid in rig.processes() {
         let title = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         if title.starts_with("preroll-capture") {
