@@ -237,5 +237,4 @@ impl Gaps {
 }
 
 #[cfg(test)]
-#[path = "account/tests.rs"]
 mod tests;

@@ -150,5 +150,4 @@ fn guess(sequence: u64, evidence: &Evidence) -> FrameInfo {
 }
 
 #[cfg(test)]
-#[path = "evidence/tests.rs"]
 mod tests;

@@ -170,5 +170,4 @@ impl Open {
 }
 
 #[cfg(test)]
-#[path = "feed/tests.rs"]
 mod tests;

@@ -24,6 +24,8 @@ mod ladder;
 mod lagging;
 mod libav;
 mod media;
+#[cfg(test)]
+mod memory_tests;
 mod opening;
 mod part;
 mod poison;

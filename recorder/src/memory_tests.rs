@@ -4,47 +4,6 @@
 //! Not counted is what libav has, which allocates past Rust, and not run is the join's writing of the joined file: see
 //! docs/decisions/runs.md. The part of a million frames has no packets, so their reading is counted up to 100,000
 //! frames.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(dead_code, reason = "the recorder is a program without a library: its modules are taken in whole")]
-
-#[path = "../src/account.rs"]
-mod account;
-#[path = "../src/clock.rs"]
-mod clock;
-#[path = "../src/container.rs"]
-mod container;
-#[path = "../src/disk/mod.rs"]
-mod disk;
-#[path = "../src/encode.rs"]
-mod encode;
-#[path = "../src/evidence.rs"]
-mod evidence;
-#[path = "../src/fakes.rs"]
-mod fakes;
-#[path = "../src/feed.rs"]
-mod feed;
-#[path = "../src/frames.rs"]
-mod frames;
-#[path = "../src/journal.rs"]
-mod journal;
-#[path = "../src/libav.rs"]
-mod libav;
-#[path = "../src/media.rs"]
-mod media;
-#[path = "../src/opening.rs"]
-mod opening;
-#[path = "../src/part.rs"]
-mod part;
-#[path = "../src/poison.rs"]
-mod poison;
-#[path = "../src/runs.rs"]
-mod runs;
-#[path = "../src/timestamps.rs"]
-mod timestamps;
-#[path = "../src/track.rs"]
-mod track;
-#[path = "../src/video_time.rs"]
-mod video_time;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -59,18 +18,18 @@ use proto::name::Name;
 use proto::ring::{Miss, RingSize, RingSpec};
 use proto::time::MonotonicNs;
 
-use account::Account;
-use encode::EncoderSetup;
-use evidence::{Fate, First};
-use feed::FeedPacket;
+use crate::account::Account;
+use crate::encode::EncoderSetup;
+use crate::evidence::{Fate, First};
+use crate::feed::FeedPacket;
+use crate::frames::{Frames, HeldFrame, Soundness};
+use crate::journal::{Journal, PartHeader, PartReason, Row, Seal};
+use crate::opening::{Libav, Media};
+use crate::runs::Runs;
+use crate::timestamps::Timestamps;
+use crate::track::TrackWriter;
 use ffmpeg_next::Packet;
 use ffmpeg_next::codec::packet::Flags;
-use frames::{Frames, HeldFrame, Soundness};
-use journal::{Journal, PartHeader, PartReason, Row, Seal};
-use opening::{Libav, Media};
-use runs::Runs;
-use timestamps::Timestamps;
-use track::TrackWriter;
 
 thread_local! {
     /// Bytes that this thread has now, and the most it has had since that was last asked for.
@@ -209,7 +168,7 @@ fn rows(rows: u64) -> impl Iterator<Item = Row> {
 
 /// Writes a part with frames 1 to `last` as far as its journal goes: the video is a hole of the right length.
 fn write_hollow_part(partial: &Path, last: u64) {
-    let video = part::video_path(partial, &left(), 1);
+    let video = crate::part::video_path(partial, &left(), 1);
     let mut journal = Journal::create(&video.with_extension("journal"), &header()).unwrap();
     for row in rows(last) {
         journal.add(&row, Seal { offset: row.frame.sequence * 1000, sum: 0 }).unwrap();
@@ -221,7 +180,7 @@ fn write_hollow_part(partial: &Path, last: u64) {
 /// Writes a part with frames 1 to `last`, as a take does but for the pictures in the packets.
 fn write_part(partial: &Path, last: u64) {
     let parameters = Rc::new(Libav.open_encoder(&setup()).unwrap().parameters());
-    let video = part::video_path(partial, &left(), 1);
+    let video = crate::part::video_path(partial, &left(), 1);
     let mut track =
         TrackWriter::create(&video, header(), setup().fps, Rc::clone(&parameters), &Libav).unwrap();
     for row in rows(last) {
@@ -248,7 +207,7 @@ fn fate(rows: u64) -> Fate {
 
 /// Reads how far the parts got, as a recorder that takes over does, and as the join begins.
 fn read_all(partial: &Path) -> Runs {
-    let parts = part::read_all(partial, &left()).unwrap();
+    let parts = crate::part::read_all(partial, &left()).unwrap();
     let [part] = &parts[..] else { panic!("{} parts", parts.len()) };
     part.frames.clone()
 }
@@ -257,10 +216,10 @@ fn read_all(partial: &Path) -> Runs {
 fn read_packets(folder: &Path, partial: &Path) -> Runs {
     let mut timestamps = Timestamps::create(folder, &left()).unwrap();
     let mut written = Runs::default();
-    for part in part::read_all(partial, &left()).unwrap() {
+    for part in crate::part::read_all(partial, &left()).unwrap() {
         part.each_packet(|row, _| {
             written.add(&row.frame);
-            timestamps.add(row.frame.t_capture).map_err(media::WriteError::Disk)
+            timestamps.add(row.frame.t_capture).map_err(crate::media::WriteError::Disk)
         })
         .unwrap();
     }
