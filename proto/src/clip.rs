@@ -237,6 +237,8 @@ pub struct Gap {
 pub enum GapCause {
     /// The ring overwrote them before the encoder came to them.
     RingOverrun,
+    /// The ring overwrote them, and the backlog had no room for them.
+    BacklogFull,
     /// The camera made them while no capture ran.
     CaptureRestart,
     /// The camera or its driver lost them.
@@ -261,6 +263,7 @@ impl GapCause {
     pub fn name(self) -> &'static str {
         match self {
             Self::RingOverrun => "ring_overrun",
+            Self::BacklogFull => "backlog_full",
             Self::CaptureRestart => "capture_restart",
             Self::CameraDrop => "camera_drop",
             Self::CameraStall => "camera_stall",

@@ -59,6 +59,8 @@ pub enum RecorderOrder {
         verdict: Option<EncoderLadder>,
         /// Run folders that may hold unfinished clips.
         run_folders: Vec<PathBuf>,
+        /// The most bytes that the backlogs of all cameras may take together; 0 for no backlog.
+        backlog_bytes: u64,
     },
     /// There is a new plan in this clip folder.
     Clip(PathBuf),
@@ -113,4 +115,19 @@ pub struct RecorderBeat {
     pub frames_encoded: u64,
     /// The obstacle, for a person, if there is one (a full disk).
     pub trouble: Option<String>,
+    /// The frames that wait in the backlog.
+    pub backlog: BacklogBeat,
+}
+
+/// The backlogs of all cameras together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BacklogBeat {
+    /// Frames that wait in it now.
+    pub frames: u64,
+    /// The memory of its segments now.
+    pub bytes: u64,
+    /// The most memory that it may take.
+    pub bound_bytes: u64,
+    /// Frames moved into it since the recorder began.
+    pub moved_frames: u64,
 }

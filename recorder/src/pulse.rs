@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use proto::messages::RecorderBeat;
+use proto::messages::{BacklogBeat, RecorderBeat};
 use proto::name::Name;
 
 use crate::disk::output::OutputFolder;
@@ -150,6 +150,7 @@ impl Pulse {
             lag_frames: workers.values().map(|w| w.lag).max().unwrap_or(0),
             frames_encoded: self.encoded.load(Ordering::Relaxed),
             trouble,
+            backlog: BacklogBeat::default(),
         }
     }
 }

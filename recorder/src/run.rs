@@ -57,7 +57,7 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
             Err(RecvTimeoutError::Disconnected) => break,
         };
         match order {
-            RecorderOrder::Arm { verdict: known, run_folders } => {
+            RecorderOrder::Arm { verdict: known, run_folders, .. } => {
                 titles::show(&ChildId::Recorder);
                 match ladder.arm(known) {
                     AfterArming::Report(ladder) => reports.send(RecorderReport::Codecs(ladder)),

@@ -149,7 +149,7 @@ impl CameraRing for Held {
     }
 
     fn sweep(&self) -> usize {
-        self.ring.sweep(ReaderBit::RECORDER)
+        self.ring.sweep(ReaderBit::RECORDER) + self.ring.sweep(ReaderBit::MOVER)
     }
 
     fn remove(&self) {

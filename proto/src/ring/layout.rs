@@ -27,9 +27,9 @@ pub const SLOT_HEADER_BYTES: usize = 64;
 pub const LEDGER_MIN_ENTRIES: usize = 4096;
 /// The most slots of a ring. A larger number is a mistake in a config, or a segment full of noise.
 pub const MAX_SLOTS: usize = 1 << 20;
-/// The frames that readers may hold at once without shortening the ring: one each for the recorder and one other
-/// reader. Each costs a frame of memory. A further reader takes from the reserve.
-pub const LEASE_SLOTS: usize = 2;
+/// The frames that readers may hold at once without shortening the ring: one each for the recorder, its mover and one
+/// other reader. Each costs a frame of memory. A further reader takes from the reserve.
+pub const LEASE_SLOTS: usize = 3;
 /// The number of buckets in which intervals between publications are counted. Each is a sixteenth of a frame period
 /// wide; the last one takes everything from 63/16 periods on.
 pub const INTERVAL_BUCKETS: usize = 64;

@@ -19,13 +19,16 @@ const READERS: u64 = 0xFFFF;
 const SEQUENCE_SHIFT: u32 = 24;
 
 /// A reader of a ring, one of up to sixteen, as the bit it owns. A bit has one owner at a time, which is settled outside the ring (the
-/// recorder has [`ReaderBit::RECORDER`]). It passes to another process only with proof of the owner's death.
+/// recorder has [`ReaderBit::RECORDER`] and [`ReaderBit::MOVER`]). It passes to another process only with proof of the owner's death.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReaderBit(u8);
 
 impl ReaderBit {
     /// The recorder's bit.
     pub const RECORDER: Self = Self(0);
+    /// The bit of the recorder's mover, which copies frames into the backlog. It has one of its own, so that the encoder and
+    /// the mover may hold one frame at once. The probe has bit 1.
+    pub const MOVER: Self = Self(2);
     /// The number of bits.
     pub const COUNT: u8 = 16;
 

@@ -40,7 +40,7 @@ impl Children {
     /// Tells the recorder what is known of encoders, and where clips may be waiting.
     pub(super) fn arm(&self) {
         let (verdict, run_folders) = (self.ladder.clone(), self.run_folders.clone());
-        self.tell_recorder(RecorderOrder::Arm { verdict, run_folders });
+        self.tell_recorder(RecorderOrder::Arm { verdict, run_folders, backlog_bytes: 0 });
     }
 
     /// Orders the recorder, if it is there.
