@@ -10,7 +10,7 @@ use ffmpeg_next::software::scaling;
 use ffmpeg_next::util::{color, picture};
 use ffmpeg_next::{Dictionary, Packet, Rational};
 
-use proto::codec::{Codec, EncoderChoice};
+use proto::codec::{Codec, EncoderChoice, X264_PRESETS};
 use proto::frame::{Fps, Geometry, PixelFormat};
 
 use crate::frames::HeldFrame;
@@ -116,17 +116,35 @@ impl EncoderSetup {
         options.set("threads", "1");
         if self.is_x264() {
             options.set("crf", &self.quality.to_string());
-            options.set("preset", self.choice.preset.as_deref().unwrap_or("ultrafast"));
+            let preset = self.choice.preset.as_deref().unwrap_or("ultrafast");
+            options.set("preset", preset);
             // Nothing stays inside: what is in the encoder when it is killed has to be found in the ring again. With
             // a variable rate x264 holds each frame back until it knows the next one's time; the times in the file
             // are not its business here, so it may take the rate for constant.
-            options.set("x264-params", "rc-lookahead=0:sync-lookahead=0:force-cfr=1");
+            let params = "rc-lookahead=0:sync-lookahead=0:force-cfr=1";
             if self.choice.codec == Codec::Avc1 {
+                options.set("x264-params", params);
                 options.set("profile", "baseline");
+            } else {
+                let offset = chroma_qp_offset(preset);
+                let params = format!("{params}:{SHARED_SETS}:chroma-qp-offset={offset}");
+                options.set("x264-params", &params);
             }
         }
         options
     }
+}
+
+/// x264's parameters that make its presets write the same SPS and PPS, so that a stream may change its preset at a key
+/// frame: whatever of a preset stands there. `stitchable` keeps the quality out of the PPS. With one reference frame the
+/// level that x264 chooses by itself goes by size and rate alone. See docs/decisions/parameter-sets.md.
+const SHARED_SETS: &str = "stitchable=1:ref=1:cabac=1:8x8dct=1:weightp=0";
+
+/// The chroma offset that leaves 0 in the PPS. From `fast` on (`subme` 6 and up) x264 rates pictures by how they look, and
+/// lowers the offset by 2 for it (encoder.c, `validate_parameters`).
+fn chroma_qp_offset(preset: &str) -> u8 {
+    let by_looks = X264_PRESETS.iter().skip_while(|p| **p != "fast").any(|p| *p == preset);
+    if by_looks { 2 } else { 0 }
 }
 
 impl Encode for Encoder {
@@ -187,100 +205,4 @@ impl FormatPixel for Geometry {
 }
 
 #[cfg(test)]
-mod tests {
-    use proto::frame::FrameInfo;
-
-    use super::*;
-
-    struct Gray(FrameInfo, Vec<u8>);
-
-    impl HeldFrame for Gray {
-        fn info(&self) -> &FrameInfo {
-            &self.0
-        }
-
-        fn bytes(&self) -> &[u8] {
-            &self.1
-        }
-    }
-
-    fn gray(bytes: Vec<u8>) -> Box<dyn HeldFrame> {
-        Box::new(Gray(FrameInfo::default(), bytes))
-    }
-
-    fn packets(encoder: &mut Encoder) -> Vec<Packet> {
-        std::iter::from_fn(|| encoder.receive().unwrap()).collect()
-    }
-
-    #[test]
-    fn each_frame_comes_out_before_the_next_goes_in() {
-        let geometry = Geometry::new(320, 192, PixelFormat::I420).unwrap();
-        for (codec, encoder, preset) in [
-            (Codec::H264, "libx264", Some("superfast")),
-            (Codec::H264, "libx264", Some("veryfast")),
-            (Codec::Avc1, "libx264", Some("ultrafast")),
-            (Codec::Mp4v, "mpeg4", None),
-            (Codec::Mjpg, "mjpeg", None),
-        ] {
-            let choice = EncoderChoice { codec, encoder: encoder.into(), preset: preset.map(Into::into) };
-            let fps = Fps::from_milli(60_000).unwrap();
-            let mut encoder = EncoderSetup { choice, geometry, fps, quality: 23 }.open().unwrap();
-            // Not at a constant rate.
-            for pts in [0_i64, 16_666, 33_333, 500_000, 516_666, 900_000] {
-                encoder.send(gray(vec![pts.to_le_bytes()[1]; geometry.frame_bytes()]), pts, false).unwrap();
-                let out: Vec<_> = packets(&mut encoder).iter().map(Packet::pts).collect();
-                assert_eq!(out, [Some(pts)], "{codec:?} {preset:?}");
-            }
-            encoder.end().unwrap();
-            assert!(encoder.receive().unwrap().is_none(), "{codec:?} {preset:?}: it held something back");
-        }
-    }
-
-    #[test]
-    fn a_worse_quality_makes_smaller_files_of_every_codec() {
-        let geometry = Geometry::new(320, 192, PixelFormat::I420).unwrap();
-        // Of all frequencies, so that every step of the quantiser shows.
-        let noise: Vec<u8> =
-            (0..geometry.frame_bytes()).map(|n| (n * n / 7 % 251).to_le_bytes()[0]).collect();
-        for (codec, encoder, preset) in [
-            (Codec::H264, "libx264", Some("superfast")),
-            (Codec::Avc1, "libx264", Some("ultrafast")),
-            (Codec::Xvid, "mpeg4", None),
-            (Codec::Mp4v, "mpeg4", None),
-            (Codec::Mjpg, "mjpeg", None),
-        ] {
-            let size = |quality| {
-                let choice = EncoderChoice { codec, encoder: encoder.into(), preset: preset.map(Into::into) };
-                let fps = Fps::from_milli(60_000).unwrap();
-                let mut encoder = EncoderSetup { choice, geometry, fps, quality }.open().unwrap();
-                encoder.send(gray(noise.clone()), 0, false).unwrap();
-                packets(&mut encoder).iter().map(Packet::size).sum::<usize>()
-            };
-            let sizes = [12, 23, 36, 48].map(size);
-            assert!(sizes.windows(2).all(|pair| pair[0] > pair[1]), "{codec:?}: {sizes:?}");
-        }
-    }
-
-    #[test]
-    fn a_key_frame_comes_where_it_is_asked_for() {
-        let geometry = Geometry::new(320, 192, PixelFormat::I420).unwrap();
-        for (codec, encoder, preset) in [
-            (Codec::H264, "libx264", Some("superfast")),
-            (Codec::Avc1, "libx264", Some("ultrafast")),
-            (Codec::Mp4v, "mpeg4", None),
-        ] {
-            let choice = EncoderChoice { codec, encoder: encoder.into(), preset: preset.map(Into::into) };
-            let fps = Fps::from_milli(60_000).unwrap();
-            let mut encoder = EncoderSetup { choice, geometry, fps, quality: 23 }.open().unwrap();
-            let keys: Vec<bool> = (0..8)
-                .map(|n: i64| {
-                    let bytes = vec![n.to_le_bytes()[0]; geometry.frame_bytes()];
-                    encoder.send(gray(bytes), n * 16_667, n == 5).unwrap();
-                    packets(&mut encoder)[0].is_key()
-                })
-                .collect();
-            let expected: Vec<bool> = (0..8).map(|n| n == 0 || n == 5).collect();
-            assert_eq!(keys, expected, "{codec:?}");
-        }
-    }
-}
+mod tests;
