@@ -4,6 +4,7 @@
 //! - [`state`]: the 64-bit word that tells which frame a slot holds and who leases it;
 //! - `order`: the memory orderings, by the name of their synchronisation point;
 //! - [`protocol`]: who may touch which slot when; atomics only, so loom can check it;
+//! - `overwriting`: which frames the writer comes to next, and how soon;
 //! - [`layout`]: the number of slots, and the place of everything in the segment;
 //! - [`lost_pages`]: how a process survives a segment that was cut short;
 //! - [`segment`]: the named shared memory itself;
@@ -14,6 +15,7 @@
 
 pub mod layout;
 mod order;
+mod overwriting;
 pub mod protocol;
 pub mod state;
 
@@ -40,5 +42,6 @@ pub use shared::{Broken, Ring, RingError};
 pub use writer::{RingWriter, WriteSlot};
 
 pub use layout::{RingSize, RingSpec};
+pub use overwriting::Endangered;
 pub use protocol::Miss;
 pub use state::ReaderBit;

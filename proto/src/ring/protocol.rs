@@ -202,7 +202,7 @@ impl Protocol<'_> {
         &self.ledger[index]
     }
 
-    fn recall(&self, sequence: u64) -> Option<(usize, FrameInfo)> {
+    pub(super) fn recall(&self, sequence: u64) -> Option<(usize, FrameInfo)> {
         if sequence == 0 {
             return None;
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::thread::futex;
 
 use super::layout::{BadHeader, CheckedHeader, Counters, Header, RingSpec};
+use super::overwriting::Endangered;
 use super::protocol::{Protocol, WriterPosition};
 use super::segment::{self, Loss, Segment, SegmentError, SegmentName};
 use super::state::ReaderBit;
@@ -257,6 +258,18 @@ impl Ring {
     #[must_use]
     pub fn first_at_or_after(&self, at: MonotonicNs) -> Option<FrameInfo> {
         self.protocol().first_at_or_after(at)
+    }
+
+    /// The frames that the writer overwrites before it has published `within` more, the soonest first.
+    #[must_use]
+    pub fn endangered(&self, within: usize) -> Vec<Endangered> {
+        self.protocol().endangered(within)
+    }
+
+    /// True while a frame's pixels are where its writer left them. The next moment they may not be.
+    #[must_use]
+    pub fn holds(&self, sequence: u64) -> bool {
+        self.protocol().holds(sequence)
     }
 
     /// Sleeps until a frame newer than `seen` is published, or `at_most` is over. True when there is one.
