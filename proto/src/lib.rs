@@ -2,7 +2,7 @@
 //! and no process tree.
 //!
 //! - Frames, from a capture to a recorder: [`ring`], in shared memory, of [`frame`]s; [`nontemporal`] is how they are
-//!   copied into it, [`time`] the clock that all processes share.
+//!   copied into it, [`time`] the clock that all processes share. From one recorder to the next: the [`backlog`].
 //! - Messages: [`messages`] between the supervisor and its children, carried by [`link`]; [`control`] between the
 //!   commands and the supervisor, carried by [`wire`]; [`stats`] with [`status`], and a [`refusal`], are
 //!   among its answers.
@@ -22,6 +22,8 @@ pub mod ring;
 pub mod sync;
 pub mod time;
 
+#[cfg(feature = "host")]
+pub mod backlog;
 #[cfg(feature = "host")]
 pub mod clip;
 #[cfg(feature = "host")]
