@@ -156,8 +156,23 @@ pub struct RecorderStats {
     pub frames_encoded: u64,
     /// From the end of the last clip's window to its manifest.
     pub last_finish_ms: Option<u64>,
+    /// Frames that were moved out of the rings, since the encoder hadn't reached them in time.
+    pub backlog: BacklogStats,
     /// For a person: the obstacle to recording, if there is one.
     pub trouble: Option<String>,
+}
+
+/// The backlogs of all cameras together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BacklogStats {
+    /// Frames that wait in it.
+    pub frames: u64,
+    /// The memory that it takes.
+    pub bytes: u64,
+    /// The most memory that it may take; 0 when there is to be none.
+    pub bound_bytes: u64,
+    /// Frames moved into it since the present recorder process began.
+    pub moved_frames: u64,
 }
 
 /// One process.

@@ -15,6 +15,8 @@ use proto::exit;
 use proto::storage;
 
 use crate::ask;
+use crate::backlog::Bound;
+use crate::backlog::room::Room;
 use crate::failure::Failure;
 use crate::invoked;
 
@@ -26,10 +28,12 @@ pub(crate) fn check(path: &Path) -> Result<u8, Failure> {
     output_dir::writable(&config)?;
     warnings.extend(url_reach::warnings(&config));
     warnings.extend(config_mode::warning(&config, path));
+    let backlog = Bound::of(config.recording.backlog_bytes, &Room::now().beside(needed));
+    warnings.extend(backlog.warning());
     for warning in warnings {
         ask::say_aside(&format!("{}: warning: {warning}\n", invoked::name()));
     }
-    ask::say(&report(path, &config, needed))?;
+    ask::say(&report(path, &config, needed, &backlog))?;
     Ok(exit::DONE)
 }
 
@@ -38,7 +42,7 @@ pub(crate) fn load(path: &Path) -> Result<Config, Failure> {
     Config::load(path).map_err(Failure::bad_input)
 }
 
-fn report(path: &Path, config: &Config, needed_bytes: u64) -> String {
+fn report(path: &Path, config: &Config, needed_bytes: u64, backlog: &Bound) -> String {
     let mut text = format!("{}: good\n", path.display());
     for camera in &config.cameras {
         let Some(spec) = config.ring_spec(camera) else { continue };
@@ -65,6 +69,7 @@ fn report(path: &Path, config: &Config, needed_bytes: u64) -> String {
         storage::mb(needed_bytes),
         storage::mb(price::available_bytes())
     );
+    let _ = writeln!(text, "  backlog: {backlog}");
     let _ = writeln!(
         text,
         "  disk: nothing while armed; while recording about {:.1} MB/s with H264 (a guess: {} bits a pixel), several \

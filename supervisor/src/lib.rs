@@ -4,6 +4,7 @@
 //! of themselves by the name that they were called by.
 
 mod ask;
+mod backlog;
 mod check;
 mod child;
 mod cli;

@@ -29,6 +29,8 @@ use proto::storage;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::backlog::Bound;
+use crate::backlog::room::Room;
 use crate::check::{config_mode, price, source_probe};
 use crate::child::Child;
 use crate::child::recipe::Recipe;
@@ -82,13 +84,15 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     let opened = rings::open(&config, &dir, inherited.had_rings())?;
     made.rings = !inherited.is_adopting;
     rings::announce(&config, &opened.rings);
+    let backlog = backlog_bound(&config);
     inherited.end_captures_of(&opened.new);
     config
         .save_checked(&dir.config_path())
         .map_err(|e| Failure::failed(format!("can't write {}: {e}", dir.config_path().display())))?;
     let parts = Parts::make(&config, &run_folder, &inherited, &events)?;
     let system = parts.system(&dir, events, happening);
-    let children = parts.children(&recipes, opened.rings, inherited.ladder(), &system);
+    let mut children = parts.children(&recipes, opened.rings, inherited.ladder(), &system);
+    children.backlog_bytes = backlog.bytes;
     let mut instance = parts.instance(system, children);
     parts.open_control(&dir)?;
     adopt(&mut instance, &inherited)?;
@@ -149,6 +153,17 @@ fn choose_run_folder(config: &Config, dir: &RuntimeDir, inherited: &Inherited) -
             run_folder::make(config)
         }
     }
+}
+
+/// The bound of the backlog, now that the rings are there. More than there is was asked for in vain, and is no reason not to
+/// start: with less memory frames are still recorded.
+fn backlog_bound(config: &Config) -> Bound {
+    let bound = Bound::of(config.recording.backlog_bytes, &Room::now());
+    if let Some(warning) = bound.warning() {
+        tracing::warn!("{warning}");
+    }
+    tracing::info!("backlog: {bound}");
+    bound
 }
 
 /// The command line of each child.

@@ -15,13 +15,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use proto::config::Config;
+use proto::messages::BacklogBeat;
 use proto::priority;
 use proto::process::Pid;
-use proto::stats::{CameraStats, DelayStats, ProcessStats, RecorderStats, RingStats, SCHEMA, Stats, Totals};
+use proto::stats::{
+    BacklogStats, CameraStats, DelayStats, ProcessStats, RecorderStats, RingStats, SCHEMA, Stats, Totals,
+};
 use proto::status::{InstanceState, ProcessRole, ProcessState};
 
 use crate::clips::{Clips, Phase};
-use crate::health;
+use crate::health::{self, Behind};
 use delay::{LoopDelay, Recent};
 use meter::{Meter, Reading};
 use ring::FrameRates;
@@ -113,7 +116,7 @@ impl Statistics {
         Stats {
             schema: SCHEMA,
             state,
-            health: health::verdict(&totals, readings.cores, &view.troubles),
+            health: health::verdict(&totals, readings.cores, &view.troubles, &behind(&view)),
             uptime_s: self.started.elapsed().as_secs_f64(),
             config: self.config.source.display().to_string(),
             rig: self.config.rig.to_string(),
@@ -153,6 +156,7 @@ impl Statistics {
             lag_frames: view.recorder.lag_frames,
             frames_encoded: view.recorder.frames_encoded,
             last_finish_ms: finished.last_finish_ms,
+            backlog: backlog(view),
             trouble: view.recorder.trouble.clone(),
         }
     }
@@ -205,6 +209,16 @@ impl Statistics {
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
         }
     }
+}
+
+fn behind(view: &View) -> Behind {
+    Behind { backlog: backlog(view), encoded_per_s: view.encoded_per_s }
+}
+
+/// The bound is the supervisor's own: the recorder's word of it is missing while no recorder is there.
+fn backlog(view: &View) -> BacklogStats {
+    let BacklogBeat { frames, bytes, moved_frames, .. } = view.recorder.backlog;
+    BacklogStats { frames, bytes, bound_bytes: view.backlog_bytes, moved_frames }
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {

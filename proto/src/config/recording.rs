@@ -23,6 +23,8 @@ static RUN_NAME: KeyOr<String> = Key::text("run_name", "name").such_as("practice
 static PRE_ROLL: KeyOr<u64> = Key::whole("pre_roll_ms", "milliseconds").or(500);
 static POST_ROLL: KeyOr<u64> = Key::whole("post_roll_ms", "milliseconds").or(500);
 static RESERVE: KeyOr<u64> = Key::whole("reserve_ms", "milliseconds").or(250);
+static BACKLOG: Key<u64> =
+    Key::whole("backlog_bytes", "bytes").such_as("1073741824").or_words("what the machine affords");
 static PREFERRED_CODEC: KeyOr<String> = Key::one_of("preferred_codec", codecs).or(AUTO);
 static CODEC_QUALITY: KeyOr<u64> = Key::range("codec_quality", 0, 51, "best").or(23);
 static PRESET: KeyOr<String> = Key::one_of("preset", presets).or(AUTO);
@@ -35,6 +37,7 @@ static KEYS: &[&Row] = &[
     &PRE_ROLL.row,
     &POST_ROLL.row,
     &RESERVE.row,
+    &BACKLOG.row,
     &PREFERRED_CODEC.row,
     &CODEC_QUALITY.row,
     &PRESET.row,
@@ -63,7 +66,7 @@ impl<'de> Deserialize<'de> for TypedRecording {
     }
 }
 
-/// The settings of `recording`, checked.
+/// The settings of `recording`, checked. Its twelve fields are the keys of one mapping.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordingConfig {
     /// The folder in which run folders are made.
@@ -76,6 +79,9 @@ pub struct RecordingConfig {
     pub post_roll_ms: u64,
     /// The time that an encoder may be late by, or away for, without losing a frame.
     pub reserve_ms: u64,
+    /// The most memory that frames may take which the encoder hasn't reached in time, all cameras together; 0 keeps none.
+    /// `None` takes what the machine affords.
+    pub backlog_bytes: Option<u64>,
     /// A codec by name; `None` goes down the chain.
     pub preferred_codec: Option<Codec>,
     /// CRF, 0 (lossless) to 51; lower is better and larger.
@@ -115,6 +121,7 @@ impl Checker<'_> {
             pre_roll_ms: self.span_or_default(typed, &PRE_ROLL)?,
             post_roll_ms: self.span_or_default(typed, &POST_ROLL)?,
             reserve_ms: self.span_or_default(typed, &RESERVE)?,
+            backlog_bytes: typed.get(&BACKLOG).map(|bytes| bytes.value),
             preferred_codec,
             codec_quality: u8::try_from(codec_quality).unwrap_or(u8::MAX),
             preset,

@@ -247,6 +247,15 @@ fn two_lines_are_a_config() {
 }
 
 #[test]
+fn a_backlog_that_is_left_out_is_not_one_of_no_bytes() {
+    let bound = |recording: &str| {
+        let text = format!("cameras: [{{ name: a, backend: sim }}]\nrecording: {{ {recording} }}\n");
+        parse(&text).unwrap().recording.backlog_bytes
+    };
+    assert_eq!([bound(""), bound("backlog_bytes: 0"), bound("backlog_bytes: 5")], [None, Some(0), Some(5)]);
+}
+
+#[test]
 fn a_camera_overrides_the_defaults() {
     let text = "camera: { fps: 25, width: 640, height: 480 }\ncameras:\n  - { name: a, backend: sim, fps: 30 }\n  - { name: b, backend: file, path: x.mp4, loop: true }\n";
     let config = parse(text).unwrap();
@@ -292,6 +301,7 @@ fn every_mistake_is_shown_where_it_stands() {
     refused(&format!("{sim}recording: {{ pre_roll_ms: ¦1e30 }}\n"), "milliseconds");
     refused(&format!("{sim}recording: {{ min_free_bytes: ¦64M }}\n"), "it takes bytes");
     refused(&format!("{sim}recording: {{ min_free_bytes: ¦-1 }}\n"), "it takes bytes");
+    refused(&format!("{sim}recording: {{ backlog_bytes: ¦2G }}\n"), "it takes bytes, a whole number such as");
     refused(&format!("{sim}recording: {{ pre_roll_ms: ¦99999999999 }}\n"), "more than a day");
 }
 

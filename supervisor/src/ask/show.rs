@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use proto::codec::{EncoderChoice, EncoderLadder};
-use proto::stats::{CameraStats, ProcessStats, RecorderStats, Stats};
+use proto::stats::{BacklogStats, CameraStats, ProcessStats, RecorderStats, Stats};
 use proto::storage::mb;
 
 /// `supervisor status`.
@@ -45,6 +45,11 @@ fn write_status(to: &mut String, stats: &Stats) -> std::fmt::Result {
         recorder.clips_open,
         count(recorder.lag_frames, "frame")
     )?;
+    let BacklogStats { frames, bytes, bound_bytes, .. } = recorder.backlog;
+    if frames > 0 {
+        let (held, bound) = (mb(bytes), mb(bound_bytes));
+        writeln!(to, "backlog: {}, {held:.0} of at most {bound:.0} MB\n", count(frames, "frame"))?;
+    }
     let mut processes = vec![row(["process", "pid", "state", "up", "cpu %", "MB", "restarts", "last exit"])];
     processes.extend(stats.processes.iter().map(process_row));
     to.push_str(&table(&processes));
@@ -222,6 +227,16 @@ mod tests {
         stats.recorder.preset = Some("superfast".into());
         let text = status(&stats);
         assert!(text.contains("recorder: H264 (libx264, superfast); "), "{text}");
+    }
+
+    #[test]
+    fn a_backlog_is_shown_while_there_is_one() {
+        let mut stats = stats();
+        stats.recorder.backlog.bound_bytes = 2_000_000_000;
+        assert!(!status(&stats).contains("backlog"));
+        (stats.recorder.backlog.frames, stats.recorder.backlog.bytes) = (300, 415_000_000);
+        let text = status(&stats);
+        assert!(text.contains("1 frame behind\n\nbacklog: 300 frames, 415 of at most 2000 MB\n"), "{text}");
     }
 
     #[test]

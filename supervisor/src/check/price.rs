@@ -2,13 +2,11 @@
 //! refused.
 
 use proto::config::{Config, ValueOf};
-use proto::ring::segment;
 use proto::storage::mb;
 
+use crate::backlog::room::Room;
 use crate::failure::Failure;
 
-/// Memory that has to stay free beside the rings, for the processes and for everything else on a small machine.
-const MEMORY_FOR_THE_REST: u64 = 128 << 20;
 /// Bits that H.264 at CRF 23 takes for a pixel of a moving scene, roughly. A guess, and called one.
 pub(crate) const BITS_PER_PIXEL: f64 = 0.1;
 
@@ -43,12 +41,8 @@ pub(crate) fn fits(config: &Config) -> Result<u64, Failure> {
 /// The memory that rings may take: the room in /dev/shm, or free memory if that is less. A ring that exists already (of
 /// an instance that is to be adopted) is counted against it, which only errs on the safe side.
 pub(crate) fn available_bytes() -> u64 {
-    let shm = segment::available_bytes().unwrap_or(0);
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kib = text
-        .lines()
-        .find_map(|l| l.strip_prefix("MemAvailable:")?.split_whitespace().next()?.parse::<u64>().ok());
-    kib.map_or(shm, |kib| shm.min((kib * 1024).saturating_sub(MEMORY_FOR_THE_REST)))
+    let room = Room::now();
+    room.shm.min(room.memory)
 }
 
 /// The bytes a second of all cameras while they are recorded as H.264.

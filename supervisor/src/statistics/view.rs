@@ -28,6 +28,10 @@ pub(crate) struct View {
     pub(crate) encoder: Option<EncoderChoice>,
     /// The recorder's last report.
     pub(crate) recorder: RecorderBeat,
+    /// The most memory that the backlog may take.
+    pub(crate) backlog_bytes: u64,
+    /// The frames a second that the recorder encodes just now, all cameras together; `None` while that isn't known.
+    pub(crate) encoded_per_s: Option<f64>,
 }
 
 /// A camera.

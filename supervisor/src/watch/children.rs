@@ -14,6 +14,7 @@ use proto::process::Pid;
 use proto::refusal::Refusal;
 
 use super::{Camera, LOOK_AROUND, until};
+use crate::backlog::pace::Pace;
 use crate::child::out_of_memory::MemoryWatch;
 use crate::child::running::{EndReason, Running};
 use crate::child::{Child, Life};
@@ -36,6 +37,10 @@ pub(crate) struct Children {
     pub(super) memory: MemoryWatch,
     /// The moment at which a ring was last found broken.
     pub(super) ring_broke: Option<Instant>,
+    /// The most memory that the backlogs of all cameras may take together.
+    pub(crate) backlog_bytes: u64,
+    /// The pace at which the recorder encodes.
+    pub(super) pace: Pace,
     /// The table that triggers read.
     rings: Rings,
 }
@@ -51,7 +56,18 @@ impl Children {
         world: &dyn World,
     ) -> Self {
         let memory = MemoryWatch::new(world.out_of_memory_kills(), world.now());
-        Self { cameras: Vec::new(), recorder, standby, ladder, run_folders, memory, ring_broke: None, rings }
+        Self {
+            cameras: Vec::new(),
+            recorder,
+            standby,
+            ladder,
+            run_folders,
+            memory,
+            ring_broke: None,
+            backlog_bytes: 0,
+            pace: Pace::default(),
+            rings,
+        }
     }
 
     /// Takes on one more camera. The next turn of the loop starts its capture, unless that was adopted.

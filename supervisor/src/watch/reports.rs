@@ -40,7 +40,7 @@ impl Children {
     /// Tells the recorder what is known of encoders, and where clips may be waiting.
     pub(super) fn arm(&self) {
         let (verdict, run_folders) = (self.ladder.clone(), self.run_folders.clone());
-        self.tell_recorder(RecorderOrder::Arm { verdict, run_folders, backlog_bytes: 0 });
+        self.tell_recorder(RecorderOrder::Arm { verdict, run_folders, backlog_bytes: self.backlog_bytes });
     }
 
     /// Orders the recorder, if it is there.
@@ -92,9 +92,13 @@ impl Children {
         // its fault, its progress goes on.
         let idle = !beat.busy || !probed;
         let progress = beat.progress;
+        let encoded = (child.id == ChildId::Recorder).then_some(beat.frames_encoded);
         child.beat = beat;
         if let Some(running) = child.running_mut() {
             running.progressed(progress, idle, now);
+        }
+        if let Some(encoded) = encoded {
+            self.pace.heard(now, encoded);
         }
         self.keep_standby_warm();
         // Clips that it could not read while its disk was away are there again.

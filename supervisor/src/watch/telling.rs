@@ -40,6 +40,8 @@ impl Telling {
             processes: children.all().map(ProcessView::of).collect(),
             encoder: children.ladder().and_then(|ladder| ladder.chain.first().cloned()),
             recorder: children.recorder().beat.clone(),
+            backlog_bytes: children.backlog_bytes,
+            encoded_per_s: children.pace.frames_per_s(),
         });
     }
 

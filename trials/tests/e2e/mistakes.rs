@@ -62,6 +62,7 @@ fn a_mistake_in_a_config_is_shown_where_it_is() {
         ("session: ¦game", "run_name"),
         ("min_free_bytes: ¦64M", "it takes bytes"),
         ("min_free_bytes: ¦-1", "it takes bytes"),
+        ("backlog_bytes: ¦2G", "it takes bytes"),
     ] {
         refused_at(&ONE.replace("output_dir", &format!("{recording}, output_dir")), says);
     }

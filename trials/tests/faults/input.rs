@@ -222,6 +222,7 @@ const RECORDING_KEYS: &[(&str, &[&str], &[&str])] = &[
     ("pre_roll_ms", WHOLE, &["86400001"]),
     ("post_roll_ms", WHOLE, &["86400001"]),
     ("reserve_ms", WHOLE, &["86400001"]),
+    ("backlog_bytes", WHOLE, &["2G"]),
     ("preferred_codec", ONE_OF, &[]),
     ("codec_quality", WHOLE, &["52", "256"]),
     ("preset", ONE_OF, &[]),

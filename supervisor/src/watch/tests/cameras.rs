@@ -54,6 +54,8 @@ fn the_thread_of_the_statistics_keeps_no_ring_between_two_readings() {
             processes: Vec::new(),
             encoder: None,
             recorder: RecorderBeat::default(),
+            backlog_bytes: 0,
+            encoded_per_s: None,
         }
     };
     let clips = Clips::new(RUN.into(), 1, HashSet::new(), Counts::default());
