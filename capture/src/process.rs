@@ -18,6 +18,7 @@ use proto::name::Name;
 use proto::panics;
 use proto::priority;
 use proto::ring::Ring;
+use proto::signals;
 use proto::titles;
 
 use crate::capture_loop::{CaptureLoop, LoopStatus};
@@ -50,6 +51,8 @@ const LAST_REPORT_PATIENCE: Duration = Duration::from_millis(200);
 /// The whole of a capture executable's main.
 #[must_use]
 pub fn main(open: OpenSource) -> ExitCode {
+    signals::ignore_strays();
+    signals::ignore_hangup();
     let args = CaptureArgs::parse();
     log::start(LogFormat::from_name(&args.log_format).unwrap_or_default());
     panics::install("capture", Some(args.camera.as_str()));

@@ -10,7 +10,7 @@
 //!   or not there, by [`durable`]; [`fnv1a`] seals journals and names instances.
 //! - Rules that several processes must keep alike: the paths and names of an [`instance`], which folder is fit to be
 //!   recorded in ([`storage`]), a [`process`] by its number, the [`titles`] of
-//!   processes and their [`priority`], exit codes ([`exit`]), the form of the [`log`] that they
+//!   processes, their [`priority`] and the [`signals`] that they ignore, exit codes ([`exit`]), the form of the [`log`] that they
 //!   share and of [`panics`] in it, and the [`failpoint`]s that a test sets for all of them at once.
 //!
 //! Imports run one way: [`ring`] and what it needs ([`frame`], [`nontemporal`], [`time`], [`sync`]) know nothing of the
@@ -58,6 +58,8 @@ pub mod process;
 pub mod refusal;
 #[cfg(feature = "host")]
 pub mod secret;
+#[cfg(feature = "host")]
+pub mod signals;
 #[cfg(feature = "host")]
 pub mod source;
 #[cfg(feature = "host")]

@@ -48,6 +48,7 @@ use proto::exit;
 use proto::log::{self, LogFormat};
 use proto::panics;
 use proto::priority;
+use proto::signals;
 
 /// The recorder: turns the cameras' rings into clips. The supervisor starts it; there is no need to start one by hand.
 #[derive(Debug, Parser)]
@@ -68,6 +69,8 @@ struct RecorderArgs {
 }
 
 fn main() -> ExitCode {
+    signals::ignore_strays();
+    signals::ignore_hangup();
     let args = RecorderArgs::parse();
     log::start(LogFormat::from_name(&args.log_format).unwrap_or_default());
     panics::install(if args.probe { "recorder --probe" } else { "recorder" }, None);

@@ -58,8 +58,8 @@ pub(crate) enum Command {
     /// Start capturing, in the foreground, until it is told to stop
     ///
     /// Brings up a capture process for each camera and a recorder, watches and restarts them. SIGTERM,
-    /// SIGINT, SIGHUP (a closed terminal) and the command `stop` close open clips and end everything in order; a
-    /// second signal ends it at once.
+    /// SIGINT, SIGQUIT, a closed terminal (SIGHUP) and the command `stop` close open clips and end everything in
+    /// order; a second signal ends it at once. Other signals are ignored.
     Start {
         /// The config: the cameras, and how clips are recorded
         #[arg(long, value_name = "FILE")]

@@ -18,7 +18,7 @@ use crate::child::end::End;
 
 /// Something happened.
 pub(crate) enum Event {
-    /// SIGTERM, SIGINT or SIGHUP.
+    /// A signal that ends the supervisor: see [`crate::stop_signals`].
     Signal,
     /// A child has come to its rendezvous.
     Connected { pid: Pid, orders: Orders },

@@ -24,6 +24,7 @@ mod service;
 mod start;
 mod state;
 mod statistics;
+mod stop_signals;
 mod trigger;
 mod watch;
 mod world;
@@ -33,6 +34,7 @@ use std::process::ExitCode;
 use proto::instance::RuntimeDir;
 use proto::log::{self, LogFormat};
 use proto::panics;
+use proto::signals;
 
 use cli::{Command, Format};
 use failure::Failure;
@@ -41,6 +43,7 @@ use failure::Failure;
 #[must_use]
 pub fn main(executable: &'static str) -> ExitCode {
     heap::keep_small();
+    signals::ignore_file_size_limit();
     panics::install("supervisor", None);
     invoked::remember(executable);
     match run(cli::parse(invoked::name())) {

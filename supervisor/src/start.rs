@@ -26,8 +26,6 @@ use proto::priority;
 use proto::ring::Ring;
 use proto::ring::lost_pages;
 use proto::storage;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use crate::backlog::Bound;
 use crate::backlog::room::Room;
@@ -47,7 +45,7 @@ use crate::trigger::Triggers;
 use crate::watch::{Afterwards, Camera, Children, Instance, Telling};
 use crate::world::World;
 use crate::world::system::System;
-use crate::{check, control, descriptors, invoked, lock, rings};
+use crate::{check, control, descriptors, invoked, lock, rings, stop_signals};
 use inherited::Inherited;
 use made::Made;
 
@@ -60,6 +58,7 @@ const GLANCE: Duration = Duration::from_millis(5);
 
 /// Runs an instance until it is told to end.
 pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogFormat) -> Result<u8, Failure> {
+    let hangup = stop_signals::prepare();
     let config = check::load(config_path)?;
     let recipes = Recipes::find(&config, runtime_dir, log_format)?;
     for warning in source_probe::look(&config)?.into_iter().chain(config_mode::warning(&config, config_path))
@@ -75,7 +74,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     let mut made = Made::nothing(&config, &dir);
     let (events, happening) = channel();
     // From here on a signal ends the start in order too.
-    watch_signals(events.clone())?;
+    stop_signals::watch(hangup, events.clone())?;
     prepare_links(&dir)?;
     let mut inherited = Inherited::find(&config, &dir);
     let run_folder = choose_run_folder(&config, &dir, &inherited)?;
@@ -107,21 +106,6 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     clean_up(&instance, afterwards, &parts.run_file, &dir);
     parts.say_last_word(asked_by);
     Ok(exit::DONE)
-}
-
-/// Has a signal come as an event.
-fn watch_signals(events: Sender<Event>) -> Result<(), Failure> {
-    let failed = |e: std::io::Error| Failure::failed(format!("can't watch signals: {e}"));
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(failed)?;
-    let watch = move || {
-        for _ in signals.forever() {
-            if events.send(Event::Signal).is_err() {
-                return;
-            }
-        }
-    };
-    std::thread::Builder::new().name("signals".into()).spawn(watch).map_err(failed)?;
-    Ok(())
 }
 
 /// Makes the instance ready to be met by its children, and to outlive a ring that is cut short: whoever does that must

@@ -109,6 +109,15 @@ impl Rig {
         self.supervisor.launch(command).unwrap();
     }
 
+    /// Starts the supervisor through another program, which becomes it: `["setsid"]`, `["prlimit", "--fsize=1000000"]`.
+    pub fn launch_through(&mut self, wrapper: &[&str]) {
+        let inner = self.start_command();
+        let mut command = Command::new(wrapper[0]);
+        command.args(&wrapper[1..]).arg(inner.get_program()).args(inner.get_args());
+        command.current_dir(self.folder.path()).env(failpoint::FOLDER, self.path("failpoints"));
+        self.supervisor.launch(command).unwrap();
+    }
+
     /// Starts the supervisor with nobody to read its log: each line that anyone writes fails.
     pub fn launch_unheard(&mut self) {
         self.supervisor.launch_unheard(self.start_command()).unwrap();

@@ -12,6 +12,7 @@ fn main() -> ExitCode {
     let Some(file) = probe::asked(std::env::args_os()) else {
         return capture::process::main(VideoFile::open);
     };
+    proto::signals::ignore_strays();
     proto::panics::install("capture-libav --probe", None);
     match probe::probe(&file) {
         Ok(line) => {

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use proto::instance::ChildId;
 use proto::process::Pid;
 use rustix::process::{WaitId, WaitIdOptions};
+use signal_hook::consts::{
+    SIGABRT, SIGBUS, SIGFPE, SIGHUP, SIGILL, SIGINT, SIGKILL, SIGQUIT, SIGSEGV, SIGSYS, SIGTERM, SIGTRAP,
+};
 
 /// The end of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +19,7 @@ pub(crate) struct End {
     pub(crate) code: Option<i32>,
     /// The signal that ended it, if one did.
     pub(crate) signal: Option<i32>,
-    /// Did it end by going wrong, as opposed to being ended?
+    /// Did it end by a fault of its own, as opposed to being ended?
     pub(crate) crashed: bool,
 }
 
@@ -46,22 +49,51 @@ fn end(code: Option<i32>, signal: Option<i32>) -> End {
         (Some(0), _) => End { how: "exit code 0".into(), code, signal, crashed: false },
         (Some(n), _) => End { how: format!("exit code {n}"), code, signal, crashed: true },
         (None, Some(signal)) => {
-            let name = match signal {
-                2 => " (interrupted)",
-                6 => " (aborted)",
-                7 => " (bus error)",
-                9 => " (killed)",
-                11 => " (segmentation fault)",
-                15 => " (terminated)",
-                _ => "",
-            };
-            End {
-                how: format!("signal {signal}{name}"),
-                code,
-                signal: Some(signal),
-                crashed: !matches!(signal, 2 | 9 | 15),
-            }
+            let name = name(signal).map_or(String::new(), |name| format!(" ({name})"));
+            let how = format!("signal {signal}{name}");
+            End { how, code, signal: Some(signal), crashed: is_own_fault(signal) }
         }
         (None, None) => End { how: "unknown".into(), code, signal, crashed: false },
+    }
+}
+
+/// Does a child end by this signal only by its own fault? A child ignores these signals when another process sends them
+/// ([`proto::signals`]). Every other signal comes from outside, so the encoder in use has no part in it.
+fn is_own_fault(signal: i32) -> bool {
+    matches!(signal, SIGABRT | SIGBUS | SIGFPE | SIGILL | SIGSEGV | SIGSYS | SIGTRAP)
+}
+
+fn name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        SIGHUP => "hung up",
+        SIGINT => "interrupted",
+        SIGQUIT => "quit",
+        SIGILL => "bad instruction",
+        SIGABRT => "aborted",
+        SIGBUS => "bus error",
+        SIGFPE => "bad arithmetic",
+        SIGKILL => "killed",
+        SIGSEGV => "segmentation fault",
+        SIGTERM => "terminated",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_fault_of_its_own_is_a_crash() {
+        for signal in [SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS] {
+            assert!(end(None, Some(signal)).crashed, "{signal}");
+        }
+        // SIGHUP, SIGKILL, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGXCPU, SIGXFSZ, and two real-time ones.
+        for signal in [1, 2, 3, 9, 10, 12, 13, 14, 15, 24, 25, 34, 64] {
+            assert!(!end(None, Some(signal)).crashed, "{signal}");
+        }
+        assert!(end(Some(101), None).crashed && !end(Some(0), None).crashed);
+        assert_eq!(end(None, Some(SIGSEGV)).how, "signal 11 (segmentation fault)");
+        assert_eq!(end(None, Some(34)).how, "signal 34");
     }
 }

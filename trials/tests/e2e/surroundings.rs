@@ -1,9 +1,12 @@
 //! What happens around a running Preroll: other instances, closed terminals, folders that vanish, cameras that are
 //! late, a supervisor that stays away.
 
+use std::path::Path;
+use std::process::{Command, Stdio};
+
 use proto::process::Pid;
 use rustix::process::Signal;
-use trials::{Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, until};
+use trials::{Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, program, until};
 
 #[test]
 fn another_instance_leaves_a_clip_alone_that_is_being_recorded() {
@@ -45,10 +48,29 @@ fn connections_that_ask_nothing_lock_nobody_out() {
 
 #[test]
 fn a_closed_terminal_stops_it_in_order() {
-    let mut rig = Rig::start(TWO_CAMERAS);
-    kill(rig.supervisor_pid(), Signal::HUP);
-    assert!(rig.await_end().success());
+    let mut rig = Rig::prepare(TWO_CAMERAS);
+    // `script` is the terminal: the supervisor runs in it, and it is closed when `script` is killed.
+    let path = |path: &Path| format!("'{}'", path.display());
+    let (run, config) = (path(&rig.path("run")), path(&rig.config()));
+    let start = format!("exec {} --runtime-dir {run} start --config {config}", path(&program("supervisor")));
+    let terminal = Command::new("script")
+        .args(["-qefc", &start, "/dev/null"])
+        .current_dir(rig.path(""))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn();
+    let Ok(mut terminal) = terminal else {
+        println!("skipped: there is no script(1) here to make a terminal with");
+        return;
+    };
+    rig.await_ready();
+    let clip = clip_of(&rig.command(&["trigger", "--post-ms", "60000"]).code(0).json());
+    rig.await_frames(&clip, "left", 60);
+    terminal.kill().unwrap();
+    terminal.wait().unwrap();
+    until("everything to end", || rig.processes().is_empty().then_some(()));
     rig.assert_nothing_left();
+    assert_eq!(manifest(&clip)["ended_early"], true);
 }
 
 #[test]

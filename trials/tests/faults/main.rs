@@ -17,6 +17,7 @@ mod kills;
 mod limits;
 mod memory;
 mod nemesis;
+mod signals;
 mod starvation;
 mod storage;
 mod surroundings;
