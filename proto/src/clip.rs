@@ -20,6 +20,9 @@ pub const MANIFEST: &str = "manifest.json";
 pub const PARTIAL_DIR: &str = ".partial";
 /// The plan's file in [`PARTIAL_DIR`].
 pub const PLAN: &str = "plan.json";
+/// The file in [`PARTIAL_DIR`] that says at which moment Preroll was stopped in the clip: nothing captured later belongs to it,
+/// whoever finishes it.
+pub const STOPPED: &str = "stopped.json";
 /// The first line of `<camera>_timestamps.csv`.
 pub const CSV_HEADER: &str = "camera_id,frame_index,t_capture_monotonic_ns";
 

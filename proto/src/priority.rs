@@ -11,6 +11,9 @@ pub const CAPTURE: i32 = -10;
 pub const SUPERVISOR: i32 = -10;
 /// The niceness of a recorder.
 pub const RECORDER: i32 = -5;
+/// The niceness of a recorder's mover, which copies frames before they are overwritten: like a capture, it loses frames when
+/// it comes too late.
+pub const MOVER: i32 = -10;
 /// The niceness of the supervisor's threads that gather statistics and answer with them, which is that of other
 /// programs: the loop that judges the children must not wait for its turn behind a question. Not lower still, since such
 /// a thread holds a lock that the loop takes, for an instant.

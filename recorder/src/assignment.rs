@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use proto::clip::{PARTIAL_DIR, Plan, PlannedCamera};
+use proto::time::MonotonicNs;
 
 use crate::account::Evidence;
 use crate::clip_lock::ClipLock;
@@ -17,6 +18,8 @@ pub(crate) struct Assignment {
     pub(crate) camera: PlannedCamera,
     /// Kept until the clip is finished.
     pub(crate) lock: Arc<ClipLock>,
+    /// The moment at which an earlier Preroll was stopped in the clip. Nothing from after it belongs to the clip.
+    pub(crate) stopped: Option<MonotonicNs>,
 }
 
 impl Assignment {

@@ -34,9 +34,24 @@ pub(crate) struct Fate {
     /// Frames whose packets are in a part.
     pub(crate) written: Runs,
     given_up: Vec<GivenUp>,
+    /// The first frame behind the window, once it has been seen: the ring's ledger may forget it before a slow encoder is
+    /// done.
+    following: Option<FrameInfo>,
 }
 
 impl Fate {
+    /// Looks for the first frame behind the window, unless it is known.
+    pub(crate) fn look_behind(&mut self, window: Window, frames: &dyn Frames) {
+        if self.following.is_none() {
+            self.following = first_behind(window, frames);
+        }
+    }
+
+    /// Forgets it: the window has another end.
+    pub(crate) fn forget_behind(&mut self) {
+        self.following = None;
+    }
+
     /// Gives up the frames from `first` up to, but without, `end`.
     pub(crate) fn give_up(&mut self, first: u64, end: u64, cause: GapCause) {
         if first >= end {
@@ -66,7 +81,7 @@ impl Fate {
             return None;
         }
         let head = newest.map_or(0, |newest| newest.sequence);
-        let following = frames.first_at_or_after(MonotonicNs(window.end_ns.0.saturating_add(1)));
+        let following = self.following.or_else(|| first_behind(window, frames));
         let end = following.map_or(head.saturating_add(1), |following| following.sequence);
         let start = self.first.map_or(end, |first| first.sequence);
         let before_first = self.first.and_then(|first| first.previous);
@@ -125,6 +140,10 @@ impl Fate {
         }
         evidence
     }
+}
+
+fn first_behind(window: Window, frames: &dyn Frames) -> Option<FrameInfo> {
+    frames.first_at_or_after(MonotonicNs(window.end_ns.0.saturating_add(1)))
 }
 
 fn empty(

@@ -82,6 +82,8 @@ pub(crate) struct FakeRing {
     pub(crate) has_ended: Cell<bool>,
     /// Another reader of the same process holds this frame.
     pub(crate) leased: Cell<u64>,
+    /// Its backlog has little room left.
+    pub(crate) is_filling: Cell<bool>,
     held: Arc<()>,
 }
 
@@ -95,6 +97,7 @@ impl FakeRing {
             soundness: RefCell::new(Soundness::Sound),
             has_ended: Cell::new(false),
             leased: Cell::new(0),
+            is_filling: Cell::new(false),
             held: Arc::default(),
         })
     }
@@ -102,6 +105,14 @@ impl FakeRing {
     /// The number of frames that are held now.
     pub(crate) fn frames_held(&self) -> usize {
         Arc::strong_count(&self.held) - 1
+    }
+
+    pub(crate) fn spec(&self) -> &RingSpec {
+        &self.spec
+    }
+
+    fn oldest(&self) -> Option<FrameInfo> {
+        self.info((self.head() + 2).saturating_sub(SLOTS as u64).max(1))
     }
 
     /// Publishes every frame up to this one.
@@ -113,10 +124,6 @@ impl FakeRing {
 }
 
 impl Frames for FakeRing {
-    fn spec(&self) -> &RingSpec {
-        &self.spec
-    }
-
     fn soundness(&self) -> Soundness {
         self.soundness.borrow().clone()
     }
@@ -130,8 +137,8 @@ impl Frames for FakeRing {
         self.published.borrow().get(index).copied()
     }
 
-    fn oldest(&self) -> Option<FrameInfo> {
-        self.info((self.head() + 2).saturating_sub(SLOTS as u64).max(1))
+    fn next_held(&self, at_least: u64) -> Option<u64> {
+        Some(self.oldest()?.sequence.max(at_least))
     }
 
     fn first_at_or_after(&self, at: MonotonicNs) -> Option<FrameInfo> {
@@ -140,6 +147,10 @@ impl Frames for FakeRing {
 
     fn has_ended(&self) -> bool {
         self.has_ended.get()
+    }
+
+    fn is_filling(&self) -> bool {
+        self.is_filling.get()
     }
 
     fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, Miss> {

@@ -1,9 +1,10 @@
 //! The source of a take's frames: a small trait in front of the camera's ring, so that a take can be tried without
-//! shared memory. Only reading is here; the ring's protocol is `proto`'s.
+//! shared memory. Only reading is here; the ring's protocol is `proto`'s, and the second source is in [`crate::backlog`].
 
+use proto::clip::GapCause;
 use proto::frame::FrameInfo;
 use proto::ring::segment::Loss;
-use proto::ring::{Broken, Lease, Miss, RingReader, RingSpec};
+use proto::ring::{Broken, Lease, Miss, RingReader};
 use proto::time::MonotonicNs;
 
 /// A frame that stays as it is while the value lives.
@@ -38,9 +39,6 @@ pub(crate) enum Soundness {
 
 /// The frames of one camera, as a reader sees them.
 pub(crate) trait Frames {
-    /// The frames' size and rate, and how many are kept.
-    fn spec(&self) -> &RingSpec;
-
     /// Looks whether the frames are what they were.
     fn soundness(&self) -> Soundness;
 
@@ -50,8 +48,9 @@ pub(crate) trait Frames {
     /// Everything that is remembered of a frame, whether its pixels are there or not.
     fn info(&self, sequence: u64) -> Option<FrameInfo>;
 
-    /// The oldest frame whose pixels should still be there. The next moment they may not be.
-    fn oldest(&self) -> Option<FrameInfo>;
+    /// The first frame from this one on whose pixels should still be there. The next moment they may not be. `None` when no
+    /// frame is known.
+    fn next_held(&self, at_least: u64) -> Option<u64>;
 
     /// The first frame captured at this time or later, as far back as is remembered.
     fn first_at_or_after(&self, at: MonotonicNs) -> Option<FrameInfo>;
@@ -65,6 +64,21 @@ pub(crate) trait Frames {
     /// [`Miss`] when it can't be had.
     fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, Miss>;
 
+    /// The cause of the loss of a frame that can't be held any more.
+    fn loss_of(&self, _sequence: u64) -> GapCause {
+        GapCause::RingOverrun
+    }
+
+    /// Frames that wait in the backlog.
+    fn waiting(&self) -> u64 {
+        0
+    }
+
+    /// The backlog has little room left for what is still to be encoded, or none.
+    fn is_filling(&self) -> bool {
+        false
+    }
+
     /// The newest frame. `None` before the first, or when the memory was written over.
     fn newest(&self) -> Option<FrameInfo> {
         self.info(self.head())
@@ -72,10 +86,6 @@ pub(crate) trait Frames {
 }
 
 impl Frames for RingReader {
-    fn spec(&self) -> &RingSpec {
-        self.ring().spec()
-    }
-
     fn soundness(&self) -> Soundness {
         let ring = self.ring();
         match ring.check().or_else(|_| ring.check_all()) {
@@ -93,8 +103,11 @@ impl Frames for RingReader {
         self.ring().frame_info(sequence)
     }
 
-    fn oldest(&self) -> Option<FrameInfo> {
-        self.ring().oldest()
+    fn next_held(&self, at_least: u64) -> Option<u64> {
+        let ring = self.ring();
+        let oldest = ring.oldest()?.sequence;
+        // A frame that somebody leases is passed by, and may be older than the oldest should be.
+        (at_least..oldest).find(|sequence| ring.holds(*sequence)).or(Some(oldest.max(at_least)))
     }
 
     fn first_at_or_after(&self, at: MonotonicNs) -> Option<FrameInfo> {

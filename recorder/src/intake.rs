@@ -1,7 +1,7 @@
 //! The intake of plans: finds unfinished clips, locks them, reads their plans, and hands each camera's part to that
 //! camera's worker. How a part is recorded is [`crate::take`]'s subject.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use proto::clip::{MANIFEST, Plan, plan_path, unfinished_clips};
+use proto::clip::{MANIFEST, Plan, Window, plan_path, unfinished_clips};
 use proto::codec::EncoderLadder;
 use proto::config::Config;
 use proto::failpoint;
@@ -21,12 +21,14 @@ use proto::storage;
 use proto::time::MonotonicNs;
 
 use crate::assignment::Assignment;
+use crate::backlog::{Backlog, Need, NeededFrom};
 use crate::clip_lock::{self, ClipLock};
 use crate::disk::{self, output::OutputFolder};
 use crate::finish::{self, Finishing};
 use crate::ladder::{SharedLadder, TakeLadder};
 use crate::pulse::Pulse;
 use crate::rings::open_rings;
+use crate::stop;
 use crate::take::Take;
 use crate::worker::{Job, Worker};
 
@@ -40,13 +42,15 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Intake {
     workers: HashMap<Name, (Sender<Job>, JoinHandle<()>)>,
     finisher: (Sender<Finishing>, JoinHandle<()>),
-    taken_on: HashSet<PathBuf>,
+    /// Clips that were taken on, finished or not, with the end of their window.
+    taken_on: HashMap<PathBuf, MonotonicNs>,
     /// Run folders that couldn't be listed, with the reason.
     unlisted: BTreeMap<PathBuf, String>,
     /// Clips that couldn't be taken on, with the reason.
     waiting: BTreeMap<PathBuf, String>,
     reports: Reports<RecorderReport>,
     pulse: Arc<Pulse>,
+    backlog: Arc<Backlog>,
 }
 
 impl Intake {
@@ -58,6 +62,7 @@ impl Intake {
         reports: &Reports<RecorderReport>,
         pulse: &Arc<Pulse>,
         output: &Arc<OutputFolder>,
+        backlog: &Arc<Backlog>,
     ) -> io::Result<Self> {
         let (footage, queue) = channel();
         let (to_supervisor, beating, room) = (reports.clone(), Arc::clone(pulse), Arc::clone(output));
@@ -67,7 +72,8 @@ impl Intake {
         let mut workers = HashMap::new();
         // Each worker has a mapping of the ring for itself alone, and lets go of it when the ring is broken: another's
         // would keep the broken ring's memory.
-        for (camera, ring) in config.cameras.iter().zip(open_rings(config, dir)) {
+        let cameras = config.cameras.iter().zip(open_rings(config, dir)).zip(backlog.cameras());
+        for ((camera, ring), of_camera) in cameras {
             let (jobs_to, jobs) = channel();
             let worker = Worker {
                 camera: camera.name.clone(),
@@ -81,6 +87,7 @@ impl Intake {
                 finishing: footage.clone(),
                 pulse: Arc::clone(pulse),
                 output: Arc::clone(output),
+                backlog: Arc::clone(of_camera),
             };
             let thread =
                 std::thread::Builder::new().name(camera.name.to_string()).spawn(move || worker.run())?;
@@ -89,17 +96,18 @@ impl Intake {
         Ok(Self {
             workers,
             finisher: (footage, finisher),
-            taken_on: HashSet::new(),
+            taken_on: HashMap::new(),
             unlisted: BTreeMap::new(),
             waiting: BTreeMap::new(),
             reports: reports.clone(),
             pulse: Arc::clone(pulse),
+            backlog: Arc::clone(backlog),
         })
     }
 
     /// Waits for the next order. While a folder has to be tried again the wait is no longer than until then.
     pub(crate) fn next(&self, orders: &Receiver<RecorderOrder>) -> Result<RecorderOrder, RecvTimeoutError> {
-        if self.unlisted.is_empty() && self.waiting.is_empty() {
+        if self.knows_all() {
             orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
         } else {
             orders.recv_timeout(TRY_AGAIN)
@@ -168,7 +176,7 @@ impl Intake {
     }
 
     fn try_to_take_on(&mut self, folder: &Path) -> io::Result<()> {
-        if self.taken_on.contains(folder) {
+        if self.taken_on.contains_key(folder) {
             return Ok(());
         }
         // A finished clip whose plan is gone needs nothing but the last of its partial folder removed.
@@ -183,29 +191,34 @@ impl Intake {
             return Ok(());
         };
         if let Some(manifest) = disk::ask(|| finish::already_finished(folder))? {
-            self.taken_on.insert(folder.to_owned());
+            self.taken_on.insert(folder.to_owned(), MonotonicNs(0));
             finish::announce(folder, &manifest, &self.reports);
             return Ok(());
         }
         let text = clip_lock::patiently(folder, || std::fs::read(plan_path(folder)))?;
-        self.taken_on.insert(folder.to_owned());
-        match serde_json::from_slice(&text) {
-            Ok(plan) => self.hand_out(folder, Arc::new(plan), &lock),
+        let stopped = disk::ask(|| stop::read(folder))?;
+        let plan: Result<Plan, _> = serde_json::from_slice(&text);
+        let end = plan.as_ref().map_or(MonotonicNs(0), |plan| plan.window.end_ns);
+        self.taken_on.insert(folder.to_owned(), stopped.map_or(end, |stopped| end.min(stopped)));
+        match plan {
+            Ok(plan) => self.hand_out(folder, Arc::new(plan), stopped, &lock),
             Err(e) => self.give_up(folder, &e.to_string()),
         }
         Ok(())
     }
 
     /// Hands a plan to the workers of its cameras.
-    fn hand_out(&self, folder: &Path, plan: Arc<Plan>, lock: &Arc<ClipLock>) {
+    fn hand_out(&self, folder: &Path, plan: Arc<Plan>, stopped: Option<MonotonicNs>, lock: &Arc<ClipLock>) {
         failpoint::pass("clip.taken_on", folder.display());
         self.pulse.clip_opened();
+        self.need(folder, &plan, stopped);
         for camera in &plan.cameras {
             let assignment = Assignment {
                 folder: folder.to_owned(),
                 plan: Arc::clone(&plan),
                 camera: camera.clone(),
                 lock: Arc::clone(lock),
+                stopped,
             };
             match self.workers.get(&camera.name) {
                 // A worker ends only after the intake is closed, so it hears this.
@@ -213,6 +226,26 @@ impl Intake {
                 None => self.without_worker(assignment),
             }
         }
+    }
+
+    /// Tells the mover what the clip needs. Here already: a worker that is busy in its encoder hears of the clip later.
+    fn need(&self, folder: &Path, plan: &Plan, stopped: Option<MonotonicNs>) {
+        if plan.boot_id != proto::instance::boot_id() {
+            return;
+        }
+        let Window { start_ns, end_ns } = plan.window;
+        let end = stopped.map_or(end_ns, |stopped| end_ns.min(stopped));
+        for camera in &plan.cameras {
+            if let Some(of_camera) = self.backlog.of(&camera.name) {
+                let from = NeededFrom::Unread(start_ns);
+                of_camera.need(folder, Need { ring_id: camera.ring_id, from, end });
+            }
+        }
+    }
+
+    /// True when every plan that was looked for has been read.
+    pub(crate) fn knows_all(&self) -> bool {
+        self.unlisted.is_empty() && self.waiting.is_empty()
     }
 
     /// Gives up a clip whose plan can't be read. It can't be recorded, and nobody should wait for it.
@@ -239,6 +272,9 @@ impl Intake {
         let (jobs, threads): (Vec<_>, Vec<_>) = self.workers.into_values().unzip();
         let end = MonotonicNs::now() + LAST_FRAMES;
         jobs.iter().for_each(|j| drop(j.send(Job::Stop { end })));
+        // A clip that isn't done in time is gone on with by the next start, up to here and no further.
+        let cut_short = self.taken_on.iter().filter(|(_, window_end)| **window_end > end);
+        cut_short.for_each(|(folder, _)| stop::note(folder, end));
         for thread in threads {
             if thread.join().is_err() {
                 tracing::error!(

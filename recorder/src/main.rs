@@ -1,12 +1,14 @@
 //! The recorder: on a trigger, from the cameras' rings to a finished clip.
 //!
 //! The life of a clip, in file names: [`intake`] reads a plan and hands it to each camera's [`worker`], which moves the
-//! camera's [`take`] on, frame by frame: from [`frames`] through a [`feed`] into a [`track`] with its [`journal`]. At
+//! camera's [`take`] on, frame by frame: from [`frames`] through a [`feed`] into a [`track`] with its [`journal`]. Frames
+//! that the encoder reaches too late are put into the [`backlog`] by the [`mover`]. At
 //! the end of the window [`finish`] joins the parts, [`account`] says what is missing, and the manifest is written
 //! last. [`probe`] finds out beforehand which encoders work here, and [`ladder`] decides which of them is used.
 
 mod account;
 mod assignment;
+mod backlog;
 mod clip_lock;
 mod clock;
 mod container;
@@ -16,16 +18,17 @@ mod evidence;
 #[cfg(test)]
 mod fakes;
 mod feed;
+mod filling;
 mod finish;
 mod frames;
 mod intake;
 mod journal;
 mod ladder;
-mod lagging;
 mod libav;
 mod media;
 #[cfg(test)]
 mod memory_tests;
+mod mover;
 mod opening;
 mod part;
 mod poison;
@@ -34,6 +37,7 @@ mod pulse;
 mod rings;
 mod run;
 mod runs;
+mod stop;
 mod take;
 mod timestamps;
 mod track;

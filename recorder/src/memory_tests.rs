@@ -15,7 +15,7 @@ use proto::clip::{GapCause, Window};
 use proto::codec::{Codec, EncoderChoice};
 use proto::frame::{Fps, FrameInfo, Geometry, LossBefore, PixelFormat};
 use proto::name::Name;
-use proto::ring::{Miss, RingSize, RingSpec};
+use proto::ring::Miss;
 use proto::time::MonotonicNs;
 
 use crate::account::Account;
@@ -95,22 +95,9 @@ fn is_overtaken(n: u64) -> bool {
 /// A ring whose ledger remembers the last 4096 frames.
 struct Ledger {
     head: u64,
-    spec: RingSpec,
-}
-
-impl Ledger {
-    fn new(head: u64) -> Self {
-        let geometry = Geometry::new(64, 64, PixelFormat::GRAY8).unwrap();
-        let size = RingSize { pre_roll_slots: 60, reserve_slots: 20, lease_slots: 2 };
-        Self { head, spec: RingSpec { geometry, fps: Fps::new(60.0).unwrap(), size } }
-    }
 }
 
 impl Frames for Ledger {
-    fn spec(&self) -> &RingSpec {
-        &self.spec
-    }
-
     fn soundness(&self) -> Soundness {
         Soundness::Sound
     }
@@ -123,8 +110,8 @@ impl Frames for Ledger {
         (sequence <= self.head && sequence + 4096 > self.head).then(|| frame(sequence))
     }
 
-    fn oldest(&self) -> Option<FrameInfo> {
-        self.info(self.head.saturating_sub(80))
+    fn next_held(&self, at_least: u64) -> Option<u64> {
+        Some(self.head.saturating_sub(80).max(at_least))
     }
 
     fn first_at_or_after(&self, at: MonotonicNs) -> Option<FrameInfo> {
@@ -236,7 +223,7 @@ fn a_clip_of_any_length_takes_kilobytes() {
         let (written, read) = most_bytes(|| read_all(folder.path()));
         let window = Window { start_ns: frame(1).t_capture, end_ns: frame(rows).t_capture };
         let (account, accounted) = most_bytes(|| {
-            let mut evidence = fate.evidence(window, PERIOD, &Ledger::new(rows + 100)).unwrap();
+            let mut evidence = fate.evidence(window, PERIOD, &Ledger { head: rows + 100 }).unwrap();
             evidence.correct_by(&written);
             evidence.account()
         });

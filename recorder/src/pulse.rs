@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use proto::messages::{BacklogBeat, RecorderBeat};
+use proto::messages::RecorderBeat;
 use proto::name::Name;
 
+use crate::backlog::Backlog;
 use crate::disk::output::OutputFolder;
 use crate::poison::lock;
 
@@ -30,6 +31,7 @@ pub(crate) struct Pulse {
     storage: Mutex<Option<String>>,
     intake: Mutex<Option<String>>,
     output: OnceLock<Arc<OutputFolder>>,
+    backlog: OnceLock<Arc<Backlog>>,
 }
 
 #[derive(Default)]
@@ -123,6 +125,11 @@ impl Pulse {
         let _ = self.output.set(Arc::clone(output));
     }
 
+    /// Shows how the backlog stands too, from now on.
+    pub(crate) fn show_backlog(&self, backlog: &Arc<Backlog>) {
+        let _ = self.backlog.set(Arc::clone(backlog));
+    }
+
     pub(crate) fn beat(&self) -> RecorderBeat {
         let output = self.output.get();
         let stall = output.and_then(|o| o.stall());
@@ -150,7 +157,7 @@ impl Pulse {
             lag_frames: workers.values().map(|w| w.lag).max().unwrap_or(0),
             frames_encoded: self.encoded.load(Ordering::Relaxed),
             trouble,
-            backlog: BacklogBeat::default(),
+            backlog: self.backlog.get().map(|backlog| backlog.beat()).unwrap_or_default(),
         }
     }
 }

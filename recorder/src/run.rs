@@ -14,9 +14,11 @@ use proto::link::{self, Link, Reports};
 use proto::messages::{BEAT, RecorderOrder, RecorderReport};
 use proto::titles;
 
+use crate::backlog::Backlog;
 use crate::disk::output::OutputFolder;
 use crate::intake::Intake;
 use crate::ladder::{AfterArming, SharedLadder};
+use crate::mover::Mover;
 use crate::probe;
 use crate::pulse::Pulse;
 use crate::rings::open_rings;
@@ -46,25 +48,32 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
     let ladder = SharedLadder::assumed(&config.recording);
     let output = OutputFolder::watch(&config.recording)?;
     pulse.show_output(&output);
-    let mut intake = Intake::open(&config, &dir, &ladder, &reports, &pulse, &output)?;
+    let backlog = Backlog::new(&dir, config.cameras.iter().map(|camera| camera.name.clone()));
+    pulse.show_backlog(&backlog);
+    Mover::start(&backlog)?;
+    let mut intake = Intake::open(&config, &dir, &ladder, &reports, &pulse, &output, &backlog)?;
     loop {
         let order = match intake.next(&orders) {
             Ok(order) => order,
             Err(RecvTimeoutError::Timeout) => {
                 intake.try_again();
+                give_back(&intake, &backlog);
                 continue;
             }
             Err(RecvTimeoutError::Disconnected) => break,
         };
         match order {
-            RecorderOrder::Arm { verdict: known, run_folders, .. } => {
+            RecorderOrder::Arm { verdict: known, run_folders, backlog_bytes } => {
                 titles::show(&ChildId::Recorder);
                 match ladder.arm(known) {
                     AfterArming::Report(ladder) => reports.send(RecorderReport::Codecs(ladder)),
                     AfterArming::Probe => start_probe(&dir, &config, &ladder, &reports)?,
                     AfterArming::Wait => {}
                 }
+                backlog.set_bound(backlog_bytes);
+                backlog.adopt();
                 take_on_all(&mut intake, &output, &run_folders);
+                give_back(&intake, &backlog);
             }
             RecorderOrder::Warm(known) => {
                 ladder.follow(known);
@@ -98,6 +107,13 @@ fn take_on_all(intake: &mut Intake, output: &OutputFolder, run_folders: &[PathBu
     intake.show_waiting();
     // The open clips have taken the warm encoders they need by now.
     intake.tell_all(|| Job::Cool);
+}
+
+/// Lets go of what no open clip needs of an earlier recorder's backlog, once every plan has been read.
+fn give_back(intake: &Intake, backlog: &Backlog) {
+    if intake.knows_all() {
+        backlog.all_are_known();
+    }
 }
 
 /// Probes beside everything else. A trigger that comes meanwhile is recorded with what works nearly everywhere.

@@ -11,6 +11,7 @@ mod open;
 mod recording;
 mod resume;
 
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,13 +23,14 @@ use proto::ring::Miss;
 use proto::time::MonotonicNs;
 
 use crate::assignment::{Assignment, Footage};
+use crate::backlog::{Need, NeededFrom};
 use crate::disk::{self, output::DiskState};
 use crate::evidence::{Fate, First};
 use crate::feed::Feed;
+use crate::filling::{Filling, Now};
 use crate::frames::{Frames, Soundness};
 use crate::journal::PartReason;
 use crate::ladder::TakeLadder;
-use crate::lagging::Lagging;
 use failure::{Files, PartError};
 use recording::Recording;
 
@@ -46,7 +48,7 @@ pub(crate) struct Take {
     ladder: TakeLadder,
     /// CRF, 0 to 51.
     quality: u8,
-    lagging: Lagging,
+    filling: Filling,
     stage: Stage,
     fate: Fate,
     files: Files,
@@ -94,19 +96,42 @@ impl Take {
         quality: u8,
         waited: Duration,
     ) -> Self {
-        Self {
+        let stopped = assignment.stopped;
+        let mut take = Self {
             window: assignment.plan.window,
             assignment,
             ended_early: false,
             frames,
             ladder,
             quality,
-            lagging: Lagging::default(),
+            filling: Filling::default(),
             stage: Stage::Unread,
             fate: Fate::default(),
             files: Files::Fine,
             waited_when_level: waited,
-        }
+        };
+        stopped.into_iter().for_each(|end| take.end_early(end));
+        take
+    }
+
+    /// The frames that the take has yet to write. `None` when there is nothing more that it could need.
+    pub(crate) fn need(&self, feed: &Feed) -> Option<Need> {
+        self.frames.as_ref()?;
+        let from = match &self.stage {
+            Stage::Unread => NeededFrom::Unread(self.window.start_ns),
+            Stage::Seeking => NeededFrom::Time(self.window.start_ns),
+            // A frame inside the encoder is in no file yet.
+            Stage::Recording(Recording { next, .. }) => {
+                NeededFrom::Frame(feed.first_inside().map_or(*next, |inside| inside.min(*next)))
+            }
+            Stage::Over => return None,
+        };
+        Some(Need { ring_id: self.assignment.camera.ring_id, from, end: self.window.end_ns })
+    }
+
+    /// The clip's folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.assignment.folder
     }
 
     /// The sequence of the next frame, or 0 while it isn't known. The lower it is, the more is the take at risk.
@@ -122,6 +147,7 @@ impl Take {
         if self.window.end_ns > end {
             self.window.end_ns = end.max(self.window.start_ns);
             self.ended_early = true;
+            self.fate.forget_behind();
         }
     }
 
@@ -143,6 +169,9 @@ impl Take {
         };
         if matches!(self.stage, Stage::Seeking) && !self.finds_first(&*frames) {
             return if is_unnamed { self.over(now, feed) } else { self.wait_or_end(&*frames, now, feed) };
+        }
+        if now > self.window.end_ns {
+            self.fate.look_behind(self.window, &*frames);
         }
         let next = self.next();
         match frames.info(next) {
@@ -201,7 +230,7 @@ impl Take {
     ) -> Step {
         let next = self.next();
         if self.is_paused(now) {
-            self.skip_overrun(frames, next, GapCause::Disk);
+            self.skip_overrun(frames, next, true);
             return Step::Paused;
         }
         if let Err(source) = disk.has_room() {
@@ -214,18 +243,14 @@ impl Take {
             // A ring that doesn't know its newest frame is being written over: its word is no reason to give frames up.
             Err(Miss::Overrun) if frames.newest().is_none() => return Step::Waiting,
             Err(Miss::Overrun) => {
-                self.skip_overrun(frames, next + 1, self.why_overrun(disk));
+                self.skip_overrun(frames, next + 1, self.was_kept_by(disk));
                 return Step::Moved;
             }
         };
-        let Self { stage: Stage::Recording(recording), assignment, ladder, lagging, fate, quality, .. } =
-            self
-        else {
+        let Self { stage: Stage::Recording(recording), assignment, ladder, fate, quality, .. } = self else {
             return Step::Waiting;
         };
         let encoded = recording.encode(frame, fate, feed, |because, frame, fate, feed| {
-            // An earlier encoder's lag says nothing of this one.
-            *lagging = Lagging::default();
             let header = open::header(ladder.current(), fate, because, frame);
             open::open_track(assignment, &assignment.partial(), header, *quality, feed)
         });
@@ -236,7 +261,7 @@ impl Take {
                     tracing::info!("{}: writing again", self.assignment);
                 }
                 self.files = Files::Fine;
-                self.change_preset_if_lagging(frames, feed, disk).unwrap_or(Step::Encoded)
+                self.change_preset_if_filling(frames, feed, disk).unwrap_or(Step::Encoded)
             }
             Err(e) => self.recover(&e, feed),
         }
@@ -250,24 +275,23 @@ impl Take {
         }
     }
 
-    /// Goes on with a faster encoder, in a file of its own, before the ring overtakes this take: a clip of two files is
-    /// better than one with frames missing.
-    fn change_preset_if_lagging(
+    /// Goes on with a faster encoder before the backlog is full: a lesser preset costs bytes, a full backlog frames.
+    fn change_preset_if_filling(
         &mut self,
         frames: &dyn Frames,
         feed: &mut Feed,
         disk: &dyn DiskState,
     ) -> Option<Step> {
-        let behind = (frames.head() + 1).saturating_sub(self.next());
-        let too_slow = self.lagging.is_too_slow(behind, frames.spec(), disk.waited());
+        let waiting = frames.waiting();
+        let now = Now { is_filling: frames.is_filling(), waiting, disk: disk.waited() };
+        let too_slow = self.filling.is_too_slow(now, self.assignment.camera.fps.period());
         let (from, to) = self.ladder.faster().filter(|_| too_slow)?;
         tracing::warn!(
-            "{}: {} at preset {} is too slow just now ({behind} frames behind, of {} that the ring holds); going on at \
-             {}, in another file",
+            "{}: {} at preset {} is too slow just now ({waiting} frames wait in the backlog, which has little room \
+             left); going on at {}",
             self.assignment,
             from.encoder,
             from.preset.as_deref().unwrap_or_default(),
-            frames.spec().size.slots(),
             to.preset.as_deref().unwrap_or_default()
         );
         if let Err(e) = self.end_part(feed) {
@@ -278,19 +302,21 @@ impl Take {
         Some(Step::PresetChanged { from, to })
     }
 
-    /// Gives up the frames that the ring no longer holds, and goes on at `at_least`.
-    fn skip_overrun(&mut self, frames: &dyn Frames, at_least: u64, cause: GapCause) {
+    /// Gives up the frames that can't be had any more, and goes on at `at_least` or behind it.
+    fn skip_overrun(&mut self, frames: &dyn Frames, at_least: u64, kept_by_the_disk: bool) {
         let Stage::Recording(recording) = &mut self.stage else { return };
-        let to = frames.oldest().map_or(at_least, |oldest| oldest.sequence.max(at_least));
-        self.fate.give_up(recording.next, to, cause);
+        let to = frames.next_held(at_least).map_or(at_least, |held| held.max(at_least));
+        for lost in recording.next..to {
+            let cause = if kept_by_the_disk { GapCause::Disk } else { frames.loss_of(lost) };
+            self.fate.give_up(lost, lost + 1, cause);
+        }
         recording.next = to;
-        self.lagging = Lagging::default();
     }
 
-    /// The cause of an overrun: did the disk keep this thread, or was the encoder slow?
-    fn why_overrun(&self, disk: &dyn DiskState) -> GapCause {
+    /// Did the disk keep this thread, or was the encoder slow?
+    fn was_kept_by(&self, disk: &dyn DiskState) -> bool {
         let stalled = disk.waited().saturating_sub(self.waited_when_level) >= disk::STALLED;
-        if stalled || self.trouble().is_some() { GapCause::Disk } else { GapCause::RingOverrun }
+        stalled || self.trouble().is_some()
     }
 
     /// Ends the take, and gathers everything that is known of the frames that it should hold.
@@ -308,7 +334,7 @@ impl Take {
             evidence.filter(|_| frames.soundness() == Soundness::Sound)
         });
         let evidence = evidence.unwrap_or_else(|| self.fate.evidence_without_ring(window, period));
-        let Assignment { folder, plan, camera, lock } = self.assignment;
+        let Assignment { folder, plan, camera, lock, stopped: _ } = self.assignment;
         Footage { folder, plan, camera, evidence, ended_early: self.ended_early, _lock: lock }
     }
 }

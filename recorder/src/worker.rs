@@ -14,6 +14,7 @@ use proto::ring::{ReaderBit, Ring, RingReader, SegmentName};
 use proto::time::MonotonicNs;
 
 use crate::assignment::Assignment;
+use crate::backlog::{CameraBacklog, WithBacklog};
 use crate::clock::{Clock, Monotonic};
 use crate::disk::output::{DiskState, OutputFolder};
 use crate::encode::EncoderSetup;
@@ -56,6 +57,7 @@ pub(crate) struct Worker {
     pub(crate) finishing: Sender<Finishing>,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) output: Arc<OutputFolder>,
+    pub(crate) backlog: Arc<CameraBacklog>,
 }
 
 /// An open clip's take of this camera, and the feed that it reads. Each clip has a feed of its own: see
@@ -72,6 +74,7 @@ impl Worker {
         let (media, clock): (Arc<dyn Media>, Arc<dyn Clock>) = (Arc::new(Libav), Arc::new(Monotonic));
         let mut clips: Vec<OpenClip> = Vec::new();
         let mut stopping = false;
+        self.backlog.use_ring(self.ring.as_ref());
         let mut warm: Option<WarmEncoder> = None;
         loop {
             let job = if clips.is_empty() {
@@ -119,14 +122,15 @@ impl Worker {
         Take::begin(assignment, frames, ladder, self.quality, self.output.waited())
     }
 
-    /// The ring that the plan's frames are in, if it is still this camera's.
+    /// The ring that the plan's frames are in, if it is still this camera's, and the backlog of that ring.
     fn frames_of(&self, assignment: &Assignment) -> Option<Rc<dyn Frames>> {
-        let is_the_plans = |reader: &RingReader| {
-            reader.ring().id() == assignment.camera.ring_id
-                && assignment.plan.boot_id == proto::instance::boot_id()
-        };
-        let reader = self.reader().filter(is_the_plans)?;
-        Some(Rc::new(reader))
+        if assignment.plan.boot_id != proto::instance::boot_id() {
+            return None;
+        }
+        let (ring_id, frame_bytes) = (assignment.camera.ring_id, assignment.camera.geometry.frame_bytes());
+        let ring = self.reader().filter(|reader| reader.ring().id() == ring_id);
+        let ring = ring.map(|reader| -> Rc<dyn Frames> { Rc::new(reader) });
+        Some(Rc::new(WithBacklog::of(ring, ring_id, frame_bytes, &self.backlog)?))
     }
 
     fn reader(&self) -> Option<RingReader> {
@@ -141,6 +145,7 @@ impl Worker {
             let say = |e| tracing::warn!("camera {}: its ring can't be opened: {e}", self.camera);
             self.ring = opened.map_err(say).ok();
         }
+        self.backlog.use_ring(self.ring.as_ref());
     }
 
     /// The encoder that a clip begun now would have, open.
@@ -185,7 +190,10 @@ impl Worker {
                 }
                 Step::Paused => index += 1,
                 Step::Over => {
-                    let footage = clips.remove(index).take.wrap();
+                    let take = clips.remove(index).take;
+                    let folder = take.folder().to_owned();
+                    let footage = take.wrap();
+                    self.backlog.done(&folder);
                     // The finisher outlives the workers: it is told to end after they have.
                     let _ = self.finishing.send(Finishing::Camera(Box::new(footage)));
                     moved = true;
@@ -203,8 +211,14 @@ impl Worker {
         }
     }
 
-    /// Shows the takes' trouble and lag in the beat.
+    /// Shows the takes' trouble and lag in the beat, and their needs to the mover.
     fn show(&self, clips: &[OpenClip], head: u64, waiting_for_the_first: usize) {
+        for OpenClip { take, feed } in clips {
+            match take.need(feed) {
+                Some(need) => self.backlog.need(take.folder(), need),
+                None => self.backlog.done(take.folder()),
+            }
+        }
         let trouble = clips.iter().find_map(|clip| clip.take.trouble().map(str::to_owned));
         self.pulse.set_trouble(&self.camera, trouble);
         let next = || clips.iter().map(|clip| clip.take.next());

@@ -60,7 +60,8 @@ fn assignment(folder: &Path, lock: &Arc<ClipLock>, ring: &FakeRing) -> Assignmen
         notes: Vec::new(),
         cameras: vec![camera.clone()],
     };
-    Assignment { folder: folder.to_owned(), plan: Arc::new(plan), camera, lock: Arc::clone(lock) }
+    let (folder, plan, lock) = (folder.to_owned(), Arc::new(plan), Arc::clone(lock));
+    Assignment { folder, plan, camera, lock, stopped: None }
 }
 
 impl Rig {

@@ -1,0 +1,207 @@
+//! The mover: one thread for all cameras, which copies frames of open clips out of the rings before they are overwritten,
+//! and gives segments back whose frames are all written. It encodes nothing, asks no disk, and sleeps while no clip is open.
+//!
+//! A frame is moved when its room (see [`proto::ring::Endangered`]) falls below the ring's reserve, so an outage of the
+//! recorder keeps the whole reserve. While nothing is late nothing is moved: docs/decisions/backlog.md.
+
+mod stock;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::failpoint;
+use proto::nontemporal;
+use proto::priority;
+use proto::ring::{Endangered, Lease, ReaderBit, Ring, RingReader};
+
+use crate::backlog::{Backlog, CameraBacklog, Need, remove};
+use stock::Stock;
+
+/// The shortest sleep between two looks at the rings: a shorter one would cost more than it gains.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// The longest: a worker that gets stuck says nothing, so the rings are looked at.
+const LONGEST: Duration = Duration::from_millis(10);
+/// The least time before it is overwritten at which a frame is moved, however short the reserve is: a busy machine may let
+/// the mover wait for its turn so long.
+const LEAST_ROOM: Duration = Duration::from_millis(50);
+/// So many frames of one camera are moved before the others are looked at.
+const AT_ONCE: usize = 8;
+
+/// Moves frames of all cameras.
+pub(crate) struct Mover {
+    backlog: Arc<Backlog>,
+    /// One for each camera of the backlog, in its order.
+    stocks: Vec<Stock>,
+}
+
+/// The outcome of a look at one camera's ring.
+struct Look {
+    /// The time in which the next frame may have to be moved.
+    next: Duration,
+    /// A frame found no room.
+    no_room: bool,
+}
+
+/// The outcome of moving a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moved {
+    Done,
+    /// It was overwritten before it could be held, or its ring is broken.
+    Gone,
+    NoRoom,
+}
+
+impl Mover {
+    pub(crate) fn new(backlog: &Arc<Backlog>) -> Self {
+        let stocks = backlog.cameras().map(|_| Stock::default()).collect();
+        Self { backlog: Arc::clone(backlog), stocks }
+    }
+
+    /// Starts the mover's thread, which lasts as long as the process.
+    pub(crate) fn start(backlog: &Arc<Backlog>) -> std::io::Result<()> {
+        let mut mover = Self::new(backlog);
+        let totals = Arc::clone(&backlog.totals);
+        std::thread::Builder::new().name("mover".into()).spawn(move || {
+            // Where it may: what it comes too late for is lost, as for a capture.
+            priority::set(priority::MOVER);
+            loop {
+                totals.wait(mover.pass());
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Looks at every camera once: moves what has to be moved, and gives back what nobody needs. Returns the time until the
+    /// next look; none while no clip is open.
+    pub(crate) fn pass(&mut self) -> Option<Duration> {
+        let mut pause: Option<Duration> = None;
+        for (camera, stock) in self.backlog.cameras().zip(&mut self.stocks) {
+            let needs = camera.needs();
+            let look = match camera.ring().filter(|_| !needs.is_empty()) {
+                Some(ring) => look(&self.backlog, camera, stock, &ring, &needs),
+                None => Look { next: LONGEST, no_room: false },
+            };
+            if !needs.is_empty() {
+                pause = Some(pause.map_or(look.next, |pause| pause.min(look.next)));
+            }
+            let waiting = give_back(&self.backlog, camera, stock, needs.is_empty());
+            camera.show(waiting, look.no_room);
+        }
+        pause
+    }
+}
+
+/// Moves the frames of one camera that are needed and soon overwritten, the soonest first.
+fn look(
+    backlog: &Backlog,
+    camera: &CameraBacklog,
+    stock: &mut Stock,
+    ring: &Arc<Ring>,
+    needs: &[Need],
+) -> Look {
+    let needs: Vec<&Need> = needs.iter().filter(|need| need.ring_id == ring.id()).collect();
+    let mut look = Look { next: LONGEST, no_room: false };
+    if needs.is_empty() {
+        return look;
+    }
+    let (threshold, period) = (threshold(ring), ring.spec().fps.period());
+    // As far as the longest sleep reaches, and a frame more.
+    let horizon =
+        usize::try_from(ring.spec().fps.frames_in(proto::time::nanos(LONGEST * 2))).unwrap_or(0) + 1;
+    let reader = ring.reader(ReaderBit::MOVER);
+    let mut moved = 0;
+    for Endangered { sequence, room } in ring.endangered(threshold + horizon) {
+        let Some(limit) = limit(ring, &needs, sequence, threshold) else { continue };
+        if camera.info(ring.id(), sequence).is_some() {
+            continue;
+        }
+        if room >= limit {
+            let frames = u32::try_from(room - limit + 1).unwrap_or(u32::MAX);
+            look.next = look.next.min(period.saturating_mul(frames) / 2).max(SHORTEST);
+            continue;
+        }
+        if moved == AT_ONCE {
+            return Look { next: Duration::ZERO, ..look };
+        }
+        match move_frame(backlog, camera, stock, &reader, sequence) {
+            Moved::Done => moved += 1,
+            Moved::Gone => {}
+            Moved::NoRoom => {
+                camera.refuse(sequence);
+                look.no_room = true;
+            }
+        }
+    }
+    stock.prepare(backlog, camera, ring);
+    look
+}
+
+/// The room under which frames are moved.
+fn threshold(ring: &Ring) -> usize {
+    let size = ring.spec().size;
+    let least = usize::try_from(ring.spec().fps.frames_in(proto::time::nanos(LEAST_ROOM))).unwrap_or(0) + 1;
+    // A ring of few slots would otherwise move every frame.
+    size.reserve_slots.max(least.min(size.slots() / 4))
+}
+
+/// The room under which a frame is moved; none if no clip needs it.
+fn limit(ring: &Ring, needs: &[&Need], sequence: u64, threshold: usize) -> Option<usize> {
+    let frame = ring.frame_info(sequence)?;
+    let before = || ring.frame_info(sequence.checked_sub(1)?);
+    needs.iter().filter(|need| need.wants(&frame, before)).map(|need| need.limit(threshold)).max()
+}
+
+/// Copies a frame into the backlog. Until it is committed there the ring's slot is held, so the frame is in one of the two
+/// at every moment, whenever this process is killed: a held slot is freed only by the sweep, and its room is what it was.
+fn move_frame(
+    backlog: &Backlog,
+    camera: &CameraBacklog,
+    stock: &mut Stock,
+    reader: &RingReader,
+    sequence: u64,
+) -> Moved {
+    let ring = reader.ring();
+    let Some(writer) = stock.writer(backlog, camera, ring) else { return Moved::NoRoom };
+    let Ok(lease) = reader.lease(sequence) else { return Moved::Gone };
+    failpoint::pass("mover.leased", &camera.camera);
+    let Some(mut place) = writer.place(lease.bytes().len()) else { return Moved::NoRoom };
+    copy(place.bytes_mut(), &lease, camera);
+    // Bytes of a ring that is broken by now may be anything's.
+    if ring.check().is_err() {
+        return Moved::Gone;
+    }
+    place.commit(lease.frame_info());
+    backlog.totals.count(writer.segment());
+    failpoint::pass("mover.committed", &camera.camera);
+    drop(lease);
+    failpoint::pass("mover.released", &camera.camera);
+    Moved::Done
+}
+
+fn copy(to: &mut [u8], lease: &Lease, camera: &CameraBacklog) {
+    let from = lease.bytes();
+    let half = from.len() / 2;
+    nontemporal::copy(&mut to[..half], &from[..half]);
+    failpoint::pass("mover.half_copied", &camera.camera);
+    nontemporal::copy(&mut to[half..], &from[half..]);
+}
+
+/// Gives back the segments whose frames nobody needs any more. Returns how many frames wait in the others.
+fn give_back(backlog: &Backlog, camera: &CameraBacklog, stock: &mut Stock, no_clip_is_open: bool) -> usize {
+    let mut waiting = 0;
+    for segment in camera.segments() {
+        let needed = camera.needed_in(&segment);
+        waiting += needed;
+        // The one that is being filled goes on being filled while a clip is open, and so does the next.
+        let is_kept = needed > 0 || !backlog.may_give_back() || (stock.uses(&segment) && !no_clip_is_open);
+        if !is_kept && camera.give_back(&segment) {
+            remove(segment.name());
+            stock.forget(&segment);
+            failpoint::pass("mover.given_back", &camera.camera);
+        }
+    }
+    waiting
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! The segments that one camera's frames are moved into: the one that is being filled, and the next, which is made before
+//! it is needed since reserving its memory takes a while.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proto::backlog::layout::{CheckedHeader, Shape};
+use proto::backlog::{self, BacklogSegment, BacklogWriter};
+use proto::failpoint;
+use proto::ring::Ring;
+use proto::ring::segment::SegmentError;
+
+use crate::backlog::{Backlog, CameraBacklog};
+
+/// A segment takes at most this part of the bound, so that memory comes back in steps that are small beside it.
+const PART_OF_BOUND: u64 = 8;
+/// With fewer entries than this a segment would be made every few frames.
+const LEAST_ENTRIES: usize = 4;
+/// The pause after a segment couldn't be made. Trying costs time, and the memory may be short for long.
+const TRY_AGAIN: Duration = Duration::from_millis(250);
+/// A segment that isn't full is kept for so long after the last frame was moved: an encoder that was late is late again.
+const KEPT: Duration = Duration::from_secs(1);
+
+/// One camera's segments to fill.
+#[derive(Default)]
+pub(super) struct Stock {
+    filling: Option<BacklogWriter>,
+    next: Option<BacklogWriter>,
+    /// The moment at which one couldn't be made; none if the last could.
+    failed: Option<Instant>,
+    /// The last time that a frame was moved.
+    used: Option<Instant>,
+}
+
+impl Stock {
+    /// The segment to move a frame of this ring into. `None` when there is no room for one.
+    pub(super) fn writer(
+        &mut self,
+        backlog: &Backlog,
+        camera: &CameraBacklog,
+        ring: &Ring,
+    ) -> Option<&mut BacklogWriter> {
+        let fits = |writer: &BacklogWriter| {
+            writer.segment().header().ring_id == ring.id() && writer.entries_left() > 0
+        };
+        if !self.filling.as_ref().is_some_and(fits) {
+            let next = self.next.take().filter(fits).or_else(|| left_behind(camera, ring));
+            self.filling = next.or_else(|| self.make(backlog, camera, ring));
+        }
+        self.used = Some(Instant::now());
+        self.filling.as_mut()
+    }
+
+    /// Makes the next segment when the one that is being filled is nearly full.
+    pub(super) fn prepare(&mut self, backlog: &Backlog, camera: &CameraBacklog, ring: &Ring) {
+        let is_nearly_full = self
+            .filling
+            .as_ref()
+            .is_some_and(|writer| writer.entries_left() <= writer.segment().header().shape.entries / 4);
+        if is_nearly_full && self.next.is_none() {
+            self.next = self.make(backlog, camera, ring);
+        }
+    }
+
+    /// Is this segment being filled, or the next, and is that of use?
+    pub(super) fn uses(&self, segment: &Arc<BacklogSegment>) -> bool {
+        if self.used.is_none_or(|used| used.elapsed() > KEPT) {
+            return false;
+        }
+        let is_it = |writer: &BacklogWriter| Arc::ptr_eq(writer.segment(), segment);
+        let filling = self.filling.as_ref().filter(|writer| writer.entries_left() > 0);
+        filling.is_some_and(is_it) || self.next.as_ref().is_some_and(is_it)
+    }
+
+    /// Lets go of a segment that was given back.
+    pub(super) fn forget(&mut self, segment: &Arc<BacklogSegment>) {
+        let is_another = |writer: &BacklogWriter| !Arc::ptr_eq(writer.segment(), segment);
+        self.filling = self.filling.take().filter(is_another);
+        self.next = self.next.take().filter(is_another);
+    }
+
+    fn make(&mut self, backlog: &Backlog, camera: &CameraBacklog, ring: &Ring) -> Option<BacklogWriter> {
+        let shape = shape(ring, backlog.totals.bound())?;
+        let may_try = self.failed.is_none_or(|failed| failed.elapsed() >= TRY_AGAIN);
+        if !may_try || !backlog.totals.has_room_for(shape.total_bytes() as u64) {
+            return None;
+        }
+        match make(backlog, camera, ring, shape) {
+            Ok(writer) => {
+                self.failed = None;
+                Some(writer)
+            }
+            Err(e) => {
+                if self.failed.replace(Instant::now()).is_none() {
+                    tracing::error!("camera {}: its backlog can't grow: {e}", camera.camera);
+                }
+                None
+            }
+        }
+    }
+}
+
+/// A segment of this ring that an earlier recorder left with free entries.
+fn left_behind(camera: &CameraBacklog, ring: &Ring) -> Option<BacklogWriter> {
+    let last = camera.segments().pop().filter(|last| last.header().ring_id == ring.id())?;
+    last.writer().ok().filter(|writer| writer.entries_left() > 0)
+}
+
+fn make(
+    backlog: &Backlog,
+    camera: &CameraBacklog,
+    ring: &Ring,
+    shape: Shape,
+) -> Result<BacklogWriter, SegmentError> {
+    let last = camera.segments().iter().map(|segment| segment.header().number).max();
+    let mut number = last.map_or(0, |last| last.wrapping_add(1));
+    loop {
+        let name = backlog::segment_name(&backlog.dir, &camera.camera, number);
+        let header = CheckedHeader { shape, ring_id: ring.id(), number };
+        match BacklogSegment::create(&name, &header) {
+            Ok(segment) => {
+                failpoint::pass("mover.segment_made", &camera.camera);
+                let writer = segment.writer()?;
+                camera.put(segment);
+                return Ok(writer);
+            }
+            // One that could not be opened when it was looked for.
+            Err(SegmentError::Exists(_)) => number = number.wrapping_add(1),
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// The shape of a segment for a ring's frames. `None` when the bound is too low for any.
+fn shape(ring: &Ring, bound: u64) -> Option<Shape> {
+    let frame_bytes = ring.spec().geometry.frame_bytes();
+    let part = usize::try_from(bound / PART_OF_BOUND).unwrap_or(usize::MAX);
+    let entries = (part / frame_bytes.max(1)).clamp(LEAST_ENTRIES, backlog::layout::MAX_ENTRIES);
+    Shape::of(entries, frame_bytes).filter(|shape| shape.total_bytes() as u64 <= bound)
+}
