@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::Codec;
 use crate::frame::{Fps, Geometry};
 use crate::name::Name;
+use crate::opened;
 use crate::time::{MonotonicNs, WallAnchor};
 
 /// The version of the plan and the manifest.
@@ -38,16 +39,13 @@ pub fn plan_path(clip_folder: &Path) -> PathBuf {
 /// # Errors
 /// The run folder can't be read.
 pub fn unfinished_clips(run_folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut found: Vec<PathBuf> = std::fs::read_dir(run_folder)?
-        // A symbolic link is passed over: Preroll makes none, so it leads to a folder that isn't Preroll's.
-        .filter_map(|entry| entry.ok().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())))
-        .map(|entry| entry.path())
-        .filter(|folder| {
-            plan_path(folder).is_file()
-                || (folder.join(PARTIAL_DIR).is_dir() && folder.join(MANIFEST).is_file())
-        })
-        .collect();
-    found.sort();
+    let is_there = |path: &Path| path.symlink_metadata().is_ok();
+    let mut found = opened::folders_of_ours(run_folder)?;
+    // Anything in the plan's place counts: whoever takes the clip on says what is wrong with it.
+    found.retain(|folder| {
+        is_there(&plan_path(folder))
+            || (is_there(&folder.join(PARTIAL_DIR)) && is_there(&folder.join(MANIFEST)))
+    });
     Ok(found)
 }
 

@@ -3,12 +3,12 @@
 //! It stands in this crate because it is a part of the format: plans, manifests, state and rendezvous are read by other
 //! processes, which rely on it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::failpoint;
+use crate::opened;
 
 /// Writes all of `bytes` to an open file. `path` is its name, for failpoints.
 ///
@@ -54,7 +54,7 @@ fn replace_after(
         write_new(beside, bytes).and_then(|file| before_rename(&file)).and_then(|()| rename(beside, path));
     if result.is_err() {
         // An unfinished file beside the old one is of no use to anyone.
-        let _ = std::fs::remove_file(beside);
+        let _ = opened::remove_file(beside);
     }
     result
 }
@@ -72,7 +72,7 @@ pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// The system's error.
 pub fn sync_contents(path: &Path) -> io::Result<()> {
-    flush(&File::open(path)?, path)
+    flush(&opened::file(path)?, path)
 }
 
 /// Flushes a file and its folder's entry to the disk.
@@ -89,7 +89,7 @@ pub fn sync(path: &Path) -> io::Result<()> {
 /// # Errors
 /// The system's error.
 pub fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), sync_contents)
+    path.parent().map_or(Ok(()), |folder| flush(&opened::to_flush_entries(folder)?, folder))
 }
 
 /// Renames a file, replacing any file of the new name.
@@ -98,7 +98,7 @@ pub fn sync_parent(path: &Path) -> io::Result<()> {
 /// The system's error.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     failpoint::check("disk.rename", to.display())?;
-    std::fs::rename(from, to)?;
+    opened::rename(from, to)?;
     failpoint::pass("disk.renamed", to.display());
     Ok(())
 }
@@ -112,8 +112,18 @@ fn flush(file: &File, path: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Makes the file, in the place of whatever has that name: that may be what a process left that was killed here, or a
+/// link that somebody else has put there.
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<File> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = match opened::create_new(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            if opened::remove_file(path).is_err() {
+                opened::move_aside(path)?;
+            }
+            opened::create_new(path)?
+        }
+        other => other?,
+    };
     write_all(&mut file, bytes, path)?;
     Ok(file)
 }

@@ -9,7 +9,7 @@
 //! - Documents on disk: [`config`], and [`clip`] with its plan and manifest, made of [`name`]s and [`codec`]s; each whole
 //!   or not there, by [`durable`]; [`fnv1a`] seals journals and names instances.
 //! - Rules that several processes must keep alike: the paths and names of an [`instance`], which folder is fit to be
-//!   recorded in ([`storage`]), a [`process`] by its number, the [`titles`] of
+//!   recorded in ([`storage`]), how a file in it is [`opened`], a [`process`] by its number, the [`titles`] of
 //!   processes, their [`priority`] and the [`signals`] that they ignore, exit codes ([`exit`]), the form of the [`log`] that they
 //!   share and of [`panics`] in it, and the [`failpoint`]s that a test sets for all of them at once.
 //!
@@ -48,6 +48,8 @@ pub mod log;
 pub mod messages;
 #[cfg(feature = "host")]
 pub mod name;
+#[cfg(feature = "host")]
+pub mod opened;
 #[cfg(feature = "host")]
 pub mod panics;
 #[cfg(feature = "host")]

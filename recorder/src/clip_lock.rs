@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use proto::clip::plan_path;
+use proto::opened;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
@@ -25,14 +26,14 @@ pub(crate) struct ClipLock {
 impl ClipLock {
     /// Locks a clip. `None` while another recorder holds it.
     pub(crate) fn take(folder: &Path) -> io::Result<Option<Self>> {
-        let Some(locked) = lock(folder, folder)? else { return Ok(None) };
-        let plan = lock(folder, &plan_path(folder))?;
+        let Some(locked) = lock(folder, || opened::folder(folder))? else { return Ok(None) };
+        let plan = lock(folder, || opened::file(&plan_path(folder)))?;
         Ok(plan.map(|plan| Self { _folder: locked, _plan: plan }))
     }
 }
 
-fn lock(folder: &Path, path: &Path) -> io::Result<Option<File>> {
-    let file = patiently(folder, || File::open(path))?;
+fn lock(folder: &Path, open: impl Fn() -> io::Result<File>) -> io::Result<Option<File>> {
+    let file = patiently(folder, open)?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
         Err(Errno::WOULDBLOCK) => Ok(None),

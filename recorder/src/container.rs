@@ -1,9 +1,9 @@
 //! Video files through libav's muxers, with every byte written by us. So an error of the disk is seen as what it is,
 //! whichever of libav's calls it happened in.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -15,6 +15,7 @@ use ffmpeg_next::{Dictionary, Packet, Rational};
 use proto::codec::Codec;
 use proto::durable;
 use proto::fnv1a::Fnv1a;
+use proto::opened;
 
 use crate::disk;
 use crate::journal::Seal;
@@ -124,11 +125,9 @@ impl VideoWriter {
         parameters: codec::Parameters,
         each_write: impl FnMut() + Send + 'static,
     ) -> Result<Self, WriteError> {
-        let mut create = OpenOptions::new();
-        create.write(true).create_new(true).mode(0o600);
-        let file = disk::ask(|| create.open(path)).map_err(WriteError::Disk)?;
+        let file = disk::ask(|| opened::create_new(path)).map_err(WriteError::Disk)?;
         Self::over(file, path, layout, parameters, each_write).inspect_err(|_| {
-            let _ = disk::ask(|| std::fs::remove_file(path));
+            let _ = disk::ask(|| opened::remove_file(path));
         })
     }
 
@@ -141,6 +140,8 @@ impl VideoWriter {
     ) -> Result<Self, WriteError> {
         let below = Arc::new(Mutex::new(Below::default()));
         let seals = layout == Layout::FragmentedMp4;
+        // To put the index in front, libav opens the file again by its name: this name is of this very file.
+        let name_of_this_file = libav::descriptor_path(file.as_raw_fd());
         let stream = Watched { file, path: path.to_owned(), below: Arc::clone(&below), seals, each_write };
         let (name, fourcc) = match layout {
             Layout::FragmentedMp4 | Layout::FaststartMp4 => ("mp4", [0; 4]),
@@ -149,8 +150,7 @@ impl VideoWriter {
         libav::set_codec_tag(&mut parameters, u32::from_le_bytes(fourcc));
         let libav = WriteError::Libav;
         let io = StreamIo::from_write_seek_with_capacity(stream, BUFFER_BYTES).map_err(libav)?;
-        // The name matters: to put the index in front, libav reads the file again by it.
-        let mut output = format::output_to_stream(io, path.to_str(), Some(name)).map_err(libav)?;
+        let mut output = format::output_to_stream(io, Some(&name_of_this_file), Some(name)).map_err(libav)?;
         let mut options = Dictionary::new();
         let time_base = match layout {
             Layout::FragmentedMp4 => {

@@ -17,6 +17,7 @@ use proto::instance::RuntimeDir;
 use proto::link::Reports;
 use proto::messages::{RecorderOrder, RecorderReport};
 use proto::name::Name;
+use proto::opened;
 use proto::storage;
 use proto::time::MonotonicNs;
 
@@ -195,7 +196,7 @@ impl Intake {
             finish::announce(folder, &manifest, &self.reports);
             return Ok(());
         }
-        let text = clip_lock::patiently(folder, || std::fs::read(plan_path(folder)))?;
+        let text = clip_lock::patiently(folder, || opened::read(&plan_path(folder)))?;
         let stopped = disk::ask(|| stop::read(folder))?;
         let plan: Result<Plan, _> = serde_json::from_slice(&text);
         let end = plan.as_ref().map_or(MonotonicNs(0), |plan| plan.window.end_ns);

@@ -8,9 +8,8 @@
 //! video, and a loss by the disk is noticed when the video is read. A part that was ended in order has a last line
 //! `end,offset,sum`.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use proto::codec::EncoderChoice;
 use proto::durable;
 use proto::frame::{FrameInfo, LossBefore};
+use proto::opened;
 use proto::time::MonotonicNs;
 
 use crate::disk;
@@ -92,9 +92,9 @@ impl Journal {
         let mut line = serde_json::to_vec(header)?;
         line.push(b'\n');
         disk::ask(|| {
-            let mut file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
+            let mut file = opened::create_new(path)?;
             durable::write_all(&mut file, &line, path).inspect_err(|_| {
-                let _ = std::fs::remove_file(path);
+                let _ = opened::remove_file(path);
             })?;
             Ok(Self { file, path: path.to_owned() })
         })
@@ -132,7 +132,7 @@ pub(crate) struct JournalReader {
 impl JournalReader {
     /// Opens a journal. `None` when not even its first line is whole.
     pub(crate) fn open(path: &Path) -> io::Result<Option<Self>> {
-        let mut lines = BufReader::new(File::open(path)?);
+        let mut lines = BufReader::new(opened::file(path)?);
         let Some(header) = whole_line(&mut lines)?.and_then(|line| serde_json::from_str(&line).ok()) else {
             return Ok(None);
         };

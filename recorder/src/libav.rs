@@ -3,7 +3,8 @@
 #![expect(unsafe_code, reason = "libav's C interface; every block lists its preconditions and why they hold")]
 
 use std::ffi::{CString, c_void};
-use std::path::Path;
+use std::fs::File;
+use std::os::fd::{AsRawFd, RawFd};
 
 use ffmpeg_next::ffi;
 use ffmpeg_next::format::Pixel;
@@ -81,8 +82,11 @@ extern "C" fn give_back(owner: *mut c_void, _start: *mut u8) {
 
 /// Opens a file by its header alone. ffmpeg-next also decodes some frames to find out more: 20 to 60 ms that a recovering
 /// recorder doesn't have, for files that we wrote ourselves.
-pub(crate) fn open_by_header(path: &Path) -> Result<format::context::Input, ffmpeg_next::Error> {
-    let path = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| ffmpeg_next::Error::Bug)?;
+///
+/// libav opens files by name, and would follow a link or wait for a FIFO. So it is given the name of a file that is open
+/// already, and may be closed once this returns.
+pub(crate) fn open_by_header(file: &File) -> Result<format::context::Input, ffmpeg_next::Error> {
+    let path = CString::new(descriptor_path(file.as_raw_fd())).map_err(|_| ffmpeg_next::Error::Bug)?;
     let mut context = std::ptr::null_mut();
     // SAFETY: `path` is a C string that outlives the call; a null context, format and options ask libav to allocate
     // and to find out by itself. On failure it allocates nothing that is ours to free.
@@ -94,6 +98,11 @@ pub(crate) fn open_by_header(path: &Path) -> Result<format::context::Input, ffmp
     }
     // SAFETY: libav made this context, open for input, and nobody else has it: the value returned owns it.
     Ok(unsafe { format::context::Input::wrap(context) })
+}
+
+/// A name of an open file of this process: it stands for that file and no other, as long as the file is open.
+pub(crate) fn descriptor_path(descriptor: RawFd) -> String {
+    format!("/proc/self/fd/{descriptor}")
 }
 
 /// Ends the current fragment of a fragmented MP4. Everything written so far becomes readable.

@@ -15,6 +15,7 @@ use proto::failpoint;
 use proto::fnv1a::Fnv1a;
 use proto::frame::Geometry;
 use proto::name::Name;
+use proto::opened;
 
 use crate::disk;
 use crate::journal::{JournalReader, Line, PartHeader, Row, Seal};
@@ -36,8 +37,8 @@ fn journal_path(partial: &Path, camera: &Name, number: u32) -> PathBuf {
 /// must not be taken for an empty one.
 fn numbers(partial: &Path, camera: &Name) -> io::Result<BTreeSet<u32>> {
     let mut numbers = BTreeSet::new();
-    for entry in std::fs::read_dir(partial)? {
-        numbers.extend(entry?.file_name().to_str().and_then(|file| number_of(file, camera)));
+    for name in opened::names(partial)? {
+        numbers.extend(name.to_str().and_then(|file| number_of(file, camera)));
     }
     Ok(numbers)
 }
@@ -56,8 +57,9 @@ pub(crate) fn next_number(partial: &Path, camera: &Name) -> io::Result<u32> {
 /// The size of all files in a clip's partial folder.
 pub(crate) fn bytes(partial: &Path) -> io::Result<u64> {
     let mut bytes = 0;
-    for entry in std::fs::read_dir(partial)? {
-        bytes += entry?.metadata()?.len();
+    for name in opened::names(partial)? {
+        // A file that is gone by now takes no room.
+        bytes += partial.join(name).symlink_metadata().map_or(0, |there| there.len());
     }
     Ok(bytes)
 }
@@ -83,7 +85,7 @@ pub(crate) fn read_all(partial: &Path, camera: &Name) -> io::Result<Vec<Part>> {
     for number in numbers(partial, camera)? {
         let (video, journal) = (video_path(partial, camera, number), journal_path(partial, camera, number));
         if let (Some(Some(lines)), Some(file)) =
-            (if_there(JournalReader::open(&journal))?, if_there(File::open(&video))?)
+            (usable(JournalReader::open(&journal))?, usable(opened::file(&video))?)
         {
             parts.extend(read(lines, &file, video, journal)?);
         }
@@ -91,10 +93,15 @@ pub(crate) fn read_all(partial: &Path, camera: &Name) -> io::Result<Vec<Part>> {
     Ok(parts)
 }
 
-fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+/// `None` for a file of a part that is gone, or that isn't ours: trying again would change neither.
+fn usable<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(there) => Ok(Some(there)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) if opened::is_foreign(&e) => {
+            tracing::error!("{e}; the part that it stands for is lost");
+            Ok(None)
+        }
         Err(e) => Err(e),
     }
 }
@@ -143,11 +150,12 @@ fn is_whole_fragment(video: &File, mut at: u64, length: u64) -> io::Result<bool>
 impl Part {
     /// The stream's parameters. `None` when the video's beginning isn't what was written.
     pub(crate) fn parameters(&self, geometry: &Geometry) -> io::Result<Option<codec::Parameters>> {
-        let beginning = disk::ask(|| sum(&mut File::open(&self.video)?, self.start.offset))?;
+        let Some(mut video) = disk::ask(|| usable(opened::file(&self.video)))? else { return Ok(None) };
+        let beginning = disk::ask(|| sum(&mut video, self.start.offset))?;
         if beginning != Some(self.start.sum) {
             return Ok(None);
         }
-        let Some(input) = unless_lost(disk::ask(|| libav::open_by_header(&self.video)))? else {
+        let Some(input) = unless_lost(disk::ask(|| libav::open_by_header(&video)))? else {
             return Ok(None);
         };
         Ok(input.stream(0).map(|stream| libav::with_size(stream.parameters(), geometry)))
@@ -160,13 +168,12 @@ impl Part {
         mut each: impl FnMut(&Row, &mut Packet) -> Result<(), WriteError>,
     ) -> Result<(), WriteError> {
         let opened = disk::ask(|| {
-            let mut video = File::open(&self.video)?;
+            let mut video = opened::file(&self.video)?;
             let at = video.seek(SeekFrom::Start(self.start.offset))?;
             Ok((at, video, JournalReader::open(&self.journal)?))
         });
         let (mut at, mut video, lines) = opened.map_err(WriteError::Disk)?;
-        let input =
-            unless_lost(disk::ask(|| libav::open_by_header(&self.video))).map_err(WriteError::Disk)?;
+        let input = unless_lost(disk::ask(|| libav::open_by_header(&video))).map_err(WriteError::Disk)?;
         let (Some(mut input), Some(mut lines)) = (input, lines) else { return Ok(()) };
         let mut broken = false;
         for _ in 0..self.frames.frames() {

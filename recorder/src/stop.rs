@@ -7,6 +7,7 @@ use std::path::Path;
 
 use proto::clip::{PARTIAL_DIR, STOPPED};
 use proto::durable;
+use proto::opened;
 use proto::time::MonotonicNs;
 use serde::{Deserialize, Serialize};
 
@@ -35,9 +36,13 @@ pub(crate) fn note(clip_folder: &Path, end_ns: MonotonicNs) {
 /// The moment at which the clip was stopped; none if it wasn't, or if the note is damaged.
 pub(crate) fn read(clip_folder: &Path) -> io::Result<Option<MonotonicNs>> {
     let path = clip_folder.join(PARTIAL_DIR).join(STOPPED);
-    let text = match std::fs::read(&path) {
+    let text = match opened::read(&path) {
         Ok(text) => text,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) if opened::is_foreign(&e) => {
+            tracing::warn!("clip {}: {e}", clip_folder.display());
+            return Ok(None);
+        }
         Err(e) => return Err(e),
     };
     match serde_json::from_slice::<Stopped>(&text) {

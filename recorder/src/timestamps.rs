@@ -2,14 +2,14 @@
 //! memory.
 
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use proto::clip::CSV_HEADER;
 use proto::durable;
 use proto::name::Name;
+use proto::opened;
 use proto::time::MonotonicNs;
 
 use crate::disk;
@@ -36,9 +36,7 @@ impl Timestamps {
     /// Begins the file in a folder. There must be none yet.
     pub(crate) fn create(folder: &Path, camera: &Name) -> io::Result<Self> {
         let path = folder.join(file_name(camera));
-        let mut create = OpenOptions::new();
-        create.write(true).create_new(true).mode(0o600);
-        let file = disk::ask(|| create.open(&path))?;
+        let file = disk::ask(|| opened::create_new(&path))?;
         let text = format!("{CSV_HEADER}\n");
         Ok(Self { file, path, camera: camera.clone(), rows: 0, text })
     }

@@ -12,6 +12,7 @@ use proto::clip::PlannedCamera;
 use proto::codec::EncoderChoice;
 use proto::failpoint;
 use proto::frame::{Fps, FrameInfo};
+use proto::opened;
 use proto::time::MonotonicNs;
 
 use crate::disk;
@@ -124,5 +125,5 @@ fn journal_beside(video: &Path) -> PathBuf {
 
 /// Removes a file of a part without frames, if that can be done.
 fn remove(path: &Path) {
-    let _ = disk::ask(|| std::fs::remove_file(path));
+    let _ = disk::ask(|| opened::remove_file(path));
 }

@@ -7,7 +7,8 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use proto::clip::{MANIFEST, Manifest, plan_path};
+use proto::clip::plan_path;
+use proto::opened;
 use proto::refusal::Refusal;
 use proto::storage;
 
@@ -66,12 +67,9 @@ impl Counts {
     /// Counts the manifests in a run folder, but not those of `open` clips: their end is still to be reported.
     pub(crate) fn on_disk(run_folder: &Path, open: &HashSet<PathBuf>) -> Self {
         let mut counts = Self::default();
-        for entry in std::fs::read_dir(run_folder).into_iter().flatten().filter_map(Result::ok) {
-            if open.contains(&entry.path()) {
-                continue;
-            }
-            let text = std::fs::read(entry.path().join(MANIFEST));
-            if let Some(manifest) = text.ok().and_then(|t| serde_json::from_slice::<Manifest>(&t).ok()) {
+        let folders = opened::folders_of_ours(run_folder).unwrap_or_default();
+        for folder in folders.iter().filter(|folder| !open.contains(*folder)) {
+            if let Some(manifest) = plan::manifest(folder) {
                 counts.add(manifest.complete);
             }
         }

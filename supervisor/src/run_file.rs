@@ -10,6 +10,7 @@ use std::time::Duration;
 use proto::codec::{EncoderChoice, EncoderLadder};
 use proto::config::Config;
 use proto::durable;
+use proto::opened;
 use proto::time::{UtcTime, WallAnchor};
 use serde::Serialize;
 
@@ -131,9 +132,8 @@ fn write(folder: &Path, config: &Config, encoder: Option<&EncoderChoice>, clips:
 
 /// Removes the folder of a run that made no clip.
 pub(crate) fn remove_if_empty(folder: &Path) {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    if entries.map(|e| e.file_name()).all(|name| name == FILE) {
-        let _ = std::fs::remove_file(folder.join(FILE));
+    if opened::names(folder).is_ok_and(|names| names.iter().all(|name| name == FILE)) {
+        let _ = opened::remove_file(&folder.join(FILE));
         let _ = std::fs::remove_dir(folder);
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use proto::codec::EncoderLadder;
 use proto::durable;
 use proto::instance::{ChildId, RuntimeDir, boot_id};
+use proto::opened;
 use proto::process::Pid;
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +44,7 @@ impl SavedChild {
 
 /// Reads the last supervisor's document; `None` when it is of another boot or can't be read.
 pub(crate) fn load(dir: &RuntimeDir) -> Option<Saved> {
-    let saved: Saved = serde_json::from_slice(&std::fs::read(dir.state_path()).ok()?).ok()?;
+    let saved: Saved = serde_json::from_slice(&opened::read(&dir.state_path()).ok()?).ok()?;
     (saved.boot_id == boot_id()).then_some(saved)
 }
 

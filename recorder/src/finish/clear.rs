@@ -6,14 +6,21 @@ use std::path::Path;
 use proto::clip::{MANIFEST, Manifest, PARTIAL_DIR, PLAN};
 use proto::durable;
 use proto::failpoint;
+use proto::opened;
 
 /// The manifest of a clip that is finished already: only its partial folder has to go. A manifest that can't be read now is
 /// an error, since a finished clip must not be taken for an unfinished one.
 pub(crate) fn already_finished(folder: &Path) -> io::Result<Option<Manifest>> {
     let path = folder.join(MANIFEST);
-    let text = match std::fs::read(&path) {
+    let text = match opened::read(&path) {
         Ok(text) => text,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) if opened::is_foreign(&e) => {
+            // Whoever put it there, it ends no clip, and would be in the way of the manifest that does.
+            tracing::error!("{e}");
+            opened::move_aside(&path)?;
+            return Ok(None);
+        }
         Err(e) => return Err(e),
     };
     let Ok(manifest) = serde_json::from_slice(&text) else { return Ok(None) };
@@ -43,19 +50,20 @@ pub(super) fn clear(folder: &Path) {
 }
 
 fn remove(partial: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(partial)? {
-        let path = entry?.path();
-        if path.is_dir() {
+    for name in opened::names(partial)? {
+        let path = partial.join(&name);
+        if path.symlink_metadata()?.is_dir() {
+            // Follows no link, and removes one in the folder's own place.
             std::fs::remove_dir_all(&path)?;
-        } else if path.file_name().is_some_and(|name| name != PLAN) {
-            std::fs::remove_file(&path)?;
+        } else if name != PLAN {
+            opened::remove_file(&path)?;
         }
         failpoint::pass("clear.removed", path.display());
     }
-    match std::fs::remove_file(partial.join(PLAN)) {
+    match opened::remove_file(&partial.join(PLAN)) {
         // A missing plan means that a recorder was killed right after it had removed the plan.
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => failpoint::pass("clear.plan", partial.display()),
     }
-    std::fs::remove_dir(partial)
+    opened::remove_folder(partial)
 }

@@ -11,6 +11,7 @@ use proto::clip::{CameraClip, MANIFEST, Manifest, PARTIAL_DIR};
 use proto::durable;
 use proto::failpoint;
 use proto::name::Name;
+use proto::opened;
 use proto::panics;
 use proto::storage;
 
@@ -32,30 +33,56 @@ pub(super) fn publish(
 ) -> io::Result<Manifest> {
     disk::ask(|| storage::no_link_to(folder))?;
     let ready = folder.join(PARTIAL_DIR).join(READY);
-    disk::ask(|| match std::fs::remove_dir_all(&ready) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-        _ => std::fs::create_dir(&ready),
-    })?;
+    disk::ask(|| make_empty(&ready))?;
     // While they are joined, the disk holds the parts and the files that are made of them.
     output.has_room_for(folder, disk::ask(|| part::bytes(&folder.join(PARTIAL_DIR)))?)?;
     failpoint::pass("join.begun", folder.display());
     let cameras = join_cameras(folder, set, &ready, pulse)?;
     for clip in cameras.values() {
         for file in clip.files.iter().chain([&clip.timestamps]) {
-            disk::ask(|| durable::rename(&ready.join(file), &folder.join(file)))?;
+            disk::ask(|| put_in_place(&ready.join(file), &folder.join(file)))?;
             failpoint::pass("publish.renamed", folder.join(file).display());
         }
     }
     let manifest = manifest::manifest(set, cameras)
         .ok_or_else(|| io::Error::other("its plan names no camera, so there is nothing to publish"))?;
     let (path, text) = (folder.join(MANIFEST), serde_json::to_vec_pretty(&manifest)?);
-    disk::ask(|| durable::replace_synced(&path, &text)).inspect_err(|_| {
+    disk::ask(|| replace_manifest(&path, &text)).inspect_err(|_| {
         // The manifest may have its name and not be on the disk. While the name is there nobody would try again.
-        let _ = disk::ask(|| std::fs::remove_file(&path));
+        let _ = disk::ask(|| opened::remove_file(&path));
     })?;
     failpoint::pass("manifest.written", folder.display());
     disk::ask(|| clear::clear(folder));
     Ok(manifest)
+}
+
+/// Makes a folder, or empties the one that another recorder left.
+fn make_empty(folder: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        // A file has its place.
+        Err(e) if e.kind() == io::ErrorKind::NotADirectory => drop(opened::move_aside(folder)?),
+        other => other?,
+    }
+    opened::create_folder(folder)
+}
+
+/// Renames a finished file to its place. A folder that has its name is moved out of the way.
+fn put_in_place(from: &Path, to: &Path) -> io::Result<()> {
+    durable::rename(from, to).or_else(|e| out_of_the_way(to, e).and_then(|()| durable::rename(from, to)))
+}
+
+fn replace_manifest(path: &Path, text: &[u8]) -> io::Result<()> {
+    let replace = || durable::replace_synced(path, text);
+    replace().or_else(|e| out_of_the_way(path, e).and_then(|()| replace()))
+}
+
+/// Moves a folder in a file's place aside, if that is what an error comes from.
+fn out_of_the_way(path: &Path, error: io::Error) -> io::Result<()> {
+    match error.kind() {
+        io::ErrorKind::IsADirectory | io::ErrorKind::DirectoryNotEmpty => opened::move_aside(path).map(drop),
+        _ => Err(error),
+    }
 }
 
 /// Joins the cameras side by side: most of the time goes into waiting for the disk, which serves them together.

@@ -1,5 +1,7 @@
 //! Clips that are opened, counted and waited for, without a recorder.
 
+use proto::clip::MANIFEST;
+
 use super::*;
 
 const RUN: &str = "/nowhere/run_1";

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use proto::clip::unfinished_clips;
 use proto::config::{Config, ValueOf};
+use proto::opened;
 use proto::time::{UtcTime, WallAnchor};
 
 use crate::check::output_dir;
@@ -61,9 +62,8 @@ pub(super) fn with_unfinished_clips(
 ) -> Vec<PathBuf> {
     let mut run_folders = vec![run_folder.to_owned()];
     let output = std::path::absolute(&config.recording.output_dir).unwrap_or_default();
-    let entries = std::fs::read_dir(output).into_iter().flatten().filter_map(Result::ok);
-    // Not through symbolic links: what they lead to is somebody else's.
-    let others = entries.filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path());
+    // Another user's runs are not ours to go on with, and links lead nowhere that is ours.
+    let others = opened::folders_of_ours(&output).unwrap_or_default().into_iter();
     let unfinished =
         |s: &PathBuf| s != run_folder && unfinished_clips(s).is_ok_and(|clips| !clips.is_empty());
     // The last run's may lie elsewhere: its config may have been another.

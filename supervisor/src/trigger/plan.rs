@@ -1,6 +1,7 @@
 //! A clip's plan on the disk: with it a trigger counts as accepted. What stands in a plan is decided in
 //! [`crate::trigger`].
 
+use std::io::ErrorKind::NotFound;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -8,6 +9,7 @@ use proto::clip::{MANIFEST, Manifest, PARTIAL_DIR, PLAN, Plan, plan_path};
 use proto::durable;
 use proto::failpoint;
 use proto::name::Name;
+use proto::opened;
 
 /// Makes a new clip folder with its plan in it. The folder appears whole, under its name, or not at all.
 pub(crate) fn leave(
@@ -23,13 +25,13 @@ pub(crate) fn leave(
             None => format!("clip-{number:04}"),
         };
         let folder = run_folder.join(&clip_id);
-        match std::fs::create_dir(&folder) {
+        match opened::create_folder(&folder) {
             // A folder that somebody else has put there stays theirs.
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => continue,
             other => other?,
         }
         failpoint::pass("plan.folder", folder.display());
-        let filled = std::fs::create_dir(folder.join(PARTIAL_DIR))
+        let filled = opened::create_folder(&folder.join(PARTIAL_DIR))
             .and_then(|()| Ok(serde_json::to_vec_pretty(&plan(&clip_id))?))
             .and_then(|text| durable::replace(&plan_path(&folder), &text));
         if let Err(e) = filled {
@@ -52,19 +54,13 @@ pub(crate) fn withdraw(folder: &Path) {
 /// was promised for them. Folders are removed only when they hold nothing, or half a plan. Only for a run folder in
 /// which no other supervisor is at work.
 pub(crate) fn clear_unplanned(run_folder: &Path) {
-    for entry in std::fs::read_dir(run_folder).into_iter().flatten().filter_map(Result::ok) {
-        let folder = entry.path();
-        // A symbolic link is passed over: its target is somebody else's.
-        let is_folder = entry.file_type().is_ok_and(|t| t.is_dir());
-        if !is_folder
-            || number(&entry).is_none()
-            || plan_path(&folder).exists()
-            || folder.join(MANIFEST).exists()
-        {
+    let is_there = |path: &Path| !matches!(path.symlink_metadata(), Err(e) if e.kind() == NotFound);
+    for folder in opened::folders_of_ours(run_folder).unwrap_or_default() {
+        if number(&folder).is_none() || is_there(&plan_path(&folder)) || is_there(&folder.join(MANIFEST)) {
             continue;
         }
         // remove_dir fails on a folder that is not empty: such a folder is to stay.
-        let _ = std::fs::remove_file(folder.join(PARTIAL_DIR).join(format!("{PLAN}~new")));
+        let _ = opened::remove_file(&folder.join(PARTIAL_DIR).join(format!("{PLAN}~new")));
         let _ = std::fs::remove_dir(folder.join(PARTIAL_DIR));
         let _ = std::fs::remove_dir(&folder);
     }
@@ -72,7 +68,7 @@ pub(crate) fn clear_unplanned(run_folder: &Path) {
 
 /// The manifest of a finished clip, if it can be read.
 pub(crate) fn manifest(folder: &Path) -> Option<Manifest> {
-    serde_json::from_slice(&std::fs::read(folder.join(MANIFEST)).ok()?).ok()
+    serde_json::from_slice(&opened::read(&folder.join(MANIFEST)).ok()?).ok()
 }
 
 /// Flushes a plan, and the folders that lead to it, to the disk.
@@ -90,13 +86,14 @@ pub(crate) fn sync_plan(folder: &Path) -> std::io::Result<()> {
 
 /// The highest number of a clip in this run folder, or 0.
 pub(crate) fn last_number(run_folder: &Path) -> u32 {
-    let entries = std::fs::read_dir(run_folder).into_iter().flatten().filter_map(Result::ok);
-    entries.filter_map(|entry| number(&entry)).max().unwrap_or(0)
+    // Every name counts, whosever it is: none is used twice.
+    let names = opened::names(run_folder).unwrap_or_default();
+    names.iter().filter_map(|name| number(Path::new(name))).max().unwrap_or(0)
 }
 
 /// The number in a clip folder's name.
-fn number(entry: &std::fs::DirEntry) -> Option<u32> {
-    entry.file_name().to_str()?.strip_prefix("clip-")?.split('-').next()?.parse().ok()
+fn number(folder: &Path) -> Option<u32> {
+    folder.file_name()?.to_str()?.strip_prefix("clip-")?.split('-').next()?.parse().ok()
 }
 
 #[cfg(test)]
