@@ -2,12 +2,14 @@
 //! supervisor's and the recorder's part; journals and parts are the recorder's alone.
 
 use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::codec::Codec;
+use crate::fnv1a;
 use crate::frame::{Fps, Geometry};
 use crate::name::Name;
 use crate::opened;
@@ -26,6 +28,12 @@ pub const PLAN: &str = "plan.json";
 pub const STOPPED: &str = "stopped.json";
 /// The first line of `<camera>_timestamps.csv`.
 pub const CSV_HEADER: &str = "camera_id,frame_index,t_capture_monotonic_ns";
+
+/// A number that stands for a clip's folder where many are told of, several times a second.
+#[must_use]
+pub fn mark(clip_folder: &Path) -> u64 {
+    fnv1a::sum(fnv1a::BASIS, clip_folder.as_os_str().as_bytes())
+}
 
 /// The path of a clip's plan.
 #[must_use]

@@ -10,13 +10,24 @@
 //! `send` blocks while the other side doesn't read, so no thread that matters ever sends. Reports go through a bounded
 //! queue to a thread of their own, and are dropped when the queue is full. Every report is complete in itself, so the next
 //! one makes up for a lost one.
+//!
+//! A call that fails for want of memory or by an interruption is made again. After any other failure, and after
+//! [`PATIENCE`] of those, the side that noticed closes its end; the child then comes to its rendezvous again. Every report
+//! carries the number of orders heard so far and a number of its own, so the supervisor notices what was lost without a
+//! failure. The reasons are in `docs/decisions/resend.md`.
+
+mod patience;
+#[cfg(test)]
+mod tests;
+mod version;
 
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipc_channel::IpcError;
 use ipc_channel::ipc::{self, IpcOneShotServer, IpcReceiver, IpcSender};
@@ -25,6 +36,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::durable;
 use crate::process::Pid;
+pub use patience::{LinkError, PATIENCE};
+pub use version::Version;
 
 /// The time that a child waits before it looks for a supervisor again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -35,32 +48,79 @@ const LAST_WORD_GLANCE: Duration = Duration::from_millis(5);
 /// The number of reports that may wait for a supervisor that doesn't read.
 const QUEUED_REPORTS: usize = 64;
 
-/// A child's first message to the supervisor.
+/// The time after which a name that led nowhere is tried again, if a socket of that name is still open.
+const TRY_DEAD_NAME_AGAIN: Duration = Duration::from_secs(1);
+
+/// A child's first message to the supervisor. The version comes first, and stays there: it is what another version reads.
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "O: Serialize + DeserializeOwned, R: Serialize + DeserializeOwned")]
 struct Greeting<O, R> {
+    version: Version,
     pid: Pid,
     orders: IpcSender<O>,
-    reports: IpcReceiver<R>,
+    reports: IpcReceiver<Numbered<R>>,
 }
 
-/// The way to send orders to a child. Sending blocks while the child doesn't read.
-pub type OrderSender<O> = IpcSender<O>;
+/// A report, and how far the link has come.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Numbered<R> {
+    /// Rises by one with each report that the child makes, whether it is delivered or lost.
+    pub number: u64,
+    /// The orders that the child has heard over this link.
+    pub orders_heard: u64,
+    /// The report.
+    pub report: R,
+}
+
+/// The way to send orders to a child.
+#[derive(Debug)]
+pub struct OrderSender<O: Serialize>(IpcSender<O>);
+
+impl<O: Serialize + Clone> OrderSender<O> {
+    /// Sends an order. Blocks while the child doesn't read.
+    ///
+    /// # Errors
+    /// The link is broken: the order may be lost, and this end is to be dropped.
+    pub fn send(&self, order: &O) -> Result<(), LinkError> {
+        patience::send(&self.0, order)
+    }
+}
+
+/// The way to hear a child's reports.
+#[derive(Debug)]
+pub struct ReportReceiver<R>(IpcReceiver<Numbered<R>>);
+
+impl<R: Serialize + DeserializeOwned> ReportReceiver<R> {
+    /// Waits for the child's next report.
+    ///
+    /// # Errors
+    /// The child is gone, or the link is broken and this end is to be dropped.
+    pub fn next(&self) -> Result<Numbered<R>, LinkError> {
+        patience::receive(&self.0)
+    }
+}
 
 /// A child that has come to its rendezvous.
+#[derive(Debug)]
 pub struct Connection<O: Serialize, R> {
     /// The child's pid, as it says. The supervisor believes it only of a pid that it has spawned or adopted.
     pub pid: Pid,
     /// The way to send it orders.
     pub orders: OrderSender<O>,
-    reports: IpcReceiver<R>,
+    /// The way to hear it.
+    pub reports: ReportReceiver<R>,
 }
 
-impl<O: Serialize + DeserializeOwned, R: Serialize + DeserializeOwned> Connection<O, R> {
-    /// Waits for the child's next report. `None` once the child is gone.
-    pub fn report(&self) -> Option<R> {
-        receive(&self.reports)
-    }
+/// Somebody who has come to a rendezvous.
+#[derive(Debug)]
+pub enum Visitor<O: Serialize, R> {
+    /// A child that speaks as this program does.
+    Child(Connection<O, R>),
+    /// A program of another version. Nothing that it says can be understood.
+    Stranger {
+        /// The process and its version; `None` if not even its greeting could be read.
+        said: Option<(Pid, Version)>,
+    },
 }
 
 /// Makes the sockets of channels appear in this directory, which goes when the instance goes. The supervisor calls it
@@ -78,7 +138,7 @@ pub fn keep_sockets_in(folder: &Path) -> Result<(), PathBuf> {
 ///
 /// # Errors
 /// No channel can be made, or its name can't be written to the rendezvous.
-pub fn meet<O, R>(rendezvous: &Path) -> io::Result<Connection<O, R>>
+pub fn meet<O, R>(rendezvous: &Path) -> io::Result<Visitor<O, R>>
 where
     O: Serialize + DeserializeOwned,
     R: Serialize + DeserializeOwned,
@@ -89,12 +149,21 @@ where
         // ipc-channel panics when no descriptors are left for those in the greeting. Without the catch, nobody would wait
         // here for this child's successors.
         match std::panic::catch_unwind(AssertUnwindSafe(|| server.accept())) {
-            Ok(Ok((_, greeting))) => {
-                let Greeting { pid, orders, reports } = greeting;
-                return Ok(Connection { pid, orders, reports });
-            }
-            // The child died between connecting and sending; the next one gets a new channel.
+            Ok(Ok((_, greeting))) => return Ok(greeting.visitor()),
+            Ok(Err(IpcError::SerializationError(_))) => return Ok(Visitor::Stranger { said: None }),
+            // The child died between connecting and sending, or the call failed; the next one gets a new channel.
             Ok(Err(_)) | Err(_) => continue,
+        }
+    }
+}
+
+impl<O: Serialize + DeserializeOwned, R: Serialize + DeserializeOwned> Greeting<O, R> {
+    fn visitor(self) -> Visitor<O, R> {
+        let Self { version, pid, orders, reports } = self;
+        if version.speaks_as_this() {
+            Visitor::Child(Connection { pid, orders: OrderSender(orders), reports: ReportReceiver(reports) })
+        } else {
+            Visitor::Stranger { said: Some((pid, version)) }
         }
     }
 }
@@ -110,6 +179,8 @@ pub struct Link<O, R> {
 /// The way to report to the supervisor, if there is one, without ever waiting for it.
 pub struct Reports<R> {
     queue: SyncSender<Parcel<R>>,
+    /// The number of the next report.
+    next: Arc<AtomicU64>,
 }
 
 struct Parcel<R> {
@@ -120,7 +191,7 @@ struct Parcel<R> {
 
 impl<R> Clone for Reports<R> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone() }
+        Self { queue: self.queue.clone(), next: Arc::clone(&self.next) }
     }
 }
 
@@ -140,12 +211,30 @@ impl<R> Reports<R> {
 
     fn queue_up(&self, parcel: Parcel<R>) {
         match self.queue.try_send(parcel) {
-            Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+            Ok(()) => {}
+            // A report that is dropped uses its number up, so that the supervisor sees a hole.
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.next.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 }
 
-type Upward<R> = Arc<Mutex<Option<IpcSender<R>>>>;
+/// A child's way to one supervisor.
+struct Way<R> {
+    sender: IpcSender<Numbered<R>>,
+    /// The orders that were heard from the same supervisor.
+    orders_heard: Arc<AtomicU64>,
+}
+
+impl<R: Serialize> Clone for Way<R> {
+    fn clone(&self) -> Self {
+        Self { sender: self.sender.clone(), orders_heard: Arc::clone(&self.orders_heard) }
+    }
+}
+
+/// The way to the supervisor of the moment.
+type Upward<R> = Arc<Mutex<Option<Way<R>>>>;
 
 /// Starts a child's link: two threads that live as long as the process.
 ///
@@ -154,7 +243,7 @@ type Upward<R> = Arc<Mutex<Option<IpcSender<R>>>>;
 pub fn start<O, R>(rendezvous: &Path) -> io::Result<Link<O, R>>
 where
     O: Serialize + DeserializeOwned + Send + 'static,
-    R: Serialize + DeserializeOwned + Send + 'static,
+    R: Serialize + DeserializeOwned + Clone + Send + 'static,
 {
     let upward: Upward<R> = Arc::new(Mutex::new(None));
     let (order_to, orders) = channel();
@@ -164,8 +253,10 @@ where
     std::thread::Builder::new()
         .name("orders".into())
         .spawn(move || follow(&rendezvous, &to_supervisor, &order_to))?;
-    std::thread::Builder::new().name("reports".into()).spawn(move || forward(&queued, &upward))?;
-    Ok(Link { orders, reports: Reports { queue } })
+    let next = Arc::new(AtomicU64::new(0));
+    let numbers = Arc::clone(&next);
+    std::thread::Builder::new().name("reports".into()).spawn(move || forward(&queued, &numbers, &upward))?;
+    Ok(Link { orders, reports: Reports { queue, next } })
 }
 
 fn follow<O, R>(rendezvous: &Path, upward: &Upward<R>, order_to: &Sender<O>)
@@ -173,26 +264,33 @@ where
     O: Serialize + DeserializeOwned,
     R: Serialize + DeserializeOwned,
 {
-    // A name that led nowhere is not tried again: each try costs a descriptor that ipc-channel doesn't give back.
-    let mut dead = String::new();
+    // A name that led nowhere is not tried again at once: each try costs a descriptor that ipc-channel doesn't give back.
+    let mut dead: Option<(String, Instant)> = None;
     loop {
         let name = std::fs::read_to_string(rendezvous).unwrap_or_default();
-        let orders = if name.is_empty() || name == dead { None } else { greet::<O, R>(&name, upward) };
-        let Some(orders) = orders else {
-            dead = name;
+        let is_dead =
+            dead.as_ref().is_some_and(|(dead, since)| *dead == name && since.elapsed() < TRY_DEAD_NAME_AGAIN);
+        let orders = if name.is_empty() || is_dead { None } else { greet::<O, R>(&name, upward) };
+        let Some((orders, heard)) = orders else {
+            if !is_dead {
+                dead = Some((name, Instant::now()));
+            }
             std::thread::sleep(LOOK_AGAIN);
             continue;
         };
-        while let Some(order) = receive(&orders) {
+        while let Ok(order) = patience::receive(&orders) {
             if order_to.send(order).is_err() {
                 return;
             }
+            heard.fetch_add(1, Ordering::Relaxed);
         }
         *upward.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
-fn greet<O, R>(name: &str, upward: &Upward<R>) -> Option<IpcReceiver<O>>
+/// Hands the ends of two new channels to the supervisor that listens at this name. Returns this child's end for orders,
+/// and the count of those that are heard.
+fn greet<O, R>(name: &str, upward: &Upward<R>) -> Option<(IpcReceiver<O>, Arc<AtomicU64>)>
 where
     O: Serialize + DeserializeOwned,
     R: Serialize + DeserializeOwned,
@@ -202,10 +300,13 @@ where
     }
     let supervisor = IpcSender::<Greeting<O, R>>::connect(name.to_owned()).ok()?;
     let (orders_to_us, orders) = ipc::channel::<O>().ok()?;
-    let (ours, reports) = ipc::channel::<R>().ok()?;
-    supervisor.send(Greeting { pid: Pid::this(), orders: orders_to_us, reports }).ok()?;
-    *upward.lock().unwrap_or_else(PoisonError::into_inner) = Some(ours);
-    Some(orders)
+    let (ours, reports) = ipc::channel::<Numbered<R>>().ok()?;
+    let greeting = Greeting { version: Version::own(), pid: Pid::this(), orders: orders_to_us, reports };
+    supervisor.send(greeting).ok()?;
+    let orders_heard = Arc::new(AtomicU64::new(0));
+    let way = Way { sender: ours, orders_heard: Arc::clone(&orders_heard) };
+    *upward.lock().unwrap_or_else(PoisonError::into_inner) = Some(way);
+    Some((orders, orders_heard))
 }
 
 /// True if a socket of this name is open. A supervisor that was killed leaves the name of a closed one, and a try at that
@@ -217,31 +318,35 @@ fn somebody_listens(name: &str) -> bool {
     })
 }
 
-fn forward<R: Serialize>(queued: &Receiver<Parcel<R>>, upward: &Upward<R>) {
+fn forward<R>(queued: &Receiver<Parcel<R>>, next: &AtomicU64, upward: &Upward<R>)
+where
+    R: Serialize + DeserializeOwned + Clone,
+{
     let way = || upward.lock().unwrap_or_else(PoisonError::into_inner).clone();
     while let Ok(Parcel { report, on_its_way }) = queued.recv() {
-        let mut sender = way();
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let mut upwards = way();
         // A process that fails as it starts may be faster than the handshake. Its sender waits only so long, and then ends
         // the process and this thread with it.
-        while sender.is_none() && on_its_way.is_some() {
+        while upwards.is_none() && on_its_way.is_some() {
             std::thread::sleep(LAST_WORD_GLANCE);
-            sender = way();
+            upwards = way();
         }
-        if let Some(sender) = sender {
-            // The other thread notices a supervisor that is gone.
-            let _ = sender.send(report);
+        if let Some(Way { sender, orders_heard }) = upwards {
+            let heard = orders_heard.load(Ordering::Relaxed);
+            if patience::send(&sender, &Numbered { number, orders_heard: heard, report }).is_err() {
+                close(upward, &orders_heard);
+            }
         }
         drop(on_its_way);
     }
 }
 
-fn receive<T: Serialize + DeserializeOwned>(from: &IpcReceiver<T>) -> Option<T> {
-    loop {
-        match from.recv() {
-            Ok(message) => return Some(message),
-            // An interrupted call has received nothing; the channel is still good.
-            Err(IpcError::Io(e)) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return None,
-        }
+/// Closes the way to a supervisor that doesn't get reports any more. The supervisor sees that, closes its own end, and by
+/// that has this child come to its rendezvous again.
+fn close<R>(upward: &Upward<R>, orders_heard: &Arc<AtomicU64>) {
+    let mut way = upward.lock().unwrap_or_else(PoisonError::into_inner);
+    if way.as_ref().is_some_and(|way| Arc::ptr_eq(&way.orders_heard, orders_heard)) {
+        *way = None;
     }
 }

@@ -109,6 +109,10 @@ pub struct RecorderBeat {
     pub stuck: Option<Name>,
     /// Clips being recorded or finished.
     pub clips_open: u64,
+    /// The [mark](crate::clip::mark) of each clip that it needs no further order for: those being recorded or finished,
+    /// those that it tries to take on again and again, and the newest finished ones. A clip that is not among them is told
+    /// to it again.
+    pub clips_known: Vec<u64>,
     /// Frames between the newest captured and the newest encoded, of the camera that is furthest behind.
     pub lag_frames: u64,
     /// Frames encoded so far.

@@ -158,6 +158,9 @@ pub struct RecorderStats {
     pub last_finish_ms: Option<u64>,
     /// Frames that were moved out of the rings, since the encoder hadn't reached them in time.
     pub backlog: BacklogStats,
+    /// Orders that were given to it again, since it didn't show that it had heard them, and links to it that were made
+    /// anew, since this supervisor began. Above 0, the machine runs short of memory, or something disturbs its sockets.
+    pub orders_resent: u64,
     /// For a person: the obstacle to recording, if there is one.
     pub trouble: Option<String>,
 }

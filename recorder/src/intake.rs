@@ -1,7 +1,7 @@
 //! The intake of plans: finds unfinished clips, locks them, reads their plans, and hands each camera's part to that
 //! camera's worker. How a part is recorded is [`crate::take`]'s subject.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,6 +45,10 @@ pub(crate) struct Intake {
     finisher: (Sender<Finishing>, JoinHandle<()>),
     /// Clips that were taken on, finished or not, with the end of their window.
     taken_on: HashMap<PathBuf, MonotonicNs>,
+    /// Clips that were given up. A supervisor that tells of one again has not heard that.
+    given_up: HashSet<PathBuf>,
+    /// Clips that another recorder is at work on. It may end before they are finished.
+    elsewhere: BTreeSet<PathBuf>,
     /// Run folders that couldn't be listed, with the reason.
     unlisted: BTreeMap<PathBuf, String>,
     /// Clips that couldn't be taken on, with the reason.
@@ -98,6 +102,8 @@ impl Intake {
             workers,
             finisher: (footage, finisher),
             taken_on: HashMap::new(),
+            given_up: HashSet::new(),
+            elsewhere: BTreeSet::new(),
             unlisted: BTreeMap::new(),
             waiting: BTreeMap::new(),
             reports: reports.clone(),
@@ -108,7 +114,7 @@ impl Intake {
 
     /// Waits for the next order. While a folder has to be tried again the wait is no longer than until then.
     pub(crate) fn next(&self, orders: &Receiver<RecorderOrder>) -> Result<RecorderOrder, RecvTimeoutError> {
-        if self.knows_all() {
+        if self.knows_all() && self.elsewhere.is_empty() {
             orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
         } else {
             orders.recv_timeout(TRY_AGAIN)
@@ -120,7 +126,7 @@ impl Intake {
         for run_folder in self.unlisted.keys().cloned().collect::<Vec<_>>() {
             self.take_on_all(&run_folder);
         }
-        for folder in self.waiting.keys().cloned().collect::<Vec<_>>() {
+        for folder in self.waiting.keys().chain(&self.elsewhere).cloned().collect::<Vec<_>>() {
             self.take_on(&folder);
         }
         self.show_waiting();
@@ -146,6 +152,12 @@ impl Intake {
     /// Begins a clip, or goes on with one that another recorder left. Safe to repeat. A clip that can't be read now is tried
     /// again: its plan was accepted, and the folder may only be away.
     pub(crate) fn take_on(&mut self, folder: &Path) {
+        self.take_on_or_wait(folder);
+        let later = self.waiting.keys().chain(&self.elsewhere);
+        self.pulse.clips().set_waiting(later);
+    }
+
+    fn take_on_or_wait(&mut self, folder: &Path) {
         let Err(e) = self.try_to_take_on(folder) else {
             self.waiting.remove(folder);
             return;
@@ -178,21 +190,26 @@ impl Intake {
 
     fn try_to_take_on(&mut self, folder: &Path) -> io::Result<()> {
         if self.taken_on.contains_key(folder) {
-            return Ok(());
+            return self.tell_again(folder);
         }
         // A finished clip whose plan is gone needs nothing but the last of its partial folder removed.
         if disk::ask(|| -> io::Result<bool> {
             Ok(!plan_path(folder).try_exists()? && finish::already_finished(folder)?.is_some())
         })? {
+            self.elsewhere.remove(folder);
             return Ok(());
         }
         disk::ask(|| storage::no_link_to(folder))?;
         let Some(lock) = ClipLock::take(folder)?.map(Arc::new) else {
-            tracing::info!("clip {}: another recorder is at work on it", folder.display());
+            if self.elsewhere.insert(folder.to_owned()) {
+                tracing::info!("clip {}: another recorder is at work on it", folder.display());
+            }
             return Ok(());
         };
+        self.elsewhere.remove(folder);
         if let Some(manifest) = disk::ask(|| finish::already_finished(folder))? {
             self.taken_on.insert(folder.to_owned(), MonotonicNs(0));
+            self.pulse.clips().finish(folder);
             finish::announce(folder, &manifest, &self.reports);
             return Ok(());
         }
@@ -208,11 +225,23 @@ impl Intake {
         Ok(())
     }
 
+    /// A clip that was taken on is told of again. The supervisor does that when it has missed how the clip ended.
+    fn tell_again(&self, folder: &Path) -> io::Result<()> {
+        if self.given_up.contains(folder) {
+            self.reports.send(RecorderReport::ClipLost { folder: folder.to_owned() });
+        } else if !self.pulse.clips().is_open(folder)
+            && let Some(manifest) = disk::ask(|| finish::already_finished(folder))?
+        {
+            finish::announce(folder, &manifest, &self.reports);
+        }
+        Ok(())
+    }
+
     /// Hands a plan to the workers of its cameras.
     fn hand_out(&self, folder: &Path, plan: Arc<Plan>, stopped: Option<MonotonicNs>, lock: &Arc<ClipLock>) {
         failpoint::pass("clip.taken_on", folder.display());
-        self.pulse.clip_opened();
         self.need(folder, &plan, stopped);
+        self.pulse.clips().open(folder);
         for camera in &plan.cameras {
             let assignment = Assignment {
                 folder: folder.to_owned(),
@@ -250,7 +279,9 @@ impl Intake {
     }
 
     /// Gives up a clip whose plan can't be read. It can't be recorded, and nobody should wait for it.
-    fn give_up(&self, folder: &Path, why: &str) {
+    fn give_up(&mut self, folder: &Path, why: &str) {
+        self.given_up.insert(folder.to_owned());
+        self.elsewhere.remove(folder);
         tracing::error!("clip {}: its plan can't be read, so it can't be recorded: {why}", folder.display());
         self.reports.send(RecorderReport::ClipLost { folder: folder.to_owned() });
     }

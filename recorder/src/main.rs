@@ -23,6 +23,7 @@ mod finish;
 mod frames;
 mod intake;
 mod journal;
+mod known_clips;
 mod ladder;
 mod libav;
 mod media;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use proto::messages::RecorderBeat;
@@ -13,6 +13,7 @@ use proto::name::Name;
 
 use crate::backlog::Backlog;
 use crate::disk::output::OutputFolder;
+use crate::known_clips::KnownClips;
 use crate::poison::lock;
 
 /// A thread that has work and takes no turn for this long is named in the beat.
@@ -22,8 +23,7 @@ const STUCK: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(crate) struct Pulse {
     encoded: AtomicU64,
-    /// The number of open clips.
-    open: AtomicU64,
+    clips: Mutex<KnownClips>,
     workers: Mutex<BTreeMap<Name, Worker>>,
     finisher: Mutex<Turns>,
     /// A count that moves on when all threads with work have moved on.
@@ -70,12 +70,9 @@ impl Pulse {
         self.encoded.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn clip_opened(&self) {
-        self.open.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn clip_closed(&self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
+    /// The clips that the beat names.
+    pub(crate) fn clips(&self) -> MutexGuard<'_, KnownClips> {
+        lock(&self.clips)
     }
 
     /// Counts a turn of a camera's worker. A busy one takes another soon.
@@ -149,11 +146,16 @@ impl Pulse {
             finisher.moved = false;
             workers.values_mut().for_each(|w| w.turns.moved = false);
         }
+        let (clips_open, clips_known) = {
+            let mut clips = self.clips();
+            (clips.open_count(), clips.marks(Instant::now()))
+        };
         RecorderBeat {
             progress: self.progress.load(Ordering::Relaxed),
             busy: finisher.busy || workers.values().any(|w| w.turns.busy),
             stuck: workers.iter().find(|(_, w)| w.turns.is_stuck()).map(|(camera, _)| camera.clone()),
-            clips_open: self.open.load(Ordering::Relaxed),
+            clips_open,
+            clips_known,
             lag_frames: workers.values().map(|w| w.lag).max().unwrap_or(0),
             frames_encoded: self.encoded.load(Ordering::Relaxed),
             trouble,

@@ -4,6 +4,7 @@
 pub(crate) mod end;
 pub(crate) mod hung;
 pub(crate) mod kills;
+pub(crate) mod link;
 pub(crate) mod out_of_memory;
 pub(crate) mod proc;
 pub(crate) mod recipe;
@@ -22,6 +23,7 @@ use crate::world::{Process, World};
 use end::End;
 use hung::Opinion;
 use kills::Kills;
+use link::LinkFault;
 use recipe::Recipe;
 use restart::{Ending, Record};
 use running::{EndReason, Running};
@@ -52,6 +54,8 @@ pub(crate) struct Child {
     pub(crate) camera: CameraState,
     /// The recorder's last word on itself.
     pub(crate) beat: RecorderBeat,
+    /// For a person: the difference, if its last process was of another version than this supervisor.
+    pub(crate) another_version: Option<String>,
 }
 
 /// A child's present life.
@@ -78,7 +82,13 @@ impl Child {
             last_pid: None,
             camera: CameraState::Opening,
             beat: RecorderBeat::default(),
+            another_version: None,
         }
+    }
+
+    /// The path of its executable.
+    pub(crate) fn executable(&self) -> std::path::Display<'_> {
+        self.recipe.program.display()
     }
 
     pub(crate) fn running(&self) -> Option<&Running> {
@@ -135,6 +145,19 @@ impl Child {
         self.life = Life::Running(Running::new(process, now));
     }
 
+    /// Takes on a process that another supervisor has left.
+    pub(crate) fn adopt(&mut self, process: Box<dyn Process>, now: Instant) {
+        self.attach(process, now);
+        if let Some(running) = self.running_mut() {
+            running.adopted = true;
+        }
+    }
+
+    /// Looks for a fault of the link to its process, unless that ends anyway.
+    pub(crate) fn look_at_link(&mut self, now: Instant) -> Option<LinkFault> {
+        self.running_mut()?.look_at_link(now)
+    }
+
     /// Is its process being ended because an encoder did not return?
     pub(crate) fn was_stuck_in_an_encoder(&self) -> bool {
         self.beat.stuck.is_some() && self.running().is_some_and(|r| r.ending() == Some(EndReason::Hung))
@@ -144,7 +167,7 @@ impl Child {
     pub(crate) fn ended(&mut self, end: &End, now: Instant) -> Option<Ending> {
         let running = self.running()?;
         let life = now.saturating_duration_since(running.since);
-        let why = running.ending();
+        let (why, adopted) = (running.ending(), running.adopted);
         self.last_pid = Some(running.pid());
         self.last_exit = Some(match why {
             Some(why) => format!("{} ({why})", end.how),
@@ -155,7 +178,7 @@ impl Child {
             self.life = Life::Ended;
             return None;
         }
-        let ending = self.kind_of(end, why);
+        let ending = self.kind_of(end, why, adopted);
         let when = self.wait_for_next(life, ending, now);
         tracing::warn!(
             "{} ended after {:.1} s: {}; another takes its place {when}",
@@ -166,8 +189,12 @@ impl Child {
         Some(ending)
     }
 
-    fn kind_of(&self, end: &End, why: Option<EndReason>) -> Ending {
+    fn kind_of(&self, end: &End, why: Option<EndReason>, adopted: bool) -> Ending {
         let is_capture = matches!(self.id, ChildId::Capture(_));
+        // The executable that is there now may be of this version. One that was started from it and is not stays so.
+        if why == Some(EndReason::OtherVersion) {
+            return if adopted { Ending::Killed } else { Ending::Misconfigured };
+        }
         // A process that the supervisor was ending says nothing of its camera's config, whatever its exit code.
         if is_capture && why.is_none() && end.code == Some(i32::from(exit::BAD_INPUT)) {
             Ending::Misconfigured

@@ -149,6 +149,11 @@ impl Clips {
         self.lock().phase
     }
 
+    /// The folders of the clips that are not finished.
+    pub(crate) fn open(&self) -> Vec<PathBuf> {
+        self.lock().open.iter().cloned().collect()
+    }
+
     /// The number of clips that are not finished.
     pub(crate) fn open_count(&self) -> u64 {
         self.lock().open.len() as u64

@@ -2,12 +2,13 @@
 //! only place that acts. Ends of processes are noticed in [`crate::child::end`].
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
 use std::time::Instant;
 
 use proto::control::Response;
 use proto::instance::Rendezvous;
-use proto::link::{self, Connection, OrderSender};
+use proto::link::{self, Connection, Numbered, OrderSender, ReportReceiver, Version, Visitor};
 use proto::messages::{self, CaptureOrder, CaptureReport, RecorderOrder, RecorderReport};
 use proto::process::Pid;
 use proto::refusal::Refusal;
@@ -15,6 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::child::end::End;
+use crate::child::link::Traffic;
 
 /// Something happened.
 pub(crate) enum Event {
@@ -22,6 +24,9 @@ pub(crate) enum Event {
     Signal,
     /// A child has come to its rendezvous.
     Connected { pid: Pid, orders: Orders },
+    /// A process of another version has come to a child's rendezvous, and has said its pid and version if that could be
+    /// read.
+    Stranger { rendezvous: Rendezvous, said: Option<(Pid, Version)> },
     /// A child says something.
     Report { pid: Pid, report: Report, heard: Instant },
     /// A process has ended.
@@ -63,16 +68,28 @@ pub(crate) enum Report {
     Recorder(RecorderReport),
 }
 
-/// The way to a child. Sending never waits: what a stuck child doesn't take is dropped, and the child replaced.
-pub(crate) enum Orders {
+/// The way to a child. Sending never waits: what a stuck child doesn't take is dropped, counted as given, and by that
+/// noticed ([`crate::child::link`]).
+pub(crate) struct Orders {
+    way: Way,
+    pub(crate) traffic: Arc<Traffic>,
+}
+
+/// A way by the kind of child at its end.
+pub(crate) enum Way {
     Capture(SyncSender<CaptureOrder>),
     Recorder(SyncSender<RecorderOrder>),
 }
 
 impl Orders {
+    pub(crate) fn new(way: Way, traffic: Arc<Traffic>) -> Self {
+        Self { way, traffic }
+    }
+
     /// To the recorder.
     pub(crate) fn to_recorder(&self, order: RecorderOrder) {
-        if let Self::Recorder(way) = self {
+        if let Way::Recorder(way) = &self.way {
+            self.traffic.gave();
             match way.try_send(order) {
                 Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
             }
@@ -81,9 +98,10 @@ impl Orders {
 
     /// To whichever it is.
     pub(crate) fn stop(&self) {
-        match self {
-            Self::Capture(way) => drop(way.try_send(CaptureOrder::Stop)),
-            Self::Recorder(way) => drop(way.try_send(RecorderOrder::Stop)),
+        self.traffic.gave();
+        match &self.way {
+            Way::Capture(way) => drop(way.try_send(CaptureOrder::Stop)),
+            Way::Recorder(way) => drop(way.try_send(RecorderOrder::Stop)),
         }
     }
 }
@@ -95,9 +113,9 @@ const QUEUED_ORDERS: usize = 256;
 pub(crate) fn meet(rendezvous: Rendezvous, path: PathBuf, events: Sender<Event>) -> std::io::Result<()> {
     let name = format!("meet {rendezvous}");
     std::thread::Builder::new().name(name).spawn(move || match &rendezvous {
-        Rendezvous::Capture(_) => serve(&rendezvous, &path, &events, Orders::Capture, Report::Capture),
+        Rendezvous::Capture(_) => serve(&rendezvous, &path, &events, Way::Capture, Report::Capture),
         Rendezvous::Recorder | Rendezvous::Standby => {
-            serve(&rendezvous, &path, &events, Orders::Recorder, Report::Recorder)
+            serve(&rendezvous, &path, &events, Way::Recorder, Report::Recorder)
         }
     })?;
     Ok(())
@@ -107,47 +125,69 @@ fn serve<O, R>(
     rendezvous: &Rendezvous,
     path: &Path,
     events: &Sender<Event>,
-    orders: fn(SyncSender<O>) -> Orders,
+    way_to: fn(SyncSender<O>) -> Way,
     wrap: fn(R) -> Report,
 ) where
-    O: Serialize + DeserializeOwned + Send + 'static,
+    O: Serialize + DeserializeOwned + Clone + Send + 'static,
     R: Serialize + DeserializeOwned + Send + 'static,
 {
     loop {
         let connection: Connection<O, R> = match link::meet(path) {
-            Ok(connection) => connection,
+            Ok(Visitor::Child(connection)) => connection,
+            Ok(Visitor::Stranger { said }) => {
+                if events.send(Event::Stranger { rendezvous: rendezvous.clone(), said }).is_err() {
+                    return;
+                }
+                // The stranger comes again and again until somebody ends it.
+                std::thread::sleep(messages::BEAT);
+                continue;
+            }
             Err(e) => {
                 tracing::error!("{rendezvous}: no channel can be made: {e}");
                 std::thread::sleep(messages::BEAT);
                 continue;
             }
         };
+        let Connection { pid, orders, reports } = connection;
         let (way, queued) = sync_channel::<O>(QUEUED_ORDERS);
-        let pid = connection.pid;
-        let sender = connection.orders.clone();
-        let is_told = spawn("orders", move || forward(&queued, &sender));
-        let to = events.clone();
-        let hears = move || {
-            while let Some(report) = connection.report() {
-                if to.send(Event::Report { pid, report: wrap(report), heard: Instant::now() }).is_err() {
-                    return;
-                }
-            }
-        };
-        if !(is_told && spawn("reports", hears)) {
+        let traffic = Arc::new(Traffic::default());
+        let (given, heard, to) = (Arc::clone(&traffic), Arc::clone(&traffic), events.clone());
+        let is_told = spawn("orders", move || forward(&queued, &orders, &given));
+        if !(is_told && spawn("reports", move || hear(pid, &reports, &heard, &to, wrap))) {
             // Out of threads. With both ends dropped it notices that nobody listens, and comes again.
             std::thread::sleep(messages::BEAT);
             continue;
         }
-        if events.send(Event::Connected { pid, orders: orders(way) }).is_err() {
+        if events.send(Event::Connected { pid, orders: Orders::new(way_to(way), traffic) }).is_err() {
             return;
         }
     }
 }
 
-fn forward<O: Serialize>(queued: &Receiver<O>, sender: &OrderSender<O>) {
+/// Sends a child its orders. Ends when the link does; the loop sees that in the traffic.
+fn forward<O: Serialize + Clone>(queued: &Receiver<O>, orders: &OrderSender<O>, traffic: &Traffic) {
     while let Ok(order) = queued.recv() {
-        if sender.send(order).is_err() {
+        if let Err(error) = orders.send(&order) {
+            return traffic.broke(error);
+        }
+    }
+}
+
+/// Hears a child's reports. Ends when the link does.
+fn hear<R: Serialize + DeserializeOwned>(
+    pid: Pid,
+    reports: &ReportReceiver<R>,
+    traffic: &Traffic,
+    events: &Sender<Event>,
+    wrap: fn(R) -> Report,
+) {
+    loop {
+        let Numbered { number, orders_heard, report } = match reports.next() {
+            Ok(numbered) => numbered,
+            Err(error) => return traffic.broke(error),
+        };
+        traffic.reported(number, orders_heard);
+        if events.send(Event::Report { pid, report: wrap(report), heard: Instant::now() }).is_err() {
             return;
         }
     }

@@ -157,6 +157,7 @@ impl Statistics {
             frames_encoded: view.recorder.frames_encoded,
             last_finish_ms: finished.last_finish_ms,
             backlog: backlog(view),
+            orders_resent: view.orders_resent,
             trouble: view.recorder.trouble.clone(),
         }
     }

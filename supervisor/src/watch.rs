@@ -6,7 +6,9 @@ mod children;
 mod closing;
 mod deaths;
 mod encoder;
+mod links;
 mod reports;
+mod resend;
 mod standby;
 mod telling;
 #[cfg(test)]
@@ -82,7 +84,10 @@ impl Instance {
         match event {
             // The loop ends by it, and so does its end: both see to it themselves.
             Event::Signal => {}
-            Event::Connected { pid, orders } => self.children.on_connected(pid, orders),
+            Event::Connected { pid, orders } => {
+                self.children.on_connected(pid, orders, self.world.now());
+            }
+            Event::Stranger { rendezvous, said } => self.children.on_stranger(&rendezvous, said),
             Event::Report { pid, report, heard } => {
                 self.telling.event_waited(self.world.now().saturating_duration_since(heard));
                 match report {
@@ -96,8 +101,12 @@ impl Instance {
                         }
                     }
                     report => {
+                        let is_recorders = self.children.recorder().is_process(pid);
                         let ladder_came = self.children.on_report(&*self.world, pid, report);
                         self.write_run_file_if(ladder_came);
+                        if is_recorders {
+                            self.children.compare_clips(&self.clips.open(), self.world.now());
+                        }
                     }
                 }
             }

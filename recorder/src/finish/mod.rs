@@ -143,7 +143,7 @@ impl Finisher<'_> {
     fn close(&mut self, folder: &Path) {
         self.footage.remove(folder);
         self.failed.remove(folder);
-        self.pulse.clip_closed();
+        self.pulse.clips().finish(folder);
     }
 
     fn try_again_later(&mut self, folder: PathBuf, error: &io::Error) {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use proto::process::Pid;
 
 use crate::child::hung::{self, Opinion};
+use crate::child::link::{LinkFault, LinkWatch};
 use crate::child::proc::Sign;
 use crate::events::Orders;
 use crate::world::Process;
@@ -23,6 +24,10 @@ pub(crate) enum EndReason {
     Command,
     /// Its camera was taken away.
     Removed,
+    /// The recorder was told of a clip again and again, and doesn't know of it.
+    Deaf,
+    /// The process is of another version than this supervisor.
+    OtherVersion,
     /// Everything ends.
     Stopping,
 }
@@ -35,6 +40,8 @@ impl fmt::Display for EndReason {
             Self::RingBroke => "its ring broke",
             Self::Command => "restarted by command",
             Self::Removed => "its camera was removed",
+            Self::Deaf => "it did not hear its orders",
+            Self::OtherVersion => "it is of another version",
             Self::Stopping => "stopping",
         })
     }
@@ -50,6 +57,9 @@ pub(crate) struct Running {
     pub(crate) orders: Option<Orders>,
     /// A standby that has its encoders open.
     pub(crate) warm: bool,
+    /// Another supervisor has started it.
+    pub(crate) adopted: bool,
+    link: LinkWatch,
     progress: Progress,
     ending: Option<EndReason>,
 }
@@ -74,6 +84,8 @@ impl Running {
             since: now,
             orders: None,
             warm: false,
+            adopted: false,
+            link: LinkWatch::new(now),
             progress: Progress { count: None, at: now, sign, suspected: None, stopped: None },
             ending: None,
         }
@@ -86,6 +98,20 @@ impl Running {
     /// The reason why the supervisor is ending it, if it is.
     pub(crate) fn ending(&self) -> Option<EndReason> {
         self.ending
+    }
+
+    /// Takes on the way to the process, which has come to its rendezvous.
+    pub(crate) fn connect(&mut self, orders: Orders, now: Instant) {
+        (self.orders, self.warm) = (Some(orders), false);
+        self.link = LinkWatch::new(now);
+    }
+
+    /// Looks for a fault of its link, unless it ends anyway and the link with it.
+    pub(crate) fn look_at_link(&mut self, now: Instant) -> Option<LinkFault> {
+        if self.ending.is_some() || self.process.has_ended() {
+            return None;
+        }
+        self.link.look(&self.orders.as_ref()?.traffic, now)
     }
 
     /// Is it up, and not about to end?
@@ -116,6 +142,7 @@ impl Running {
         // Never ahead of now: time that has not come yet has not gone by without progress.
         self.progress.at = (self.progress.at + pause).min(now);
         self.progress.stopped = None;
+        self.link.forgive(pause, now);
     }
 
     /// Judges a process that may have got nowhere for longer than `patience`.

@@ -80,7 +80,7 @@ impl Inherited {
         let Some(pid) = left.alive() else { return };
         match world.adopt(&child.id, pid) {
             Ok(process) => {
-                child.attach(process, Instant::now());
+                child.adopt(process, Instant::now());
                 tracing::info!("{} runs already (pid {pid}); adopted", child.id);
             }
             // A process that can't be watched must not run on beside its successor.

@@ -32,6 +32,8 @@ pub(crate) struct View {
     pub(crate) backlog_bytes: u64,
     /// The frames a second that the recorder encodes just now, all cameras together; `None` while that isn't known.
     pub(crate) encoded_per_s: Option<f64>,
+    /// Orders that were given to it again.
+    pub(crate) orders_resent: u64,
 }
 
 /// A camera.

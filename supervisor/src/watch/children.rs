@@ -13,6 +13,7 @@ use proto::name::Name;
 use proto::process::Pid;
 use proto::refusal::Refusal;
 
+use super::resend::UnknownClips;
 use super::{Camera, LOOK_AROUND, until};
 use crate::backlog::pace::Pace;
 use crate::child::out_of_memory::MemoryWatch;
@@ -41,6 +42,10 @@ pub(crate) struct Children {
     pub(crate) backlog_bytes: u64,
     /// The pace at which the recorder encodes.
     pub(super) pace: Pace,
+    /// Clips that the recorder should know of and doesn't name.
+    pub(super) unknown_clips: UnknownClips,
+    /// Orders given to the recorder a second time, and links to it that were made anew.
+    pub(super) orders_resent: u64,
     /// The table that triggers read.
     rings: Rings,
 }
@@ -66,6 +71,8 @@ impl Children {
             ring_broke: None,
             backlog_bytes: 0,
             pace: Pace::default(),
+            unknown_clips: UnknownClips::default(),
+            orders_resent: 0,
             rings,
         }
     }
@@ -187,6 +194,12 @@ impl Children {
             };
             child.look(now, since_last, opened);
         }
+        self.look_at_links(now);
+    }
+
+    /// Orders that were given again, and links to the recorder that were made anew.
+    pub(crate) fn orders_resent(&self) -> u64 {
+        self.orders_resent
     }
 
     /// Replaces rings that something has broken: their captures are to write to the new ones, and the recorders to let go

@@ -65,6 +65,7 @@ impl Instance {
         let deadline = self.world.now() + CLOSING;
         let mut told = None;
         loop {
+            self.children.look_at_links(self.world.now());
             if self.recorder_is_done(open, &mut told) {
                 return (Pace::InOrder, true);
             }
@@ -85,7 +86,9 @@ impl Instance {
                     self.publish();
                 }
                 Ok(Event::Connected { pid, orders }) => {
-                    self.children.on_connected(pid, orders);
+                    // Over the link that it had before it may not have heard what it was told.
+                    told = told.filter(|told| *told != pid);
+                    self.children.on_connected(pid, orders, self.world.now());
                     self.publish();
                 }
                 Ok(event) => {
@@ -181,7 +184,7 @@ impl Instance {
                 self.clips.finish(&folder, complete, None);
             }
             Event::Gone(folder) => self.clips.give_up(&folder),
-            Event::Connected { .. } | Event::Report { .. } | Event::Planned(_) => {}
+            Event::Connected { .. } | Event::Stranger { .. } | Event::Report { .. } | Event::Planned(_) => {}
         }
         self.publish();
         Pace::InOrder

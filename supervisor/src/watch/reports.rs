@@ -17,7 +17,7 @@ const LONGEST_OPENING: Duration = Duration::from_secs(60);
 impl Children {
     /// A child has come to its rendezvous. It is known by its pid alone: a standby goes on speaking from its own
     /// rendezvous after it has become the recorder.
-    pub(super) fn on_connected(&mut self, pid: Pid, orders: Orders) {
+    pub(super) fn on_connected(&mut self, pid: Pid, orders: Orders, now: Instant) {
         let Some(child) = self.by_pid(pid) else {
             // A left-over of a supervisor that was killed at its start: neither started nor adopted by this one.
             orders.stop();
@@ -28,9 +28,13 @@ impl Children {
             // Another supervisor may have told it to open encoders.
             orders.to_recorder(RecorderOrder::Cool);
         }
+        if !matches!(child.id, ChildId::Capture(_)) {
+            // Over an earlier link it may not have heard of a ring that was made anew.
+            orders.to_recorder(RecorderOrder::Rings);
+        }
+        child.another_version = None;
         if let Some(running) = child.running_mut() {
-            running.orders = Some(orders);
-            running.warm = false;
+            running.connect(orders, now);
         }
         if is_recorder {
             self.arm();
@@ -38,7 +42,8 @@ impl Children {
     }
 
     /// Tells the recorder what is known of encoders, and where clips may be waiting.
-    pub(super) fn arm(&self) {
+    pub(super) fn arm(&mut self) {
+        self.unknown_clips.clear();
         let (verdict, run_folders) = (self.ladder.clone(), self.run_folders.clone());
         self.tell_recorder(RecorderOrder::Arm { verdict, run_folders, backlog_bytes: self.backlog_bytes });
     }

@@ -42,6 +42,7 @@ impl Telling {
             recorder: children.recorder().beat.clone(),
             backlog_bytes: children.backlog_bytes,
             encoded_per_s: children.pace.frames_per_s(),
+            orders_resent: children.orders_resent(),
         });
     }
 
@@ -122,6 +123,7 @@ pub(super) fn troubles(children: &Children, now: Instant) -> Vec<String> {
         troubles.push(format!("recorder: keeps ending: {}", recorder.last_exit.clone().unwrap_or_default()));
     }
     for child in children.all() {
+        troubles.extend(child.another_version.iter().map(|why| format!("{}: {why}", child.id)));
         let last_exit = child.last_exit.as_deref().unwrap_or_default();
         let said = child.kills.trouble(now);
         troubles.extend(said.map(|said| format!("{}: {said}; the last: {last_exit}", child.id)));

@@ -7,6 +7,7 @@ mod fake;
 mod fake_process;
 mod fake_ring;
 mod hangs;
+mod links;
 mod model;
 mod recorders;
 
@@ -65,6 +66,7 @@ impl Rig {
     fn new(cameras: &[&str], clips: &[&str]) -> Self {
         let (world, config) = (FakeWorld::new(), Arc::new(config(cameras)));
         let open: HashSet<PathBuf> = clips.iter().map(|clip| Path::new(RUN).join(clip)).collect();
+        open.iter().for_each(|clip| world.leave_clip(clip.clone()));
         let clips = Arc::new(Clips::new(RUN.into(), 16, open, Counts::default()));
         let statistics = Arc::new(Statistics::new(Arc::clone(&config), Arc::clone(&clips)));
         let child = |id| Child::new(id, recipe(), Duration::ZERO, world.now());

@@ -53,6 +53,7 @@ fn the_thread_of_the_statistics_keeps_no_ring_between_two_readings() {
             cameras: vec![camera],
             processes: Vec::new(),
             encoder: None,
+            orders_resent: 0,
             recorder: RecorderBeat::default(),
             backlog_bytes: 0,
             encoded_per_s: None,

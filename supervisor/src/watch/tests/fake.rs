@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -16,7 +18,7 @@ use super::fake_process::{Fake, FakeProcess, Mood};
 use crate::child::end::End;
 use crate::child::recipe::Recipe;
 use crate::clips::Counts;
-use crate::events::{Answer, Event, LoopRequest, Orders, Report};
+use crate::events::{Answer, Event, LoopRequest, Orders, Report, Way};
 use crate::state::Saved;
 use crate::world::{Process, World};
 
@@ -45,6 +47,7 @@ enum Item {
     Exit(Pid, End),
 }
 
+/// Everything that clones of a world share: thirteen fields, each of another subject.
 struct Inner {
     now: Instant,
     queue: BTreeMap<(Instant, u64), Item>,
@@ -59,6 +62,8 @@ struct Inner {
     steps: Vec<Step>,
     /// The time that a look at a ring takes.
     look_takes: Duration,
+    /// The clips that a recorder finds when it is armed.
+    clips: Vec<PathBuf>,
 }
 
 /// The world. Clones are the same one.
@@ -97,6 +102,7 @@ impl FakeWorld {
             refuses_to_spawn: false,
             steps: Vec::new(),
             look_takes: Duration::ZERO,
+            clips: Vec::new(),
         })))
     }
 
@@ -126,6 +132,11 @@ impl FakeWorld {
         let mut inner = self.0.borrow_mut();
         let look_takes = inner.look_takes;
         inner.now += look_takes;
+    }
+
+    /// Lets a recorder find this clip when it is armed.
+    pub(super) fn leave_clip(&self, folder: PathBuf) {
+        self.0.borrow_mut().clips.push(folder);
     }
 
     pub(super) fn note(&self, step: Step) {
@@ -208,6 +219,10 @@ impl FakeWorld {
                 progress: 0,
                 captures: None,
                 recorders: None,
+                traffic: Arc::default(),
+                orders_heard: 0,
+                loses_orders: false,
+                forgets_clips: false,
             };
             inner.processes.insert(pid, fake);
             Pid::new(pid).unwrap()
@@ -229,15 +244,17 @@ impl FakeWorld {
                     if !fake.alive || matches!(fake.mood, Mood::Stopped | Mood::Starved) {
                         return None;
                     }
-                    Some(if let ChildId::Capture(_) = fake.id {
+                    (fake.traffic, fake.orders_heard) = (Arc::default(), 0);
+                    let way = if let ChildId::Capture(_) = fake.id {
                         let (way, orders) = sync_channel(64);
                         fake.captures = Some(orders);
-                        Orders::Capture(way)
+                        Way::Capture(way)
                     } else {
                         let (way, orders) = sync_channel(64);
                         fake.recorders = Some(orders);
-                        Orders::Recorder(way)
-                    })
+                        Way::Recorder(way)
+                    };
+                    Some(Orders::new(way, Arc::clone(&fake.traffic)))
                 });
                 connected.map(|orders| Event::Connected { pid, orders })
             }
@@ -262,7 +279,10 @@ impl FakeWorld {
     pub(super) fn follow_orders(&self) {
         let pids: Vec<u32> = self.0.borrow().processes.keys().copied().collect();
         for pid in pids.into_iter().filter_map(Pid::new) {
-            let orders = self.with(pid, Fake::take_orders);
+            let (orders, is_closed) = self.with(pid, Fake::take_orders);
+            if is_closed {
+                self.push(ms(50), Item::Connect(pid));
+            }
             for order in orders {
                 self.follow(pid, &order);
             }
@@ -275,7 +295,12 @@ impl FakeWorld {
 
     fn follow(&self, pid: Pid, order: &RecorderOrder) {
         match order {
-            RecorderOrder::Arm { .. } => self.note(Step::Armed(pid)),
+            RecorderOrder::Arm { .. } => {
+                self.note(Step::Armed(pid));
+                let clips = self.0.borrow().clips.clone();
+                self.with(pid, |fake| clips.iter().for_each(|clip| fake.know(clip)));
+            }
+            RecorderOrder::Clip(folder) => self.with(pid, |fake| fake.know(folder)),
             RecorderOrder::Stop => self.note(Step::ToldToStop(self.with(pid, |fake| fake.id.clone()))),
             _ => {}
         }

@@ -1,9 +1,11 @@
 //! A fake process, and the loop's end of it.
 
-use std::path::PathBuf;
-use std::sync::mpsc::Receiver;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
+use proto::clip;
 use proto::instance::ChildId;
 use proto::messages::{
     CameraState, CaptureOrder, CaptureReport, RecorderBeat, RecorderOrder, RecorderReport,
@@ -11,6 +13,7 @@ use proto::messages::{
 use proto::process::Pid;
 
 use super::fake::{FakeWorld, by_signal, ms};
+use crate::child::link::Traffic;
 use crate::child::proc::Sign;
 use crate::events::Report;
 use crate::world::Process;
@@ -27,7 +30,7 @@ pub(super) enum Mood {
     Starved,
 }
 
-/// A process that is not real.
+/// A process that is not real. Its thirteen fields are what tests set and ask for.
 pub(super) struct Fake {
     pub(super) id: ChildId,
     pub(super) alive: bool,
@@ -38,6 +41,12 @@ pub(super) struct Fake {
     pub(super) progress: u64,
     pub(super) captures: Option<Receiver<CaptureOrder>>,
     pub(super) recorders: Option<Receiver<RecorderOrder>>,
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) orders_heard: u64,
+    /// Orders get lost on the way to it.
+    pub(super) loses_orders: bool,
+    /// Clips that it hears of are forgotten at once.
+    pub(super) forgets_clips: bool,
 }
 
 impl Fake {
@@ -56,6 +65,7 @@ impl Fake {
             return Some(None);
         }
         let progress = self.progress;
+        self.traffic.reported(progress, self.orders_heard);
         Some(Some(match &self.id {
             ChildId::Capture(_) => {
                 Report::Capture(CaptureReport::Beat { progress, camera: self.camera.clone() })
@@ -64,11 +74,34 @@ impl Fake {
         }))
     }
 
-    pub(super) fn take_orders(&mut self) -> Vec<RecorderOrder> {
-        let Some(orders) = self.recorders.as_ref().filter(|_| !self.is_deaf()) else { return Vec::new() };
-        let new: Vec<RecorderOrder> = orders.try_iter().collect();
+    /// The new orders to a recorder, and whether their way was closed.
+    pub(super) fn take_orders(&mut self) -> (Vec<RecorderOrder>, bool) {
+        let Some(orders) = self.recorders.as_ref().filter(|_| !self.is_deaf()) else {
+            return (Vec::new(), false);
+        };
+        let mut new = Vec::new();
+        let is_closed = loop {
+            match orders.try_recv() {
+                Ok(order) => new.push(order),
+                Err(end) => break end == TryRecvError::Disconnected,
+            }
+        };
+        if self.loses_orders {
+            new.clear();
+        }
+        if is_closed {
+            self.recorders = None;
+        }
+        self.orders_heard += new.len() as u64;
         self.heard.extend(new.iter().cloned());
-        new
+        (new, is_closed)
+    }
+
+    /// Knows this clip from now on.
+    pub(super) fn know(&mut self, folder: &Path) {
+        if !self.forgets_clips {
+            self.beat.clips_known.push(clip::mark(folder));
+        }
     }
 
     pub(super) fn is_told_to_stop(&mut self) -> bool {
