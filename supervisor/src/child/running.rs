@@ -59,7 +59,7 @@ pub(crate) struct Running {
     pub(crate) warm: bool,
     /// Another supervisor has started it.
     pub(crate) adopted: bool,
-    link: LinkWatch,
+    link: Box<LinkWatch>,
     progress: Progress,
     ending: Option<EndReason>,
 }
@@ -85,7 +85,7 @@ impl Running {
             orders: None,
             warm: false,
             adopted: false,
-            link: LinkWatch::new(now),
+            link: Box::new(LinkWatch::new(now)),
             progress: Progress { count: None, at: now, sign, suspected: None, stopped: None },
             ending: None,
         }
@@ -103,7 +103,7 @@ impl Running {
     /// Takes on the way to the process, which has come to its rendezvous.
     pub(crate) fn connect(&mut self, orders: Orders, now: Instant) {
         (self.orders, self.warm) = (Some(orders), false);
-        self.link = LinkWatch::new(now);
+        *self.link = LinkWatch::new(now);
     }
 
     /// Looks for a fault of its link, unless it ends anyway and the link with it.
