@@ -66,6 +66,7 @@ fn judge_camera(folder: &Path, manifest: &Manifest, name: &str, claims: &Camera,
     let mut faults = Vec::new();
     let frames = decode_parts(folder, claims, &mut faults);
     let rows = read_rows(folder, name, claims, &mut faults);
+    faults.extend(claims.stretches_break_at().map(|frame| Fault::StretchesElsewhere { frame }));
     let mut verdict = judge::judge(&Evidence {
         window: manifest.window,
         complete: manifest.complete,

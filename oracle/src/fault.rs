@@ -46,6 +46,12 @@ pub enum Fault {
         /// As it stands in the manifest.
         name: String,
     },
+    /// The stretches that the manifest lists are not the video's frames in order.
+    #[error("the stretches don't fit the frames, from frame {frame} on")]
+    StretchesElsewhere {
+        /// The first frame.
+        frame: u64,
+    },
     /// A video that is named and can't be decoded at all.
     #[error("{file} can't be decoded: {why}")]
     Undecodable {

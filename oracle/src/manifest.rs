@@ -51,6 +51,9 @@ pub struct Camera {
     pub codec: Option<String>,
     /// The encoder that was used.
     pub encoder: Option<String>,
+    /// The rows of frames that were made in one way, if the manifest lists them.
+    #[serde(default)]
+    pub stretches: Vec<Stretch>,
     /// Frames that were due, by the recorder's count.
     pub frames_expected: u64,
     /// Frames in the video, by the recorder's count.
@@ -63,6 +66,17 @@ pub struct Camera {
     pub interruptions: Vec<serde_json::Value>,
     /// The camera's position in the config's list, if the manifest says so.
     pub camera_index: Option<u8>,
+}
+
+/// A row of frames that were made in one way.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Stretch {
+    /// The file that holds it.
+    pub file: String,
+    /// The first frame's row in the timestamps, from 0.
+    pub first_frame: u64,
+    /// The number of frames.
+    pub frames: u64,
 }
 
 /// Frames declared missing.
@@ -93,6 +107,22 @@ impl Camera {
             }
             _ => listed.collect(),
         }
+    }
+
+    /// The first frame that the listed stretches say wrongly: they have to follow one another without a hole or an overlap,
+    /// in files of this camera and in their order, up to the last frame.
+    pub fn stretches_break_at(&self) -> Option<u64> {
+        let parts = self.parts();
+        let (mut next, mut file) = (0_u64, 0);
+        for stretch in &self.stretches {
+            let in_order = parts.iter().position(|part| *part == stretch.file).filter(|at| *at >= file);
+            match in_order {
+                Some(at) if stretch.first_frame == next && stretch.frames > 0 => file = at,
+                _ => return Some(next),
+            }
+            next = next.saturating_add(stretch.frames);
+        }
+        (!self.stretches.is_empty() && next != self.frames_written).then_some(next)
     }
 
     /// Frames that are declared missing in all.
@@ -150,6 +180,27 @@ mod tests {
         assert_eq!(camera(Some("a.mp4"), &["a.mp4", "b.avi"]).parts(), ["a.mp4", "b.avi"]);
         assert_eq!(camera(None, &["a.mp4", "b.avi"]).parts(), ["a.mp4", "b.avi"]);
         assert!(camera(None, &[]).parts().is_empty());
+    }
+
+    #[test]
+    fn stretches_follow_one_another_up_to_the_last_frame() {
+        let breaks_at = |stretches: &[(&str, u64, u64)]| {
+            let stretch = |&(file, first_frame, frames): &(&str, u64, u64)| Stretch {
+                file: file.to_owned(),
+                first_frame,
+                frames,
+            };
+            let files = vec!["a.mp4".to_owned(), "b.avi".to_owned()];
+            let stretches = stretches.iter().map(stretch).collect();
+            Camera { files, stretches, frames_written: 9, ..Camera::default() }.stretches_break_at()
+        };
+        assert_eq!(breaks_at(&[]), None);
+        assert_eq!(breaks_at(&[("a.mp4", 0, 4), ("a.mp4", 4, 2), ("b.avi", 6, 3)]), None);
+        assert_eq!(breaks_at(&[("a.mp4", 0, 4)]), Some(4));
+        assert_eq!(breaks_at(&[("a.mp4", 0, 4), ("a.mp4", 5, 4)]), Some(4));
+        assert_eq!(breaks_at(&[("b.avi", 0, 4), ("a.mp4", 4, 5)]), Some(4));
+        assert_eq!(breaks_at(&[("c.mp4", 0, 9)]), Some(0));
+        assert_eq!(breaks_at(&[("a.mp4", 0, 10)]), Some(10));
     }
 
     #[test]

@@ -171,15 +171,18 @@ pub struct Manifest {
     pub cameras: BTreeMap<Name, CameraClip>,
 }
 
-/// A camera's part of a finished clip. Its nineteen fields are the keys of one object of the manifest.
+/// A camera's part of a finished clip. Its twenty fields are the keys of one object of the manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CameraClip {
     /// The video, in the clip's folder; null when not one frame could be written.
     pub file: Option<String>,
     /// All files of the video, in order: more than one only where the codec had to change on the way.
     pub files: Vec<String>,
-    /// The encoder of each of them.
+    /// The encoder of each of them: that of its first stretch.
     pub made_by: Vec<FileMaker>,
+    /// The stretches of the video, in order. Empty in a manifest of a version that knew none.
+    #[serde(default)]
+    pub stretches: Vec<Stretch>,
     /// The file of timestamps, a row a frame: [`CSV_HEADER`].
     pub timestamps: String,
     /// The codec of the first file.
@@ -227,6 +230,33 @@ pub struct FileMaker {
     pub preset: Option<String>,
     /// Frames in this file.
     pub frames: u64,
+}
+
+/// A row of frames that were made in one way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// The file that holds it.
+    pub file: String,
+    /// The first frame's row in the timestamps, counted from 0.
+    pub first_frame: u64,
+    /// The number of frames.
+    pub frames: u64,
+    /// The way in which they were made.
+    pub how: StretchHow,
+    /// The codec.
+    pub codec: Codec,
+    /// libav's name of the encoder.
+    pub encoder: String,
+    /// The encoder's preset, where it has one.
+    pub preset: Option<String>,
+}
+
+/// The way in which a stretch was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StretchHow {
+    /// Encoded from the camera's pictures.
+    Encoded,
 }
 
 /// Frames that should be in a clip and are not.

@@ -47,6 +47,8 @@ pub(crate) enum PartReason {
     RecorderRestart,
     /// The encoder failed.
     CodecChange,
+    /// The same encoder goes on at another preset. Nothing was interrupted by that.
+    PresetChange,
     /// The file could not be written.
     Disk,
 }

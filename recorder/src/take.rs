@@ -297,7 +297,7 @@ impl Take {
         if let Err(e) = self.end_part(feed) {
             return Some(self.recover(&e, feed));
         }
-        self.begin_next_part(PartReason::CodecChange);
+        self.begin_next_part(PartReason::PresetChange);
         self.ladder.change_to(to.clone());
         Some(Step::PresetChanged { from, to })
     }

@@ -6,15 +6,20 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use proto::clip::{CameraClip, FileMaker, Interruption, InterruptionCause, PARTIAL_DIR, PlannedCamera};
+use ffmpeg_next::{Packet, codec};
+
+use proto::clip::{
+    CameraClip, FileMaker, Interruption, InterruptionCause, PARTIAL_DIR, PlannedCamera, Stretch, StretchHow,
+};
 use proto::codec::EncoderChoice;
 use proto::durable;
 use proto::failpoint;
 use proto::time::{MonotonicNs, nanos};
 
 use super::announce::frames_text;
+use super::parameter_sets::ParameterSets;
 use crate::assignment::Footage;
-use crate::container::{self, VideoWriter};
+use crate::container::{self, Layout, VideoWriter};
 use crate::disk;
 use crate::journal::PartReason;
 use crate::ladder::last_resort;
@@ -30,6 +35,7 @@ use crate::video_time;
 struct Joined {
     frames: Runs,
     files: Vec<FileMaker>,
+    stretches: Vec<Stretch>,
     size_bytes: u64,
 }
 
@@ -51,6 +57,7 @@ pub(super) fn join_camera(
         file: joined.files.first().map(|f| f.file.clone()),
         files: joined.files.iter().map(|f| f.file.clone()).collect(),
         made_by: joined.files,
+        stretches: joined.stretches,
         timestamps: timestamps::file_name(&camera.name),
         codec: made_by.codec,
         encoder: made_by.encoder,
@@ -73,28 +80,54 @@ pub(super) fn join_camera(
 fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Arc<Pulse>) -> io::Result<Joined> {
     let camera = &footage.camera;
     let timestamps = Timestamps::create(ready, &camera.name)?;
-    let mut joining =
-        Joining { camera, ready, pulse, timestamps, frames: Runs::default(), files: Vec::new(), open: None };
+    let mut streams = Vec::new();
     for part in parts {
-        let Some(parameters) = part.parameters(&camera.geometry)? else {
-            tracing::error!(
+        match Stream::of(part, camera)? {
+            Some(stream) => streams.push(stream),
+            None => tracing::error!(
                 "clip {}: camera {}: the disk has lost the beginning of a part; its {} are gone",
                 footage.plan.clip_id,
                 camera.name,
                 frames_text(part.frames.frames())
-            );
-            continue;
-        };
-        let settings =
-            Settings { choice: part.header.choice.clone(), extradata: libav::extradata(&parameters) };
-        if joining.open.as_ref().is_none_or(|open| open.settings != settings) {
-            joining.end_file()?;
-            joining.begin_file(settings, parameters, part.first.frame.t_capture)?;
+            ),
         }
-        joining.add(part).map_err(to_io)?;
     }
-    joining.end_file()?;
+    let (files, stretches) = (Vec::new(), Vec::new());
+    let mut joining = Joining { camera, ready, pulse, timestamps, frames: Runs::default(), files, stretches };
+    for file in streams.chunk_by(Stream::is_continued_by) {
+        joining.write_file(file)?;
+    }
     joining.finish()
+}
+
+/// A part's video stream, as a container and a decoder have to know it.
+struct Stream<'a> {
+    part: &'a Part,
+    parameters: codec::Parameters,
+    layout: Layout,
+    extradata: Vec<u8>,
+    /// H.264 only: what a file needs in band if its parts differ in it.
+    sets: Option<ParameterSets>,
+}
+
+impl<'a> Stream<'a> {
+    /// `None` when the part's beginning is lost.
+    fn of(part: &'a Part, camera: &PlannedCamera) -> io::Result<Option<Self>> {
+        let Some(parameters) = part.parameters(&camera.geometry)? else { return Ok(None) };
+        let layout = container::layout(part.header.choice.codec, camera.fps.milli());
+        let extradata = libav::extradata(&parameters);
+        let is_h264 = parameters.id() == codec::Id::H264;
+        let sets = is_h264.then(|| ParameterSets::of_record(&extradata)).flatten();
+        Ok(Some(Self { part, parameters, layout, extradata, sets }))
+    }
+
+    /// Whether both fit into one file: of one codec, and either a decoder that was set up for the one decodes the other, or both
+    /// can be given their parameter sets in band. The picture size is the plan's, the same for all parts.
+    fn is_continued_by(&self, next: &Self) -> bool {
+        self.layout == next.layout
+            && self.parameters.id() == next.parameters.id()
+            && (self.extradata == next.extradata || (self.sets.is_some() && next.sets.is_some()))
+    }
 }
 
 /// A join that is under way.
@@ -105,54 +138,59 @@ struct Joining<'a> {
     timestamps: Timestamps,
     frames: Runs,
     files: Vec<FileMaker>,
-    open: Option<OpenFile>,
-}
-
-/// A joined file that is being written.
-struct OpenFile {
-    writer: VideoWriter,
-    settings: Settings,
-    /// The capture time that video time 0 stands for.
-    base: MonotonicNs,
+    stretches: Vec<Stretch>,
 }
 
 impl Joining<'_> {
-    fn begin_file(
-        &mut self,
-        settings: Settings,
-        parameters: ffmpeg_next::codec::Parameters,
-        base: MonotonicNs,
-    ) -> io::Result<()> {
-        let EncoderChoice { codec, encoder, preset } = settings.choice.clone();
+    /// Writes the parts of one file.
+    fn write_file(&mut self, streams: &[Stream<'_>]) -> io::Result<()> {
+        let Some(first) = streams.first() else { return Ok(()) };
+        let EncoderChoice { codec, encoder, preset } = first.part.header.choice.clone();
         let number = self.files.len() + 1;
         let suffix = if number == 1 { String::new() } else { format!("~{number}") };
         let file = format!("{}{suffix}{}", self.camera.name, codec.extension());
-        let layout = container::layout(codec, self.camera.fps.milli());
         // A long film takes its time, and so does its end: every write is a sign of life.
         let beating = Arc::clone(self.pulse);
-        let writer = VideoWriter::create(&self.ready.join(&file), layout, parameters, move || beating.step())
-            .map_err(to_io)?;
+        let path = self.ready.join(&file);
+        let parameters = first.parameters.clone();
+        let writer = VideoWriter::create(&path, first.layout, parameters, move || beating.step());
+        let mut writer = writer.map_err(to_io)?;
         self.files.push(FileMaker { file, codec, encoder, preset, frames: 0 });
-        self.open = Some(OpenFile { writer, settings, base });
-        Ok(())
+        // The capture time that video time 0 stands for.
+        let base = first.part.first.frame.t_capture;
+        // A player may go to any key frame from any other, so each of them carries its sets.
+        let differ = streams.iter().any(|stream| stream.extradata != first.extradata);
+        for stream in streams {
+            let sets = stream.sets.as_ref().filter(|_| differ);
+            self.add(stream.part, &mut writer, base, sets).map_err(to_io)?;
+        }
+        writer.finish().map_err(to_io)
     }
 
-    fn end_file(&mut self) -> io::Result<()> {
-        self.open.take().map_or(Ok(()), |open| open.writer.finish().map_err(to_io))
-    }
-
-    /// Adds a part's packets to the open file. A frame that an earlier part holds too is left out.
-    fn add(&mut self, part: &Part) -> Result<(), WriteError> {
-        let Self { camera, pulse, timestamps, frames, files, open, .. } = self;
-        let (Some(OpenFile { writer, base, .. }), Some(maker)) = (open, files.last_mut()) else {
-            return Ok(());
-        };
+    /// Adds a part's packets to the newest file. A frame that an earlier part holds too is left out.
+    fn add(
+        &mut self,
+        part: &Part,
+        writer: &mut VideoWriter,
+        base: MonotonicNs,
+        sets: Option<&ParameterSets>,
+    ) -> Result<(), WriteError> {
+        let Self { camera, pulse, timestamps, frames, files, stretches, .. } = self;
+        let Some(maker) = files.last_mut() else { return Ok(()) };
         let newest = frames.last().map_or(0, |frame| frame.sequence);
+        let first_frame = frames.frames();
         part.each_packet(|row, packet| {
             if row.frame.sequence <= newest {
                 return Ok(());
             }
-            let pts = video_time::pts_us(row.frame.t_capture, *base);
+            if let Some(sets) = sets
+                && packet.is_key()
+            {
+                let flags = packet.flags();
+                *packet = Packet::copy(&sets.before(packet.data().unwrap_or_default()));
+                packet.set_flags(flags);
+            }
+            let pts = video_time::pts_us(row.frame.t_capture, base);
             packet.set_pts(Some(pts));
             packet.set_dts(Some(pts));
             pulse.step();
@@ -160,7 +198,10 @@ impl Joining<'_> {
             maker.frames += 1;
             timestamps.add(row.frame.t_capture).map_err(WriteError::Disk)?;
             writer.write(packet, video_time::period_us(camera.fps))
-        })
+        })?;
+        let added = frames.frames() - first_frame;
+        add_stretch(stretches, &maker.file, &part.header.choice, first_frame, added);
+        Ok(())
     }
 
     /// Flushes all files to the disk.
@@ -176,7 +217,8 @@ impl Joining<'_> {
         self.timestamps.finish()?;
         let csv = self.ready.join(timestamps::file_name(&self.camera.name));
         failpoint::pass("join.csv", csv.display());
-        Ok(Joined { frames: self.frames, files: self.files, size_bytes })
+        let Self { frames, files, stretches, .. } = self;
+        Ok(Joined { frames, files, stretches, size_bytes })
     }
 }
 
@@ -187,11 +229,31 @@ fn to_io(error: WriteError) -> io::Error {
     }
 }
 
-/// Two parts with the same settings are one stream: a decoder that was set up for the one can decode the other.
-#[derive(PartialEq)]
-struct Settings {
-    choice: EncoderChoice,
-    extradata: Vec<u8>,
+/// Adds frames to the stretches: to the last one, if they go on with it in the same way.
+fn add_stretch(
+    stretches: &mut Vec<Stretch>,
+    file: &str,
+    choice: &EncoderChoice,
+    first_frame: u64,
+    frames: u64,
+) {
+    let EncoderChoice { codec, encoder, preset } = choice;
+    let goes_on = |last: &Stretch| {
+        last.file == file && (&last.codec, &last.encoder, &last.preset) == (codec, encoder, preset)
+    };
+    match stretches.last_mut() {
+        _ if frames == 0 => {}
+        Some(last) if goes_on(last) => last.frames += frames,
+        _ => stretches.push(Stretch {
+            file: file.to_owned(),
+            first_frame,
+            frames,
+            how: StretchHow::Encoded,
+            codec: *codec,
+            encoder: encoder.clone(),
+            preset: preset.clone(),
+        }),
+    }
 }
 
 fn interruptions(parts: &[Part]) -> Vec<Interruption> {
@@ -200,16 +262,17 @@ fn interruptions(parts: &[Part]) -> Vec<Interruption> {
         let cause = match pair[1].header.begun_because {
             PartReason::First | PartReason::RecorderRestart => InterruptionCause::RecorderRestart,
             PartReason::CodecChange => InterruptionCause::CodecChange,
+            PartReason::PresetChange => return None,
             PartReason::Disk => InterruptionCause::Disk,
         };
-        Interruption {
+        Some(Interruption {
             after_sequence: before.frame.sequence,
             outage_ms: nanos(after.encoded - before.encoded) / 1_000_000,
             resumed_ns: after.encoded,
             cause,
-        }
+        })
     };
-    parts.windows(2).map(between).collect()
+    parts.windows(2).filter_map(between).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use proto::clip::{CameraClip, FileMaker, Manifest, SCHEMA, Window};
+use proto::clip::{CameraClip, Manifest, SCHEMA, Stretch, Window};
+use proto::codec::Codec;
 use proto::name::Name;
 use proto::time::UtcTime;
 
@@ -45,16 +46,27 @@ fn notes_of(name: &Name, camera: &CameraClip) -> Vec<String> {
             "camera {name} made no frame in this window: its file had ended, or it had not begun"
         ));
     }
-    if let [first, .., last] = &camera.made_by[..] {
-        let preset = |made_by: &FileMaker| made_by.preset.clone().unwrap_or_default();
+    if let [first, .., last] = &camera.stretches[..] {
+        let preset = |stretch: &Stretch| stretch.preset.clone().unwrap_or_default();
         let by_the_same = first.codec == last.codec && first.encoder == last.encoder;
-        notes.push(if by_the_same && first.preset != last.preset {
+        notes.push(if by_the_same {
             let (from, to) = (preset(first), preset(last));
             format!("camera {name}: the encoder's preset changed on the way, from {from} to {to}")
         } else {
             let (from, to) = (first.codec, last.codec);
             format!("camera {name}: the codec changed on the way, from {from} to {to}")
         });
+    }
+    let other_encoder = |pair: &[Stretch]| {
+        let is_h264 = |s: &Stretch| matches!(s.codec, Codec::H264 | Codec::Avc1);
+        let [a, b] = pair else { return false };
+        a.file == b.file && is_h264(a) && (a.codec, &a.encoder) != (b.codec, &b.encoder)
+    };
+    if camera.stretches.windows(2).any(other_encoder) {
+        notes.push(format!(
+            "camera {name}: streams of several encoders are in one file, which carries their parameter sets in band; \
+             Apple's players were not tried with that"
+        ));
     }
     notes
 }

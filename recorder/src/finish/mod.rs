@@ -2,12 +2,14 @@
 //! works. One thread for the whole recorder.
 //!
 //! [`join`] makes ordinary files of the parts, [`manifest`] the manifest's text, [`publish`] puts both in place,
-//! [`clear`] removes the parts, and [`announce`] tells of it.
+//! [`clear`] removes the parts, and [`announce`] tells of it. [`parameter_sets`] is about streams of several encoders in
+//! one file.
 
 mod announce;
 mod clear;
 mod join;
 mod manifest;
+mod parameter_sets;
 mod publish;
 
 use std::collections::HashMap;

@@ -270,7 +270,7 @@ fn an_encoder_is_made_faster_before_the_backlog_is_full() {
     let Step::PresetChanged { from, to } = rig.step(1210) else { panic!("it is too slow") };
     assert_eq!((from.preset.as_deref(), to.preset.as_deref()), (Some("medium"), Some("ultrafast")));
     rig.run(122..=201);
-    assert_eq!(rig.reasons(), [PartReason::First, PartReason::CodecChange]);
+    assert_eq!(rig.reasons(), [PartReason::First, PartReason::PresetChange]);
     assert_eq!(rig.account(), complete());
 }
 

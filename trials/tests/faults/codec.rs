@@ -4,14 +4,14 @@ use rustix::process::Signal;
 use serde_json::Value;
 use trials::{Rig, TWO_CAMERAS, clip_of, kill, list, manifest, no_failpoints, process};
 
-/// The codecs of a camera's files, in order.
+/// The codecs of a camera's stretches, in order.
 fn codecs(clip: &Value, camera: &str) -> Vec<Value> {
-    list(&clip["cameras"][camera], "made_by").iter().map(|maker| maker["codec"].clone()).collect()
+    list(&clip["cameras"][camera], "stretches").iter().map(|stretch| stretch["codec"].clone()).collect()
 }
 
 /// A clip in which these cameras' codec changed on the way, and not one frame was lost.
 #[track_caller]
-fn assert_changed(rig: &Rig, post_ms: &str, cameras: &[&str], from: &str, to: &str) {
+fn assert_changed(rig: &Rig, post_ms: &str, cameras: &[&str], from: &str, to: &str) -> Value {
     let answer = rig.command(&["trigger", "--wait", "--post-ms", post_ms]).code(0).json();
     let manifest = manifest(&clip_of(&answer));
     assert_eq!(manifest["complete"], true, "{manifest:#}");
@@ -22,6 +22,7 @@ fn assert_changed(rig: &Rig, post_ms: &str, cameras: &[&str], from: &str, to: &s
         assert!(list(&manifest, "notes").contains(&says.into()), "{manifest:#}");
     }
     rig.assert_complete();
+    manifest
 }
 
 #[test]
@@ -79,10 +80,11 @@ fn f29_a_clip_whose_encoder_is_too_slow_goes_on_at_a_faster_preset_and_loses_no_
     let manifest = manifest(&clip_of(&answer));
     assert_eq!(manifest["complete"], true, "{manifest:#}");
     let presets = |clip: &Value, camera: &str| -> Vec<Value> {
-        list(&clip["cameras"][camera], "made_by").iter().map(|maker| maker["preset"].clone()).collect()
+        list(&clip["cameras"][camera], "stretches").iter().map(|stretch| stretch["preset"].clone()).collect()
     };
     let [first, second] = &presets(&manifest, "left")[..] else { panic!("{manifest:#}") };
     assert!(*first == preset && second != first, "{manifest:#}");
+    assert_eq!(list(&manifest["cameras"]["left"], "files"), ["left.mp4"], "{manifest:#}");
     assert_eq!(presets(&manifest, "right"), [preset.as_str()], "it was not too slow");
     let faster = second.as_str().unwrap();
     let says = format!("camera left: the encoder's preset changed on the way, from {preset} to {faster}");
@@ -109,7 +111,9 @@ fn f37_an_encoder_that_never_returns_is_left_for_the_next_codec() {
     let rig = Rig::start(&TWO_CAMERAS.replace("reserve_ms: 4000", "reserve_ms: 15000"));
     // One camera's: the other one's worker goes on all the time.
     rig.arm("encoder.encode:H264:/left@20=sleep(600000)*99");
-    assert_changed(&rig, "5000", &["left"], "H264", "avc1");
+    let clip = assert_changed(&rig, "5000", &["left"], "H264", "avc1");
+    // Both are H.264, so it is one file.
+    assert_eq!(list(&clip["cameras"]["left"], "files"), ["left.mp4"], "{clip:#}");
     let stats = rig.stats();
     let last_exit = process(&stats, "recorder")["last_exit"].as_str().unwrap();
     assert!(last_exit.contains("hung"), "{last_exit}");

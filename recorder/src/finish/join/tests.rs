@@ -1,12 +1,14 @@
-//! Tests of the join: what libav takes for it.
+//! Tests of the join: which parts share a file and how it decodes, and what memory libav takes for it.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use ffmpeg_next::codec::packet::Flags;
 use ffmpeg_next::{Packet, codec};
-use proto::clip::{CaptureTime, Plan, SCHEMA, Window, plan_path};
+use proto::clip::{CaptureTime, Plan, SCHEMA, Window};
 use proto::codec::Codec;
+use proto::frame::FrameInfo;
 use proto::name::Name;
 use proto::time::WallAnchor;
 
@@ -16,7 +18,9 @@ use crate::clip_lock::ClipLock;
 use crate::encode::EncoderSetup;
 use crate::fakes::{frame, ms};
 use crate::feed::FeedPacket;
+use crate::frames::HeldFrame;
 use crate::journal::{PartHeader, Row};
+use crate::media::Encode;
 use crate::opening::{Libav, Media};
 use crate::track::TrackWriter;
 
@@ -28,29 +32,33 @@ fn setup() -> EncoderSetup {
     EncoderSetup { choice, geometry, fps: proto::frame::Fps::new(100.0).unwrap(), quality: 23 }
 }
 
-/// A clip's footage: one part of so many packets.
-fn footage(folder: &Path, frames: u64) -> Footage {
-    let plan = plan_path(folder);
-    std::fs::create_dir_all(plan.parent().unwrap()).unwrap();
-    std::fs::write(&plan, "{}").unwrap();
-    let camera = PlannedCamera {
+fn camera() -> PlannedCamera {
+    PlannedCamera {
         name: Name::new("left").unwrap(),
         index: 0,
         ring_id: 1,
         geometry: setup().geometry,
         fps: setup().fps,
         capture_time: CaptureTime::Device,
-    };
-    let header = PartHeader {
-        choice: setup().choice,
-        base_ns: frame(1).t_capture,
-        begun_because: PartReason::First,
-        first_sequence: 1,
-        previous: None,
-    };
+    }
+}
+
+fn header(choice: EncoderChoice, begun_because: PartReason) -> PartHeader {
+    PartHeader { choice, base_ns: frame(1).t_capture, begun_because, first_sequence: 1, previous: None }
+}
+
+fn partial(folder: &Path) -> PathBuf {
+    let partial = folder.join(PARTIAL_DIR);
+    std::fs::create_dir_all(&partial).unwrap();
+    partial
+}
+
+/// Writes a part of packets that are no pictures.
+fn write_hollow_part(folder: &Path, frames: u64) {
     let parameters: Rc<codec::Parameters> = Rc::new(Libav.open_encoder(&setup()).unwrap().parameters());
-    let path: PathBuf = part::video_path(plan.parent().unwrap(), &camera.name, 1);
-    let mut track = TrackWriter::create(&path, header, camera.fps, Rc::clone(&parameters), &Libav).unwrap();
+    let path = part::video_path(&partial(folder), &camera().name, 1);
+    let header = header(setup().choice, PartReason::First);
+    let mut track = TrackWriter::create(&path, header, camera().fps, Rc::clone(&parameters), &Libav).unwrap();
     for n in 1..=frames {
         let mut data = Packet::copy(&[n.to_le_bytes()[0]; PACKET_BYTES]);
         data.set_flags(Flags::KEY);
@@ -58,13 +66,18 @@ fn footage(folder: &Path, frames: u64) -> Footage {
         track.write(&mut FeedPacket { row, is_key: true, parameters: Rc::clone(&parameters), data }).unwrap();
     }
     track.finish().unwrap();
+}
+
+/// The footage of the parts in a clip's folder.
+fn footage(folder: &Path, frames: u64) -> Footage {
+    std::fs::write(partial(folder).join(proto::clip::PLAN), "{}").unwrap();
     let window = Window { start_ns: frame(1).t_capture, end_ns: frame(frames).t_capture };
     let mut evidence = Evidence {
         window,
         previous: None,
         wanted: Vec::new(),
         following: Some(frame(frames + 1)),
-        period: camera.fps.period(),
+        period: camera().fps.period(),
         silence: None,
     };
     (1..=frames).for_each(|n| evidence.want(&frame(n), None));
@@ -79,13 +92,13 @@ fn footage(folder: &Path, frames: u64) -> Footage {
         window,
         asked_start_ns: window.start_ns,
         notes: Vec::new(),
-        cameras: vec![camera.clone()],
+        cameras: vec![camera()],
     };
     let lock = Arc::new(ClipLock::take(folder).unwrap().unwrap());
     Footage {
         folder: folder.to_owned(),
         plan: Arc::new(plan),
-        camera,
+        camera: camera(),
         evidence,
         ended_early: false,
         _lock: lock,
@@ -94,10 +107,16 @@ fn footage(folder: &Path, frames: u64) -> Footage {
 
 fn join_all(frames: u64) -> CameraClip {
     let folder = tempfile::tempdir().unwrap();
-    let footage = footage(folder.path(), frames);
-    let ready = folder.path().join("ready");
+    write_hollow_part(folder.path(), frames);
+    join_in(folder.path(), frames)
+}
+
+/// Joins the parts in a clip's folder, into `ready` below it.
+fn join_in(folder: &Path, frames: u64) -> CameraClip {
+    let footage = footage(folder, frames);
+    let ready = folder.join("ready");
     std::fs::create_dir(&ready).unwrap();
-    join_camera(&footage, folder.path(), &ready, &Arc::default()).unwrap()
+    join_camera(&footage, folder, &ready, &Arc::default()).unwrap()
 }
 
 #[test]
@@ -105,8 +124,150 @@ fn a_part_is_joined_whole() {
     let clip = join_all(500);
     assert_eq!((clip.frames_expected, clip.frames_written), (500, 500));
     assert_eq!(clip.files, ["left.mp4"]);
+    let [stretch] = &clip.stretches[..] else { panic!("{:?}", clip.stretches) };
+    assert_eq!((stretch.first_frame, stretch.frames, &stretch.file[..]), (0, 500, "left.mp4"));
     assert_eq!((clip.first_frame_ns, clip.last_frame_ns), (Some(ms(10)), Some(ms(5000))));
     assert!(clip.gaps.is_empty() && clip.interruptions.is_empty());
+}
+
+/// A picture of its own for each frame: a gray that tells the frame's number.
+struct Picture(FrameInfo, Vec<u8>);
+
+impl HeldFrame for Picture {
+    fn info(&self) -> &FrameInfo {
+        &self.0
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.1
+    }
+}
+
+fn gray_of(n: u64) -> u8 {
+    (40 + n * 7 % 160).to_le_bytes()[0]
+}
+
+/// The frames between two key frames.
+const GOP: u64 = 10;
+
+fn choice(codec: Codec, preset: &str) -> EncoderChoice {
+    EncoderChoice { codec, encoder: "libx264".into(), preset: Some(preset.into()) }
+}
+
+/// Writes a part of real pictures.
+fn write_part(folder: &Path, choice: &EncoderChoice, because: PartReason, frames: RangeInclusive<u64>) {
+    let partial = partial(folder);
+    let path = TrackWriter::next_path(&partial, &camera()).unwrap();
+    // A key frame comes every second.
+    let fps = proto::frame::Fps::new(GOP as f64).unwrap();
+    let mut encoder = EncoderSetup { choice: choice.clone(), fps, ..setup() }.open().unwrap();
+    let parameters = Rc::new(encoder.parameters());
+    let (header, fps) = (header(choice.clone(), because), camera().fps);
+    let mut track = TrackWriter::create(&path, header, fps, Rc::clone(&parameters), &Libav).unwrap();
+    for n in frames {
+        let mut bytes = vec![128; setup().geometry.frame_bytes()];
+        bytes[..64 * 64].fill(gray_of(n));
+        encoder.send(Box::new(Picture(frame(n), bytes)), i64::try_from(n).unwrap() * 10_000, false).unwrap();
+        let data = encoder.receive().unwrap().unwrap();
+        let row = Row { frame: frame(n), encoded: frame(n).t_capture };
+        let is_key = data.is_key();
+        track.write(&mut FeedPacket { row, is_key, parameters: Rc::clone(&parameters), data }).unwrap();
+    }
+    track.finish().unwrap();
+}
+
+/// A file's packets, and its stream's parameters.
+fn packets(file: &Path) -> (codec::Parameters, Vec<Packet>) {
+    let mut input = ffmpeg_next::format::input(file).unwrap();
+    let parameters = input.stream(0).unwrap().parameters();
+    (parameters, input.packets().map(|(_, packet)| packet).collect())
+}
+
+/// Decodes packets with a decoder that knows the file's header alone. Returns each picture's first sample.
+fn decode<'a>(parameters: &codec::Parameters, packets: impl Iterator<Item = &'a Packet>) -> Vec<u8> {
+    let context = codec::Context::from_parameters(parameters.clone()).unwrap();
+    let mut decoder = context.decoder().video().unwrap();
+    let mut grays = Vec::new();
+    let mut frame = ffmpeg_next::frame::Video::empty();
+    let mut take = |decoder: &mut codec::decoder::Video| {
+        while decoder.receive_frame(&mut frame).is_ok() {
+            grays.push(frame.data(0)[0]);
+        }
+    };
+    for packet in packets {
+        decoder.send_packet(packet).unwrap();
+        take(&mut decoder);
+    }
+    decoder.send_eof().unwrap();
+    take(&mut decoder);
+    grays
+}
+
+#[track_caller]
+fn assert_shows(grays: &[u8], frames: impl Iterator<Item = u64>) {
+    let expected: Vec<u8> = frames.map(gray_of).collect();
+    assert_eq!(grays.len(), expected.len());
+    let near = grays.iter().zip(&expected).all(|(a, b)| a.abs_diff(*b) <= 3);
+    assert!(near, "{grays:?} is not {expected:?}");
+}
+
+#[test]
+fn stretches_of_other_parameter_sets_share_a_file_and_every_key_frame_can_be_gone_to() {
+    let folder = tempfile::tempdir().unwrap();
+    // At the fastest preset x264 makes no key frame by itself where the picture changes.
+    let (best, safe) = (choice(Codec::H264, "ultrafast"), choice(Codec::Avc1, "ultrafast"));
+    write_part(folder.path(), &best, PartReason::First, 1..=35);
+    write_part(folder.path(), &safe, PartReason::CodecChange, 36..=60);
+    write_part(folder.path(), &best, PartReason::CodecChange, 61..=90);
+    write_part(folder.path(), &best, PartReason::RecorderRestart, 91..=100);
+    let clip = join_in(folder.path(), 100);
+    assert_eq!((clip.frames_expected, clip.frames_written, clip.gaps.len()), (100, 100, 0));
+    assert_eq!(clip.files, ["left.mp4"]);
+    assert_eq!((clip.made_by.len(), clip.made_by[0].frames), (1, 100));
+    let stretches: Vec<_> = clip.stretches.iter().map(|s| (s.first_frame, s.frames, s.codec)).collect();
+    assert_eq!(stretches, [(0, 35, Codec::H264), (35, 25, Codec::Avc1), (60, 40, Codec::H264)]);
+    assert_eq!(clip.interruptions.len(), 3);
+
+    let (parameters, packets) = packets(&folder.path().join("ready/left.mp4"));
+    assert_shows(&decode(&parameters, packets.iter()), 1..=100);
+    let keys: Vec<usize> = (0..packets.len()).filter(|n| packets[*n].is_key()).collect();
+    assert_eq!(keys, [0, 10, 20, 30, 35, 45, 55, 60, 70, 80, 90]);
+    for key in keys {
+        let from = packets[key..].iter().take(5);
+        assert_shows(&decode(&parameters, from), (1..=100).skip(key).take(5));
+    }
+    // From the last stretch back into the one in the middle, in one decoder.
+    let back = packets[70..75].iter().chain(&packets[45..50]).chain(&packets[0..5]);
+    assert_shows(&decode(&parameters, back), (71..=75).chain(46..=50).chain(1..=5));
+}
+
+#[test]
+fn presets_share_a_file_without_parameter_sets_in_band_and_without_an_interruption() {
+    let folder = tempfile::tempdir().unwrap();
+    write_part(folder.path(), &choice(Codec::H264, "medium"), PartReason::First, 1..=30);
+    write_part(folder.path(), &choice(Codec::H264, "ultrafast"), PartReason::PresetChange, 31..=50);
+    let clip = join_in(folder.path(), 50);
+    assert_eq!((clip.files.len(), clip.interruptions.len(), clip.frames_written), (1, 0, 50));
+    let presets: Vec<_> =
+        clip.stretches.iter().map(|s| (s.first_frame, s.preset.as_deref().unwrap())).collect();
+    assert_eq!(presets, [(0, "medium"), (30, "ultrafast")]);
+    let (parameters, packets) = packets(&folder.path().join("ready/left.mp4"));
+    assert_shows(&decode(&parameters, packets.iter()), 1..=50);
+    // The first NAL unit of a key frame would be the SPS, of type 7.
+    assert!(packets.iter().all(|packet| packet.data().unwrap()[4] & 31 != 7));
+}
+
+#[test]
+fn another_codec_is_a_file_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    write_part(folder.path(), &choice(Codec::H264, "medium"), PartReason::First, 1..=30);
+    let jpeg = EncoderChoice { codec: Codec::Mjpg, encoder: "mjpeg".into(), preset: None };
+    write_part(folder.path(), &jpeg, PartReason::CodecChange, 31..=50);
+    let clip = join_in(folder.path(), 50);
+    assert_eq!(clip.files, ["left.mp4", "left~2.avi"]);
+    let stretches: Vec<_> = clip.stretches.iter().map(|s| (&s.file[..], s.first_frame, s.frames)).collect();
+    assert_eq!(stretches, [("left.mp4", 0, 30), ("left~2.avi", 30, 20)]);
+    assert_eq!(clip.made_by.iter().map(|m| m.frames).collect::<Vec<_>>(), [30, 20]);
 }
 
 /// The figures in docs/decisions/runs.md: `cargo test --release -p recorder -- --ignored --nocapture index_in_memory`.
@@ -120,6 +281,7 @@ fn libavs_index_in_memory_grows_with_the_clip() {
     };
     for frames in [10_000, 100_000, 1_000_000] {
         let folder = tempfile::tempdir().unwrap();
+        write_hollow_part(folder.path(), frames);
         let footage = footage(folder.path(), frames);
         let ready = folder.path().join("ready");
         std::fs::create_dir(&ready).unwrap();
