@@ -2,8 +2,11 @@
 //! the ring needs their place. Pure; what the machine has is read in [`room`]. Moving frames is the recorder's part.
 
 mod control_group;
+pub(crate) mod left_over;
+pub(crate) mod needed;
 pub(crate) mod pace;
 pub(crate) mod room;
+pub(crate) mod segments;
 
 use std::fmt;
 

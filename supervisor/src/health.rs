@@ -44,7 +44,9 @@ pub(crate) fn verdict(totals: &Totals, cores: f64, troubles: &[String], behind: 
         note(Grade::Attention, trouble.clone());
     }
     note(behind.grade(), behind.to_string());
-    let memory = match totals.memory_bytes {
+    // The backlog's memory has a bound and a sentence of its own.
+    let memory_bytes = totals.memory_bytes.saturating_sub(behind.backlog.bytes);
+    let memory = match memory_bytes {
         b if b < MEMORY_GOOD_BYTES => Grade::Good,
         b if b <= MEMORY_ATTENTION_BYTES => Grade::Fair,
         _ => Grade::Attention,
@@ -53,7 +55,7 @@ pub(crate) fn verdict(totals: &Totals, cores: f64, troubles: &[String], behind: 
         memory,
         format!(
             "memory: {} MB (good is under 200, over 500 may be a leak)",
-            (totals.memory_bytes + 500_000) / 1_000_000
+            (memory_bytes + 500_000) / 1_000_000
         ),
     );
     // Of the whole machine: what is left is what the next burst can use.

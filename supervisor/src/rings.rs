@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use proto::backlog;
 use proto::config::{CameraConfig, Config};
 use proto::frame::{Geometry, PixelFormat};
 use proto::instance::RuntimeDir;
@@ -242,23 +243,16 @@ pub(crate) fn announce(config: &Config, rings: &[(Arc<CameraConfig>, Held)]) {
     }
 }
 
-/// Takes the name of every ring of this config away.
-pub(crate) fn remove(config: &Config, dir: &RuntimeDir) {
-    for camera in &config.cameras {
-        if let Err(e) = Ring::remove(&dir.segment(&camera.name)) {
-            tracing::warn!("camera {}: its ring can't be removed: {e}", camera.name);
-        }
-    }
-}
-
-/// Removes rings of this instance's cameras that the config no longer has.
+/// Removes rings of this instance's cameras that the config no longer has. Segments of a backlog are
+/// [`crate::backlog::segments`]'s.
 fn remove_others(config: &Config, dir: &RuntimeDir) {
     let prefix = format!("preroll-{}-", dir.instance());
     let Ok(entries) = std::fs::read_dir(Path::new("/dev/shm")) else { return };
     for entry in entries.filter_map(Result::ok) {
         let file = entry.file_name();
         let Some(camera) = file.to_str().and_then(|f| f.strip_prefix(&prefix)) else { continue };
-        if !config.cameras.iter().any(|c| c.name.as_str() == camera) {
+        let is_rings = !backlog::is_backlog(file.to_str().unwrap_or_default());
+        if is_rings && !config.cameras.iter().any(|c| c.name.as_str() == camera) {
             // The name has this instance's own prefix. A ring that can't be removed does no harm.
             let _ = std::fs::remove_file(entry.path());
         }

@@ -27,8 +27,9 @@ use proto::ring::Ring;
 use proto::ring::lost_pages;
 use proto::storage;
 
-use crate::backlog::Bound;
+use crate::backlog::needed::Needed;
 use crate::backlog::room::Room;
+use crate::backlog::{Bound, segments};
 use crate::check::{config_mode, price, source_probe};
 use crate::child::Child;
 use crate::child::recipe::Recipe;
@@ -56,6 +57,12 @@ const LAST_ANSWERS: Duration = Duration::from_millis(200);
 /// … and are looked at this often.
 const GLANCE: Duration = Duration::from_millis(5);
 
+/// While clips are open from which a ring still holds frames, its capture waits so long for the recorder, which moves them out
+/// of the capture's way. A recorder is there after 100 to 200 ms.
+const RECORDER_FIRST: Duration = Duration::from_secs(1);
+/// The disk may take this long at the end to say which clips are open; what it hasn't said is taken to be needed.
+const LAST_LOOK: Duration = Duration::from_millis(300);
+
 /// Runs an instance until it is told to end.
 pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogFormat) -> Result<u8, Failure> {
     let hangup = stop_signals::prepare();
@@ -71,7 +78,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     priority::set(priority::SUPERVISOR);
     // A supervisor that was just ending may have cleared it away in between.
     let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
-    let mut made = Made::nothing(&config, &dir);
+    let mut made = Made::nothing(&dir);
     let (events, happening) = channel();
     // From here on a signal ends the start in order too.
     stop_signals::watch(hangup, events.clone())?;
@@ -80,21 +87,26 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     let run_folder = choose_run_folder(&config, &dir, &inherited)?;
     made.run_folder = (!inherited.is_adopting).then(|| run_folder.clone());
     inherited.clear_unplanned();
+    let run_folders = run_folder::with_unfinished_clips(&config, &run_folder, inherited.run_folder());
+    let needed = Needed::by(&run_folders);
     let opened = rings::open(&config, &dir, inherited.had_rings())?;
-    made.rings = !inherited.is_adopting;
+    if !inherited.is_adopting {
+        made.rings.clone_from(&opened.new);
+    }
     rings::announce(&config, &opened.rings);
-    let backlog = backlog_bound(&config);
+    let backlog = backlog_bound(&config, segments::keep_needed(&config, &dir, &needed));
     inherited.end_captures_of(&opened.new);
     config
         .save_checked(&dir.config_path())
         .map_err(|e| Failure::failed(format!("can't write {}: {e}", dir.config_path().display())))?;
-    let parts = Parts::make(&config, &run_folder, &inherited, &events)?;
+    let parts = Parts::make(&config, run_folders, &inherited, &events)?;
     let system = parts.system(&dir, events, happening);
     let mut children = parts.children(&recipes, opened.rings, inherited.ladder(), &system);
     children.backlog_bytes = backlog.bytes;
     let mut instance = parts.instance(system, children);
     parts.open_control(&dir)?;
     adopt(&mut instance, &inherited)?;
+    instance.children.recorder_first = (!needed.is_nothing()).then(|| Instant::now() + RECORDER_FIRST);
     made.kept = true;
     instance.begin_run_file();
     if let Err(e) = storage::fit(&run_folder, config.recording.min_free_bytes) {
@@ -103,8 +115,8 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     tracing::info!("clips go to {}; record one with: {} trigger", run_folder.display(), invoked::name());
     let asked_by = instance.run();
     let afterwards = instance.close();
-    clean_up(&instance, afterwards, &parts.run_file, &dir);
-    parts.say_last_word(asked_by);
+    let left = clean_up(&instance, afterwards, &parts.run_folders, &parts.run_file, &dir);
+    parts.say_last_word(asked_by, left);
     Ok(exit::DONE)
 }
 
@@ -139,10 +151,10 @@ fn choose_run_folder(config: &Config, dir: &RuntimeDir, inherited: &Inherited) -
     }
 }
 
-/// The bound of the backlog, now that the rings are there. More than there is was asked for in vain, and is no reason not to
+/// The bound of the backlog, now that the rings are there; `taken_bytes` of it are taken already. More than there is was asked for in vain, and is no reason not to
 /// start: with less memory frames are still recorded.
-fn backlog_bound(config: &Config) -> Bound {
-    let bound = Bound::of(config.recording.backlog_bytes, &Room::now());
+fn backlog_bound(config: &Config, taken_bytes: u64) -> Bound {
+    let bound = Bound::of(config.recording.backlog_bytes, &Room::now().and(taken_bytes));
     if let Some(warning) = bound.warning() {
         tracing::warn!("{warning}");
     }
@@ -200,12 +212,14 @@ struct Parts {
 impl Parts {
     fn make(
         config: &Config,
-        run_folder: &Path,
+        run_folders: Vec<PathBuf>,
         inherited: &Inherited,
         events: &Sender<Event>,
     ) -> Result<Self, Failure> {
         let no_thread = |e: std::io::Error| Failure::failed(format!("can't start a thread: {e}"));
-        let run_folders = run_folder::with_unfinished_clips(config, run_folder, inherited.run_folder());
+        // This run's own is always the first.
+        let run_folder = run_folders.first().cloned().unwrap_or_default();
+        let run_folder = run_folder.as_path();
         let open: HashSet<PathBuf> = unfinished_clips(run_folder).unwrap_or_default().into_iter().collect();
         if run_folders.len() > 1 || (!open.is_empty() && !inherited.is_adopting) {
             tracing::info!(
@@ -282,8 +296,8 @@ impl Parts {
             .map_err(|e| Failure::failed(format!("can't open {}: {e}", socket.display())))
     }
 
-    /// Answers the command that asked for the end, after all others.
-    fn say_last_word(&self, asked_by: Option<Sender<Answer>>) {
+    /// Answers the command that asked for the end, after all others. `left`: what is left to the next start.
+    fn say_last_word(&self, asked_by: Option<Sender<Answer>>, left: Option<String>) {
         let others = usize::from(asked_by.is_some());
         let until = Instant::now() + LAST_ANSWERS;
         while self.answering.load(Ordering::Relaxed) > others && Instant::now() < until {
@@ -291,7 +305,8 @@ impl Parts {
         }
         tracing::info!("stopped");
         if let Some(reply) = asked_by {
-            let _ = reply.send(Ok(Response::Done("stopped".into())));
+            let said = left.map_or_else(|| "stopped".to_owned(), |left| format!("stopped; {left}"));
+            let _ = reply.send(Ok(Response::Done(said)));
             // The connection's thread writes it; this process is about to end.
             std::thread::sleep(LAST_WORD);
         }
@@ -309,14 +324,26 @@ fn adopt(instance: &mut Instance, inherited: &Inherited) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Leaves nothing but the clips.
-fn clean_up(instance: &Instance, afterwards: Afterwards, run_file: &RunFileWriter, dir: &RuntimeDir) {
-    match afterwards {
-        Afterwards::KeepRings => {
-            tracing::warn!("the rings are kept: the next start finishes the open clips from them");
-        }
-        Afterwards::RemoveRings => instance.children.remove_rings(),
+/// Leaves nothing but the clips, and the frames that they still need. Returns a sentence about those.
+fn clean_up(
+    instance: &Instance,
+    afterwards: Afterwards,
+    run_folders: &[PathBuf],
+    run_file: &RunFileWriter,
+    dir: &RuntimeDir,
+) -> Option<String> {
+    let needed = match afterwards {
+        Afterwards::KeepRings => Needed::soon(run_folders.to_vec(), LAST_LOOK),
+        Afterwards::RemoveRings => Needed::default(),
+    };
+    let left = (!needed.is_nothing()).then(|| instance.children.left_over(&needed).to_string());
+    if let Some(left) = &left {
+        tracing::warn!("{left}");
+    } else {
+        instance.children.remove_rings();
+        segments::remove_all(dir);
     }
     run_file.end(instance.children.ladder());
     made::clear(dir);
+    left
 }

@@ -37,6 +37,15 @@ impl Room {
         }
     }
 
+    /// The room when so many bytes that are taken count as room too: those of a backlog that is there already.
+    pub(crate) fn and(self, bytes: u64) -> Self {
+        Self {
+            memory: self.memory.saturating_add(bytes),
+            shm: self.shm.saturating_add(bytes),
+            control_group: self.control_group.map(|left| left.saturating_add(bytes)),
+        }
+    }
+
     /// All that there is.
     pub(crate) fn all(&self) -> u64 {
         self.memory.min(self.shm).min(self.control_group.unwrap_or(u64::MAX))
@@ -69,6 +78,7 @@ mod tests {
     fn rings_to_come_take_from_every_room() {
         let room = Room { memory: 10, shm: 20, control_group: Some(5) };
         assert_eq!(room.beside(7), Room { memory: 3, shm: 13, control_group: Some(0) });
+        assert_eq!(room.and(7), Room { memory: 17, shm: 27, control_group: Some(12) });
         assert_eq!((room.all(), Room { control_group: None, ..room }.all()), (5, 10));
     }
 }

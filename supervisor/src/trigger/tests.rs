@@ -47,7 +47,9 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        rings::remove(&self.config, &self.dir);
+        for camera in &self.config.cameras {
+            let _ = Ring::remove(&self.dir.segment(&camera.name));
+        }
     }
 }
 

@@ -15,6 +15,8 @@ use proto::refusal::Refusal;
 
 use super::resend::UnknownClips;
 use super::{Camera, LOOK_AROUND, until};
+use crate::backlog::left_over::LeftOver;
+use crate::backlog::needed::Needed;
 use crate::backlog::pace::Pace;
 use crate::child::out_of_memory::MemoryWatch;
 use crate::child::running::{EndReason, Running};
@@ -24,6 +26,9 @@ use crate::rings::{CameraRing, Look, Rings};
 use crate::state::{Saved, SavedChild};
 use crate::trigger::beginning;
 use crate::world::World;
+
+/// Captures that wait for the recorder are looked at this often.
+const GLANCE: Duration = Duration::from_millis(5);
 
 /// The processes of an instance, and what they work with.
 pub(crate) struct Children {
@@ -40,6 +45,8 @@ pub(crate) struct Children {
     pub(super) ring_broke: Option<Instant>,
     /// The most memory that the backlogs of all cameras may take together.
     pub(crate) backlog_bytes: u64,
+    /// Until then captures wait for a recorder: open clips need frames that a capture would begin to overwrite.
+    pub(crate) recorder_first: Option<Instant>,
     /// The pace at which the recorder encodes.
     pub(super) pace: Pace,
     /// Clips that the recorder should know of and doesn't name.
@@ -70,6 +77,7 @@ impl Children {
             memory,
             ring_broke: None,
             backlog_bytes: 0,
+            recorder_first: None,
             pace: Pace::default(),
             unknown_clips: UnknownClips::default(),
             orders_resent: 0,
@@ -136,6 +144,16 @@ impl Children {
         self.cameras.iter().for_each(|camera| camera.ring.remove());
     }
 
+    /// The work that is left when the recorder has ended before these clips were finished.
+    pub(crate) fn left_over(&self, needed: &Needed) -> LeftOver {
+        let beat = &self.recorder.beat;
+        LeftOver {
+            clips: needed.clips.clone(),
+            frames: beat.backlog.frames.max(beat.lag_frames),
+            frames_per_s: self.pace.frames_per_s(),
+        }
+    }
+
     /// Frees the frames of a recorder that is proven dead.
     pub(crate) fn sweep_recorder(&self) {
         let rings = self.cameras.iter().map(|camera| &*camera.ring);
@@ -154,10 +172,14 @@ impl Children {
     pub(super) fn start_due(&mut self, world: &dyn World) -> bool {
         let now = world.now();
         let mut has_started = self.let_standby_take_over(world, now);
+        let recorder_first = self.recorder_first.filter(|until| *until > now);
+        self.recorder_first = recorder_first.filter(|_| self.recorder.orders().is_none());
         for camera in &mut self.cameras {
             // A capture without a ring could only end again.
             if camera.capture.is_due(now) && camera.ring.trouble().is_some() {
                 camera.capture.put_off(now + LOOK_AROUND);
+            } else if camera.capture.is_due(now) && self.recorder_first.is_some() {
+                camera.capture.put_off(now + GLANCE);
             }
         }
         loop {

@@ -29,7 +29,7 @@ const ENDING: Duration = Duration::from_millis(700);
 pub(crate) enum Afterwards {
     /// No clip needs them any more.
     RemoveRings,
-    /// The next start finishes clips from them that this end could not.
+    /// Clips may need them that this end could not finish: those that have a plan on the disk.
     KeepRings,
 }
 
@@ -55,19 +55,22 @@ impl Instance {
         let (pace, in_time) = self.close_recorder(&open);
         self.close_the_rest(pace);
         self.clips.end();
-        if !in_time && self.clips.open_count() > 0 { Afterwards::KeepRings } else { Afterwards::RemoveRings }
+        // Clips of earlier runs are known to the recorder alone.
+        let open = self.clips.open_count() > 0 || self.children.recorder().beat.clips_open > 0;
+        if open && !in_time { Afterwards::KeepRings } else { Afterwards::RemoveRings }
     }
 
     /// Has the open clips closed. A recorder that dies over it, or was just being replaced, gets a successor as long as
-    /// there is time: without one the clips would stay as they are. Returns the pace to go on with, and whether the clips
-    /// were closed in time.
+    /// there is time: without one the clips would stay as they are. Returns the pace to go on with, and whether a recorder
+    /// has closed all clips.
     fn close_recorder(&mut self, open: &[PathBuf]) -> (Pace, bool) {
         let deadline = self.world.now() + CLOSING;
         let mut told = None;
         loop {
             self.children.look_at_links(self.world.now());
             if self.recorder_is_done(open, &mut told) {
-                return (Pace::InOrder, true);
+                // A recorder that hasn't come back has finished nothing since.
+                return (Pace::InOrder, false);
             }
             let left = until(deadline, self.world.now());
             if left.is_zero() {
@@ -93,11 +96,11 @@ impl Instance {
                 }
                 Ok(event) => {
                     if self.on_while_closing(event) == Pace::AtOnce {
-                        return (Pace::AtOnce, true);
+                        return (Pace::AtOnce, false);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return (Pace::AtOnce, true),
+                Err(RecvTimeoutError::Disconnected) => return (Pace::AtOnce, false),
             }
         }
     }
@@ -171,11 +174,13 @@ impl Instance {
                     child.life = Life::Ended;
                 }
             }
-            Event::Report { report: Report::Recorder(report), .. } => match report {
+            Event::Report { report: Report::Recorder(report), pid, .. } => match report {
                 RecorderReport::ClipDone { folder, complete, finished_after_ms } => {
                     self.clips.finish(&folder, complete, Some(finished_after_ms));
                 }
-                RecorderReport::ClipLost { .. } | RecorderReport::Beat(_) | RecorderReport::Codecs(_) => {}
+                // Until the end it says how many frames are left.
+                RecorderReport::Beat(beat) => self.children.on_last_beat(pid, beat, self.world.now()),
+                RecorderReport::ClipLost { .. } | RecorderReport::Codecs(_) => {}
             },
             Event::Request { reply, .. } => {
                 let _ = reply.send(Err(Refusal::Ending));

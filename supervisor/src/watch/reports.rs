@@ -112,6 +112,14 @@ impl Children {
         }
     }
 
+    /// A recorder's beat while everything is being closed: nothing follows from it but what is told of it.
+    pub(super) fn on_last_beat(&mut self, pid: Pid, beat: RecorderBeat, now: Instant) {
+        if self.recorder.is_process(pid) {
+            self.pace.heard(now, beat.frames_encoded);
+            self.recorder.beat = beat;
+        }
+    }
+
     fn on_ladder(&mut self, ladder: EncoderLadder) {
         let as_before = self.ladder.as_ref().map(|old| old.chain.first()) == Some(ladder.chain.first());
         if !as_before {

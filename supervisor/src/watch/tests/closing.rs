@@ -72,7 +72,7 @@ fn a_second_signal_ends_everything_at_once() {
     rig.world.with(rig.pid(&ChildId::Recorder), |fake| fake.mood = Mood::Hung);
     rig.world.event_in(ms(50), Event::Signal);
     let began = rig.world.now();
-    rig.instance.close();
+    assert_eq!(rig.instance.close(), Afterwards::KeepRings, "the clip is not finished");
     assert!(rig.world.now() - began < ms(300), "{:?}", rig.world.now() - began);
     assert_eq!(rig.world.all_alive(), 0);
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::fake::{Step, by_signal, ms};
 use super::fake_process::Mood;
 use super::*;
+use crate::backlog::needed::Needed;
 
 #[test]
 fn the_standby_takes_over_from_a_killed_recorder_and_keeps_its_rendezvous() {
@@ -145,4 +146,52 @@ fn a_recorder_that_is_stuck_in_an_encoder_gets_the_next_one_at_once() {
     rig.run(3500);
     assert_eq!(rig.instance.children.ladder().unwrap().chain[0].codec, Codec::Mjpg);
     assert_eq!(rig.last_exit(&ChildId::Recorder), "signal 9 (hung)");
+}
+
+#[test]
+fn captures_wait_for_the_recorder_while_clips_need_frames_of_their_rings() {
+    let mut rig = Rig::new(&["left"], &[]);
+    let began = rig.world.now();
+    rig.instance.children.recorder_first = Some(began + ms(1000));
+    rig.run(1000);
+    let (recorder, left) = (rig.world.starts(&ChildId::Recorder)[0], rig.world.starts(&capture("left"))[0]);
+    assert_eq!(recorder, began);
+    assert!(left > recorder && left < began + ms(1000), "{:?}", left - began);
+    assert_eq!(rig.state(), InstanceState::Ready, "{:?}", rig.troubles());
+}
+
+#[test]
+fn a_recorder_that_does_not_come_keeps_captures_waiting_for_a_second_only() {
+    let mut rig = Rig::new(&["left"], &[]);
+    let began = rig.world.now();
+    rig.instance.children.recorder_first = Some(began + ms(1000));
+    rig.run(1);
+    // It is killed before it has come to its rendezvous, and so are the standby and each successor.
+    for _ in 1..300 {
+        for id in [ChildId::Recorder, ChildId::Standby] {
+            if let Some(running) = rig.child(&id).running() {
+                rig.world.exit(running.pid(), by_signal(9));
+            }
+        }
+        rig.run(5);
+    }
+    let left = rig.world.starts(&capture("left"))[0];
+    assert!(left >= began + ms(1000) && left < began + ms(1100), "{:?}", left - began);
+}
+
+#[test]
+fn the_pace_of_encoding_is_known_until_the_end() {
+    let mut rig = Rig::recording(&["clip-0001"]);
+    let recorder = rig.pid(&ChildId::Recorder);
+    for n in 1..=16 {
+        rig.world.with(recorder, |fake| {
+            (fake.beat.frames_encoded, fake.beat.clips_open, fake.beat.backlog.frames) = (n * 5, 1, 100);
+        });
+        rig.run(250);
+    }
+    rig.world.with(recorder, |fake| fake.mood = Mood::Hung);
+    assert_eq!(rig.instance.close(), Afterwards::KeepRings);
+    let left = rig.instance.children.left_over(&Needed::default());
+    assert_eq!(left.frames, 100);
+    assert!(left.frames_per_s.is_some(), "{left:?}");
 }

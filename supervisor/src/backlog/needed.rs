@@ -1,0 +1,154 @@
+//! The clips that still need frames in shared memory: their plans are on the disk, and their manifests are not. A plan
+//! names each of its rings by the ring's id, which the segments of its backlog bear too.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use proto::clip::{MANIFEST, Plan, plan_path, unfinished_clips};
+use proto::instance::boot_id;
+
+/// The open clips of some run folders, and the rings whose frames they need.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Needed {
+    /// The folders of the clips.
+    pub(crate) clips: Vec<PathBuf>,
+    rings: HashSet<u64>,
+    /// Something could not be read: a disk that is away, and comes back with its clips.
+    unknown: bool,
+}
+
+impl Needed {
+    /// Reads the plans in these run folders.
+    pub(crate) fn by(run_folders: &[PathBuf]) -> Self {
+        let mut needed = Self::default();
+        for run_folder in run_folders {
+            match unfinished_clips(run_folder) {
+                Ok(clips) => clips.into_iter().for_each(|clip| needed.add(clip)),
+                Err(_) => needed.unknown = true,
+            }
+        }
+        needed
+    }
+
+    /// The same, by a disk that may hang: what it hasn't said after `at_most` is not known.
+    pub(crate) fn soon(run_folders: Vec<PathBuf>, at_most: Duration) -> Self {
+        Self::within(at_most, move || Self::by(&run_folders))
+    }
+
+    fn within(at_most: Duration, look: impl FnOnce() -> Self + Send + 'static) -> Self {
+        let (said, heard) = channel();
+        // Without a thread nothing is known, and everything is kept.
+        let looks = std::thread::Builder::new().name("plans".into()).spawn(move || drop(said.send(look())));
+        let found = looks.ok().and_then(|_| heard.recv_timeout(at_most).ok());
+        found.unwrap_or(Self { unknown: true, ..Self::default() })
+    }
+
+    /// Might an open clip need the frames of this ring? While that isn't known, yes.
+    pub(crate) fn has(&self, ring_id: u64) -> bool {
+        self.unknown || self.rings.contains(&ring_id)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_rings(rings: impl IntoIterator<Item = u64>) -> Self {
+        Self { rings: rings.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Is there no clip that needs any?
+    pub(crate) fn is_nothing(&self) -> bool {
+        !self.unknown && self.rings.is_empty()
+    }
+
+    fn add(&mut self, clip: PathBuf) {
+        match plan_of_this_boot(&clip) {
+            Ok(Some(plan)) => {
+                self.rings.extend(plan.cameras.iter().map(|camera| camera.ring_id));
+                self.clips.push(clip);
+            }
+            Ok(None) => {}
+            Err(_) => self.unknown = true,
+        }
+    }
+}
+
+/// The plan of a clip that isn't finished. `None` when there is nothing to be recorded by it: it is of another boot, whose
+/// rings are gone, or is no plan, which the recorder says.
+fn plan_of_this_boot(clip: &Path) -> std::io::Result<Option<Plan>> {
+    if clip.join(MANIFEST).try_exists()? {
+        return Ok(None);
+    }
+    let text = std::fs::read(plan_path(clip))?;
+    let plan = serde_json::from_slice::<Plan>(&text).ok();
+    Ok(plan.filter(|plan| plan.boot_id == boot_id()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::clip::{CaptureTime, PARTIAL_DIR, PlannedCamera, SCHEMA, Window};
+    use proto::frame::{Fps, Geometry, PixelFormat};
+    use proto::name::Name;
+    use proto::time::{MonotonicNs, WallAnchor};
+
+    use super::*;
+
+    fn plan_clip(clip: &Path, ring_id: u64, boot_id: String) {
+        let camera = PlannedCamera {
+            name: Name::new("left").unwrap(),
+            index: 0,
+            ring_id,
+            geometry: Geometry::new(256, 64, PixelFormat::I420).unwrap(),
+            fps: Fps::new(60.0).unwrap(),
+            capture_time: CaptureTime::Device,
+        };
+        let at = MonotonicNs(1);
+        let plan = Plan {
+            schema: SCHEMA,
+            clip_id: "clip-0001".into(),
+            label: None,
+            rig: None,
+            boot_id,
+            wall: WallAnchor::now(),
+            trigger_ns: at,
+            window: Window { start_ns: at, end_ns: at },
+            asked_start_ns: at,
+            notes: Vec::new(),
+            cameras: vec![camera],
+        };
+        std::fs::create_dir_all(clip.join(PARTIAL_DIR)).unwrap();
+        std::fs::write(plan_path(clip), serde_json::to_vec(&plan).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn an_open_clip_of_this_boot_needs_its_rings() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().to_owned();
+        assert!(Needed::by(std::slice::from_ref(&run)).is_nothing());
+        let clip = run.join("clip-0001");
+        plan_clip(&clip, 7, boot_id());
+        plan_clip(&run.join("clip-0002"), 8, "another".into());
+        let needed = Needed::by(std::slice::from_ref(&run));
+        assert_eq!(needed.clips, std::slice::from_ref(&clip));
+        assert_eq!((needed.has(7), needed.has(8), needed.is_nothing()), (true, false, false));
+        assert_eq!(Needed::soon(vec![run.clone()], Duration::from_secs(60)), needed);
+        std::fs::write(clip.join(MANIFEST), "{}").unwrap();
+        assert!(Needed::by(&[run]).is_nothing(), "it is finished");
+    }
+
+    #[test]
+    fn nothing_is_given_up_while_a_disk_does_not_say_what_is_needed() {
+        let away = Needed::by(&["/nowhere/run".into()]);
+        assert!(away.has(7) && !away.is_nothing());
+        let no_plan = tempfile::tempdir().unwrap();
+        let clip = no_plan.path().join("clip-0001");
+        std::fs::create_dir_all(clip.join(PARTIAL_DIR)).unwrap();
+        std::fs::write(plan_path(&clip), "no plan").unwrap();
+        assert!(Needed::by(&[no_plan.path().to_owned()]).is_nothing(), "the recorder gives such a clip up");
+        let (_never, hangs) = channel::<()>();
+        let look = move || {
+            let _ = hangs.recv();
+            Needed::default()
+        };
+        assert!(Needed::within(Duration::from_millis(1), look).has(7));
+    }
+}
