@@ -35,6 +35,13 @@ pub fn mark(clip_folder: &Path) -> u64 {
     fnv1a::sum(fnv1a::BASIS, clip_folder.as_os_str().as_bytes())
 }
 
+/// The document [`STOPPED`]: Preroll was stopped in the clip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopped {
+    /// The clip ends at this moment, if its window lasts longer.
+    pub end_ns: MonotonicNs,
+}
+
 /// The path of a clip's plan.
 #[must_use]
 pub fn plan_path(clip_folder: &Path) -> PathBuf {

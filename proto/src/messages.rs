@@ -115,6 +115,8 @@ pub struct RecorderBeat {
     pub clips_known: Vec<u64>,
     /// Frames between the newest captured and the newest encoded, of the camera that is furthest behind.
     pub lag_frames: u64,
+    /// Frames of open clips that are captured and not encoded, of all cameras.
+    pub frames_left: u64,
     /// Frames encoded so far.
     pub frames_encoded: u64,
     /// The obstacle, for a person, if there is one (a full disk).

@@ -38,6 +38,7 @@ pub(crate) struct Pulse {
 struct Worker {
     turns: Turns,
     lag: u64,
+    left: u64,
     trouble: Option<String>,
 }
 
@@ -93,6 +94,11 @@ impl Pulse {
 
     pub(crate) fn set_lag(&self, camera: &Name, lag: u64) {
         self.worker(camera, |worker| worker.lag = lag);
+    }
+
+    /// Shows how many captured frames of a camera's open clips are not encoded.
+    pub(crate) fn set_left(&self, camera: &Name, left: u64) {
+        self.worker(camera, |worker| worker.left = left);
     }
 
     pub(crate) fn set_trouble(&self, camera: &Name, trouble: Option<String>) {
@@ -157,6 +163,7 @@ impl Pulse {
             clips_open,
             clips_known,
             lag_frames: workers.values().map(|w| w.lag).max().unwrap_or(0),
+            frames_left: workers.values().map(|w| w.left).sum(),
             frames_encoded: self.encoded.load(Ordering::Relaxed),
             trouble,
             backlog: self.backlog.get().map(|backlog| backlog.beat()).unwrap_or_default(),

@@ -5,16 +5,10 @@
 use std::io;
 use std::path::Path;
 
-use proto::clip::{PARTIAL_DIR, STOPPED};
+use proto::clip::{PARTIAL_DIR, STOPPED, Stopped};
 use proto::durable;
 use proto::opened;
 use proto::time::MonotonicNs;
-use serde::{Deserialize, Serialize};
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Stopped {
-    end_ns: MonotonicNs,
-}
 
 /// Notes that the clip ends at this moment. A clip that is finished by now has no folder for it, and needs none.
 pub(crate) fn note(clip_folder: &Path, end_ns: MonotonicNs) {

@@ -129,6 +129,16 @@ impl Take {
         Some(Need { ring_id: self.assignment.camera.ring_id, from, end: self.window.end_ns })
     }
 
+    /// The number of frames that are captured and not encoded; 0 until the first of the window is known.
+    pub(crate) fn frames_left(&self) -> u64 {
+        let (Some(frames), Stage::Recording(recording)) = (&self.frames, &self.stage) else { return 0 };
+        let behind_the_window =
+            || frames.first_at_or_after(MonotonicNs(self.window.end_ns.0.saturating_add(1)));
+        let is_over = frames.newest().is_some_and(|newest| newest.t_capture > self.window.end_ns);
+        let end = is_over.then(behind_the_window).flatten().map_or(frames.head() + 1, |frame| frame.sequence);
+        end.saturating_sub(recording.next)
+    }
+
     /// The clip's folder.
     pub(crate) fn folder(&self) -> &Path {
         &self.assignment.folder

@@ -221,6 +221,7 @@ impl Worker {
         }
         let trouble = clips.iter().find_map(|clip| clip.take.trouble().map(str::to_owned));
         self.pulse.set_trouble(&self.camera, trouble);
+        self.pulse.set_left(&self.camera, clips.iter().map(|clip| clip.take.frames_left()).sum());
         let next = || clips.iter().map(|clip| clip.take.next());
         // A take that waits for the window's first frame has no lag. Any other that hasn't found its frame may be far behind.
         if next().filter(|next| *next == 0).count() == waiting_for_the_first {

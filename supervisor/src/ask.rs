@@ -60,16 +60,17 @@ pub(crate) fn restart(dir: &Path, what: String) -> Result<u8, Failure> {
 pub(crate) fn stop(dir: &Path) -> Result<u8, Failure> {
     let mut client = Client::connect(dir)?;
     let supervisor = client.supervisor();
-    match client.ask(&Request::Stop)? {
-        Response::Done(_) => {}
+    // "stopped", and which clips are left to the next start.
+    let said = match client.ask(&Request::Stop)? {
+        Response::Done(said) => said,
         other => return Err(unexpected(&other)),
-    }
+    };
     match supervisor {
         Some(pid) if !lock::wait_for_end(pid, STOP_PATIENCE) => Err(Failure::failed(format!(
             "the supervisor (pid {pid}) has closed everything, but has not ended within {} s; see its log",
             STOP_PATIENCE.as_secs()
         ))),
-        _ => say("stopped\n").map(|()| exit::DONE),
+        _ => say(&format!("{said}\n")).map(|()| exit::DONE),
     }
 }
 

@@ -26,6 +26,8 @@ enum Grade {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Behind {
     pub(crate) backlog: BacklogStats,
+    /// All frames of open clips that are captured and not encoded, those in the rings too.
+    pub(crate) frames_left: u64,
     /// The frames a second that are encoded just now, if that is known.
     pub(crate) encoded_per_s: Option<f64>,
 }
@@ -94,8 +96,8 @@ impl fmt::Display for Behind {
         let BacklogStats { frames, bytes, bound_bytes, .. } = self.backlog;
         let (noun, wait) = if frames == 1 { ("frame", "waits") } else { ("frames", "wait") };
         write!(f, "recorder: {frames} {noun} of open clips {wait} in the backlog")?;
-        if let Some(seconds) = pace::seconds(frames, self.encoded_per_s) {
-            write!(f, ", {seconds:.1} s of encoding")?;
+        if let Some(seconds) = pace::seconds(self.frames_left, self.encoded_per_s) {
+            write!(f, ", {seconds:.1} s behind")?;
         }
         write!(f, "; {:.0} of at most {:.0} MB are taken, ", mb(bytes), mb(bound_bytes))?;
         f.write_str(match self.grade() {
@@ -151,7 +153,12 @@ mod tests {
                 bound_bytes: 1_000_000_000,
                 ..BacklogStats::default()
             };
-            verdict(&totals(1, 0.0, 0.0), 2.0, &[], &Behind { backlog, encoded_per_s })
+            verdict(
+                &totals(1, 0.0, 0.0),
+                2.0,
+                &[],
+                &Behind { backlog, frames_left: frames + 10, encoded_per_s },
+            )
         };
         let good = health(0, 44, Some(25.0));
         assert_eq!((good.status, good.reasons.len()), (HealthStatus::Good, 0));
@@ -161,7 +168,7 @@ mod tests {
                 749,
                 Some(25.0),
                 HealthStatus::Fair,
-                "recorder: 50 frames of open clips wait in the backlog, 2.0 s of encoding; 749 of at most 1000 MB are taken, \
+                "recorder: 50 frames of open clips wait in the backlog, 2.4 s behind; 749 of at most 1000 MB are taken, \
                  and no frame is lost by that",
             ),
             (

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use proto::clip::unfinished_clips;
+use proto::clip::{Stopped, unfinished_clips};
 use proto::config::{CameraConfig, Config};
 use proto::control::Response;
 use proto::exit;
@@ -26,6 +26,7 @@ use proto::priority;
 use proto::ring::Ring;
 use proto::ring::lost_pages;
 use proto::storage;
+use proto::time::MonotonicNs;
 
 use crate::backlog::needed::Needed;
 use crate::backlog::room::Room;
@@ -114,8 +115,9 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     }
     tracing::info!("clips go to {}; record one with: {} trigger", run_folder.display(), invoked::name());
     let asked_by = instance.run();
+    let stopped = Stopped { end_ns: MonotonicNs::now() };
     let afterwards = instance.close();
-    let left = clean_up(&instance, afterwards, &parts.run_folders, &parts.run_file, &dir);
+    let left = clean_up(&instance, afterwards, &parts, stopped, &dir);
     parts.say_last_word(asked_by, left);
     Ok(exit::DONE)
 }
@@ -217,7 +219,7 @@ impl Parts {
         events: &Sender<Event>,
     ) -> Result<Self, Failure> {
         let no_thread = |e: std::io::Error| Failure::failed(format!("can't start a thread: {e}"));
-        // This run's own is always the first.
+        // The first is always this run's own.
         let run_folder = run_folders.first().cloned().unwrap_or_default();
         let run_folder = run_folder.as_path();
         let open: HashSet<PathBuf> = unfinished_clips(run_folder).unwrap_or_default().into_iter().collect();
@@ -328,12 +330,12 @@ fn adopt(instance: &mut Instance, inherited: &Inherited) -> Result<(), Failure> 
 fn clean_up(
     instance: &Instance,
     afterwards: Afterwards,
-    run_folders: &[PathBuf],
-    run_file: &RunFileWriter,
+    parts: &Parts,
+    stopped: Stopped,
     dir: &RuntimeDir,
 ) -> Option<String> {
     let needed = match afterwards {
-        Afterwards::KeepRings => Needed::soon(run_folders.to_vec(), LAST_LOOK),
+        Afterwards::KeepRings => Needed::at_the_end(parts.run_folders.clone(), stopped, LAST_LOOK),
         Afterwards::RemoveRings => Needed::default(),
     };
     let left = (!needed.is_nothing()).then(|| instance.children.left_over(&needed).to_string());
@@ -343,7 +345,7 @@ fn clean_up(
         instance.children.remove_rings();
         segments::remove_all(dir);
     }
-    run_file.end(instance.children.ladder());
+    parts.run_file.end(instance.children.ladder());
     made::clear(dir);
     left
 }

@@ -213,7 +213,11 @@ impl Statistics {
 }
 
 fn behind(view: &View) -> Behind {
-    Behind { backlog: backlog(view), encoded_per_s: view.encoded_per_s }
+    Behind {
+        backlog: backlog(view),
+        frames_left: view.recorder.frames_left,
+        encoded_per_s: view.encoded_per_s,
+    }
 }
 
 /// The bound is the supervisor's own: the recorder's word of it is missing while no recorder is there.

@@ -316,3 +316,15 @@ fn a_frame_that_another_take_holds_is_waited_for() {
     rig.run(112..=201);
     assert_eq!(rig.account(), complete());
 }
+
+#[test]
+fn the_frames_that_are_left_are_those_of_the_window() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.take.frames_left(), 0);
+    rig.run(100..=110);
+    assert_eq!(rig.take.frames_left(), 0);
+    rig.ring.publish_to(150);
+    assert_eq!(rig.take.frames_left(), 40);
+    rig.ring.publish_to(230);
+    assert_eq!(rig.take.frames_left(), 90, "200 is the last one of the window");
+}

@@ -2,11 +2,13 @@
 //! names each of its rings by the ring's id, which the segments of its backlog bear too.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use proto::clip::{MANIFEST, Plan, plan_path, unfinished_clips};
+use proto::clip::{MANIFEST, PARTIAL_DIR, Plan, STOPPED, Stopped, plan_path, unfinished_clips};
+use proto::durable::replace_synced;
 use proto::instance::boot_id;
 
 /// The open clips of some run folders, and the rings whose frames they need.
@@ -32,9 +34,14 @@ impl Needed {
         needed
     }
 
-    /// The same, by a disk that may hang: what it hasn't said after `at_most` is not known.
-    pub(crate) fn soon(run_folders: Vec<PathBuf>, at_most: Duration) -> Self {
-        Self::within(at_most, move || Self::by(&run_folders))
+    /// The same at the end of a run, which was told to stop at this moment: notes in each clip that it ends then, unless its
+    /// recorder has. By a disk that may hang: what it hasn't said after `at_most` is not known.
+    pub(crate) fn at_the_end(run_folders: Vec<PathBuf>, stopped: Stopped, at_most: Duration) -> Self {
+        Self::within(at_most, move || {
+            let needed = Self::by(&run_folders);
+            needed.clips.iter().for_each(|clip| note_stop(clip, stopped));
+            needed
+        })
     }
 
     fn within(at_most: Duration, look: impl FnOnce() -> Self + Send + 'static) -> Self {
@@ -72,6 +79,29 @@ impl Needed {
     }
 }
 
+/// A recorder that hangs, or was killed by a second signal, has left no note of the stop; without one the next start would
+/// record on to the end of the window.
+fn note_stop(clip: &Path, stopped: Stopped) {
+    let path = clip.join(PARTIAL_DIR).join(STOPPED);
+    let written = match path.try_exists() {
+        Ok(true) => return,
+        Ok(false) => {
+            serde_json::to_vec(&stopped).map_err(Into::into).and_then(|text| replace_synced(&path, &text))
+        }
+        Err(e) => Err(e),
+    };
+    // A clip that has just been finished has no folder for it, and needs none.
+    if let Err(e) = written
+        && e.kind() != ErrorKind::NotFound
+    {
+        tracing::error!(
+            "clip {}: can't note in {} that it was stopped: {e}; the next start records on to the end of its window",
+            clip.display(),
+            path.display()
+        );
+    }
+}
+
 /// The plan of a clip that isn't finished. `None` when there is nothing to be recorded by it: it is of another boot, whose
 /// rings are gone, or is no plan, which the recorder says.
 fn plan_of_this_boot(clip: &Path) -> std::io::Result<Option<Plan>> {
@@ -85,7 +115,7 @@ fn plan_of_this_boot(clip: &Path) -> std::io::Result<Option<Plan>> {
 
 #[cfg(test)]
 mod tests {
-    use proto::clip::{CaptureTime, PARTIAL_DIR, PlannedCamera, SCHEMA, Window};
+    use proto::clip::{CaptureTime, PlannedCamera, SCHEMA, Window};
     use proto::frame::{Fps, Geometry, PixelFormat};
     use proto::name::Name;
     use proto::time::{MonotonicNs, WallAnchor};
@@ -130,7 +160,14 @@ mod tests {
         let needed = Needed::by(std::slice::from_ref(&run));
         assert_eq!(needed.clips, std::slice::from_ref(&clip));
         assert_eq!((needed.has(7), needed.has(8), needed.is_nothing()), (true, false, false));
-        assert_eq!(Needed::soon(vec![run.clone()], Duration::from_secs(60)), needed);
+        let stop = |end| {
+            let stopped = Stopped { end_ns: MonotonicNs(end) };
+            let found = Needed::at_the_end(vec![run.clone()], stopped, Duration::from_secs(60));
+            assert_eq!(found, needed);
+            let noted = std::fs::read(clip.join(PARTIAL_DIR).join(STOPPED)).unwrap();
+            serde_json::from_slice::<Stopped>(&noted).unwrap().end_ns
+        };
+        assert_eq!([stop(5), stop(9)], [MonotonicNs(5); 2], "the first note counts");
         std::fs::write(clip.join(MANIFEST), "{}").unwrap();
         assert!(Needed::by(&[run]).is_nothing(), "it is finished");
     }

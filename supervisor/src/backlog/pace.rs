@@ -13,7 +13,7 @@ const AT_LEAST: Duration = Duration::from_secs(1);
 /// The recorder's pace.
 #[derive(Default)]
 pub(crate) struct Pace {
-    /// When a report was heard, and the frames that the recorder had encoded by then.
+    /// The moments at which reports were heard, and the frames that the recorder had encoded by then.
     counts: VecDeque<(Instant, u64)>,
 }
 

@@ -149,7 +149,7 @@ impl Children {
         let beat = &self.recorder.beat;
         LeftOver {
             clips: needed.clips.clone(),
-            frames: beat.backlog.frames.max(beat.lag_frames),
+            frames: beat.frames_left,
             frames_per_s: self.pace.frames_per_s(),
         }
     }

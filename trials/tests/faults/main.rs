@@ -19,6 +19,7 @@ mod memory;
 mod nemesis;
 mod signals;
 mod starvation;
+mod stopping;
 mod storage;
 mod surroundings;
 mod table;

@@ -166,7 +166,7 @@ fn a_recorder_that_does_not_come_keeps_captures_waiting_for_a_second_only() {
     let began = rig.world.now();
     rig.instance.children.recorder_first = Some(began + ms(1000));
     rig.run(1);
-    // It is killed before it has come to its rendezvous, and so are the standby and each successor.
+    // The recorder is killed before it has come to its rendezvous, and so are the standby and each successor.
     for _ in 1..300 {
         for id in [ChildId::Recorder, ChildId::Standby] {
             if let Some(running) = rig.child(&id).running() {
@@ -185,7 +185,7 @@ fn the_pace_of_encoding_is_known_until_the_end() {
     let recorder = rig.pid(&ChildId::Recorder);
     for n in 1..=16 {
         rig.world.with(recorder, |fake| {
-            (fake.beat.frames_encoded, fake.beat.clips_open, fake.beat.backlog.frames) = (n * 5, 1, 100);
+            (fake.beat.frames_encoded, fake.beat.clips_open, fake.beat.frames_left) = (n * 5, 1, 100);
         });
         rig.run(250);
     }
