@@ -10,6 +10,7 @@ use std::time::Duration;
 use proto::clip::{MANIFEST, PARTIAL_DIR, Plan, STOPPED, Stopped, plan_path, unfinished_clips};
 use proto::durable::replace_synced;
 use proto::instance::boot_id;
+use proto::opened;
 
 /// The open clips of some run folders, and the rings whose frames they need.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,7 +109,10 @@ fn plan_of_this_boot(clip: &Path) -> std::io::Result<Option<Plan>> {
     if clip.join(MANIFEST).try_exists()? {
         return Ok(None);
     }
-    let text = std::fs::read(plan_path(clip))?;
+    let text = match opened::read(&plan_path(clip)) {
+        Err(e) if opened::is_foreign(&e) => return Ok(None),
+        read => read?,
+    };
     let plan = serde_json::from_slice::<Plan>(&text).ok();
     Ok(plan.filter(|plan| plan.boot_id == boot_id()))
 }
