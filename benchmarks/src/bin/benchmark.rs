@@ -7,7 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use benchmarks::compare::Comparison;
 use benchmarks::run::{self, Plan, Results};
-use benchmarks::{copies, encode, loop_delay, memory, peers, report, restart, ring, scale, size, wake};
+use benchmarks::{
+    copies, encode, loop_delay, memory, overload, peers, report, restart, ring, scale, size, wake,
+};
 use clap::{Parser, Subcommand};
 
 /// Measures the real processes. Figures of one machine, at one time: compare only what was measured together.
@@ -197,6 +199,34 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
+    /// What a machine that is too slow for a while costs, in frames and time
+    ///
+    /// Each row is an instance of its own under a load of its own: busy programs, a slow preset, many cameras, a disk that
+    /// stands still. Root measures as an ordinary user, whose recorder has no precedence. Exit status 1 if a clip is
+    /// false, or something is left behind.
+    Overload {
+        /// Only these rows: quiet, beside-2, beside-4, beside-8, slow-preset, six-cameras, disk-stall
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<String>,
+        /// Kill the recorder so often in each row, once in a clip
+        #[arg(long, default_value_t = 0)]
+        kills: u32,
+        /// Milliseconds of reserve; the config's default, if it is left out
+        #[arg(long)]
+        reserve_ms: Option<u64>,
+        /// The preset of the row slow-preset: one that reaches about 25 frames/s here
+        #[arg(long, default_value = "slower")]
+        preset: String,
+        /// Seed of all chance
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Write the results to this file, as JSON
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+    /// A busy program of `overload`
+    #[command(hide = true)]
+    Spin,
     /// A process of `scale` that only copies
     #[command(hide = true)]
     Copier {
@@ -291,10 +321,30 @@ fn measure(command: Command) -> anyhow::Result<()> {
             print!("{results}");
             write(output.as_deref(), &results)?;
         }
+        Command::Overload { only, kills, reserve_ms, preset, seed, output } => {
+            overload_as_ordinary_user(
+                &overload::Plan { only, kills, reserve_ms, preset, seed },
+                output.as_deref(),
+            )?;
+        }
+        Command::Spin => overload::spin()?,
         Command::Copier { size, fps, seconds } => copies::copy(&size, fps, seconds)?,
         Command::Sleeper { what, at } => wake::sleep(&what, &at)?,
         Command::Compare { first, second } => print!("{}", Comparison::of(&read(&first)?, &read(&second)?)),
     }
+    Ok(())
+}
+
+fn overload_as_ordinary_user(plan: &overload::Plan, output: Option<&Path>) -> anyhow::Result<()> {
+    if overload::as_ordinary_user(plan, output)? {
+        return Ok(());
+    }
+    // On the other stream: the rows take minutes.
+    let results = overload::measure(plan, |row| eprintln!("{row}"))?;
+    print!("{results}");
+    write(output, &results)?;
+    let broken: usize = results.rows.iter().map(|row| row.broken.len()).sum();
+    ensure!(broken == 0, "{broken} things should not have happened");
     Ok(())
 }
 
