@@ -3,11 +3,12 @@
 
 CARGO ?= cargo
 
-.PHONY: help deps build install uninstall demo faults nemesis kills report test lint loom fuzz clean
+.PHONY: help deps build install uninstall demo faults stops nemesis kills report test lint loom fuzz clean
 
 help:
 	@echo 'make demo    the main job, for real, in a minute: records a clip, kills the recorder in the middle'
 	@echo 'make faults  everything that is done to it, tried once, in a few minutes (part of make test)'
+	@echo 'make stops   a start stopped every 5 ms of its first second, in every way, about 45 minutes; STEP_MS=20 for less'
 	@echo 'make nemesis a random victim every few seconds, for half an hour: MINUTES=30 SEED=… VICTIMS=… OUTPUT=file.json'
 	@echo 'make kills   the recorder killed a hundred times: what it costs, in frames and time; KILLS=500 SEED=…'
 	@echo 'make report  the results in docs/benchmarks as pictures, and as one page in target/report.html'
@@ -107,6 +108,12 @@ faults: deps
 	$(CARGO) build --workspace --bins
 	$(CARGO) test -p proto
 	$(CARGO) test -p trials --test faults
+
+# The rows of stopped starts, which make test tries every 50 ms.
+STEP_MS ?= 5
+stops: deps
+	$(CARGO) build --workspace --bins
+	PREROLL_STOPS_STEP_MS=$(STEP_MS) $(CARGO) test -p trials --test faults f60 -- --nocapture
 
 # For as long as one likes; not part of the tests. The seed is printed first, and repeats the same blows.
 MINUTES ?= 30

@@ -16,7 +16,9 @@ use proto::log::{self, LogFormat};
 use proto::messages::{BEAT, CameraState, CaptureOrder, CaptureReport};
 use proto::name::Name;
 use proto::panics;
+use proto::parent::Parent;
 use proto::priority;
+use proto::process::Pid;
 use proto::ring::Ring;
 use proto::signals;
 use proto::titles;
@@ -34,6 +36,9 @@ struct CaptureArgs {
     /// The camera, by its name in the config
     #[arg(long)]
     camera: Name,
+    /// The pid of the supervisor that starts this one
+    #[arg(long)]
+    parent: Option<Pid>,
     /// text or json
     #[arg(long, default_value = "text")]
     log_format: String,
@@ -73,7 +78,10 @@ fn run(args: &CaptureArgs, open: OpenSource) -> anyhow::Result<()> {
     let config = Config::load_checked(&dir.config_path()).context("the instance's config")?;
     let camera = config.camera(&args.camera).context("it is not in the instance's config")?.clone();
     let status = Arc::new(LoopStatus::default());
-    let link = link::start(&dir.rendezvous(&Rendezvous::Capture(camera.name.clone())))?;
+    let link = link::start(
+        &dir.rendezvous(&Rendezvous::Capture(camera.name.clone())),
+        Parent::new(args.parent, &dir),
+    )?;
     let reports = link.reports.clone();
     start_talking(link, &status)?;
     let ring = Ring::open(&dir.segment(&camera.name))?;
@@ -95,11 +103,11 @@ fn start_talking(link: Link<CaptureOrder, CaptureReport>, status: &Arc<LoopStatu
     std::thread::Builder::new().name("beat".into()).spawn(move || beat(&reports, &shared))?;
     let shared = Arc::clone(status);
     std::thread::Builder::new().name("stop".into()).spawn(move || {
-        if let Ok(CaptureOrder::Stop) = orders.recv() {
-            shared.stop();
-            std::thread::sleep(STOP_PATIENCE);
-            std::process::exit(i32::from(exit::DONE));
-        }
+        // No more orders: the supervisor is gone, and nobody will take this process over.
+        let (Ok(CaptureOrder::Stop) | Err(_)) = orders.recv();
+        shared.stop();
+        std::thread::sleep(STOP_PATIENCE);
+        std::process::exit(i32::from(exit::DONE));
     })?;
     Ok(())
 }

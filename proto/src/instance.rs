@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,10 @@ use crate::ring::SegmentName;
 const MAX_SOCKET_PATH_BYTES: usize = 107;
 /// The bytes that the longest socket path adds to the runtime directory's: `/ipc/.tmpXXXXXX/socket`, and one to spare.
 const SOCKET_SUFFIX_BYTES: usize = 24;
+/// A folder is tried to be removed so often …
+const REMOVALS: u32 = 20;
+/// … with so long between two tries. A killed process that still makes a file is gone within a few milliseconds.
+const BETWEEN_REMOVALS: Duration = Duration::from_millis(5);
 
 /// Sixteen hexadecimal digits that follow from the runtime directory's path, and name what belongs to an instance
 /// outside that directory: its shared memory.
@@ -149,11 +154,25 @@ impl RuntimeDir {
         PathBuf::from(format!("/tmp/preroll-{}", uid.as_raw()))
     }
 
-    /// Makes the directory and its subdirectories with mode 0700, or takes the one that is there.
+    /// Makes the directory and its subdirectories with mode 0700, or takes the one that is there. The supervisor calls
+    /// it while it holds the lock: whoever just ends would remove the subdirectories of another.
+    ///
+    /// # Errors
+    /// As [`RuntimeDir::claim`].
+    pub fn create(path: &Path) -> Result<Self, RuntimeDirError> {
+        let this = Self::claim(path)?;
+        let system = |source| RuntimeDirError::System { path: path.to_owned(), doing: "fill", source };
+        for sub in this.subdirectories() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&sub).map_err(system)?;
+        }
+        Ok(this)
+    }
+
+    /// Makes the directory with mode 0700, or takes the one that is there, and marks it as an instance's.
     ///
     /// # Errors
     /// [`RuntimeDirError`]: it can't be made, belongs to another user, holds something else, or has too long a path.
-    pub fn create(path: &Path) -> Result<Self, RuntimeDirError> {
+    pub fn claim(path: &Path) -> Result<Self, RuntimeDirError> {
         let system = |doing, source| RuntimeDirError::System { path: path.to_owned(), doing, source };
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -161,30 +180,51 @@ impl RuntimeDir {
             .create(path)
             .map_err(|e| system("create", e))?;
         let this = Self::open(path)?;
-        this.claim()?;
+        this.mark()?;
         let mode = std::fs::Permissions::from_mode(0o700);
         std::fs::set_permissions(&this.path, mode).map_err(|e| system("protect", e))?;
-        for sub in [this.rendezvous_dir(), this.ipc_dir()] {
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&sub)
-                .map_err(|e| system("fill", e))?;
-        }
         Ok(this)
     }
 
     /// Marks the directory as an instance's. An instance empties its directory at its end, so it takes none that isn't
-    /// marked and isn't empty.
-    fn claim(&self) -> Result<(), RuntimeDirError> {
+    /// marked and holds anything but what an instance may leave behind the mark.
+    fn mark(&self) -> Result<(), RuntimeDirError> {
         let system = |doing, source| RuntimeDirError::System { path: self.path.clone(), doing, source };
         if self.marker().exists() {
             return Ok(());
         }
-        if std::fs::read_dir(&self.path).map_err(|e| system("look into", e))?.next().is_some() {
-            return Err(RuntimeDirError::NotEmpty { path: self.path.clone() });
+        for entry in std::fs::read_dir(&self.path).map_err(|e| system("look into", e))? {
+            if !self.is_left_over(&entry.map_err(|e| system("look into", e))?.path()) {
+                return Err(RuntimeDirError::NotEmpty { path: self.path.clone() });
+            }
         }
         std::fs::write(self.marker(), "").map_err(|e| system("mark", e))
+    }
+
+    /// Is it something of an instance's that may be there without the mark? That is the lock, which goes last, and an
+    /// empty subdirectory, which an earlier version's codec probe could make again behind the end.
+    fn is_left_over(&self, path: &Path) -> bool {
+        let is_file = || path.symlink_metadata().is_ok_and(|there| there.is_file());
+        (path == self.lock_path() && is_file())
+            || (self.subdirectories().iter().any(|sub| sub == path) && holds_no_file(path))
+    }
+
+    /// Removes everything that an instance has made in the directory, the mark and then the lock last. The supervisor
+    /// calls it while it holds the lock. Until the mark is gone, another start takes what is left; behind it there is
+    /// only the lock, whose removal whoever waits for it sees.
+    pub fn clear(&self) {
+        for path in [self.control_socket(), self.config_path(), self.state_path(), self.settled_mark()] {
+            let _ = std::fs::remove_file(path);
+        }
+        for sub in self.subdirectories() {
+            remove_folder(&sub);
+        }
+        let _ = std::fs::remove_file(self.marker());
+        let _ = std::fs::remove_file(self.lock_path());
+    }
+
+    fn subdirectories(&self) -> [PathBuf; 3] {
+        [self.rendezvous_dir(), self.ipc_dir(), self.probe_dir()]
     }
 
     /// The file that marks the directory as an instance's.
@@ -267,6 +307,19 @@ impl RuntimeDir {
         self.rendezvous_dir().join(name)
     }
 
+    /// The file that is there while the supervisor's children are to outlive it: see [`crate::parent`].
+    #[must_use]
+    pub fn settled_mark(&self) -> PathBuf {
+        self.path.join("settled")
+    }
+
+    /// The directory for the codec probes' small files. Each probe makes a folder of its own in it, and never this
+    /// directory itself, so that nothing comes back behind [`RuntimeDir::clear`].
+    #[must_use]
+    pub fn probe_dir(&self) -> PathBuf {
+        self.path.join("probe")
+    }
+
     fn rendezvous_dir(&self) -> PathBuf {
         self.path.join("rendezvous")
     }
@@ -275,5 +328,60 @@ impl RuntimeDir {
     #[must_use]
     pub fn ipc_dir(&self) -> PathBuf {
         self.path.join("ipc")
+    }
+}
+
+/// Tries to remove a folder in which a process may still be making a file that was killed a moment ago.
+fn remove_folder(folder: &Path) {
+    for _ in 0..REMOVALS {
+        match std::fs::remove_dir_all(folder) {
+            Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => std::thread::sleep(BETWEEN_REMOVALS),
+            _ => return,
+        }
+    }
+}
+
+/// Holds a folder nothing but folders, as deep as it goes? Links are not followed.
+fn holds_no_file(folder: &Path) -> bool {
+    let is_folder = |path: &Path| path.symlink_metadata().is_ok_and(|there| there.is_dir());
+    is_folder(folder)
+        && std::fs::read_dir(folder).is_ok_and(|mut entries| {
+            entries.all(|entry| entry.is_ok_and(|entry| holds_no_file(&entry.path())))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_an_instance_leaves_may_be_there_without_the_mark() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let refused = || matches!(RuntimeDir::claim(folder.path()), Err(RuntimeDirError::NotEmpty { .. }));
+        std::fs::create_dir_all(path("probe/libx264-left")).unwrap();
+        std::fs::write(path("supervisor.lock"), "417").unwrap();
+        RuntimeDir::claim(folder.path()).unwrap();
+        for theirs in ["notes.txt", "probe/libx264-left/film.mp4", "config.json", "settled"] {
+            std::fs::remove_file(path(".preroll")).unwrap();
+            std::fs::write(path(theirs), "mine").unwrap();
+            assert!(refused(), "{theirs}");
+            std::fs::remove_file(path(theirs)).unwrap();
+            RuntimeDir::claim(folder.path()).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_end_leaves_nothing_but_what_is_not_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = RuntimeDir::create(folder.path()).unwrap();
+        for file in [dir.lock_path(), dir.settled_mark(), dir.state_path(), dir.probe_dir().join("x")] {
+            std::fs::write(file, "").unwrap();
+        }
+        std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+        dir.clear();
+        let left: Vec<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, ["notes.txt"]);
     }
 }

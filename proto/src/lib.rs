@@ -9,7 +9,7 @@
 //! - Documents on disk: [`config`], and [`clip`] with its plan and manifest, made of [`name`]s and [`codec`]s; each whole
 //!   or not there, by [`durable`]; [`fnv1a`] seals journals and names instances.
 //! - Rules that several processes must keep alike: the paths and names of an [`instance`], which folder is fit to be
-//!   recorded in ([`storage`]), how a file in it is [`opened`], a [`process`] by its number, the [`titles`] of
+//!   recorded in ([`storage`]), how a file in it is [`opened`], a [`process`] by its number and its [`parent`], the [`titles`] of
 //!   processes, their [`priority`] and the [`signals`] that they ignore, exit codes ([`exit`]), the form of the [`log`] that they
 //!   share and of [`panics`] in it, and the [`failpoint`]s that a test sets for all of them at once.
 //!
@@ -52,6 +52,8 @@ pub mod name;
 pub mod opened;
 #[cfg(feature = "host")]
 pub mod panics;
+#[cfg(feature = "host")]
+pub mod parent;
 #[cfg(feature = "host")]
 pub mod priority;
 #[cfg(feature = "host")]

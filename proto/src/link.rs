@@ -35,6 +35,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::durable;
+use crate::parent::Parent;
 use crate::process::Pid;
 pub use patience::{LinkError, PATIENCE};
 pub use version::Version;
@@ -50,6 +51,9 @@ const QUEUED_REPORTS: usize = 64;
 
 /// The time after which a name that led nowhere is tried again, if a socket of that name is still open.
 const TRY_DEAD_NAME_AGAIN: Duration = Duration::from_secs(1);
+
+/// A child that nobody will take over may take this long to end in order, as long as a stop in order does.
+const LAST_SECONDS: Duration = Duration::from_secs(5);
 
 /// A child's first message to the supervisor. The version comes first, and stays there: it is what another version reads.
 #[derive(Serialize, Deserialize)]
@@ -238,9 +242,12 @@ type Upward<R> = Arc<Mutex<Option<Way<R>>>>;
 
 /// Starts a child's link: two threads that live as long as the process.
 ///
+/// When `parent` has left the child to nobody, the orders end, which the child takes as one to stop. A child that has
+/// not stopped after five seconds is ended here.
+///
 /// # Errors
 /// A thread can't be started.
-pub fn start<O, R>(rendezvous: &Path) -> io::Result<Link<O, R>>
+pub fn start<O, R>(rendezvous: &Path, parent: Parent) -> io::Result<Link<O, R>>
 where
     O: Serialize + DeserializeOwned + Send + 'static,
     R: Serialize + DeserializeOwned + Clone + Send + 'static,
@@ -250,16 +257,29 @@ where
     let (queue, queued) = sync_channel(QUEUED_REPORTS);
     let rendezvous = rendezvous.to_owned();
     let to_supervisor = Arc::clone(&upward);
-    std::thread::Builder::new()
-        .name("orders".into())
-        .spawn(move || follow(&rendezvous, &to_supervisor, &order_to))?;
+    std::thread::Builder::new().name("orders".into()).spawn(move || {
+        if follow(&rendezvous, &parent, &to_supervisor, &order_to) == Followed::UntilLeft {
+            drop(order_to);
+            std::thread::sleep(LAST_SECONDS);
+            std::process::exit(i32::from(crate::exit::FAILED));
+        }
+    })?;
     let next = Arc::new(AtomicU64::new(0));
     let numbers = Arc::clone(&next);
     std::thread::Builder::new().name("reports".into()).spawn(move || forward(&queued, &numbers, &upward))?;
     Ok(Link { orders, reports: Reports { queue, next } })
 }
 
-fn follow<O, R>(rendezvous: &Path, upward: &Upward<R>, order_to: &Sender<O>)
+/// The reason why no supervisor is followed any more.
+#[derive(PartialEq, Eq)]
+enum Followed {
+    /// The process listens to no order any more.
+    UntilUnheard,
+    /// The supervisor has left the process to nobody.
+    UntilLeft,
+}
+
+fn follow<O, R>(rendezvous: &Path, parent: &Parent, upward: &Upward<R>, order_to: &Sender<O>) -> Followed
 where
     O: Serialize + DeserializeOwned,
     R: Serialize + DeserializeOwned,
@@ -275,12 +295,15 @@ where
             if !is_dead {
                 dead = Some((name, Instant::now()));
             }
+            if parent.has_left() {
+                return Followed::UntilLeft;
+            }
             std::thread::sleep(LOOK_AGAIN);
             continue;
         };
         while let Ok(order) = patience::receive(&orders) {
             if order_to.send(order).is_err() {
-                return;
+                return Followed::UntilUnheard;
             }
             heard.fetch_add(1, Ordering::Relaxed);
         }

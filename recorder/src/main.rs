@@ -53,6 +53,7 @@ use proto::exit;
 use proto::log::{self, LogFormat};
 use proto::panics;
 use proto::priority;
+use proto::process::Pid;
 use proto::signals;
 
 /// The recorder: turns the cameras' rings into clips. The supervisor starts it; there is no need to start one by hand.
@@ -68,6 +69,9 @@ struct RecorderArgs {
     /// Try every codec, print what works, and end
     #[arg(long)]
     probe: bool,
+    /// The pid of the process that starts this one, which ends when that one is gone
+    #[arg(long)]
+    parent: Option<Pid>,
     /// text or json
     #[arg(long, default_value = "text")]
     log_format: String,
@@ -86,8 +90,11 @@ fn main() -> ExitCode {
         priority::set(priority::RECORDER);
     }
     ffmpeg_next::util::log::set_level(ffmpeg_next::util::log::Level::Quiet);
-    let done =
-        if args.probe { run::probe(&args.runtime_dir) } else { run::run(&args.runtime_dir, args.standby) };
+    let done = if args.probe {
+        run::probe(&args.runtime_dir, args.parent)
+    } else {
+        run::run(&args.runtime_dir, args.standby, args.parent)
+    };
     match done {
         Ok(()) => ExitCode::from(exit::DONE),
         Err(e) => {

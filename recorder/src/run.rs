@@ -12,6 +12,8 @@ use proto::failpoint;
 use proto::instance::{ChildId, Rendezvous, RuntimeDir};
 use proto::link::{self, Link, Reports};
 use proto::messages::{BEAT, RecorderOrder, RecorderReport};
+use proto::parent::{self, Parent};
+use proto::process::Pid;
 use proto::titles;
 
 use crate::backlog::Backlog;
@@ -25,23 +27,27 @@ use crate::rings::open_rings;
 use crate::worker::Job;
 
 /// `recorder --probe`: tries every codec and prints the ladder as JSON.
-pub(crate) fn probe(runtime_dir: &Path) -> anyhow::Result<()> {
+pub(crate) fn probe(runtime_dir: &Path, recorder: Option<Pid>) -> anyhow::Result<()> {
     // The probe must not outlive the recorder that asks.
-    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    recorder.map_or(Ok(()), parent::end_with)?;
     let dir = RuntimeDir::open(runtime_dir)?;
     let config = load_config(&dir)?;
-    let ladder = probe::probe(&config, &open_rings(&config, &dir), &dir.path().join("probe"));
+    let scratch = dir.probe_dir().join(Pid::this().to_string());
+    std::fs::create_dir(&scratch)
+        .with_context(|| format!("the codec probe can't make {}", scratch.display()))?;
+    let ladder = probe::probe(&config, &open_rings(&config, &dir), &scratch);
     serde_json::to_writer(std::io::stdout(), &ladder)?;
     Ok(())
 }
 
 /// Runs until it is told to stop. A standby differs only in where it meets the supervisor: it is idle until it is armed,
 /// and is the recorder from then on.
-pub(crate) fn run(runtime_dir: &Path, standby: bool) -> anyhow::Result<()> {
+pub(crate) fn run(runtime_dir: &Path, standby: bool, parent: Option<Pid>) -> anyhow::Result<()> {
     let dir = RuntimeDir::open(runtime_dir)?;
     let id = if standby { ChildId::Standby } else { ChildId::Recorder };
     titles::show(&id);
-    let Link { orders, reports } = link::start(&dir.rendezvous(&Rendezvous::of(&id)))?;
+    let Link { orders, reports } =
+        link::start(&dir.rendezvous(&Rendezvous::of(&id)), Parent::new(parent, &dir))?;
     let pulse = Arc::new(Pulse::default());
     beat(&reports, &pulse)?;
     let config = load_config(&dir)?;
@@ -126,7 +132,7 @@ fn start_probe(
     let (dir, config) = (dir.clone(), config.clone());
     let (ladder, reports) = (ladder.clone(), reports.clone());
     std::thread::Builder::new().name("probe".into()).spawn(move || {
-        let found: Option<EncoderLadder> = probe::child::run(dir.path())
+        let found: Option<EncoderLadder> = probe::child::run(&dir)
             .map_err(|e| tracing::warn!("{e:#}; clips are encoded with what works nearly everywhere"))
             .ok();
         // The probe has ended, in whatever way, so its leases are nobody's. They are in the rings that are there now, which

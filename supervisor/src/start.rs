@@ -23,6 +23,7 @@ use proto::link;
 use proto::log::LogFormat;
 use proto::name::Name;
 use proto::priority;
+use proto::process::Pid;
 use proto::ring::Ring;
 use proto::ring::lost_pages;
 use proto::storage;
@@ -47,7 +48,7 @@ use crate::trigger::Triggers;
 use crate::watch::{Afterwards, Camera, Children, Instance, Telling};
 use crate::world::World;
 use crate::world::system::System;
-use crate::{check, control, descriptors, invoked, lock, rings, stop_signals};
+use crate::{check, control, descriptors, invoked, lock, rings, state, stop_signals};
 use inherited::Inherited;
 use made::Made;
 
@@ -73,7 +74,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     {
         tracing::warn!("{warning}");
     }
-    let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
+    let dir = RuntimeDir::claim(runtime_dir).map_err(Failure::bad_input)?;
     let _lock = lock::take(&dir)?;
     descriptors::raise_limit();
     priority::set(priority::SUPERVISOR);
@@ -85,6 +86,10 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     stop_signals::watch(hangup, events.clone())?;
     prepare_links(&dir)?;
     let mut inherited = Inherited::find(&config, &dir);
+    if !inherited.is_adopting {
+        // Nobody is left to be adopted, so the children of this start end with it until it has settled.
+        state::settle(&dir, false);
+    }
     let run_folder = choose_run_folder(&config, &dir, &inherited)?;
     made.run_folder = (!inherited.is_adopting).then(|| run_folder.clone());
     inherited.clear_unplanned();
@@ -176,7 +181,8 @@ impl Recipes {
     fn find(config: &Config, runtime_dir: &Path, log: LogFormat) -> Result<Self, Failure> {
         let recipe = |name: &str, more: &[&str]| {
             let runtime_dir = runtime_dir.display().to_string();
-            let common = ["--runtime-dir", &runtime_dir, "--log-format", log.name()];
+            let own_pid = Pid::this().to_string();
+            let common = ["--runtime-dir", &runtime_dir, "--log-format", log.name(), "--parent", &own_pid];
             let args = common.iter().chain(more).map(|arg| (*arg).to_owned()).collect();
             Ok::<_, Failure>(Recipe { program: executable(name)?, args })
         };
@@ -280,6 +286,7 @@ impl Parts {
             children,
             clips: Arc::clone(&self.clips),
             telling: Telling::new(config, statistics, Service::from_environment()),
+            settled: false,
         }
     }
 
@@ -346,6 +353,6 @@ fn clean_up(
         segments::remove_all(dir);
     }
     parts.run_file.end(instance.children.ladder());
-    made::clear(dir);
+    dir.clear();
     left
 }

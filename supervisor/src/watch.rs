@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use proto::control::Response;
 use proto::messages::{RecorderOrder, RecorderReport};
 use proto::refusal::Refusal;
+use proto::status::InstanceState;
 
 use crate::clips::Clips;
 use crate::events::{Answer, Event, LoopRequest, Report};
@@ -42,11 +43,17 @@ pub(crate) struct Instance {
     pub(crate) children: Children,
     pub(crate) clips: Arc<Clips>,
     pub(crate) telling: Telling,
+    /// The children are to outlive this supervisor: see [`proto::parent`].
+    pub(crate) settled: bool,
 }
 
 impl Instance {
     /// Runs until it is told to end. Returns the way to the command that asked for it, to be answered when all is over.
     pub(crate) fn run(&mut self) -> Option<Sender<Answer>> {
+        if self.clips.open_count() > 0 || self.children.run_folders.len() > 1 {
+            // Clips of an earlier run go on.
+            self.settle();
+        }
         self.publish();
         let mut looked = self.world.now();
         loop {
@@ -128,7 +135,11 @@ impl Instance {
                 tracing::warn!("clip {shown}: its folder or its plan is gone; nobody waits for it any more");
                 self.clips.give_up(&folder);
             }
-            Event::Planned(folder) => self.children.tell_recorder(RecorderOrder::Clip(folder)),
+            Event::Planned(folder) => {
+                // A trigger that was accepted is worth captures that outlive this supervisor.
+                self.settle();
+                self.children.tell_recorder(RecorderOrder::Clip(folder));
+            }
         }
     }
 
@@ -151,7 +162,18 @@ impl Instance {
         self.children.look(&*self.world, since_last);
         let now = self.world.now();
         self.telling.look(&self.children, &self.clips, now);
+        if telling::state(&self.children) != InstanceState::Starting {
+            self.settle();
+        }
         self.publish();
+    }
+
+    /// Lets the children outlive this supervisor from now on.
+    fn settle(&mut self) {
+        if !self.settled {
+            self.settled = true;
+            self.world.settle(true);
+        }
     }
 
     fn publish(&self) {

@@ -39,6 +39,9 @@ pub(crate) trait World {
     /// Keeps what the next supervisor has to know of this one.
     fn keep_state(&self, saved: &Saved);
 
+    /// Says whether the children are to outlive this supervisor: see [`proto::parent`].
+    fn settle(&self, settled: bool);
+
     /// Has the run's file written, sooner or later.
     fn write_run_file(&self, ladder: Option<&EncoderLadder>, counts: Counts);
 }

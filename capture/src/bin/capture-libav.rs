@@ -1,4 +1,4 @@
-//! The executable for video files. See [`capture`]. With `--probe FILE` it describes a video file, and captures nothing.
+//! The executable for video files. See [`capture`]. With `--probe FILE` (and `--parent PID`, the process that it must not outlive) it describes a video file, and captures nothing.
 
 use std::process::ExitCode;
 
@@ -9,11 +9,15 @@ use file::{VideoFile, probe};
 use proto::exit;
 
 fn main() -> ExitCode {
-    let Some(file) = probe::asked(std::env::args_os()) else {
+    let Some((file, parent)) = probe::asked(std::env::args_os()) else {
         return capture::process::main(VideoFile::open);
     };
     proto::signals::ignore_strays();
     proto::panics::install("capture-libav --probe", None);
+    if let Err(e) = parent.map_or(Ok(()), proto::parent::end_with) {
+        eprintln!("{}: {e}", file.display());
+        return ExitCode::from(exit::FAILED);
+    }
     match probe::probe(&file) {
         Ok(line) => {
             println!("{line}");

@@ -3,15 +3,21 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use proto::process::Pid;
 use serde_json::json;
 
 use super::decode::Decoder;
 use capture::source::SourceError;
 
-/// The file in `--probe FILE`, if these are the only arguments.
-pub(crate) fn asked(mut args: impl Iterator<Item = OsString>) -> Option<PathBuf> {
+/// The file in `--probe FILE`, and the process in `--parent PID` if that follows. Nothing else may.
+pub(crate) fn asked(mut args: impl Iterator<Item = OsString>) -> Option<(PathBuf, Option<Pid>)> {
     let (flag, file) = (args.nth(1)?, args.next()?);
-    (flag == "--probe" && args.next().is_none()).then(|| file.into())
+    let parent = match args.next() {
+        None => None,
+        Some(flag) if flag == "--parent" => Some(args.next()?.to_str()?.parse().ok()?),
+        Some(_) => return None,
+    };
+    (flag == "--probe" && args.next().is_none()).then(|| (file.into(), parent))
 }
 
 /// One line of JSON: `width`, `height` (pixels), `fps` (frames a second on average), `frames` (of one pass),

@@ -1,11 +1,14 @@
 //! Two ends of links in one process: counts, holes, closed ends and strangers.
 
 use super::*;
+use crate::instance::RuntimeDir;
 
 type Strings = Visitor<String, String>;
 
 fn child(rendezvous: &Path) -> Link<String, String> {
-    start(rendezvous).unwrap()
+    let folder = tempfile::tempdir().unwrap();
+    let dir = RuntimeDir::create(folder.path()).unwrap();
+    start(rendezvous, Parent::new(None, &dir)).unwrap()
 }
 
 fn connection(visitor: Strings) -> Connection<String, String> {

@@ -2,24 +2,26 @@
 
 use std::io::Read;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use anyhow::Context;
 use proto::codec::EncoderLadder;
+use proto::instance::RuntimeDir;
+use proto::process::Pid;
 
 /// The whole probe takes one to three seconds for two cameras. It takes this long only if a driver hangs.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Has every encoder tried by a process of its own.
-pub(crate) fn run(runtime_dir: &Path) -> anyhow::Result<EncoderLadder> {
+pub(crate) fn run(dir: &RuntimeDir) -> anyhow::Result<EncoderLadder> {
     let own =
         std::env::current_exe().context("codec probe: this recorder's own executable can't be found")?;
     let mut child = Command::new(own)
         .arg0("preroll-codec-probe")
-        .args(["--probe".as_ref(), "--runtime-dir".as_ref(), runtime_dir.as_os_str()])
+        .args(["--probe", "--parent", &Pid::this().to_string(), "--runtime-dir"])
+        .arg(dir.path())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -37,7 +39,10 @@ pub(crate) fn run(runtime_dir: &Path) -> anyhow::Result<EncoderLadder> {
         // A driver hangs. The probe's death closes its end of the pipe, and the reader ends.
         let _ = child.kill();
     }
+    let pid = Pid::of(&child);
     let status = child.wait().context("the codec probe's end can't be awaited")?;
+    // A failure is harmless: the folder goes with the instance.
+    let _ = std::fs::remove_dir_all(dir.probe_dir().join(pid.to_string()));
     let _ = reader.join();
     let text = answer
         .with_context(|| format!("the codec probe gave no answer in {} s", DEADLINE.as_secs()))?

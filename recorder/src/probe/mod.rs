@@ -208,7 +208,7 @@ impl Lab<'_> {
 
     fn try_camera(&self, choice: &EncoderChoice, reel: &Reel) -> Result<f64, String> {
         let folder = self.scratch.join(format!("{}-{}", choice.encoder, reel.camera.name));
-        std::fs::create_dir_all(&folder).map_err(|e| format!("can't write {}: {e}", folder.display()))?;
+        std::fs::create_dir(&folder).map_err(|e| format!("can't write {}: {e}", folder.display()))?;
         let result = rehearsal::rehearse(choice, reel, self.quality, &folder);
         // A failure is harmless: the folder lies in the runtime directory, which goes with the instance.
         let _ = std::fs::remove_dir_all(&folder);

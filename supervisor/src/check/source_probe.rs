@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use proto::config::{self, Backend, CameraConfig, Config, FileConfig, ValueOf};
 use proto::name::Name;
+use proto::process::Pid;
 use proto::source::{self, SourceKind};
 use serde::Deserialize;
 
@@ -82,6 +83,7 @@ fn film(camera: &CameraConfig, file: &FileConfig) -> Result<Result<(), String>, 
     let output = Command::new(&program)
         .arg("--probe")
         .arg(&file.path)
+        .args(["--parent", &Pid::this().to_string()])
         .stdin(Stdio::null())
         .output()
         .map_err(|e| Failure::failed(format!("can't run {}: {e}", program.display())))?;

@@ -39,20 +39,7 @@ impl Drop for Made<'_> {
         }
         // A run that was to be adopted still needs the rest.
         if state::load(self.dir).is_none() {
-            clear(self.dir);
+            self.dir.clear();
         }
     }
-}
-
-/// Empties the runtime directory.
-pub(super) fn clear(dir: &RuntimeDir) {
-    for path in [dir.control_socket(), dir.config_path(), dir.state_path()] {
-        let _ = std::fs::remove_file(path);
-    }
-    for folder in ["rendezvous", "ipc", "probe"] {
-        let _ = std::fs::remove_dir_all(dir.path().join(folder));
-    }
-    // The lock's file goes last but for the mark; whoever waits for it sees that and makes another.
-    let _ = std::fs::remove_file(dir.lock_path());
-    let _ = std::fs::remove_file(dir.marker());
 }

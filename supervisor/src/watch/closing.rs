@@ -46,6 +46,8 @@ impl Instance {
     /// Ends everything in order. A second signal ends it at once.
     pub(crate) fn close(&mut self) -> Afterwards {
         self.telling.stopping();
+        // Whoever is killed from here on leaves nobody to be adopted.
+        self.world.settle(false);
         let open = self.clips.close(LAST_TRIGGERS);
         if open.is_empty() {
             tracing::info!("stopping");

@@ -78,6 +78,7 @@ impl Rig {
             world: Box::new(world.clone()),
             children,
             clips,
+            settled: false,
         };
         let mut rig = Self { world, instance, rings: BTreeMap::new(), table, statistics };
         cameras.iter().for_each(|camera| rig.add(camera));

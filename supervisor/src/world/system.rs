@@ -103,6 +103,10 @@ impl World for System {
         state::save(&self.dir, saved);
     }
 
+    fn settle(&self, settled: bool) {
+        state::settle(&self.dir, settled);
+    }
+
     fn write_run_file(&self, ladder: Option<&EncoderLadder>, counts: Counts) {
         self.run_file.write(ladder, counts);
     }

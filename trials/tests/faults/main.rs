@@ -20,6 +20,7 @@ mod nemesis;
 mod signals;
 mod starvation;
 mod stopping;
+mod stops;
 mod storage;
 mod surroundings;
 mod table;

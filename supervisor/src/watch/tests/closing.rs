@@ -27,6 +27,28 @@ fn a_planned_clip_is_passed_on_to_the_recorder() {
 }
 
 #[test]
+fn children_outlive_a_supervisor_that_has_come_up_and_none_that_ends() {
+    let mut rig = Rig::new(&["left", "right"], &[]);
+    rig.run(1);
+    assert!(!rig.world.settled(), "it has only just begun");
+    rig.run(1000);
+    assert!(rig.world.settled());
+    rig.instance.close();
+    assert!(!rig.world.settled());
+}
+
+#[test]
+fn children_outlive_a_supervisor_as_soon_as_there_is_a_clip() {
+    let mut rig = Rig::new(&["left"], &["clip-0001"]);
+    rig.run(1);
+    assert!(rig.world.settled(), "the last run has left a clip");
+    let mut rig = Rig::new(&["left"], &[]);
+    rig.world.event_in(Duration::ZERO, Event::Planned(Path::new(RUN).join("clip-0001")));
+    rig.run(1);
+    assert!(rig.world.settled(), "a trigger was accepted");
+}
+
+#[test]
 fn the_end_closes_clips_before_cameras_and_leaves_no_process() {
     let mut rig = Rig::recording(&["clip-0001"]);
     assert_eq!(rig.instance.clips.phase(), Phase::Running);

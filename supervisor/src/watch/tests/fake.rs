@@ -58,6 +58,7 @@ struct Inner {
     met: Vec<Rendezvous>,
     run_file_writes: usize,
     memory_kills: u64,
+    settled: bool,
     refuses_to_spawn: bool,
     steps: Vec<Step>,
     /// The time that a look at a ring takes.
@@ -99,6 +100,7 @@ impl FakeWorld {
             met: Vec::new(),
             run_file_writes: 0,
             memory_kills: 0,
+            settled: false,
             refuses_to_spawn: false,
             steps: Vec::new(),
             look_takes: Duration::ZERO,
@@ -193,6 +195,11 @@ impl FakeWorld {
 
     pub(super) fn run_file_writes(&self) -> usize {
         self.0.borrow().run_file_writes
+    }
+
+    /// Are the children to outlive this supervisor?
+    pub(super) fn settled(&self) -> bool {
+        self.0.borrow().settled
     }
 
     pub(super) fn refuse_to_spawn(&self, refuses: bool) {
@@ -350,6 +357,10 @@ impl World for FakeWorld {
                 return Ok(event);
             }
         }
+    }
+
+    fn settle(&self, settled: bool) {
+        self.0.borrow_mut().settled = settled;
     }
 
     fn meet(&self, rendezvous: Rendezvous) -> io::Result<()> {
