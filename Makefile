@@ -3,12 +3,13 @@
 
 CARGO ?= cargo
 
-.PHONY: help deps build install uninstall demo faults stops nemesis kills report test lint loom fuzz clean
+.PHONY: help deps build install uninstall demo faults sends stops nemesis kills report test lint loom fuzz clean
 
 help:
 	@echo 'make demo    the main job, for real, in a minute: records a clip, kills the recorder in the middle'
 	@echo 'make faults  everything that is done to it, tried once, in a few minutes (part of make test)'
 	@echo 'make stops   a start stopped every 5 ms of its first second, in every way, about 45 minutes; STEP_MS=20 for less'
+	@echo 'make sends   sends and receives between the processes that fail, one at a time (a sample is part of make test)'
 	@echo 'make nemesis a random victim every few seconds, for half an hour: MINUTES=30 SEED=… VICTIMS=… OUTPUT=file.json'
 	@echo 'make kills   the recorder killed a hundred times: what it costs, in frames and time; KILLS=500 SEED=…'
 	@echo 'make report  the results in docs/benchmarks as pictures, and as one page in target/report.html'
@@ -115,13 +116,20 @@ stops: deps
 	$(CARGO) build --workspace --bins
 	PREROLL_STOPS_STEP_MS=$(STEP_MS) $(CARGO) test -p trials --test faults f60 -- --nocapture
 
+# Four errors in each of the first two dozen sends and receives of supervisor and recorder, and in the first six of each process at a
+# start. make test tries a sample.
+sends: deps
+	$(CARGO) build --workspace --bins
+	PREROLL_SENDS_ALL=1 $(CARGO) test -p trials --test faults -- f80_
+
 # For as long as one likes; not part of the tests. The seed is printed first, and repeats the same blows.
 MINUTES ?= 30
 VICTIMS ?=
 OUTPUT ?=
 SEED ?=
 nemesis: build
-	@target/release/nemesis --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(VICTIMS),--victims $(VICTIMS)) \
+	$(CARGO) build --release -p trials --example failing_calls
+	@target/release/nemesis --failing-calls target/release/examples/libfailing_calls.so --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(VICTIMS),--victims $(VICTIMS)) \
 		$(if $(OUTPUT),--output $(OUTPUT))
 
 # The intervals leave a standby the time to come up; what comes sooner is VICTIMS=recorder-killed-twice of the nemesis.

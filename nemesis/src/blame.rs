@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clips::CameraJudged;
 use crate::deal::Struck;
-use crate::strike::{Price, Strike};
+use crate::strike::Price;
 
 /// Spans by which blame is laid.
 #[derive(Clone, Copy, Debug)]
@@ -143,7 +143,7 @@ fn losses(
 
 fn captures(blow: &Struck, camera: &str) -> bool {
     blow.strike.stops_a_capture()
-        && (blow.strike == Strike::EverythingKilled || blow.camera.as_deref() == Some(camera))
+        && (blow.strike.hits_all_cameras() || blow.camera.as_deref() == Some(camera))
 }
 
 /// Did nobody encode for longer than the promise allows for?
@@ -164,6 +164,7 @@ mod tests {
     use proto::time::MonotonicNs;
 
     use super::*;
+    use crate::strike::Strike;
     use oracle::truth::Made;
 
     const SIZES: Sizes = Sizes { period_ns: 10, ring_ns: 500, reserve_ns: 200 };

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -19,12 +19,16 @@ use rig::supervisor::Supervisor;
 use rig::wait::{self, CLOSE, PATIENCE};
 use rustix::process::Signal;
 
+use crate::failing;
 use crate::strike::{Blow, Strike};
 
 /// From one look to the next. Everything that is measured has its own time on it, so this needn't be often.
 const GLANCE: Duration = Duration::from_millis(5);
 /// Of a clip whose window ends so soon there may be nothing left to encode.
 const AT_LEAST: Duration = Duration::from_millis(40);
+
+/// A trigger or some beats fall into this time.
+const FAILING: Duration = Duration::from_secs(2);
 
 /// The log goes through a pipe to a thread of ours, which may be late.
 const READING: Duration = Duration::from_millis(500);
@@ -95,6 +99,9 @@ impl Target {
             Strike::SupervisorStopped => stop_supervisor(&mut struck, supervisor, blow)?,
             Strike::EverythingKilled => self.kill_everything(&mut struck, supervisor, blow)?,
             Strike::CommandKilled => kill_command(&mut struck, supervisor, blow)?,
+            Strike::SeveralKilled => self.kill_several(&mut struck, supervisor, blow)?,
+            Strike::SendsFailed => fail_sends(&mut struck, supervisor, blow)?,
+            Strike::MachineBusy => crowd(&mut struck, supervisor, blow)?,
         }
         struck.over = MonotonicNs::now();
         struck.detected = struck.noticed(supervisor, &capture);
@@ -151,6 +158,37 @@ impl Target {
         let open = self.open_clips();
         std::thread::sleep(blow.away);
         struck.start_again(supervisor)?;
+        let cameras: Vec<&str> = self.cameras.iter().map(Name::as_str).collect();
+        self.see_frames(&cameras, struck.last)?;
+        self.see_encoding(struck, &open)
+    }
+
+    fn kill_several(
+        &self,
+        struck: &mut Struck,
+        supervisor: &mut Supervisor,
+        blow: &Blow,
+    ) -> anyhow::Result<()> {
+        let chance = blow.again.as_millis();
+        let mut victims = supervisor.instance().children();
+        if victims.iter().enumerate().filter(|(place, _)| chance >> place & 1 == 1).count() >= 2 {
+            let mut place = 0..;
+            victims.retain(|_| place.next().is_some_and(|place: u32| chance >> place & 1 == 1));
+        }
+        let with_supervisor = chance % 3 == 0;
+        struck.is_hit(MonotonicNs::now());
+        victims.iter().for_each(|(_, pid)| process::signal(*pid, Signal::KILL));
+        if with_supervisor {
+            supervisor.kill()?;
+        }
+        let open = self.open_clips();
+        if with_supervisor {
+            std::thread::sleep(blow.away);
+            struck.start_again(supervisor)?;
+        }
+        for (id, pid) in &victims {
+            await_another(supervisor.instance(), id, Some(*pid))?;
+        }
         let cameras: Vec<&str> = self.cameras.iter().map(Name::as_str).collect();
         self.see_frames(&cameras, struck.last)?;
         self.see_encoding(struck, &open)
@@ -251,6 +289,43 @@ fn stop_supervisor(struck: &mut Struck, supervisor: &mut Supervisor, blow: &Blow
     Ok(())
 }
 
+/// Lets up to six calls fail, one after the other: they are made again within the shortest reserve.
+fn fail_sends(struck: &mut Struck, supervisor: &mut Supervisor, blow: &Blow) -> anyhow::Result<()> {
+    let folder = failing::folder().context("started without --failing-calls")?;
+    let chance = usize::try_from(blow.again.as_millis()).unwrap_or(0);
+    let recorder = supervisor.instance().child(&ChildId::Recorder);
+    let pid = if blow.camera == 0 { supervisor.pid() } else { recorder }
+        .context("nobody whose sends could fail")?;
+    struck.is_hit(MonotonicNs::now());
+    failing::fail(&folder, struck.at.0, pid, 1 + chance as u64 % 6, chance)?;
+    std::thread::sleep(FAILING);
+    std::fs::remove_file(folder.join("order"))?;
+    supervisor.wait_until_ready()?;
+    Ok(())
+}
+
+/// Lets busy programs compete with Preroll, none of them less important.
+fn crowd(struck: &mut Struck, supervisor: &mut Supervisor, blow: &Blow) -> anyhow::Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let busy = || {
+        let mut command = Command::new("nice");
+        // Root's Preroll has made itself more important by as much; an ordinary user's can't.
+        let niceness = if rustix::process::getuid().is_root() { "-10" } else { "0" };
+        command.args(["-n", niceness, "sh", "-c", "while :; do :; done"]).stderr(Stdio::null());
+        command.spawn()
+    };
+    struck.is_hit(MonotonicNs::now());
+    let mut crowd: Vec<_> = (0..4 * cores).map(|_| busy()).collect::<Result<_, _>>()?;
+    std::thread::sleep(blow.away);
+    for one in &mut crowd {
+        one.kill()?;
+        one.wait()?;
+    }
+    struck.last = MonotonicNs::now();
+    supervisor.wait_until_ready()?;
+    Ok(())
+}
+
 fn kill_command(struck: &mut Struck, supervisor: &Supervisor, blow: &Blow) -> anyhow::Result<()> {
     let commands: [&[&str]; 4] = [&["trigger"], &["trigger", "--wait"], &["stats"], &["codecs"]];
     let chance = usize::try_from(blow.again.as_millis()).unwrap_or(0);
@@ -324,7 +399,10 @@ impl Struck {
             Strike::SupervisorKilled
             | Strike::SupervisorStopped
             | Strike::EverythingKilled
-            | Strike::CommandKilled => return None,
+            | Strike::CommandKilled
+            | Strike::SeveralKilled
+            | Strike::SendsFailed
+            | Strike::MachineBusy => return None,
         };
         let who = format!("] {who} ");
         let is_it = |line: &Line| line.text.contains(&who) && line.text.contains(what);

@@ -29,6 +29,12 @@ pub enum Strike {
     EverythingKilled,
     /// A command, while it asks.
     CommandKilled,
+    /// Two processes or more, the supervisor perhaps among them, SIGKILL at one instant.
+    SeveralKilled,
+    /// Some sends or receives of the supervisor or the recorder, one after the other; see [`crate::failing`].
+    SendsFailed,
+    /// Four busy programs a core, no less important than Preroll's processes, as beside an ordinary user's; for a while.
+    MachineBusy,
 }
 
 /// Frames that a fault may cost. They have to be declared in any case.
@@ -47,7 +53,7 @@ pub enum Price {
 
 impl Strike {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::RecorderKilled,
         Self::RecorderKilledTwice,
         Self::RecorderStopped,
@@ -58,6 +64,9 @@ impl Strike {
         Self::SupervisorStopped,
         Self::EverythingKilled,
         Self::CommandKilled,
+        Self::SeveralKilled,
+        Self::SendsFailed,
+        Self::MachineBusy,
     ];
 
     /// The name on the command line: the victim's first.
@@ -74,6 +83,9 @@ impl Strike {
             Self::SupervisorStopped => "supervisor-stopped",
             Self::EverythingKilled => "everything-killed",
             Self::CommandKilled => "command-killed",
+            Self::SeveralKilled => "several-killed",
+            Self::SendsFailed => "sends-failed",
+            Self::MachineBusy => "machine-busy",
         }
     }
 
@@ -85,10 +97,11 @@ impl Strike {
             | Self::StandbyKilled
             | Self::SupervisorKilled
             | Self::SupervisorStopped
-            | Self::CommandKilled => Price::Nothing,
+            | Self::CommandKilled
+            | Self::SendsFailed => Price::Nothing,
             Self::RecorderKilledTwice | Self::RecorderStopped => Price::BeyondTheReserve,
-            Self::CaptureKilled | Self::CaptureStopped => Price::WhileAway,
-            Self::EverythingKilled => Price::WhileAllAreAway,
+            Self::CaptureKilled | Self::CaptureStopped | Self::MachineBusy => Price::WhileAway,
+            Self::EverythingKilled | Self::SeveralKilled => Price::WhileAllAreAway,
         }
     }
 
@@ -97,14 +110,24 @@ impl Strike {
     pub fn stops_the_recorder(self) -> bool {
         matches!(
             self,
-            Self::RecorderKilled | Self::RecorderKilledTwice | Self::RecorderStopped | Self::EverythingKilled
+            Self::RecorderKilled
+                | Self::RecorderKilledTwice
+                | Self::RecorderStopped
+                | Self::EverythingKilled
+                | Self::SeveralKilled
         )
     }
 
     /// Are this camera's frames not captured for a while?
     #[must_use]
     pub fn stops_a_capture(self) -> bool {
-        matches!(self, Self::CaptureKilled | Self::CaptureStopped | Self::EverythingKilled)
+        matches!(self, Self::CaptureKilled | Self::CaptureStopped) || self.hits_all_cameras()
+    }
+
+    /// Is any camera's capture away for a while, or late?
+    #[must_use]
+    pub fn hits_all_cameras(self) -> bool {
+        matches!(self, Self::EverythingKilled | Self::SeveralKilled | Self::MachineBusy)
     }
 
     /// The blows of this name: one by its whole name, or all of a victim's (`recorder` has three).

@@ -58,6 +58,7 @@ fn judge_finished(folder: &Path, name: String, manifest: &Manifest, truths: &Tru
         faults.push(Fault::WindowBackwards);
     }
     faults.extend(cameras_left_out(manifest, truths));
+    faults.extend(cameras_too_many(manifest));
     faults.extend(cameras_shown_twice(&cameras));
     Clip { name, state: State::Finished, cameras, faults }
 }
@@ -123,15 +124,30 @@ fn read_rows(folder: &Path, name: &str, claims: &Camera, faults: &mut Vec<Fault>
     })
 }
 
-/// A clip that forgets a whole camera loses all of its frames in silence.
-fn cameras_left_out(manifest: &Manifest, truths: &Truths) -> impl Iterator<Item = Fault> {
-    truths.iter().filter(|(camera, _)| !manifest.cameras.contains_key(*camera)).filter_map(
-        |(camera, truth)| {
-            let life = truth.life_around(manifest.window);
-            let made = life.iter().filter(|row| manifest.window.contains(row.t_ns)).count();
-            (made > 0).then(|| Fault::CameraLeftOut { camera: camera.clone(), made })
-        },
-    )
+/// A clip that forgets a whole camera loses all of its frames in silence. The trigger's own list says which cameras a clip
+/// owes; without one it owes all of those that made frames.
+fn cameras_left_out<'a>(manifest: &'a Manifest, truths: &'a Truths) -> impl Iterator<Item = Fault> + 'a {
+    let owed: Vec<&String> = match &manifest.cameras_asked {
+        Some(asked) => asked.iter().collect(),
+        None => truths.keys().filter(|camera| made_in(manifest, truths, camera) > 0).collect(),
+    };
+    owed.into_iter().filter(|camera| !manifest.cameras.contains_key(*camera)).map(|camera| {
+        Fault::CameraLeftOut { camera: camera.clone(), made: made_in(manifest, truths, camera) }
+    })
+}
+
+/// The frames that a camera made in the window, by its truth log if there is one.
+fn made_in(manifest: &Manifest, truths: &Truths, camera: &str) -> usize {
+    let life = truths.get(camera).map(|truth| truth.life_around(manifest.window)).unwrap_or_default();
+    life.iter().filter(|row| manifest.window.contains(row.t_ns)).count()
+}
+
+/// A camera that the trigger didn't name has no place in the clip.
+fn cameras_too_many(manifest: &Manifest) -> impl Iterator<Item = Fault> + '_ {
+    let asked = manifest.cameras_asked.iter();
+    asked
+        .flat_map(|asked| manifest.cameras.keys().filter(move |camera| !asked.contains(camera)))
+        .map(|camera| Fault::CameraNotAsked { camera: camera.clone() })
 }
 
 fn cameras_shown_twice(cameras: &BTreeMap<String, Verdict>) -> Vec<Fault> {

@@ -21,13 +21,21 @@ pub enum Fault {
     /// The window ends before it starts.
     #[error("the window ends before it starts")]
     WindowBackwards,
-    /// A camera made frames in the window, and the clip doesn't mention it.
-    #[error("camera `{camera}` made {made} frames in the window, and the manifest doesn't name it")]
+    /// A camera that the clip owes, and that the clip doesn't mention.
+    #[error(
+        "camera `{camera}` is owed (it made {made} frames in the window), and the manifest doesn't name it"
+    )]
     CameraLeftOut {
         /// The camera.
         camera: String,
         /// Frames in the truth log.
         made: usize,
+    },
+    /// A camera that the trigger didn't ask for.
+    #[error("camera `{camera}` is in the clip, and the trigger didn't ask for it")]
+    CameraNotAsked {
+        /// The camera.
+        camera: String,
     },
     /// Two cameras show the same stamps.
     #[error("`{camera}` and `{other}` both show frames of camera {index}")]

@@ -19,6 +19,9 @@ pub struct Manifest {
     pub complete: bool,
     /// The span of time the clip covers.
     pub window: Window,
+    /// The cameras that the trigger named. `None` when it named none, which means all, and in older clips.
+    #[serde(default)]
+    pub cameras_asked: Option<Vec<String>>,
     /// Each camera by name.
     pub cameras: BTreeMap<String, Camera>,
 }

@@ -212,6 +212,27 @@ fn a_manifest_that_forgets_a_camera_is_a_false_clip() {
 }
 
 #[test]
+fn a_clip_of_some_cameras_owes_those_that_its_trigger_named_and_no_other() {
+    let mut clip = Clip::of(MJPEG_AVI);
+    let mut truths = clip.truths();
+    truths.insert("right".to_owned(), truths["left"].clone());
+    let mut judge = |asked| {
+        clip.manifest["cameras_asked"] = asked;
+        let folder = tempfile::tempdir().unwrap();
+        clip.write(folder.path());
+        folder::judge(folder.path(), &truths).unwrap()
+    };
+    let report = judge(json!(["left"]));
+    assert!(report.is_true(), "{report}");
+    let left_out = |fault: &Fault| matches!(fault, Fault::CameraLeftOut { camera, .. } if camera == "right");
+    assert_false(&judge(json!(["left", "right"])), left_out);
+    // As a clip of a version that didn't say.
+    assert_false(&judge(json!(null)), left_out);
+    let not_asked = |fault: &Fault| matches!(fault, Fault::CameraNotAsked { camera } if camera == "left");
+    assert_false(&judge(json!(["right"])), not_asked);
+}
+
+#[test]
 fn one_cameras_video_under_two_names_is_a_false_clip() {
     let mut clip = Clip::of(MJPEG_AVI);
     let mut left = clip.left().take();

@@ -112,6 +112,9 @@ pub struct Plan {
     pub asked_start_ns: MonotonicNs,
     /// Sentences for a person about what could not be given as asked.
     pub notes: Vec<String>,
+    /// The cameras that the trigger named; none when it named none and meant all.
+    #[serde(default)]
+    pub cameras_asked: Option<Vec<Name>>,
     /// Every camera that takes part.
     pub cameras: Vec<PlannedCamera>,
 }
@@ -145,7 +148,7 @@ pub enum CaptureTime {
     Arrival,
 }
 
-/// A finished clip, as scripts read it: a clip is finished when this document is in its folder. Its thirteen fields are
+/// A finished clip, as scripts read it: a clip is finished when this document is in its folder. Its fourteen fields are
 /// the document's keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -174,6 +177,9 @@ pub struct Manifest {
     pub trigger_utc: String,
     /// Sentences for a person about what could not be given as asked and what happened on the way.
     pub notes: Vec<String>,
+    /// The cameras that the trigger named; null when it named none and meant all, and in older clips.
+    #[serde(default)]
+    pub cameras_asked: Option<Vec<Name>>,
     /// Every camera, by name.
     pub cameras: BTreeMap<Name, CameraClip>,
 }

@@ -34,7 +34,7 @@ const OPENING_PATIENCE: Duration = Duration::from_secs(15);
 const STANDBY_REST: Duration = Duration::from_secs(1);
 /// A pause between two looks that is longer than this has missed something: time in which the loop didn't get its turn,
 /// or the whole machine stood still, is nobody's fault.
-const LATE: Duration = Duration::from_millis(200);
+pub(crate) const LATE: Duration = Duration::from_millis(200);
 
 /// A child, through all of its lives.
 pub(crate) struct Child {

@@ -10,6 +10,7 @@ use proto::control::Response;
 use proto::instance::Rendezvous;
 use proto::link::{self, Connection, Numbered, OrderSender, ReportReceiver, Version, Visitor};
 use proto::messages::{self, CaptureOrder, CaptureReport, RecorderOrder, RecorderReport};
+use proto::name::Name;
 use proto::process::Pid;
 use proto::refusal::Refusal;
 use serde::Serialize;
@@ -27,6 +28,8 @@ pub(crate) enum Event {
     /// A process of another version has come to a child's rendezvous, and has said its pid and version if that could be
     /// read.
     Stranger { rendezvous: Rendezvous, said: Option<(Pid, Version)> },
+    /// The processes that map a camera's ring, each with its parent.
+    Mapped { camera: Name, by: Vec<(Pid, Option<Pid>)> },
     /// A child says something.
     Report { pid: Pid, report: Report, heard: Instant },
     /// A process has ended.

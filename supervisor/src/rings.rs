@@ -15,6 +15,8 @@ use proto::ring::{ReaderBit, Ring, RingError, RingSpec, SegmentName};
 use proto::time::MonotonicNs;
 
 use crate::failure::Failure;
+use crate::inflow::Inflow;
+use crate::mappers::Identity;
 
 /// The cameras that triggers may record, each with its ring. The loop keeps it right; any thread reads it. Clones are the
 /// same table.
@@ -52,6 +54,15 @@ pub(crate) trait CameraRing {
 
     /// Frees the frames that a recorder held which is proven dead, and counts them.
     fn sweep(&self) -> usize;
+
+    /// Its newest frame, and the frames that foreign readers hold.
+    fn inflow(&self) -> Inflow;
+
+    /// Frees these frames of a foreign reader that is proven to be gone, and counts them.
+    fn sweep_frames(&self, dead: ReaderBit, frames: &[u64]) -> usize;
+
+    /// The name by which the kernel lists who maps it.
+    fn identity(&self) -> Identity;
 
     /// Takes the ring's name away.
     fn remove(&self);
@@ -151,6 +162,20 @@ impl CameraRing for Held {
 
     fn sweep(&self) -> usize {
         self.ring.sweep(ReaderBit::RECORDER) + self.ring.sweep(ReaderBit::MOVER)
+    }
+
+    fn inflow(&self) -> Inflow {
+        let slots = self.spec.size.slots();
+        Inflow { head: self.ring.head(), slots, foreign: self.ring.held_by_others() }
+    }
+
+    fn sweep_frames(&self, dead: ReaderBit, frames: &[u64]) -> usize {
+        self.ring.sweep_frames(dead, frames)
+    }
+
+    fn identity(&self) -> Identity {
+        let (device, inode) = self.ring.device_and_inode();
+        Identity { device: (rustix::fs::major(device), rustix::fs::minor(device)), inode }
     }
 
     fn remove(&self) {

@@ -60,8 +60,14 @@ impl Triggers {
         let granted = grant(request.at, pre, post, now, &reaches)?;
         let place = self.clips.reserve()?;
         let asked_start = request.at.before(pre);
-        let (clip_id, folder) =
-            self.leave_plan(label.as_ref(), request.at, asked_start, &granted, &chosen)?;
+        let (clip_id, folder) = self.leave_plan(
+            label.as_ref(),
+            request.at,
+            asked_start,
+            &granted,
+            &chosen,
+            !request.cameras.is_empty(),
+        )?;
         if let Err(refusal) = place.take(folder.clone()) {
             plan::withdraw(&folder);
             return Err(refusal);
@@ -90,7 +96,7 @@ impl Triggers {
         Ok((pre, post))
     }
 
-    /// Writes the plan. Returns the clip's name and its folder.
+    /// Writes the plan. `named`: the trigger named the cameras. Returns the clip's name and its folder.
     fn leave_plan(
         &self,
         label: Option<&Name>,
@@ -98,6 +104,7 @@ impl Triggers {
         asked_start: MonotonicNs,
         granted: &Granted,
         chosen: &[Chosen],
+        named: bool,
     ) -> Result<(String, PathBuf), Refusal> {
         let plan = |clip_id: &str| Plan {
             schema: SCHEMA,
@@ -110,6 +117,7 @@ impl Triggers {
             window: granted.window,
             asked_start_ns: asked_start,
             notes: granted.notes.clone(),
+            cameras_asked: named.then(|| chosen.iter().map(|(camera, _)| camera.name.clone()).collect()),
             cameras: chosen.iter().map(|(camera, ring)| planned(camera, ring)).collect(),
         };
         let run_folder = self.clips.run_folder();

@@ -7,6 +7,7 @@ mod closing;
 mod deaths;
 mod encoder;
 mod links;
+mod readers;
 mod reports;
 mod resend;
 mod standby;
@@ -94,6 +95,7 @@ impl Instance {
             Event::Connected { pid, orders } => {
                 self.children.on_connected(pid, orders, self.world.now());
             }
+            Event::Mapped { camera, by } => self.children.on_mapped(&camera, &by),
             Event::Stranger { rendezvous, said } => self.children.on_stranger(&rendezvous, said),
             Event::Report { pid, report, heard } => {
                 self.telling.event_waited(self.world.now().saturating_duration_since(heard));

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use proto::codec::EncoderLadder;
 use proto::instance::{ChildId, Rendezvous};
+use proto::name::Name;
 use proto::process::Pid;
 
 use crate::child::proc::Sign;
 use crate::child::recipe::Recipe;
 use crate::clips::Counts;
 use crate::events::Event;
+use crate::mappers::Identity;
 use crate::state::Saved;
 
 /// The world outside of the loop.
@@ -32,6 +34,9 @@ pub(crate) trait World {
 
     /// Takes on a process that an earlier supervisor has started. Its end comes as an event.
     fn adopt(&self, child: &ChildId, pid: Pid) -> io::Result<Box<dyn Process>>;
+
+    /// Finds out which processes map a camera's ring; the answer comes as an event.
+    fn find_mappers(&self, camera: &Name, ring: Identity);
 
     /// The kernel's count of processes that it has killed because memory ran out.
     fn out_of_memory_kills(&self) -> u64;

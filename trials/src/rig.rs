@@ -118,6 +118,14 @@ impl Rig {
         self.supervisor.launch(command).unwrap();
     }
 
+    /// Starts the supervisor of another folder of executables, which starts its children from there.
+    pub fn launch_from(&mut self, programs: &Path) {
+        let mut command = Command::new(programs.join("supervisor"));
+        command.arg("--runtime-dir").arg(self.instance().runtime_dir());
+        command.args(["start", "--config"]).arg(self.config()).current_dir(self.folder.path());
+        self.supervisor.launch(command).unwrap();
+    }
+
     /// Starts the supervisor with nobody to read its log: each line that anyone writes fails.
     pub fn launch_unheard(&mut self) {
         self.supervisor.launch_unheard(self.start_command()).unwrap();

@@ -1,11 +1,12 @@
 //! `make nemesis`, `make kills`: a real Preroll, to which something is done every few seconds while clips are asked
 //! for. Says what was done, what was expected and what was found; fails if the promise is broken.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
+use nemesis::failing;
 use nemesis::report::Report;
 use nemesis::run::{self, Plan};
 use nemesis::strike::Strike;
@@ -26,8 +27,8 @@ struct Args {
     /// For so many triggers
     #[arg(long)]
     clips: Option<usize>,
-    /// Victims: recorder, standby, capture, supervisor, everything, command; or one kind of blow, such as
-    /// capture-stopped; or none
+    /// Victims: recorder, standby, capture, supervisor, everything, several, command, sends, machine; or one kind of
+    /// blow, such as capture-stopped; or none
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     victims: Option<Vec<String>>,
     /// From a blow's end to the next, in milliseconds
@@ -48,6 +49,10 @@ struct Args {
     /// The config's max_open_clips. The preset is chosen so that two of each camera can be encoded at once
     #[arg(long, default_value_t = 2)]
     open_clips: u32,
+    /// The library by which sends and receives are made to fail (the example failing_calls of trials). Without it sends
+    /// is no victim
+    #[arg(long, value_name = "FILE")]
+    failing_calls: Option<PathBuf>,
     /// Write all of it to this file, as JSON
     #[arg(long)]
     output: Option<PathBuf>,
@@ -66,6 +71,11 @@ fn parse_range(text: &str) -> Result<(u64, u64), String> {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let (Some(library), None) = (&args.failing_calls, failing::folder()) {
+        let e = start_with(library);
+        eprintln!("nemesis: --failing-calls {}: {e:#}", library.display());
+        return ExitCode::from(2);
+    }
     match run(&args) {
         Ok(report) => {
             println!("\n{report}");
@@ -111,8 +121,29 @@ fn run(args: &Args) -> anyhow::Result<Report> {
     Ok(report)
 }
 
+/// Starts this program anew with the library in it. Returns only if that fails.
+fn start_with(library: &Path) -> anyhow::Error {
+    let orders = || -> anyhow::Result<(PathBuf, PathBuf)> {
+        let library = library.canonicalize()?;
+        Ok((library, tempfile::tempdir()?.keep()))
+    };
+    match orders() {
+        Ok((library, folder)) => failing::start_anew(&library, &folder, std::env::args_os().skip(1)).into(),
+        Err(e) => e,
+    }
+}
+
 fn strikes(victims: Option<&[String]>) -> Result<Vec<Strike>, String> {
-    let Some(victims) = victims else { return Ok(Strike::ALL.to_vec()) };
-    let called = victims.iter().map(|name| Strike::called(name)).collect::<Result<Vec<_>, _>>()?;
-    Ok(called.concat())
+    let can_fail = failing::folder().is_some();
+    let Some(victims) = victims else {
+        return Ok(Strike::ALL
+            .into_iter()
+            .filter(|strike| can_fail || *strike != Strike::SendsFailed)
+            .collect());
+    };
+    let called = victims.iter().map(|name| Strike::called(name)).collect::<Result<Vec<_>, _>>()?.concat();
+    if called.contains(&Strike::SendsFailed) && !can_fail {
+        return Err("sends need --failing-calls".to_owned());
+    }
+    Ok(called)
 }

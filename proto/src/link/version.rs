@@ -26,6 +26,12 @@ pub struct Version {
 }
 
 impl Version {
+    /// The number of this program's language, as it stands in the executable: each build of these sources has the same.
+    #[must_use]
+    pub fn language() -> [u8; 8] {
+        LANGUAGE.to_le_bytes()
+    }
+
     /// This program's.
     #[must_use]
     pub fn own() -> Self {

@@ -297,6 +297,32 @@ impl Protocol<'_> {
         self.states.iter().filter(held).count()
     }
 
+    /// The frames that readers hold which are none of Preroll's own, each with its reader. They change while this looks.
+    #[must_use]
+    pub fn held_by_others(&self) -> Vec<(ReaderBit, u64)> {
+        let bits = || (0..ReaderBit::COUNT).filter_map(ReaderBit::new).filter(|bit| bit.is_foreign());
+        let states = (0..self.states.len()).map(|slot| self.state(slot)).filter(|state| state.is_leased());
+        states
+            .flat_map(|state| {
+                bits().filter(move |bit| state.is_leased_by(*bit)).map(move |bit| (bit, state.sequence()))
+            })
+            .collect()
+    }
+
+    /// Clears a dead reader's leases on these frames, and no later lease of its bit. Returns how many there were.
+    pub fn sweep_frames(&self, dead: ReaderBit, frames: &[u64]) -> usize {
+        let clear = |slot: &&SlotState| {
+            // As in `sweep`: the Release stands for the one that the dead reader never made.
+            let clear = |word| {
+                let state = State::from_word(word);
+                let is_it = frames.contains(&state.sequence()) && state.is_leased_by(dead);
+                is_it.then_some(word & !dead.mask())
+            };
+            slot.word.fetch_update(release(Return), Relaxed, clear).is_ok()
+        };
+        self.states.iter().filter(clear).count()
+    }
+
     /// Looks for a contradiction that a writer and its readers can't have made: another program wrote over the ring.
     /// Reads every state and every ledger entry, while they go on changing.
     #[must_use]

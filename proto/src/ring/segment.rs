@@ -223,6 +223,12 @@ impl Segment {
         if (there.dev(), there.ino()) == self.identity { Ok(()) } else { Err(Loss::Unnamed) }
     }
 
+    /// Device and inode of its memory.
+    #[must_use]
+    pub fn device_and_inode(&self) -> (u64, u64) {
+        self.identity
+    }
+
     /// The segment's name.
     #[must_use]
     pub fn name(&self) -> &SegmentName {

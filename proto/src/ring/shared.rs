@@ -301,6 +301,24 @@ impl Ring {
         self.protocol().sweep(dead)
     }
 
+    /// The frames that readers hold which are none of Preroll's own, each with its reader.
+    #[must_use]
+    pub fn held_by_others(&self) -> Vec<(ReaderBit, u64)> {
+        self.protocol().held_by_others()
+    }
+
+    /// Clears the leases of a reader that is proven dead on these frames alone. Returns how many there were.
+    #[must_use]
+    pub fn sweep_frames(&self, dead: ReaderBit, frames: &[u64]) -> usize {
+        self.protocol().sweep_frames(dead, frames)
+    }
+
+    /// Device and inode of its memory, by which the kernel lists who maps it.
+    #[must_use]
+    pub fn device_and_inode(&self) -> (u64, u64) {
+        self.segment.device_and_inode()
+    }
+
     pub(super) fn lock_for_writing(&self) -> Result<OwnedFd, SegmentError> {
         self.segment.lock_for_writing()
     }

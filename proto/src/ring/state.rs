@@ -38,6 +38,18 @@ impl ReaderBit {
         (number < Self::COUNT).then_some(Self(number))
     }
 
+    /// Its number, 0 to 15.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self.0
+    }
+
+    /// Is it none of Preroll's own (the recorder, its probe, its mover)?
+    #[must_use]
+    pub fn is_foreign(self) -> bool {
+        self.0 > Self::MOVER.0
+    }
+
     /// The mask of this reader's bit in a state word.
     #[must_use]
     pub fn mask(self) -> u64 {

@@ -34,6 +34,7 @@ pub(super) fn manifest(set: &[Footage], cameras: BTreeMap<Name, CameraClip>) -> 
         wall: plan.wall,
         trigger_utc: UtcTime::from_unix_ns(plan.wall.unix(plan.trigger_ns)).to_string(),
         notes,
+        cameras_asked: plan.cameras_asked.clone(),
         cameras,
     })
 }

@@ -63,7 +63,7 @@ pub(crate) struct ProcessView {
 
 impl CameraView {
     pub(crate) fn of(camera: &Camera) -> Self {
-        let (status, reason) = camera_status(&camera.capture);
+        let (status, reason) = camera.status();
         Self {
             name: camera.name().to_string(),
             status,

@@ -115,6 +115,7 @@ mod tests {
             window: Window { start_ns: MonotonicNs(4), end_ns: MonotonicNs(6) },
             asked_start_ns: MonotonicNs(4),
             notes: Vec::new(),
+            cameras_asked: None,
             cameras: Vec::new(),
         }
     }

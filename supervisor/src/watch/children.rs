@@ -217,6 +217,7 @@ impl Children {
             child.look(now, since_last, opened);
         }
         self.look_at_links(now);
+        self.look_at_readers(world, now, since_last);
     }
 
     /// Orders that were given again, and links to the recorder that were made anew.

@@ -191,7 +191,11 @@ impl Instance {
                 self.clips.finish(&folder, complete, None);
             }
             Event::Gone(folder) => self.clips.give_up(&folder),
-            Event::Connected { .. } | Event::Stranger { .. } | Event::Report { .. } | Event::Planned(_) => {}
+            Event::Connected { .. }
+            | Event::Stranger { .. }
+            | Event::Mapped { .. }
+            | Event::Report { .. }
+            | Event::Planned(_) => {}
         }
         self.publish();
         Pace::InOrder

@@ -10,7 +10,7 @@ use super::children::Children;
 use crate::clips::Clips;
 use crate::service::Service;
 use crate::statistics::Statistics;
-use crate::statistics::view::{CameraView, ProcessView, View, camera_status};
+use crate::statistics::view::{CameraView, ProcessView, View};
 
 /// The listeners: statistics, the service manager and the log.
 pub(crate) struct Telling {
@@ -90,13 +90,14 @@ fn count_u64(number: u64, thing: &str) -> String {
 /// Starting until everything has come up once; then ready or degraded.
 pub(super) fn state(children: &Children) -> InstanceState {
     let recorder = children.recorder();
+    let cameras = children.cameras();
     let captures_come_up =
-        children.captures().any(|c| c.last_exit.is_none() && camera_status(c).0.is_coming_up());
+        cameras.iter().any(|c| c.capture.last_exit.is_none() && c.status().0.is_coming_up());
     let probed = children.ladder().is_some();
     if captures_come_up || (!probed && recorder.last_exit.is_none()) {
         return InstanceState::Starting;
     }
-    let captures_are_well = children.captures().all(|c| camera_status(c).0.is_well());
+    let captures_are_well = cameras.iter().all(|c| c.status().0.is_well());
     let recorder_is_well = recorder.orders().is_some() && recorder.beat.trouble.is_none() && probed;
     if captures_are_well && recorder_is_well { InstanceState::Ready } else { InstanceState::Degraded }
 }
@@ -104,8 +105,8 @@ pub(super) fn state(children: &Children) -> InstanceState {
 /// A sentence for each thing that is wrong.
 pub(super) fn troubles(children: &Children, now: Instant) -> Vec<String> {
     let mut troubles = Vec::new();
-    for capture in children.captures() {
-        let (status, reason) = camera_status(capture);
+    for camera in children.cameras() {
+        let (capture, (status, reason)) = (&camera.capture, camera.status());
         let is_trouble = match status {
             CameraStatus::Failed | CameraStatus::Silent | CameraStatus::Frozen => true,
             CameraStatus::Restarting => capture.record.keeps_ending(),
@@ -116,7 +117,9 @@ pub(super) fn troubles(children: &Children, now: Instant) -> Vec<String> {
         }
     }
     for camera in children.cameras() {
-        troubles.extend(camera.ring.trouble().map(|trouble| format!("camera {}: {trouble}", camera.name())));
+        let readers = camera.inflow.foreign().filter(|_| camera.inflow.standstill().is_none());
+        let said = camera.ring.trouble().into_iter().chain(readers);
+        troubles.extend(said.map(|said| format!("camera {}: {said}", camera.name())));
     }
     let recorder = children.recorder();
     if recorder.record.keeps_ending() {

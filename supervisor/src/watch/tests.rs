@@ -9,6 +9,7 @@ mod fake_ring;
 mod hangs;
 mod links;
 mod model;
+mod readers;
 mod recorders;
 
 use std::collections::{BTreeMap, HashSet};
@@ -33,7 +34,6 @@ use crate::clips::{Clips, Counts, Phase};
 use crate::events::{Event, LoopRequest, Report};
 use crate::rings::Rings;
 use crate::statistics::Statistics;
-use crate::statistics::view::camera_status;
 use crate::world::World;
 use fake::{FakeWorld, ms};
 use fake_ring::{FakeRing, config};
@@ -144,7 +144,14 @@ impl Rig {
     }
 
     fn camera(&self, camera: &str) -> CameraStatus {
-        camera_status(self.child(&capture(camera))).0
+        self.camera_says(camera).0
+    }
+
+    /// A camera's status, and what is wrong with it.
+    fn camera_says(&self, camera: &str) -> (CameraStatus, String) {
+        let cameras = self.instance.children.cameras();
+        let (status, why) = cameras.iter().find(|its| its.name().as_str() == camera).unwrap().status();
+        (status, why.unwrap_or_default())
     }
 
     fn restarts(&self, id: &ChildId) -> u64 {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use proto::codec::EncoderLadder;
 use proto::instance::{ChildId, Rendezvous, RuntimeDir};
+use proto::name::Name;
 use proto::process::Pid;
 use proto::titles;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -22,6 +23,7 @@ use crate::child::proc::{self, Sign};
 use crate::child::recipe::Recipe;
 use crate::clips::Counts;
 use crate::events::{self, Event};
+use crate::mappers::{self, Identity};
 use crate::run_file::RunFileWriter;
 use crate::state::{self, Saved};
 use crate::world::{Process, World};
@@ -93,6 +95,18 @@ impl World for System {
             let _ = events.send(Event::Exited { pid, end });
         })?;
         Ok(Box::new(Watched { pid, pidfd }))
+    }
+
+    fn find_mappers(&self, camera: &Name, ring: Identity) {
+        let (events, camera) = (self.events.clone(), camera.clone());
+        let find = move || {
+            let by = mappers::of(ring).into_iter().map(|pid| (pid, mappers::parent(pid))).collect();
+            // The loop ends before its threads do.
+            let _ = events.send(Event::Mapped { camera, by });
+        };
+        if let Err(e) = std::thread::Builder::new().name("mappers".into()).spawn(find) {
+            tracing::warn!("can't start a thread to find out who maps a ring: {e}");
+        }
     }
 
     fn out_of_memory_kills(&self) -> u64 {

@@ -17,6 +17,8 @@ mod kills;
 mod limits;
 mod memory;
 mod nemesis;
+mod readers;
+mod sends;
 mod signals;
 mod starvation;
 mod stopping;

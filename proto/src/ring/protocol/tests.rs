@@ -146,3 +146,18 @@ fn a_search_by_time_finds_no_frame_that_is_still_to_come() {
     ring.entry(3).tag.store(0, Relaxed);
     assert_eq!(first(0), Some(4));
 }
+
+#[test]
+fn a_foreign_readers_frames_are_told_and_swept_one_by_one() {
+    let words = Words::new();
+    let (ring, mut at) = (words.protocol(), words.protocol().take_over());
+    (0..3).for_each(|_| write(ring, &mut at, 1));
+    let foreign = ReaderBit::new(5).unwrap();
+    for (frame, reader) in [(1, foreign), (2, foreign), (2, ReaderBit::RECORDER), (3, ReaderBit::MOVER)] {
+        ring.lease(frame, reader).unwrap();
+    }
+    assert_eq!(ring.held_by_others(), [(foreign, 1), (foreign, 2)], "Preroll's own are not among them");
+    assert_eq!(ring.sweep_frames(foreign, &[2, 3, 99]), 1);
+    assert_eq!(ring.held_by_others(), [(foreign, 1)], "a lease that was not named stays");
+    assert_eq!(ring.lease(2, ReaderBit::RECORDER), Err(Miss::AlreadyLeased), "others' leases stay");
+}

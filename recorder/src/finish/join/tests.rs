@@ -92,6 +92,7 @@ fn footage(folder: &Path, frames: u64) -> Footage {
         window,
         asked_start_ns: window.start_ns,
         notes: Vec::new(),
+        cameras_asked: None,
         cameras: vec![camera()],
     };
     let lock = Arc::new(ClipLock::take(folder).unwrap().unwrap());

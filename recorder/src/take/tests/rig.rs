@@ -58,6 +58,7 @@ fn assignment(folder: &Path, lock: &Arc<ClipLock>, ring: &FakeRing) -> Assignmen
         window: WINDOW,
         asked_start_ns: WINDOW.start_ns,
         notes: Vec::new(),
+        cameras_asked: None,
         cameras: vec![camera.clone()],
     };
     let (folder, plan, lock) = (folder.to_owned(), Arc::new(plan), Arc::clone(lock));

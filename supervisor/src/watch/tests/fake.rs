@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use proto::codec::{Codec, EncoderChoice, EncoderLadder};
 use proto::instance::{ChildId, Rendezvous};
 use proto::messages::{CameraState, RecorderBeat, RecorderOrder, RecorderReport};
+use proto::name::Name;
 use proto::process::Pid;
 
 use super::fake_process::{Fake, FakeProcess, Mood};
@@ -19,6 +20,7 @@ use crate::child::end::End;
 use crate::child::recipe::Recipe;
 use crate::clips::Counts;
 use crate::events::{Answer, Event, LoopRequest, Orders, Report, Way};
+use crate::mappers::Identity;
 use crate::state::Saved;
 use crate::world::{Process, World};
 
@@ -47,8 +49,9 @@ enum Item {
     Exit(Pid, End),
 }
 
-/// Everything that clones of a world share: thirteen fields, each of another subject.
+/// Everything that clones of a world share: fifteen fields, each of another subject.
 struct Inner {
+    began: Instant,
     now: Instant,
     queue: BTreeMap<(Instant, u64), Item>,
     next: u64,
@@ -65,6 +68,8 @@ struct Inner {
     look_takes: Duration,
     /// The clips that a recorder finds when it is armed.
     clips: Vec<PathBuf>,
+    /// The processes that map every ring.
+    mappers: Vec<Pid>,
 }
 
 /// The world. Clones are the same one.
@@ -90,8 +95,10 @@ pub(super) fn ladder() -> EncoderLadder {
 
 impl FakeWorld {
     pub(super) fn new() -> Self {
+        let now = Instant::now();
         Self(Rc::new(RefCell::new(Inner {
-            now: Instant::now(),
+            began: now,
+            now,
             queue: BTreeMap::new(),
             next: 0,
             processes: BTreeMap::new(),
@@ -105,6 +112,7 @@ impl FakeWorld {
             steps: Vec::new(),
             look_takes: Duration::ZERO,
             clips: Vec::new(),
+            mappers: Vec::new(),
         })))
     }
 
@@ -139,6 +147,17 @@ impl FakeWorld {
     /// Lets a recorder find this clip when it is armed.
     pub(super) fn leave_clip(&self, folder: PathBuf) {
         self.0.borrow_mut().clips.push(folder);
+    }
+
+    /// The time since it began.
+    pub(super) fn age(&self) -> Duration {
+        let inner = self.0.borrow();
+        inner.now - inner.began
+    }
+
+    /// Lets these processes map every ring.
+    pub(super) fn map_rings(&self, by: Vec<Pid>) {
+        self.0.borrow_mut().mappers = by;
     }
 
     pub(super) fn note(&self, step: Step) {
@@ -387,6 +406,12 @@ impl World for FakeWorld {
 
     fn adopt(&self, _: &ChildId, pid: Pid) -> io::Result<Box<dyn Process>> {
         Ok(Box::new(FakeProcess { world: self.clone(), pid }))
+    }
+
+    fn find_mappers(&self, camera: &Name, _: Identity) {
+        let strangers = self.0.borrow().mappers.clone();
+        let by = strangers.into_iter().map(|pid| (pid, None)).collect();
+        self.event_in(ms(1), Event::Mapped { camera: camera.clone(), by });
     }
 
     fn out_of_memory_kills(&self) -> u64 {

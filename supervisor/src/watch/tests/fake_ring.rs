@@ -6,9 +6,11 @@ use std::sync::{Arc, OnceLock};
 
 use proto::config::Config;
 use proto::instance::RuntimeDir;
-use proto::ring::Ring;
+use proto::ring::{ReaderBit, Ring};
 
 use super::fake::{FakeWorld, Step};
+use crate::inflow::Inflow;
+use crate::mappers::Identity;
 use crate::rings::{CameraRing, Look};
 
 /// A ring that breaks when a test says so. Clones are the same one.
@@ -18,6 +20,7 @@ pub(super) struct FakeRing {
     world: FakeWorld,
 }
 
+/// Its thirteen fields are what tests set and ask for.
 #[derive(Default)]
 pub(super) struct RingState {
     pub(super) broken: bool,
@@ -31,6 +34,9 @@ pub(super) struct RingState {
     pub(super) rebuilt: u64,
     pub(super) swept: u64,
     pub(super) removed: bool,
+    /// The newest frame, if none comes any more.
+    pub(super) stands_at: Option<u64>,
+    pub(super) foreign: Vec<(ReaderBit, u64)>,
 }
 
 impl FakeRing {
@@ -86,6 +92,22 @@ impl CameraRing for FakeRing {
         self.world.note(Step::Swept);
         self.with(|ring| ring.swept += 1);
         0
+    }
+
+    fn inflow(&self) -> Inflow {
+        let running = self.world.age().as_millis() / 16;
+        let head = self.with(|ring| ring.stands_at).unwrap_or(u64::try_from(running).unwrap());
+        Inflow { head, slots: 60, foreign: self.with(|ring| ring.foreign.clone()) }
+    }
+
+    fn sweep_frames(&self, dead: ReaderBit, frames: &[u64]) -> usize {
+        let before = self.with(|ring| ring.foreign.len());
+        self.with(|ring| ring.foreign.retain(|(bit, frame)| *bit != dead || !frames.contains(frame)));
+        before - self.with(|ring| ring.foreign.len())
+    }
+
+    fn identity(&self) -> Identity {
+        Identity { device: (0, 0), inode: 0 }
     }
 
     fn remove(&self) {
