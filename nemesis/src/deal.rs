@@ -175,7 +175,7 @@ impl Target {
             let mut place = 0..;
             victims.retain(|_| place.next().is_some_and(|place: u32| chance >> place & 1 == 1));
         }
-        let with_supervisor = chance % 3 == 0;
+        let with_supervisor = chance.is_multiple_of(3);
         struck.is_hit(MonotonicNs::now());
         victims.iter().for_each(|(_, pid)| process::signal(*pid, Signal::KILL));
         if with_supervisor {

@@ -40,18 +40,17 @@ struct Count {
 
 static COUNT: Mutex<Count> = Mutex::new(Count { order: 0, calls: 0 });
 
-/// libc's `sendmsg`.
+/// libc's `sendmsg`. `ssize_t` is a `long` on these machines.
 ///
 /// # Safety
 /// As libc's.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sendmsg(fd: c_int, message: *const Message, flags: c_int) -> isize {
+pub unsafe extern "C" fn sendmsg(fd: c_int, message: *const Message, flags: c_int) -> c_long {
     if fails("sendmsg") {
         return -1;
     }
     // SAFETY: the caller's own arguments, as the kernel takes them.
-    let done = unsafe { syscall(NUMBERS.0, c_long::from(fd), message, c_long::from(flags)) };
-    done as isize
+    unsafe { syscall(NUMBERS.0, c_long::from(fd), message, c_long::from(flags)) }
 }
 
 /// libc's `recvmsg`.
@@ -59,13 +58,12 @@ pub unsafe extern "C" fn sendmsg(fd: c_int, message: *const Message, flags: c_in
 /// # Safety
 /// As libc's.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn recvmsg(fd: c_int, message: *mut Message, flags: c_int) -> isize {
+pub unsafe extern "C" fn recvmsg(fd: c_int, message: *mut Message, flags: c_int) -> c_long {
     if fails("recvmsg") {
         return -1;
     }
     // SAFETY: the caller's own arguments, as the kernel takes them.
-    let done = unsafe { syscall(NUMBERS.1, c_long::from(fd), message, c_long::from(flags)) };
-    done as isize
+    unsafe { syscall(NUMBERS.1, c_long::from(fd), message, c_long::from(flags)) }
 }
 
 /// Counts a call. If it has to fail, notes that and sets `errno`.
