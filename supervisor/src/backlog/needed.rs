@@ -147,6 +147,7 @@ mod tests {
             window: Window { start_ns: at, end_ns: at },
             asked_start_ns: at,
             notes: Vec::new(),
+            cameras_asked: None,
             cameras: vec![camera],
         };
         std::fs::create_dir_all(clip.join(PARTIAL_DIR)).unwrap();
