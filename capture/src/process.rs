@@ -62,7 +62,7 @@ pub fn main(open: OpenSource) -> ExitCode {
     log::start(LogFormat::from_name(&args.log_format).unwrap_or_default());
     panics::install("capture", Some(args.camera.as_str()));
     titles::show(&ChildId::Capture(args.camera.clone()));
-    priority::set(priority::CAPTURE);
+    priority::begin(priority::CAPTURE);
     match run(&args, open) {
         Ok(()) => ExitCode::from(exit::DONE),
         Err(e) => {

@@ -1,5 +1,5 @@
 //! The order in which Preroll's processes get the processor: their niceness, in one place because only the relation
-//! between them matters.
+//! between them matters, and their sessions.
 //!
 //! Captures and the supervisor run ahead of everything else: a frame that is missed is gone, and a supervisor that gets
 //! no turn takes well processes for hung ones. Encoding comes after capturing, since the ring bridges what it is late,
@@ -23,4 +23,26 @@ pub const STATISTICS: i32 = 0;
 /// other yet. An ordinary user may not go below 0; the thread then runs like all others, which is no error.
 pub fn set(niceness: i32) {
     let _ = rustix::process::setpriority_process(None, niceness);
+}
+
+/// Begins a process that must get its turn although other programs are busy: gives it a session of its own, and this
+/// niceness. For the first moments of a process: it has one thread, and no controlling terminal afterwards.
+///
+/// Linux shares the processor among sessions first, and then among the threads of each (`CONFIG_SCHED_AUTOGROUP`,
+/// sched(7)). In the session of whoever typed `start`, an ordinary user's recorder has one share of many beside that user's
+/// other programs; in a session of its own it has as much as all of them together. Niceness counts among sessions only
+/// by what their `autogroup` says.
+pub fn begin(niceness: i32) {
+    if rustix::process::setsid().is_err() {
+        // The leader of a group can't begin a session. The supervisor makes each child one, for Ctrl-C's sake; for an
+        // instant this one goes back to the supervisor's group.
+        let parents =
+            rustix::process::getppid().and_then(|parent| rustix::process::getpgid(Some(parent)).ok());
+        let _ = parents.and_then(|group| rustix::process::setpgid(None, Some(group)).ok());
+        // Without a session of its own it runs as other programs do, which is no error.
+        let _ = rustix::process::setsid();
+    }
+    set(niceness);
+    // A kernel without such groups has no such file, and an ordinary user may not go below 0.
+    let _ = std::fs::write("/proc/self/autogroup", niceness.to_string());
 }

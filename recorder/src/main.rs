@@ -87,7 +87,7 @@ fn main() -> ExitCode {
         // The probe inherits its recorder's niceness, and gives way to it.
         let _ = rustix::process::nice(-priority::RECORDER);
     } else {
-        priority::set(priority::RECORDER);
+        priority::begin(priority::RECORDER);
     }
     ffmpeg_next::util::log::set_level(ffmpeg_next::util::log::Level::Quiet);
     let done = if args.probe {

@@ -49,6 +49,12 @@ pub fn parent(pid: Pid) -> Option<Pid> {
     field(pid, PARENT)?.parse().ok()
 }
 
+/// The session that a process belongs to, by the pid of its first process.
+#[must_use]
+pub fn session(pid: Pid) -> Option<Pid> {
+    field(pid, SESSION)?.parse().ok()
+}
+
 /// A process and all that it has started, directly or not, and that still runs.
 #[must_use]
 pub fn descendants(root: Pid) -> Vec<Pid> {
@@ -120,6 +126,7 @@ const KIB_IN_MB: f64 = 1.024e-3;
 // The fields of /proc/PID/stat behind the name, by proc_pid_stat(5): there the state is the third.
 const STATE: usize = 0;
 const PARENT: usize = 1;
+const SESSION: usize = 3;
 const USER_TICKS: usize = 11;
 const SYSTEM_TICKS: usize = 12;
 

@@ -215,7 +215,7 @@ enum Command {
         #[arg(long)]
         reserve_ms: Option<u64>,
         /// The preset of the row slow-preset: one that reaches about 25 frames/s here
-        #[arg(long, default_value = "slower")]
+        #[arg(long, default_value = "veryslow")]
         preset: String,
         /// Seed of all chance
         #[arg(long, default_value_t = 1)]

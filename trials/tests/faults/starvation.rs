@@ -84,6 +84,16 @@ fn niceness(pid: Pid) -> Vec<i32> {
 }
 
 #[test]
+fn f29_every_child_has_a_session_of_its_own_and_so_a_share_of_the_processor() {
+    let rig = Rig::start(TWO_CAMERAS);
+    for pid in rig.children() {
+        assert_eq!(::rig::process::session(pid), Some(pid));
+    }
+    // The terminal's keys still reach the supervisor.
+    assert_ne!(::rig::process::session(rig.supervisor_pid()), Some(rig.supervisor_pid()));
+}
+
+#[test]
 fn f29_who_hears_the_captures_comes_no_later_than_they_do() {
     let rig = Rig::start(TWO_CAMERAS);
     // Threads that gather statistics, or have just answered with them, hear nobody and come later.
