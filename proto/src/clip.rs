@@ -13,12 +13,19 @@ use crate::fnv1a;
 use crate::frame::{Fps, Geometry};
 use crate::name::Name;
 use crate::opened;
+use crate::origin::Origin;
 use crate::time::{MonotonicNs, WallAnchor};
+
+mod plan_check;
+
+pub use plan_check::BadPlan;
 
 /// The version of the plan and the manifest.
 pub const SCHEMA: u32 = 1;
 /// The manifest's file in a finished clip's folder.
 pub const MANIFEST: &str = "manifest.json";
+/// The folder in a run folder that clips are moved to which can't be recorded.
+pub const SET_ASIDE_DIR: &str = "set-aside";
 /// The folder in a clip's folder that holds it while it is unfinished. It goes once the manifest is there.
 pub const PARTIAL_DIR: &str = ".partial";
 /// The plan's file in [`PARTIAL_DIR`].
@@ -102,6 +109,9 @@ pub struct Plan {
     pub rig: Option<Name>,
     /// The boot that the times belong to: they mean nothing in another.
     pub boot_id: String,
+    /// The instance that records it; none in a plan of a version that named no instance.
+    #[serde(default)]
+    pub origin: Option<Origin>,
     /// The same moment on both clocks, to turn the times here into wall time.
     pub wall: WallAnchor,
     /// The moment that the trigger named.

@@ -275,7 +275,13 @@ impl RuntimeDir {
     /// The file that the one supervisor holds a lock on. Its pid stands in it as text.
     #[must_use]
     pub fn lock_path(&self) -> PathBuf {
-        self.path.join("supervisor.lock")
+        Self::lock_in(&self.path)
+    }
+
+    /// The lock's file of the instance that lives, or lived, in this directory.
+    #[must_use]
+    pub fn lock_in(path: &Path) -> PathBuf {
+        path.join("supervisor.lock")
     }
 
     /// The socket on which commands reach the supervisor.

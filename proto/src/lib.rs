@@ -9,7 +9,8 @@
 //! - Documents on disk: [`config`], and [`clip`] with its plan and manifest, made of [`name`]s and [`codec`]s; each whole
 //!   or not there, by [`durable`]; [`fnv1a`] seals journals and names instances.
 //! - Rules that several processes must keep alike: the paths and names of an [`instance`], which folder is fit to be
-//!   recorded in ([`storage`]), how a file in it is [`opened`], a [`process`] by its number and its [`parent`], the [`titles`] of
+//!   recorded in ([`storage`]), how a file in it is [`opened`], the [`origin`] of a plan, a
+//!   [`process`] by its number and its [`parent`], the [`titles`] of
 //!   processes, their [`priority`] and the [`signals`] that they ignore, exit codes ([`exit`]), the form of the [`log`] that they
 //!   share and of [`panics`] in it, and the [`failpoint`]s that a test sets for all of them at once.
 //!
@@ -51,6 +52,8 @@ pub mod name;
 #[cfg(feature = "host")]
 pub mod opened;
 #[cfg(feature = "host")]
+pub mod origin;
+#[cfg(feature = "host")]
 pub mod panics;
 #[cfg(feature = "host")]
 pub mod parent;
@@ -89,4 +92,6 @@ pub mod exit {
     pub const NOT_RUNNING: u8 = 3;
     /// A clip came out incomplete; its manifest says what is missing.
     pub const INCOMPLETE: u8 = 4;
+    /// A thread of a child panicked, which is a bug. Rust's own code for it.
+    pub const PANICKED: u8 = 101;
 }

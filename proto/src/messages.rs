@@ -121,6 +121,8 @@ pub struct RecorderBeat {
     pub frames_encoded: u64,
     /// The obstacle, for a person, if there is one (a full disk).
     pub trouble: Option<String>,
+    /// Sentences for a person about clips that need one, though nothing keeps others from being recorded.
+    pub attention: Vec<String>,
     /// The frames that wait in the backlog.
     pub backlog: BacklogBeat,
 }

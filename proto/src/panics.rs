@@ -1,14 +1,20 @@
 //! A panic as one error line of the log: the process, the thread, the camera and the clip that it struck, its place
-//! and its message. What happens after the line stays as Rust has it: the thread unwinds, and the process goes on
-//! unless the thread was its first.
+//! and its message. After the line the thread unwinds, as Rust has it, and the process goes on unless the thread was
+//! its first; or the process ends, if it has asked for that.
 
 use std::cell::RefCell;
 use std::io::Write;
 use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::exit;
 
 /// The process that the lines name: what [`install`] was given.
 static PROCESS: OnceLock<Process> = OnceLock::new();
+
+/// True when a panic ends the process.
+static ENDS_THE_PROCESS: AtomicBool = AtomicBool::new(false);
 
 struct Process {
     role: String,
@@ -39,11 +45,21 @@ pub fn install(role: &str, camera: Option<&str>) {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         report(panic);
+        let ends = ENDS_THE_PROCESS.load(Ordering::Relaxed);
         // A developer who asks for a backtrace gets Rust's own report beside the line.
         if std::env::var_os("RUST_BACKTRACE").is_some_and(|asked| asked != "0") {
             default(panic);
         }
+        if ends {
+            // Nothing is unwound: whoever takes over must not find what a half-done thread tidied up.
+            std::process::exit(exit::PANICKED.into());
+        }
     }));
+}
+
+/// From here on a panic of any thread ends the process with [`exit::PANICKED`].
+pub fn end_the_process() {
+    ENDS_THE_PROCESS.store(true, Ordering::Relaxed);
 }
 
 /// Names the camera that this thread works on, for as long as the thread lives.

@@ -6,7 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::StatVfsMountFlags;
+use rustix::fs::{AtFlags, CWD, StatVfsMountFlags, StatxAttributes, StatxFlags};
 
 use crate::clip::{MANIFEST, PARTIAL_DIR, plan_path};
 
@@ -133,15 +133,30 @@ pub fn no_link_to(clip: &Path) -> Result<(), Unfit> {
 }
 
 /// Tells whether an unfinished clip was removed on purpose: its run folder is there without it. An output folder that is
-/// unmounted or renamed for a while, or replaced by a link, brings its clips back with it, so it removes none.
+/// unmounted or renamed for a while, covered by a mount, or replaced by a link, brings its clips back with it, so it
+/// removes none.
 #[must_use]
 pub fn is_removed(clip: &Path) -> bool {
     // The order matters: a plan goes only after its manifest has come.
     let gone = |path: &Path| matches!(path.try_exists(), Ok(false));
     gone(&plan_path(clip))
         && gone(&clip.join(MANIFEST))
+        && !is_covered(clip)
         && clip.parent().is_some_and(Path::is_dir)
         && no_link_to(clip).is_ok()
+}
+
+/// Is something mounted over a clip's partial folder, the clip's folder or its run folder? Preroll makes each in the one
+/// above it, so none of them begins another file system by itself.
+fn is_covered(clip: &Path) -> bool {
+    let folders = [Some(clip.join(PARTIAL_DIR)), Some(clip.to_owned()), clip.parent().map(Path::to_owned)];
+    folders.into_iter().flatten().any(|folder| is_mount_root(&folder))
+}
+
+fn is_mount_root(folder: &Path) -> bool {
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    let there = rustix::fs::statx(CWD, folder, flags, StatxFlags::BASIC_STATS);
+    there.is_ok_and(|there| there.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 /// The absolute path of a folder, without a trailing slash: with one, [`no_link`] would look behind the link.
@@ -202,6 +217,15 @@ mod tests {
         assert!(no_link_to(&link.join("run/clip")).is_err());
         assert!(fit(&link.join("run"), 0).is_err());
         no_link_to(&link.join("recordings/run/clip")).unwrap();
+    }
+
+    #[test]
+    fn the_root_of_a_mount_is_told_from_a_folder() {
+        assert!(is_mount_root(Path::new("/proc")));
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("run/clip-0001")).unwrap();
+        assert!(!is_mount_root(folder.path()) && !is_covered(&folder.path().join("run/clip-0001")));
+        assert!(is_covered(Path::new("/proc/self")), "its run folder is covered");
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::clip_lock::{self, ClipLock};
 use crate::disk::{self, output::OutputFolder};
 use crate::finish::{self, Finishing};
 use crate::ladder::{SharedLadder, TakeLadder};
+use crate::left_alone::{LOOK_AGAIN, LeftAlone};
 use crate::pulse::Pulse;
 use crate::rings::open_rings;
 use crate::stop;
@@ -53,6 +54,7 @@ pub(crate) struct Intake {
     unlisted: BTreeMap<PathBuf, String>,
     /// Clips that couldn't be taken on, with the reason.
     waiting: BTreeMap<PathBuf, String>,
+    left_alone: LeftAlone,
     reports: Reports<RecorderReport>,
     pulse: Arc<Pulse>,
     backlog: Arc<Backlog>,
@@ -106,22 +108,20 @@ impl Intake {
             elsewhere: BTreeSet::new(),
             unlisted: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            left_alone: LeftAlone::new(dir, output.path()),
             reports: reports.clone(),
             pulse: Arc::clone(pulse),
             backlog: Arc::clone(backlog),
         })
     }
 
-    /// Waits for the next order. While a folder has to be tried again the wait is no longer than until then.
+    /// Waits for the next order, and no longer than until folders have to be looked at again.
     pub(crate) fn next(&self, orders: &Receiver<RecorderOrder>) -> Result<RecorderOrder, RecvTimeoutError> {
-        if self.knows_all() && self.elsewhere.is_empty() {
-            orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        } else {
-            orders.recv_timeout(TRY_AGAIN)
-        }
+        let nothing_to_try = self.knows_all() && self.elsewhere.is_empty();
+        orders.recv_timeout(if nothing_to_try { LOOK_AGAIN } else { TRY_AGAIN })
     }
 
-    /// Looks again at every folder that couldn't be read.
+    /// Looks again at every folder that couldn't be read, and at clips that were left alone.
     pub(crate) fn try_again(&mut self) {
         for run_folder in self.unlisted.keys().cloned().collect::<Vec<_>>() {
             self.take_on_all(&run_folder);
@@ -129,14 +129,19 @@ impl Intake {
         for folder in self.waiting.keys().chain(&self.elsewhere).cloned().collect::<Vec<_>>() {
             self.take_on(&folder);
         }
+        for folder in disk::ask(|| self.left_alone.due()) {
+            self.take_on(&folder);
+        }
         self.show_waiting();
     }
 
     /// Takes on every unfinished clip of a run folder.
     pub(crate) fn take_on_all(&mut self, run_folder: &Path) {
+        self.left_alone.look_for_more();
         match disk::ask(|| unfinished_clips(run_folder)) {
             Ok(folders) => {
                 self.unlisted.remove(run_folder);
+                disk::ask(|| self.left_alone.find_set_aside(run_folder));
                 folders.iter().for_each(|folder| self.take_on(folder));
             }
             Err(e) => {
@@ -180,6 +185,7 @@ impl Intake {
     /// Shows a person why a clip has to wait. A run folder that is gone is not shown: it may have been removed with all of
     /// its clips.
     pub(crate) fn show_waiting(&self) {
+        self.pulse.set_attention(self.left_alone.attention());
         let gone = |run_folder: &&PathBuf| disk::ask(|| matches!(run_folder.try_exists(), Ok(false)));
         let unlisted = self.unlisted.iter().find(|(run_folder, _)| !gone(run_folder));
         let why = self.waiting.values().next().or(unlisted.map(|(_, why)| why));
@@ -200,6 +206,15 @@ impl Intake {
             return Ok(());
         }
         disk::ask(|| storage::no_link_to(folder))?;
+        let text = match clip_lock::patiently(folder, || opened::read(&plan_path(folder))) {
+            Err(e) if opened::is_foreign(&e) => return self.set_aside(folder, &e.to_string()),
+            other => other?,
+        };
+        // Before the lock: whoever has the clip must not find it locked.
+        if disk::ask(|| self.left_alone.is_anothers(folder, &text)) {
+            self.elsewhere.remove(folder);
+            return Ok(());
+        }
         let Some(lock) = ClipLock::take(folder)?.map(Arc::new) else {
             if self.elsewhere.insert(folder.to_owned()) {
                 tracing::info!("clip {}: another recorder is at work on it", folder.display());
@@ -213,15 +228,14 @@ impl Intake {
             finish::announce(folder, &manifest, &self.reports);
             return Ok(());
         }
-        let text = clip_lock::patiently(folder, || opened::read(&plan_path(folder)))?;
         let stopped = disk::ask(|| stop::read(folder))?;
-        let plan: Result<Plan, _> = serde_json::from_slice(&text);
-        let end = plan.as_ref().map_or(MonotonicNs(0), |plan| plan.window.end_ns);
+        let plan = match Plan::read(&text, folder) {
+            Ok(plan) => plan,
+            Err(e) => return self.set_aside(folder, &e.to_string()),
+        };
+        let end = plan.window.end_ns;
         self.taken_on.insert(folder.to_owned(), stopped.map_or(end, |stopped| end.min(stopped)));
-        match plan {
-            Ok(plan) => self.hand_out(folder, Arc::new(plan), stopped, &lock),
-            Err(e) => self.give_up(folder, &e.to_string()),
-        }
+        self.hand_out(folder, Arc::new(plan), stopped, &lock);
         Ok(())
     }
 
@@ -276,6 +290,15 @@ impl Intake {
     /// True when every plan that was looked for has been read.
     pub(crate) fn knows_all(&self) -> bool {
         self.unlisted.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Sets aside a clip that can't be recorded. Nobody should wait for it.
+    fn set_aside(&mut self, folder: &Path, why: &str) -> io::Result<()> {
+        disk::ask(|| self.left_alone.set_aside(folder, why))?;
+        self.given_up.insert(folder.to_owned());
+        self.elsewhere.remove(folder);
+        self.reports.send(RecorderReport::ClipLost { folder: folder.to_owned() });
+        Ok(())
     }
 
     /// Gives up a clip whose plan can't be read. It can't be recorded, and nobody should wait for it.

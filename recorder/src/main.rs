@@ -25,6 +25,7 @@ mod intake;
 mod journal;
 mod known_clips;
 mod ladder;
+mod left_alone;
 mod libav;
 mod media;
 #[cfg(test)]
@@ -43,6 +44,7 @@ mod take;
 mod timestamps;
 mod track;
 mod video_time;
+mod whose;
 mod worker;
 
 use std::path::PathBuf;
@@ -83,6 +85,8 @@ fn main() -> ExitCode {
     let args = RecorderArgs::parse();
     log::start(LogFormat::from_name(&args.log_format).unwrap_or_default());
     panics::install(if args.probe { "recorder --probe" } else { "recorder" }, None);
+    // A recorder without one of its threads would record half of what it is told to. Another takes its place at once.
+    panics::end_the_process();
     if args.probe {
         // The probe inherits its recorder's niceness, and gives way to it.
         let _ = rustix::process::nice(-priority::RECORDER);

@@ -30,6 +30,7 @@ pub(crate) struct Pulse {
     progress: AtomicU64,
     storage: Mutex<Option<String>>,
     intake: Mutex<Option<String>>,
+    attention: Mutex<Vec<String>>,
     output: OnceLock<Arc<OutputFolder>>,
     backlog: OnceLock<Arc<Backlog>>,
 }
@@ -123,6 +124,11 @@ impl Pulse {
         *lock(&self.intake) = trouble;
     }
 
+    /// Shows what a person should look at, although nothing waits for it.
+    pub(crate) fn set_attention(&self, sentences: Vec<String>) {
+        *lock(&self.attention) = sentences;
+    }
+
     /// Shows the output folder's troubles too, from now on.
     pub(crate) fn show_output(&self, output: &Arc<OutputFolder>) {
         let _ = self.output.set(Arc::clone(output));
@@ -166,6 +172,7 @@ impl Pulse {
             frames_left: workers.values().map(|w| w.left).sum(),
             frames_encoded: self.encoded.load(Ordering::Relaxed),
             trouble,
+            attention: lock(&self.attention).clone(),
             backlog: self.backlog.get().map(|backlog| backlog.beat()).unwrap_or_default(),
         }
     }

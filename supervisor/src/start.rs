@@ -22,6 +22,7 @@ use proto::instance::{ChildId, RuntimeDir};
 use proto::link;
 use proto::log::LogFormat;
 use proto::name::Name;
+use proto::origin::Origin;
 use proto::priority;
 use proto::process::Pid;
 use proto::ring::Ring;
@@ -294,7 +295,7 @@ impl Parts {
     fn open_control(&self, dir: &RuntimeDir) -> Result<(), Failure> {
         let (config, rings, clips) = (Arc::clone(&self.config), self.rings.clone(), Arc::clone(&self.clips));
         let shared = Shared {
-            triggers: Arc::new(Triggers::new(config, rings, clips)),
+            triggers: Arc::new(Triggers::new(config, rings, clips, Origin::of(dir))),
             clips: Arc::clone(&self.clips),
             statistics: Arc::clone(&self.statistics),
             events: self.events.clone(),
@@ -342,7 +343,9 @@ fn clean_up(
     dir: &RuntimeDir,
 ) -> Option<String> {
     let needed = match afterwards {
-        Afterwards::KeepRings => Needed::at_the_end(parts.run_folders.clone(), stopped, LAST_LOOK),
+        Afterwards::KeepRings => {
+            Needed::at_the_end(parts.run_folders.clone(), dir.instance().to_string(), stopped, LAST_LOOK)
+        }
         Afterwards::RemoveRings => Needed::default(),
     };
     let left = (!needed.is_nothing()).then(|| instance.children.left_over(&needed).to_string());

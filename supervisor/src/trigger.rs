@@ -14,6 +14,7 @@ use proto::clip::{Plan, PlannedCamera, SCHEMA};
 use proto::config::{CameraConfig, Config};
 use proto::control::{Accepted, TriggerRequest};
 use proto::name::Name;
+use proto::origin::Origin;
 use proto::refusal::Refusal;
 use proto::ring::Ring;
 use proto::storage;
@@ -33,6 +34,7 @@ pub(crate) struct Triggers {
     config: Arc<Config>,
     rings: Rings,
     clips: Arc<Clips>,
+    origin: Origin,
     last_number: AtomicU32,
 }
 
@@ -40,9 +42,9 @@ pub(crate) struct Triggers {
 type Chosen = OneRing;
 
 impl Triggers {
-    pub(crate) fn new(config: Arc<Config>, rings: Rings, clips: Arc<Clips>) -> Self {
+    pub(crate) fn new(config: Arc<Config>, rings: Rings, clips: Arc<Clips>, origin: Origin) -> Self {
         let last_number = AtomicU32::new(plan::last_number(clips.run_folder()));
-        Self { config, rings, clips, last_number }
+        Self { config, rings, clips, origin, last_number }
     }
 
     /// Checks a trigger and leaves its plan for the recorder. The plan is in the kernel's hands when this returns,
@@ -112,6 +114,7 @@ impl Triggers {
             label: label.cloned(),
             rig: Some(self.config.rig.clone()),
             boot_id: proto::instance::boot_id(),
+            origin: Some(self.origin.clone()),
             wall: WallAnchor::now(),
             trigger_ns: at,
             window: granted.window,

@@ -127,7 +127,7 @@ const BY_PATH: [&str; 13] = [
 ];
 
 /// Sources that use such calls for what doesn't lie below the output folder, or for what follows no link.
-const ELSEWHERE: [(&str, &str); 27] = [
+const ELSEWHERE: [(&str, &str); 31] = [
     ("proto/src/opened.rs", "is this module"),
     ("proto/src/backlog/mod.rs", "shared memory"),
     ("proto/src/config/mod.rs", "the runtime directory"),
@@ -135,11 +135,14 @@ const ELSEWHERE: [(&str, &str); 27] = [
     ("proto/src/failpoint.rs", "tests"),
     ("proto/src/instance.rs", "the runtime directory"),
     ("proto/src/link.rs", "the runtime directory"),
+    ("proto/src/origin.rs", "/etc/machine-id"),
     ("proto/src/ring/segment.rs", "shared memory"),
     ("proto/src/signals.rs", "/proc"),
     ("proto/src/storage.rs", "reads where a link leads, to name it"),
     ("recorder/src/finish/clear.rs", "removes a folder: std does that without following links"),
     ("recorder/src/finish/publish.rs", "removes a folder: std does that without following links"),
+    ("recorder/src/probe/child.rs", "the runtime directory"),
+    ("recorder/src/run.rs", "the runtime directory"),
     ("recorder/src/probe/mod.rs", "the runtime directory"),
     ("supervisor/src/backlog/control_group.rs", "/proc and /sys"),
     ("supervisor/src/backlog/room.rs", "/proc"),
@@ -151,8 +154,9 @@ const ELSEWHERE: [(&str, &str); 27] = [
     ("supervisor/src/start.rs", "the runtime directory"),
     ("supervisor/src/start/made.rs", "the runtime directory"),
     ("supervisor/src/start/run_folder.rs", "makes the folders that all else lies in"),
+    ("supervisor/src/state.rs", "the runtime directory"),
     ("supervisor/src/statistics/meter.rs", "/proc"),
-    ("supervisor/src/stop_signals.rs", "/proc"),
+    ("supervisor/src/stop_signals.rs", "/dev/tty"),
     ("supervisor/src/trigger/plan.rs", "removes what it has made itself, also where no descriptor is left"),
     ("supervisor/src/world/system.rs", "/proc"),
 ];

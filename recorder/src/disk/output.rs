@@ -59,6 +59,11 @@ impl OutputFolder {
         Ok(output)
     }
 
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Looks at this run's folder from now on.
     pub(crate) fn use_run_folder(&self, run_folder: &Path) {
         lock(&self.found).run_folder = Some(run_folder.to_owned());

@@ -25,10 +25,15 @@ pub(crate) struct Needed {
 impl Needed {
     /// Reads the plans in these run folders.
     pub(crate) fn by(run_folders: &[PathBuf]) -> Self {
+        Self::of_instance(run_folders, None)
+    }
+
+    /// Reads the plans in these run folders, and passes over those that name another instance than this one.
+    fn of_instance(run_folders: &[PathBuf], ours: Option<&str>) -> Self {
         let mut needed = Self::default();
         for run_folder in run_folders {
             match unfinished_clips(run_folder) {
-                Ok(clips) => clips.into_iter().for_each(|clip| needed.add(clip)),
+                Ok(clips) => clips.into_iter().for_each(|clip| needed.add(clip, ours)),
                 Err(_) => needed.unknown = true,
             }
         }
@@ -37,9 +42,15 @@ impl Needed {
 
     /// The same at the end of a run, which was told to stop at this moment: notes in each clip that it ends then, unless its
     /// recorder has. By a disk that may hang: what it hasn't said after `at_most` is not known.
-    pub(crate) fn at_the_end(run_folders: Vec<PathBuf>, stopped: Stopped, at_most: Duration) -> Self {
+    pub(crate) fn at_the_end(
+        run_folders: Vec<PathBuf>,
+        ours: String,
+        stopped: Stopped,
+        at_most: Duration,
+    ) -> Self {
         Self::within(at_most, move || {
-            let needed = Self::by(&run_folders);
+            // Another instance in the same output folder goes on.
+            let needed = Self::of_instance(&run_folders, Some(&ours));
             needed.clips.iter().for_each(|clip| note_stop(clip, stopped));
             needed
         })
@@ -68,8 +79,10 @@ impl Needed {
         !self.unknown && self.rings.is_empty()
     }
 
-    fn add(&mut self, clip: PathBuf) {
+    fn add(&mut self, clip: PathBuf, ours: Option<&str>) {
         match plan_of_this_boot(&clip) {
+            Ok(Some(Plan { origin: Some(origin), .. }))
+                if ours.is_some_and(|ours| origin.instance != ours) => {}
             Ok(Some(plan)) => {
                 self.rings.extend(plan.cameras.iter().map(|camera| camera.ring_id));
                 self.clips.push(clip);
@@ -142,6 +155,7 @@ mod tests {
             label: None,
             rig: None,
             boot_id,
+            origin: None,
             wall: WallAnchor::now(),
             trigger_ns: at,
             window: Window { start_ns: at, end_ns: at },
@@ -167,7 +181,8 @@ mod tests {
         assert_eq!((needed.has(7), needed.has(8), needed.is_nothing()), (true, false, false));
         let stop = |end| {
             let stopped = Stopped { end_ns: MonotonicNs(end) };
-            let found = Needed::at_the_end(vec![run.clone()], stopped, Duration::from_secs(60));
+            let found =
+                Needed::at_the_end(vec![run.clone()], "ours".into(), stopped, Duration::from_secs(60));
             assert_eq!(found, needed);
             let noted = std::fs::read(clip.join(PARTIAL_DIR).join(STOPPED)).unwrap();
             serde_json::from_slice::<Stopped>(&noted).unwrap().end_ns

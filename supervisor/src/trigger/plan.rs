@@ -110,6 +110,7 @@ mod tests {
             label: None,
             rig: None,
             boot_id: "boot".into(),
+            origin: None,
             wall: WallAnchor { monotonic_ns: MonotonicNs(0), unix_ns: 0 },
             trigger_ns: MonotonicNs(5),
             window: Window { start_ns: MonotonicNs(4), end_ns: MonotonicNs(6) },

@@ -6,6 +6,7 @@ use std::path::Path;
 use proto::clip::plan_path;
 use proto::exit;
 use proto::instance::RuntimeDir;
+use proto::origin::Origin;
 
 use super::*;
 use crate::clips::Counts;
@@ -36,7 +37,8 @@ impl Instance {
         std::fs::create_dir(&run).unwrap();
         let at_most = config.recording.max_open_clips;
         let clips = Arc::new(Clips::new(run, at_most, HashSet::new(), Counts::default()));
-        let triggers = Arc::new(Triggers::new(Arc::clone(&config), rings, Arc::clone(&clips)));
+        let triggers =
+            Arc::new(Triggers::new(Arc::clone(&config), rings, Arc::clone(&clips), Origin::of(&dir)));
         Self { triggers, clips, config, folder, dir }
     }
 

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use proto::exit;
 use proto::instance::ChildId;
 use proto::process::Pid;
 use signal_hook::consts::SIGKILL;
@@ -39,7 +40,12 @@ impl Children {
         if child.id == ChildId::Recorder {
             // Before the next one can hold anything: they share a reader's bit.
             self.sweep_recorder();
-            gave_up = ending == Some(Ending::Crashed) && recorded && self.doubt_the_encoder(stuck, now);
+            // A panic is a fault of ours, and no encoder's.
+            let panicked = end.code == Some(i32::from(exit::PANICKED));
+            gave_up = ending == Some(Ending::Crashed)
+                && recorded
+                && !panicked
+                && self.doubt_the_encoder(stuck, now);
         }
         self.save(world);
         gave_up

@@ -138,5 +138,6 @@ pub(super) fn troubles(children: &Children, now: Instant) -> Vec<String> {
         ));
     }
     troubles.extend(recorder.beat.trouble.clone());
+    troubles.extend(recorder.beat.attention.iter().cloned());
     troubles
 }

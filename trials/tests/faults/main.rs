@@ -19,6 +19,7 @@ mod memory;
 mod nemesis;
 mod readers;
 mod sends;
+mod shared_folder;
 mod signals;
 mod starvation;
 mod stopping;

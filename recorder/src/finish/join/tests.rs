@@ -87,6 +87,7 @@ fn footage(folder: &Path, frames: u64) -> Footage {
         label: None,
         rig: None,
         boot_id: String::new(),
+        origin: None,
         wall: WallAnchor { monotonic_ns: ms(0), unix_ns: 0 },
         trigger_ns: window.start_ns,
         window,

@@ -53,6 +53,7 @@ fn assignment(folder: &Path, lock: &Arc<ClipLock>, ring: &FakeRing) -> Assignmen
         label: None,
         rig: None,
         boot_id: String::new(),
+        origin: None,
         wall: WallAnchor { monotonic_ns: ms(0), unix_ns: 0 },
         trigger_ns: ms(1500),
         window: WINDOW,
