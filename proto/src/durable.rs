@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::failpoint;
@@ -21,6 +22,18 @@ pub fn write_all(file: &mut File, bytes: &[u8], path: &Path) -> io::Result<()> {
         return Err(e);
     }
     file.write_all(bytes)
+}
+
+/// Writes all of `bytes` to a place in an open file, as [`write_all`] does.
+///
+/// # Errors
+/// The system's error. The file may hold a part of the bytes then.
+pub fn write_all_at(file: &File, bytes: &[u8], at: u64, path: &Path) -> io::Result<()> {
+    if let Err(e) = failpoint::check("disk.write", path.display()) {
+        file.write_all_at(&bytes[..bytes.len() / 2], at)?;
+        return Err(e);
+    }
+    file.write_all_at(bytes, at)
 }
 
 /// Replaces `path` with `bytes`, atomically and visibly at once. The new content survives the death of every process,

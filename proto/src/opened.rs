@@ -111,6 +111,20 @@ pub fn create_new(path: &Path) -> io::Result<File> {
     Ok(rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(FILE_MODE))?.into())
 }
 
+/// Opens a file for writing that was made with [`create_new`], to end what another process began. It has this name and one
+/// more, both of which this process has seen: a third might be somebody else's.
+///
+/// # Errors
+/// As for [`file`]; [`std::io::ErrorKind::InvalidData`] when the file has another number of names.
+pub fn file_to_end(path: &Path) -> io::Result<File> {
+    let (file, stat) = open(path, OFlags::RDWR, Kind::File)?;
+    if stat.st_nlink == 2 {
+        return Ok(file);
+    }
+    let what = format!("{} has {} names, where 2 are expected", path.display(), stat.st_nlink);
+    Err(io::Error::new(io::ErrorKind::InvalidData, what))
+}
+
 /// Makes a folder. There must be nothing of that name.
 ///
 /// # Errors

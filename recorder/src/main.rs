@@ -20,6 +20,7 @@ mod fakes;
 mod feed;
 mod filling;
 mod finish;
+mod fragment;
 mod frames;
 mod intake;
 mod journal;

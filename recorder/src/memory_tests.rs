@@ -65,7 +65,7 @@ unsafe impl GlobalAlloc for Counting {
 static COUNTING: Counting = Counting;
 
 /// The result, and the most memory that was held meanwhile, beyond what was held before.
-fn most_bytes<T>(during: impl FnOnce() -> T) -> (T, usize) {
+pub(crate) fn most_bytes<T>(during: impl FnOnce() -> T) -> (T, usize) {
     let before = BYTES.get().0;
     BYTES.set((before, before));
     let result = during();

@@ -2,14 +2,18 @@
 //! fragmented MP4 with a journal beside it. A recorder that is killed leaves its part behind; the next one reads how
 //! far the part got and begins another. How a part is written is [`crate::track`]'s subject.
 
+mod head;
+mod samples;
+
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use ffmpeg_next as ffmpeg;
-use ffmpeg_next::{Packet, codec};
+use ffmpeg_next::codec;
 
 use proto::failpoint;
 use proto::fnv1a::Fnv1a;
@@ -18,10 +22,12 @@ use proto::name::Name;
 use proto::opened;
 
 use crate::disk;
-use crate::journal::{JournalReader, Line, PartHeader, Row, Seal};
+use crate::journal::{JournalReader, PartHeader, Row, Seal};
 use crate::libav;
-use crate::media::WriteError;
 use crate::runs::Runs;
+
+pub(crate) use head::Head;
+pub(crate) use samples::{Look, Sample};
 
 /// The path of a part's video.
 pub(crate) fn video_path(partial: &Path, camera: &Name, number: u32) -> PathBuf {
@@ -54,14 +60,41 @@ pub(crate) fn next_number(partial: &Path, camera: &Name) -> io::Result<u32> {
     Ok(taken.last().map_or(1, |last| last.saturating_add(1)))
 }
 
-/// The size of all files in a clip's partial folder.
-pub(crate) fn bytes(partial: &Path) -> io::Result<u64> {
+/// The size of a camera's files in a clip's partial folder.
+pub(crate) fn bytes(partial: &Path, camera: &Name) -> io::Result<u64> {
     let mut bytes = 0;
-    for name in opened::names(partial)? {
+    let is_its = |name: &OsString| name.to_str().and_then(|file| number_of(file, camera)).is_some();
+    for name in opened::names(partial)?.into_iter().filter(is_its) {
         // A file that is gone by now takes no room.
         bytes += partial.join(name).symlink_metadata().map_or(0, |there| there.len());
     }
     Ok(bytes)
+}
+
+/// A camera's only part, by its files alone: how far it got is not read.
+pub(crate) struct OnlyPart {
+    pub(crate) video: PathBuf,
+    pub(crate) journal: PathBuf,
+    pub(crate) header: PartHeader,
+    start: Seal,
+}
+
+/// A camera's part, if there is just one.
+pub(crate) fn only(partial: &Path, camera: &Name) -> io::Result<Option<OnlyPart>> {
+    let numbers = numbers(partial, camera)?;
+    let (1, Some(number)) = (numbers.len(), numbers.first()) else { return Ok(None) };
+    let (video, journal) = (video_path(partial, camera, *number), journal_path(partial, camera, *number));
+    let Some(Some(lines)) = usable(JournalReader::open(&journal))? else { return Ok(None) };
+    let (header, start) = (lines.header().clone(), lines.start());
+    Ok(Some(OnlyPart { video, journal, header, start }))
+}
+
+impl OnlyPart {
+    /// Says whether the part's head is as its writer wrote it.
+    pub(crate) fn has_plain_head(&self) -> io::Result<bool> {
+        let Some(video) = usable(opened::file(&self.video))? else { return Ok(false) };
+        Ok(Head::read(video, self.start)?.is_some_and(|head| !head.is_toggled))
+    }
 }
 
 /// A part that is there, as far as it got.
@@ -72,6 +105,8 @@ pub(crate) struct Part {
     pub(crate) first: Row,
     pub(crate) last: Row,
     start: Seal,
+    /// The end of the last whole packet.
+    pub(crate) end: u64,
     video: PathBuf,
     journal: PathBuf,
 }
@@ -110,25 +145,24 @@ fn usable<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 fn read(mut lines: JournalReader, file: &File, video: PathBuf, journal: PathBuf) -> io::Result<Option<Part>> {
     let length = file.metadata()?.len();
     let mut frames = Runs::default();
-    let mut ends: Option<(Row, Row)> = None;
+    let (mut ends, mut end): (Option<(Row, Row)>, u64) = (None, 0);
     while let Some(line) = lines.next()? {
-        let is_whole = match line.seal {
-            Some(end) => end.offset <= length,
-            None => is_whole_fragment(file, line.offset, length)?,
+        let its_end = match line.seal {
+            Some(seal) => Some(seal.offset).filter(|end| *end <= length),
+            None => fragment_end(file, line.offset, length)?,
         };
-        if !is_whole {
-            break;
-        }
+        let Some(its_end) = its_end else { break };
+        end = its_end;
         frames.add(&line.row.frame);
         ends = Some((ends.map_or(line.row, |(first, _)| first), line.row));
     }
     let (header, start) = (lines.header().clone(), lines.start());
-    Ok(ends.map(|(first, last)| Part { header, frames, first, last, start, video, journal }))
+    Ok(ends.map(|(first, last)| Part { header, frames, first, last, start, end, video, journal }))
 }
 
-/// Is the fragment at this place whole? Goes from box to box (their length, then their name) until the packet's own has
-/// ended.
-fn is_whole_fragment(video: &File, mut at: u64, length: u64) -> io::Result<bool> {
+/// The end of the fragment at this place, if it is whole. Goes from box to box (their length, then their name) until the
+/// packet's own has ended.
+fn fragment_end(video: &File, mut at: u64, length: u64) -> io::Result<Option<u64>> {
     const HEAD: u64 = 8;
     while at.saturating_add(HEAD) <= length {
         let mut head = [0; 8];
@@ -137,75 +171,32 @@ fn is_whole_fragment(video: &File, mut at: u64, length: u64) -> io::Result<bool>
         let size = u64::from(u32::from_be_bytes([a, b, c, d]));
         let end = at.saturating_add(size);
         if size < HEAD || end > length {
-            return Ok(false);
+            return Ok(None);
         }
         if name == *b"mdat" {
-            return Ok(true);
+            return Ok(Some(end));
         }
         at = end;
     }
-    Ok(false)
+    Ok(None)
 }
 
 impl Part {
-    /// The stream's parameters. `None` when the video's beginning isn't what was written.
-    pub(crate) fn parameters(&self, geometry: &Geometry) -> io::Result<Option<codec::Parameters>> {
-        let Some(mut video) = disk::ask(|| usable(opened::file(&self.video)))? else { return Ok(None) };
-        let beginning = disk::ask(|| sum(&mut video, self.start.offset))?;
-        if beginning != Some(self.start.sum) {
-            return Ok(None);
-        }
-        let Some(input) = unless_lost(disk::ask(|| libav::open_by_header(&video)))? else {
-            return Ok(None);
-        };
-        Ok(input.stream(0).map(|stream| libav::with_size(stream.parameters(), geometry)))
+    /// The part's head. `None` when it isn't what was written.
+    pub(crate) fn head(&self) -> io::Result<Option<Head>> {
+        let Some(video) = disk::ask(|| usable(opened::file(&self.video)))? else { return Ok(None) };
+        disk::ask(|| Head::read(video, self.start))
     }
 
-    /// Goes through the packets that are as they were written, each with its line. A damaged packet is passed over, with
-    /// those that can't be decoded without it.
-    pub(crate) fn each_packet(
-        &self,
-        mut each: impl FnMut(&Row, &mut Packet) -> Result<(), WriteError>,
-    ) -> Result<(), WriteError> {
+    /// The stream's parameters. `None` when the video's beginning isn't what was written.
+    pub(crate) fn parameters(&self, geometry: &Geometry) -> io::Result<Option<codec::Parameters>> {
+        let Some(head) = self.head()? else { return Ok(None) };
         let opened = disk::ask(|| {
-            let mut video = opened::file(&self.video)?;
-            let at = video.seek(SeekFrom::Start(self.start.offset))?;
-            Ok((at, video, JournalReader::open(&self.journal)?))
-        });
-        let (mut at, mut video, lines) = opened.map_err(WriteError::Disk)?;
-        let input = unless_lost(disk::ask(|| libav::open_by_header(&video))).map_err(WriteError::Disk)?;
-        let (Some(mut input), Some(mut lines)) = (input, lines) else { return Ok(()) };
-        let mut broken = false;
-        for _ in 0..self.frames.frames() {
-            let line = disk::ask(|| lines.next()).map_err(WriteError::Disk)?;
-            let Some(Line { row, offset, seal }) = line else { return Ok(()) };
-            let end = seal.map_or(u64::MAX, |seal| seal.offset);
-            let intact = match seal {
-                Some(seal) => {
-                    let sum = disk::ask(|| sum(&mut video, end.saturating_sub(at)));
-                    at = end;
-                    sum.map_err(WriteError::Disk)? == Some(seal.sum)
-                }
-                None => true,
-            };
-            let mut packet = Packet::empty();
-            let read = unless_lost(disk::ask(|| packet.read(&mut input))).map_err(WriteError::Disk)?;
-            if read.is_none() || packet.is_corrupt() || packet.size() == 0 {
-                return Ok(());
-            }
-            // The times in the file are not used: a fragment written at once can't know how long its frame will last,
-            // and libav's muxer counts on from that guess. A packet is known by its place in the file.
-            let lies_at = u64::try_from(packet.position()).unwrap_or(u64::MAX);
-            if !(offset..end).contains(&lies_at) {
-                return Ok(());
-            }
-            broken = !intact || (broken && !packet.is_key());
-            if broken {
-                continue;
-            }
-            each(&row, &mut packet)?;
-        }
-        Ok(())
+            let file = if head.is_toggled { head.as_it_was()? } else { opened::file(&self.video)? };
+            Ok::<_, io::Error>(libav::open_by_header(&file))
+        })?;
+        let Some(input) = unless_lost(opened)? else { return Ok(None) };
+        Ok(input.stream(0).map(|stream| libav::with_size(stream.parameters(), geometry)))
     }
 }
 
@@ -221,16 +212,11 @@ fn unless_lost<T>(result: Result<T, ffmpeg::Error>) -> io::Result<Option<T>> {
     }
 }
 
-/// The sum over so many bytes; `None` when there are fewer.
-fn sum(video: &mut File, bytes: u64) -> io::Result<Option<u64>> {
-    let (mut sum, mut buffer) = (Fnv1a::default(), [0; 64 * 1024]);
-    let mut rest = video.take(bytes);
-    loop {
-        match rest.read(&mut buffer)? {
-            0 => return Ok((rest.limit() == 0).then_some(sum.0)),
-            n => sum.add(&buffer[..n]),
-        }
-    }
+/// The sum over some bytes.
+fn sum_of(bytes: &[u8]) -> u64 {
+    let mut sum = Fnv1a::default();
+    sum.add(bytes);
+    sum.0
 }
 
 #[cfg(test)]
@@ -267,7 +253,7 @@ mod tests {
     fn a_box_of_any_length_is_gone_over_without_a_panic() {
         let file = tempfile::tempfile().unwrap();
         file.write_all_at(&[0xff; 64], 0).unwrap();
-        assert!(!is_whole_fragment(&file, 0, 64).unwrap());
-        assert!(!is_whole_fragment(&file, u64::MAX - 3, 64).unwrap());
+        assert_eq!(fragment_end(&file, 0, 64).unwrap(), None);
+        assert_eq!(fragment_end(&file, u64::MAX - 3, 64).unwrap(), None);
     }
 }

@@ -11,12 +11,14 @@ use ffmpeg_next::{Packet, codec};
 use proto::clip::{
     CameraClip, FileMaker, Interruption, InterruptionCause, PARTIAL_DIR, PlannedCamera, Stretch, StretchHow,
 };
-use proto::codec::EncoderChoice;
+use proto::codec::{Codec, EncoderChoice};
 use proto::durable;
 use proto::failpoint;
+use proto::name::Name;
 use proto::time::{MonotonicNs, nanos};
 
 use super::announce::frames_text;
+use super::in_place;
 use super::parameter_sets::ParameterSets;
 use crate::assignment::Footage;
 use crate::container::{self, Layout, VideoWriter};
@@ -32,11 +34,11 @@ use crate::timestamps::{self, Timestamps};
 use crate::video_time;
 
 /// The frames that are really in the files, as opposed to those that were thought to be.
-struct Joined {
-    frames: Runs,
-    files: Vec<FileMaker>,
-    stretches: Vec<Stretch>,
-    size_bytes: u64,
+pub(super) struct Joined {
+    pub(super) frames: Runs,
+    pub(super) files: Vec<FileMaker>,
+    pub(super) stretches: Vec<Stretch>,
+    pub(super) size_bytes: u64,
 }
 
 /// Joins one camera's parts in the folder `ready`, and accounts for its frames.
@@ -48,7 +50,16 @@ pub(super) fn join_camera(
 ) -> io::Result<CameraClip> {
     let camera = &footage.camera;
     let parts = disk::ask(|| part::read_all(&folder.join(PARTIAL_DIR), &camera.name))?;
-    let joined = join(&parts, footage, ready, pulse)?;
+    let in_place = match &parts[..] {
+        [part] if ready.join(file_name(&camera.name, part.header.choice.codec, 1)).exists() => {
+            in_place::finish(part, camera, ready, pulse)?
+        }
+        _ => None,
+    };
+    let joined = match in_place {
+        Some(joined) => joined,
+        None => join(&parts, footage, ready, pulse)?,
+    };
     let mut evidence = footage.evidence.clone();
     evidence.correct_by(&joined.frames);
     let account = evidence.account();
@@ -121,7 +132,7 @@ impl<'a> Stream<'a> {
         Ok(Some(Self { part, parameters, layout, extradata, sets }))
     }
 
-    /// Whether both fit into one file: of one codec, and either a decoder that was set up for the one decodes the other, or both
+    /// Says whether both fit into one file: of one codec, and either a decoder that was set up for the one decodes the other, or both
     /// can be given their parameter sets in band. The picture size is the plan's, the same for all parts.
     fn is_continued_by(&self, next: &Self) -> bool {
         self.layout == next.layout
@@ -145,17 +156,15 @@ impl Joining<'_> {
     /// Writes the parts of one file.
     fn write_file(&mut self, streams: &[Stream<'_>]) -> io::Result<()> {
         let Some(first) = streams.first() else { return Ok(()) };
-        let EncoderChoice { codec, encoder, preset } = first.part.header.choice.clone();
-        let number = self.files.len() + 1;
-        let suffix = if number == 1 { String::new() } else { format!("~{number}") };
-        let file = format!("{}{suffix}{}", self.camera.name, codec.extension());
+        let choice = &first.part.header.choice;
+        let file = file_name(&self.camera.name, choice.codec, self.files.len() + 1);
         // A long film takes its time, and so does its end: every write is a sign of life.
         let beating = Arc::clone(self.pulse);
         let path = self.ready.join(&file);
         let parameters = first.parameters.clone();
         let writer = VideoWriter::create(&path, first.layout, parameters, move || beating.step());
         let mut writer = writer.map_err(to_io)?;
-        self.files.push(FileMaker { file, codec, encoder, preset, frames: 0 });
+        self.files.push(maker(file, choice));
         // The capture time that video time 0 stands for.
         let base = first.part.first.frame.t_capture;
         // A player may go to any key frame from any other, so each of them carries its sets.
@@ -222,15 +231,27 @@ impl Joining<'_> {
     }
 }
 
-fn to_io(error: WriteError) -> io::Error {
+pub(super) fn to_io(error: WriteError) -> io::Error {
     match error {
         WriteError::Disk(e) => e,
         e @ (WriteError::NoKeyFrame | WriteError::Libav(_)) => io::Error::other(e),
     }
 }
 
+/// The name of a camera's first, second, third file.
+pub(super) fn file_name(camera: &Name, codec: Codec, number: usize) -> String {
+    let suffix = if number == 1 { String::new() } else { format!("~{number}") };
+    format!("{camera}{suffix}{}", codec.extension())
+}
+
+/// A file without frames yet.
+pub(super) fn maker(file: String, choice: &EncoderChoice) -> FileMaker {
+    let EncoderChoice { codec, encoder, preset } = choice.clone();
+    FileMaker { file, codec, encoder, preset, frames: 0 }
+}
+
 /// Adds frames to the stretches: to the last one, if they go on with it in the same way.
-fn add_stretch(
+pub(super) fn add_stretch(
     stretches: &mut Vec<Stretch>,
     file: &str,
     choice: &EncoderChoice,

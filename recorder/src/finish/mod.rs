@@ -7,6 +7,8 @@
 
 mod announce;
 mod clear;
+mod in_place;
+mod index;
 mod join;
 mod manifest;
 mod parameter_sets;

@@ -15,7 +15,7 @@ use proto::opened;
 use proto::panics;
 use proto::storage;
 
-use super::{clear, join, manifest};
+use super::{clear, in_place, join, manifest};
 use crate::assignment::Footage;
 use crate::disk::{self, output::OutputFolder};
 use crate::part;
@@ -34,8 +34,8 @@ pub(super) fn publish(
     disk::ask(|| storage::no_link_to(folder))?;
     let ready = folder.join(PARTIAL_DIR).join(READY);
     disk::ask(|| make_empty(&ready))?;
-    // While they are joined, the disk holds the parts and the files that are made of them.
-    output.has_room_for(folder, disk::ask(|| part::bytes(&folder.join(PARTIAL_DIR)))?)?;
+    let bytes = disk::ask(|| link_parts(folder, set, &ready))?;
+    output.has_room_for(folder, bytes)?;
     failpoint::pass("join.begun", folder.display());
     let cameras = join_cameras(folder, set, &ready, pulse)?;
     for clip in cameras.values() {
@@ -83,6 +83,17 @@ fn out_of_the_way(path: &Path, error: io::Error) -> io::Result<()> {
         io::ErrorKind::IsADirectory | io::ErrorKind::DirectoryNotEmpty => opened::move_aside(path).map(drop),
         _ => Err(error),
     }
+}
+
+/// Links the parts that can become files where they are. Returns the bytes that have to be written: as many as the other
+/// parts have, and the indices of these.
+fn link_parts(folder: &Path, set: &[Footage], ready: &Path) -> io::Result<u64> {
+    let partial = folder.join(PARTIAL_DIR);
+    let bytes = set.iter().map(|footage| match in_place::link(&partial, ready, &footage.camera)? {
+        Some(bytes) => Ok(bytes),
+        None => part::bytes(&partial, &footage.camera.name),
+    });
+    bytes.sum()
 }
 
 /// Joins the cameras side by side: most of the time goes into waiting for the disk, which serves them together.

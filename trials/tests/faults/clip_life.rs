@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use trials::{Dice, Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, no_failpoints, until};
 
 /// Every step, in order. A clip of 400 ms has 24 frames of each camera.
-const STEPS: [&str; 27] = [
+const STEPS: [&str; 30] = [
     "clip.taken_on",
     "encoder.opened:/left",
     "part.journal:/left",
@@ -18,7 +18,10 @@ const STEPS: [&str; 27] = [
     "part.packet:/right@9",
     "take.over:/left",
     "take.finished:/right",
+    "finish.linked:/left",
     "join.begun",
+    "finish.index:/left",
+    "finish.toggled:/right",
     "disk.write:ready/left.mp4",
     "join.video:/right",
     "join.csv:/left",
@@ -37,7 +40,8 @@ const STEPS: [&str; 27] = [
 ];
 
 /// Those that a recorder which takes over doesn't come to again.
-const ONCE: [&str; 3] = ["disk.write:/left.part1.mp4", "disk.renamed:manifest", "manifest.written"];
+const ONCE: [&str; 4] =
+    ["disk.write:/left.part1.mp4", "finish.toggled:/right", "disk.renamed:manifest", "manifest.written"];
 
 /// Takes a clip while the recorder is killed at this point, so often.
 #[track_caller]
