@@ -1,5 +1,5 @@
-//! The codecs that a clip can be made with, and the ladder of encoders that are tried for it. An encoder's settings are
-//! the recorder's part.
+//! The codecs that a clip can be made with. Which encoder a camera's clips get is [`crate::ladder`]'s part, an encoder's
+//! settings are the recorder's.
 
 use std::fmt;
 
@@ -68,8 +68,8 @@ impl fmt::Display for Codec {
     }
 }
 
-/// A rung of the ladder: an encoder with its preset.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// An encoder with its preset: one rung of a ladder.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct EncoderChoice {
     /// The codec that it makes.
     pub codec: Codec,
@@ -79,26 +79,18 @@ pub struct EncoderChoice {
     pub preset: Option<String>,
 }
 
-/// The trial of one encoder by the probe.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CodecTrial {
-    /// The encoder that was tried.
-    pub choice: EncoderChoice,
-    /// True if the cameras' own pictures were encoded into the real container and decoded back.
-    pub works: bool,
-    /// The frames a second of the slowest camera while all cameras encode at once; 0 if it doesn't work.
-    pub frames_per_second: f64,
-    /// The reason why it was not chosen, or that it was, in words for a person.
-    pub verdict: String,
+impl EncoderChoice {
+    /// The same encoder for the same codec, at whatever preset.
+    #[must_use]
+    pub fn is_same_encoder(&self, other: &Self) -> bool {
+        self.codec == other.codec && self.encoder == other.encoder
+    }
 }
 
-/// The encoders to try, best first, and everything that the probe tried for it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct EncoderLadder {
-    /// The encoders that work, in order of preference. The first is used. When recorders keep crashing, it is given up.
-    pub chain: Vec<EncoderChoice>,
-    /// All trials of the probe.
-    pub trials: Vec<CodecTrial>,
-    /// The encoders that were given up since, because recorders kept crashing in them.
-    pub given_up: Vec<EncoderChoice>,
+impl fmt::Display for EncoderChoice {
+    /// As in "H264 (libx264, superfast)".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let preset = self.preset.as_ref().map_or(String::new(), |preset| format!(", {preset}"));
+        write!(f, "{} ({}{preset})", self.codec, self.encoder)
+    }
 }

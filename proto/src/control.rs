@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::EncoderLadder;
+use crate::ladder::EncoderLadder;
+use crate::name::Name;
 use crate::refusal::Refusal;
 use crate::stats::Stats;
 use crate::time::MonotonicNs;
@@ -26,7 +27,7 @@ pub enum Request {
     Trigger(TriggerRequest),
     /// The stats document.
     Stats,
-    /// The encoder ladder, with everything that was tried.
+    /// Each camera's encoder ladder, with everything that was tried.
     Codecs,
     /// End a child and start it again: "recorder" or a camera's name.
     Restart(String),
@@ -61,8 +62,8 @@ pub enum Response {
     Finished,
     /// The stats document.
     Stats(Box<Stats>),
-    /// The encoder ladder.
-    Codecs(EncoderLadder),
+    /// Each camera's encoder ladder, in the config's order.
+    Codecs(Vec<(Name, EncoderLadder)>),
     /// The request has been done; a sentence for the person.
     Done(String),
     /// The request has not been done.

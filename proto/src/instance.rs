@@ -213,7 +213,13 @@ impl RuntimeDir {
     /// calls it while it holds the lock. Until the mark is gone, another start takes what is left; behind it there is
     /// only the lock, whose removal whoever waits for it sees.
     pub fn clear(&self) {
-        for path in [self.control_socket(), self.config_path(), self.state_path(), self.settled_mark()] {
+        for path in [
+            self.control_socket(),
+            self.config_path(),
+            self.state_path(),
+            self.settled_mark(),
+            self.crash_notes(),
+        ] {
             let _ = std::fs::remove_file(path);
         }
         for sub in self.subdirectories() {
@@ -324,6 +330,12 @@ impl RuntimeDir {
     #[must_use]
     pub fn probe_dir(&self) -> PathBuf {
         self.path.join("probe")
+    }
+
+    /// The notes of recorders that crashed over an encoder: see [`crate::crash_note`].
+    #[must_use]
+    pub fn crash_notes(&self) -> PathBuf {
+        self.path.join("crashes")
     }
 
     fn rendezvous_dir(&self) -> PathBuf {

@@ -8,10 +8,10 @@
 //!   among its answers.
 //! - Documents on disk: [`config`], and [`clip`] with its plan and manifest, made of [`name`]s and [`codec`]s; each whole
 //!   or not there, by [`durable`]; [`fnv1a`] seals journals and names instances.
-//! - Rules that several processes must keep alike: the paths and names of an [`instance`], which folder is fit to be
-//!   recorded in ([`storage`]), how a file in it is [`opened`], the [`origin`] of a plan, a
-//!   [`process`] by its number and its [`parent`], the [`titles`] of
-//!   processes, their [`priority`] and the [`signals`] that they ignore, exit codes ([`exit`]), the form of the [`log`] that they
+//! - Rules that several processes must keep alike: the encoder [`ladder`] of a camera, the paths and names of an
+//!   [`instance`], which folder is fit to be recorded in ([`storage`]), how a file in it is [`opened`], the [`origin`] of
+//!   a plan, a [`process`] by its number and its [`parent`], the [`titles`] of processes, their [`priority`] and the
+//!   [`signals`] that they ignore, exit codes ([`exit`]), the [`crash_note`] of a recorder, the form of the [`log`] that they
 //!   share and of [`panics`] in it, and the [`failpoint`]s that a test sets for all of them at once.
 //!
 //! Imports run one way: [`ring`] and what it needs ([`frame`], [`nontemporal`], [`time`], [`sync`]) know nothing of the
@@ -34,6 +34,8 @@ pub mod config;
 #[cfg(feature = "host")]
 pub mod control;
 #[cfg(feature = "host")]
+pub mod crash_note;
+#[cfg(feature = "host")]
 pub mod durable;
 #[cfg(feature = "host")]
 pub mod failpoint;
@@ -41,6 +43,8 @@ pub mod failpoint;
 pub mod fnv1a;
 #[cfg(feature = "host")]
 pub mod instance;
+#[cfg(feature = "host")]
+pub mod ladder;
 #[cfg(feature = "host")]
 pub mod link;
 #[cfg(feature = "host")]

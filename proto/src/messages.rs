@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::EncoderLadder;
+use crate::ladder::Ladders;
 use crate::name::Name;
 
 /// The time between two reports of a child. A child that has said nothing for several of these is looked at.
@@ -55,8 +55,8 @@ pub enum CameraState {
 pub enum RecorderOrder {
     /// First of all: what an earlier recorder found out about codecs, and where clips may be waiting.
     Arm {
-        /// The verdict to go by; without one the codecs have to be probed.
-        verdict: Option<EncoderLadder>,
+        /// Each camera's ladder; without them the encoders have to be tried.
+        ladders: Option<Ladders>,
         /// Run folders that may hold unfinished clips.
         run_folders: Vec<PathBuf>,
         /// The most bytes that the backlogs of all cameras may take together; 0 for no backlog.
@@ -64,9 +64,9 @@ pub enum RecorderOrder {
     },
     /// There is a new plan in this clip folder.
     Clip(PathBuf),
-    /// To a standby: a clip is being recorded, with the first of these codecs. Have an encoder open for every camera, to
+    /// To a standby: a clip is being recorded, with the first encoder of each ladder. Have it open for every camera, to
     /// go on with it at once.
-    Warm(EncoderLadder),
+    Warm(Ladders),
     /// To a standby: no clip is being recorded any more. Close them.
     Cool,
     /// A ring is broken, or was made anew: let go of those that are not what their names stand for, and open them again.
@@ -80,8 +80,8 @@ pub enum RecorderOrder {
 pub enum RecorderReport {
     /// Alive.
     Beat(RecorderBeat),
-    /// The codecs have been probed, or taken over.
-    Codecs(EncoderLadder),
+    /// Each camera's encoder ladder: the encoders have been tried, or a ladder has changed since.
+    Ladders(Ladders),
     /// A clip set is finished: its manifest is there.
     ClipDone {
         /// The clip's folder.

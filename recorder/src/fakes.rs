@@ -218,6 +218,10 @@ struct Shared {
     unwritable: AtomicBool,
     /// A write that fails moves this clock on by so much.
     slow: Mutex<Option<(Arc<FakeClock>, Duration)>>,
+    /// A frame that is encoded moves this clock on by so much.
+    encoding: Mutex<Option<(Arc<FakeClock>, Duration)>>,
+    /// A write that works moves this clock on by so much.
+    writing: Mutex<Option<(Arc<FakeClock>, Duration)>>,
     opened: Mutex<Vec<String>>,
 }
 
@@ -242,9 +246,24 @@ impl FakeMedia {
         *self.shared.slow.lock().unwrap() = Some((Arc::clone(clock), each));
     }
 
+    pub(crate) fn make_encoders_slow(&self, clock: &Arc<FakeClock>, each: Duration) {
+        *self.shared.encoding.lock().unwrap() = Some((Arc::clone(clock), each));
+    }
+
+    pub(crate) fn make_writes_slow(&self, clock: &Arc<FakeClock>, each: Duration) {
+        *self.shared.writing.lock().unwrap() = Some((Arc::clone(clock), each));
+    }
+
     /// Every encoder that was opened, with its preset.
     pub(crate) fn opened(&self) -> Vec<String> {
         self.shared.opened.lock().unwrap().clone()
+    }
+}
+
+/// Lets the time pass that something takes.
+fn pass(takes: &Mutex<Option<(Arc<FakeClock>, Duration)>>) {
+    if let Some((clock, each)) = &*takes.lock().unwrap() {
+        clock.set(clock.now() + *each);
     }
 }
 
@@ -252,11 +271,10 @@ impl Shared {
     /// A write to a file.
     fn write(&self, file: &mut File, bytes: &[u8]) -> Result<(), WriteError> {
         if !self.unwritable.load(Ordering::Relaxed) {
+            pass(&self.writing);
             return file.write_all(bytes).map_err(WriteError::Disk);
         }
-        if let Some((clock, each)) = &*self.slow.lock().unwrap() {
-            clock.set(clock.now() + *each);
-        }
+        pass(&self.slow);
         Err(WriteError::Disk(io::Error::from_raw_os_error(28)))
     }
 }
@@ -296,6 +314,7 @@ impl Encode for FakeEncoder {
         {
             return Err(ffmpeg::Error::External);
         }
+        pass(&self.shared.encoding);
         let makes_keys = self.shared.keyless.lock().unwrap().as_ref() != Some(&self.name);
         self.inside.push_back((frame, makes_keys && (key || self.sent == 0)));
         self.sent += 1;

@@ -96,7 +96,12 @@ impl Feed {
         &*self.media
     }
 
-    /// The time, by the clock that times the feed's frames.
+    /// The clock that times the feed's frames.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    /// The time, by that clock.
     pub(crate) fn now(&self) -> MonotonicNs {
         self.clock.now()
     }

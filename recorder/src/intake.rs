@@ -10,10 +10,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use proto::clip::{MANIFEST, Plan, Window, plan_path, unfinished_clips};
-use proto::codec::EncoderLadder;
 use proto::config::Config;
 use proto::failpoint;
 use proto::instance::RuntimeDir;
+use proto::ladder::EncoderLadder;
 use proto::link::Reports;
 use proto::messages::{RecorderOrder, RecorderReport};
 use proto::name::Name;
@@ -26,7 +26,7 @@ use crate::backlog::{Backlog, Need, NeededFrom};
 use crate::clip_lock::{self, ClipLock};
 use crate::disk::{self, output::OutputFolder};
 use crate::finish::{self, Finishing};
-use crate::ladder::{SharedLadder, TakeLadder};
+use crate::ladder::{CameraLadder, SharedLadders};
 use crate::left_alone::{LOOK_AGAIN, LeftAlone};
 use crate::pulse::Pulse;
 use crate::rings::open_rings;
@@ -65,7 +65,7 @@ impl Intake {
     pub(crate) fn open(
         config: &Config,
         dir: &RuntimeDir,
-        ladder: &SharedLadder,
+        ladders: &SharedLadders,
         reports: &Reports<RecorderReport>,
         pulse: &Arc<Pulse>,
         output: &Arc<OutputFolder>,
@@ -86,9 +86,8 @@ impl Intake {
                 camera: camera.name.clone(),
                 segment: dir.segment(&camera.name),
                 ring,
-                ladder: ladder.clone(),
+                ladder: ladders.of(&camera.name),
                 quality: config.recording.codec_quality,
-                may_change_preset: config.recording.preset.is_none(),
                 reports: reports.clone(),
                 jobs,
                 finishing: footage.clone(),
@@ -311,7 +310,7 @@ impl Intake {
 
     /// Ends the part of a camera that this config no longer has. The frames on disk are all there will be of it.
     fn without_worker(&self, assignment: Assignment) {
-        let ladder = TakeLadder::new(EncoderLadder::default(), false);
+        let ladder = CameraLadder::alone(&assignment.camera.name, EncoderLadder::default());
         let footage = Take::begin(assignment, None, ladder, 0, Duration::ZERO).wrap();
         let _ = self.finisher.0.send(Finishing::Camera(Box::new(footage)));
     }

@@ -1,292 +1,263 @@
-//! The encoder ladder: every decision of this process about which encoder is used. An encoder in which recorders keep
-//! crashing is given up by the supervisor, in its `watch/encoder.rs`.
+//! The cameras' encoder ladders, as this recorder holds them: one for each camera, shared by all threads. The operations
+//! on a ladder are in [`proto::ladder`]; the supervisor stores what is reported here, and tells it to the next recorder.
 //!
-//! [`SharedLadder`] is what new clips begin with: assumed at first, then probed or told by the supervisor.
-//! [`TakeLadder`] is one camera's copy in one clip, which may step down by itself. Whether an encoder works is found
-//! out in [`crate::probe`], whether it is too slow in [`crate::lagging`].
+//! Whether an encoder works is found out in [`crate::probe`]; what it costs is measured by [`crate::take`]. A take keeps
+//! only the encoder of its open part.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-use proto::codec::{Codec, EncoderChoice, EncoderLadder, X264_PRESETS};
-use proto::config::RecordingConfig;
+use proto::codec::EncoderChoice;
+use proto::config::{CameraConfig, Config, RecordingConfig};
+use proto::ladder::preset::Demand;
+use proto::ladder::{Change, EncodeCost, EncoderLadder, Ladders, last_resort};
+use proto::name::Name;
 
 use crate::poison::lock;
 
-/// The presets that are tried, fastest first: from `slow` on, x264 is too slow for live cameras.
-pub(crate) const PRESETS: [&str; 6] = {
-    let [fastest, superfast, veryfast, faster, fast, medium, ..] = X264_PRESETS;
-    [fastest, superfast, veryfast, faster, fast, medium]
-};
-
-/// The encoder that works everywhere, for when no other does.
-pub(crate) fn last_resort() -> EncoderChoice {
-    EncoderChoice { codec: Codec::Mjpg, encoder: "mjpeg".into(), preset: None }
-}
-
-/// The same encoder at its fastest preset. `None` if that is where it is, or it has no presets.
-fn fastest(choice: &EncoderChoice) -> Option<EncoderChoice> {
-    let [fastest, slower @ ..] = PRESETS;
-    let preset = choice.preset.as_deref()?;
-    slower.contains(&preset).then(|| EncoderChoice { preset: Some(fastest.to_owned()), ..choice.clone() })
-}
-
-/// Takes over another's ladder, but keeps the presets that were made faster here: they were too slow in a clip.
-fn merged(mut known: EncoderLadder, own: &EncoderLadder) -> EncoderLadder {
-    for choice in &mut known.chain {
-        let is_faster_here =
-            |fastest: &EncoderChoice| own.chain.contains(fastest) && !own.chain.contains(choice);
-        if let Some(faster) = fastest(choice).filter(is_faster_here) {
-            *choice = faster;
-        }
-    }
-    known
-}
-
-/// A ladder that works nearly everywhere: a trigger may come before the probe is done.
-fn assumed(recording: &RecordingConfig) -> EncoderLadder {
-    let choice = |codec: Codec| {
-        let (encoder, preset) = match codec {
-            Codec::H264 => ("libx264", Some(recording.preset.as_deref().unwrap_or("superfast"))),
-            Codec::Avc1 => ("libx264", Some("ultrafast")),
-            Codec::Xvid | Codec::Mp4v => ("mpeg4", None),
-            Codec::Mjpg => return last_resort(),
-        };
-        EncoderChoice { codec, encoder: encoder.into(), preset: preset.map(str::to_owned) }
-    };
-    let chain = match recording.preferred_codec {
-        None => Codec::CHAIN.map(choice).to_vec(),
-        Some(Codec::Mjpg) => vec![last_resort()],
-        Some(codec) => vec![choice(codec), last_resort()],
-    };
-    EncoderLadder { chain, ..EncoderLadder::default() }
-}
-
-/// The origin of the shared ladder.
+/// How far trying the encoders has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
-    /// Assumed. The probe has not been asked for.
-    Assumed,
-    /// Assumed, while the probe runs.
-    BeingProbed,
-    /// Probed here, or told by a supervisor that knew.
-    Known,
+enum Trial {
+    /// Nobody has asked for it.
+    NotBegun,
+    /// The probe runs.
+    Running,
+    /// Done here, or by an earlier recorder.
+    Done,
 }
 
 /// The action that has to follow when the recorder is armed.
 #[derive(Debug, PartialEq)]
 pub(crate) enum AfterArming {
-    /// Tell the supervisor this ladder.
-    Report(EncoderLadder),
+    /// Tell the supervisor these ladders.
+    Report(Ladders),
     /// Start the probe.
     Probe,
     /// Nothing: the probe runs, and reports at its end.
     Wait,
 }
 
-/// The ladder that new clips begin with, shared by all threads of the recorder.
+/// The ladders of all cameras.
 #[derive(Clone)]
-pub(crate) struct SharedLadder(Arc<Mutex<(EncoderLadder, Origin)>>);
+pub(crate) struct SharedLadders(Arc<Mutex<State>>);
 
-impl SharedLadder {
-    /// A ladder that nothing is known of yet.
-    pub(crate) fn assumed(recording: &RecordingConfig) -> Self {
-        Self(Arc::new(Mutex::new((assumed(recording), Origin::Assumed))))
+struct State {
+    ladders: Ladders,
+    demands: BTreeMap<Name, Demand>,
+    trial: Trial,
+}
+
+impl SharedLadders {
+    /// Ladders that nothing is known of yet.
+    pub(crate) fn assumed(config: &Config) -> Self {
+        let recording = &config.recording;
+        let assumed = || EncoderLadder::assumed(recording.preferred_codec, recording.preset.as_deref());
+        let cameras = || config.cameras.iter();
+        let ladders = cameras().map(|camera| (camera.name.clone(), assumed())).collect();
+        let demands = cameras().map(|camera| (camera.name.clone(), demand(camera, recording))).collect();
+        Self::new(ladders, demands)
     }
 
-    fn lock(&self) -> MutexGuard<'_, (EncoderLadder, Origin)> {
+    fn new(ladders: Ladders, demands: BTreeMap<Name, Demand>) -> Self {
+        Self(Arc::new(Mutex::new(State { ladders, demands, trial: Trial::NotBegun })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.0)
     }
 
-    /// The ladder as it stands.
-    pub(crate) fn get(&self) -> EncoderLadder {
-        self.lock().0.clone()
+    /// One camera's ladder.
+    pub(crate) fn of(&self, camera: &Name) -> CameraLadder {
+        CameraLadder { all: self.clone(), camera: camera.clone() }
     }
 
-    /// The encoder that a clip begun now would have.
-    pub(crate) fn first(&self) -> Option<EncoderChoice> {
-        self.lock().0.chain.first().cloned()
-    }
-
-    /// Arms the recorder with the ladder that the supervisor knows, if it knows one.
-    pub(crate) fn arm(&self, known: Option<EncoderLadder>) -> AfterArming {
-        let mut this = self.lock();
-        let (ladder, origin) = &mut *this;
-        match (known, *origin) {
-            (Some(known), Origin::Known) => *ladder = merged(known, ladder),
-            (Some(known), Origin::Assumed | Origin::BeingProbed) => *ladder = known,
+    /// Arms the recorder with what the supervisor knows, if it knows anything. The backlog's bound is that of all cameras.
+    pub(crate) fn arm(&self, known: Option<Ladders>, backlog_bytes: u64) -> AfterArming {
+        let mut state = self.lock();
+        let cameras = u64::try_from(state.demands.len()).unwrap_or(u64::MAX).max(1);
+        state.demands.values_mut().for_each(|demand| demand.backlog_bytes = backlog_bytes / cameras);
+        match (known, state.trial) {
+            (Some(known), _) => state.learn(known),
             // A supervisor that has adopted this recorder asks for what is known here.
-            (None, Origin::Known) => {}
-            (None, Origin::BeingProbed) => return AfterArming::Wait,
-            (None, Origin::Assumed) => {
-                *origin = Origin::BeingProbed;
+            (None, Trial::Done) => {}
+            (None, Trial::Running) => return AfterArming::Wait,
+            (None, Trial::NotBegun) => {
+                state.trial = Trial::Running;
                 return AfterArming::Probe;
             }
         }
-        *origin = Origin::Known;
-        AfterArming::Report(ladder.clone())
+        state.trial = Trial::Done;
+        AfterArming::Report(state.ladders.clone())
     }
 
-    /// Goes by another recorder's ladder until this one is armed.
-    pub(crate) fn follow(&self, known: EncoderLadder) {
-        self.lock().0 = known;
+    /// Learns from another recorder, through the supervisor.
+    pub(crate) fn learn(&self, known: Ladders) {
+        self.lock().learn(known);
     }
 
-    /// Ends the probe. Without a result the assumed ladder stays, and counts as known: a second probe would fail too.
-    pub(crate) fn probed(&self, found: Option<EncoderLadder>) -> EncoderLadder {
-        let mut this = self.lock();
-        if let Some(found) = found {
-            this.0 = found;
-        }
-        this.1 = Origin::Known;
-        this.0.clone()
-    }
-
-    /// Begins later clips at a preset that a clip had to change to. Returns the ladder if the supervisor is to hear of it:
-    /// it isn't when nothing was tried here, since every recorder begins with the same assumption.
-    pub(crate) fn change_preset(&self, from: &EncoderChoice, to: &EncoderChoice) -> Option<EncoderLadder> {
-        let ladder = &mut self.lock().0;
-        // Another camera may have been first.
-        *ladder.chain.iter_mut().find(|choice| *choice == from)? = to.clone();
-        let preset = to.preset.as_deref().unwrap_or_default();
-        for trial in ladder.trials.iter_mut().filter(|trial| trial.choice == *from) {
-            trial.verdict = format!("was too slow in a clip: {preset} since");
-        }
-        (!ladder.trials.is_empty()).then(|| ladder.clone())
-    }
-}
-
-/// One camera's ladder in one clip, and where on it the clip stands.
-pub(crate) struct TakeLadder {
-    ladder: EncoderLadder,
-    at: usize,
-    /// The config names no preset, so a preset that is too slow may be changed.
-    may_change_preset: bool,
-}
-
-impl TakeLadder {
-    /// Begins at the best.
-    pub(crate) fn new(ladder: EncoderLadder, may_change_preset: bool) -> Self {
-        Self { ladder, at: 0, may_change_preset }
-    }
-
-    /// The encoder to use.
-    pub(crate) fn current(&self) -> EncoderChoice {
-        self.ladder.chain.get(self.at).cloned().unwrap_or_else(last_resort)
-    }
-
-    /// Goes on with the encoder of the part before, so that the two parts can be joined. A choice that was given up,
-    /// because recorders kept crashing in it, is not taken again at whatever preset.
-    pub(crate) fn resume_at(&mut self, before: &EncoderChoice) {
-        let is_same =
-            |given_up: &EncoderChoice| given_up.codec == before.codec && given_up.encoder == before.encoder;
-        self.at = match self.ladder.chain.iter().position(|choice| choice == before) {
-            Some(at) => at,
-            None if self.ladder.given_up.iter().any(is_same) => 0,
-            // The clip was begun before the probe was done. An encoder that has worked so far is as good as any.
-            None => {
-                self.ladder.chain.insert(0, before.clone());
-                0
+    /// Ends the trial of the encoders. What was assumed stays for a camera without a result: a second trial would fail too.
+    pub(crate) fn tried(&self, found: Ladders) -> Ladders {
+        let mut state = self.lock();
+        for (camera, found) in found {
+            if let Some(ladder) = state.ladders.get_mut(&camera) {
+                ladder.found(found);
             }
-        };
-    }
-
-    /// Goes one step down, since the encoder has failed. `None` when there is no other.
-    pub(crate) fn step_down(&mut self) -> Option<&EncoderChoice> {
-        let next = self.ladder.chain.get(self.at + 1)?;
-        self.at += 1;
-        Some(next)
-    }
-
-    /// The change that would make the encoder faster: from, and to. `None` when there is none, or it may not be made.
-    pub(crate) fn faster(&self) -> Option<(EncoderChoice, EncoderChoice)> {
-        let choice = self.ladder.chain.get(self.at).filter(|_| self.may_change_preset)?;
-        Some((choice.clone(), fastest(choice)?))
-    }
-
-    /// Replaces the current encoder.
-    pub(crate) fn change_to(&mut self, choice: EncoderChoice) {
-        if let Some(current) = self.ladder.chain.get_mut(self.at) {
-            *current = choice;
         }
+        state.trial = Trial::Done;
+        state.ladders.clone()
+    }
+}
+
+impl State {
+    fn learn(&mut self, known: Ladders) {
+        for (camera, known) in known {
+            match self.ladders.get_mut(&camera) {
+                Some(own) => own.merge(&known),
+                None => drop(self.ladders.insert(camera, known)),
+            }
+        }
+    }
+}
+
+/// One camera's ladder: a look at the shared one, and the way to change it.
+#[derive(Clone)]
+pub(crate) struct CameraLadder {
+    all: SharedLadders,
+    camera: Name,
+}
+
+impl CameraLadder {
+    /// A ladder that no recorder shares, of a camera that nothing is demanded of.
+    pub(crate) fn alone(camera: &Name, ladder: EncoderLadder) -> Self {
+        SharedLadders::new(Ladders::from([(camera.clone(), ladder)]), BTreeMap::new()).of(camera)
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&EncoderLadder) -> T) -> Option<T> {
+        self.all.lock().ladders.get(&self.camera).map(look)
+    }
+
+    /// The encoder that a clip begun now would have.
+    pub(crate) fn first(&self) -> EncoderChoice {
+        self.look(EncoderLadder::first).unwrap_or_else(last_resort)
+    }
+
+    /// See [`EncoderLadder::after`].
+    pub(crate) fn after(&self, failed: &EncoderChoice) -> Option<EncoderChoice> {
+        self.look(|ladder| ladder.after(failed).cloned()).flatten()
+    }
+
+    /// See [`EncoderLadder::resume_at`].
+    pub(crate) fn resume_at(&self, before: &EncoderChoice) -> EncoderChoice {
+        self.look(|ladder| ladder.resume_at(before)).unwrap_or_else(|| before.clone())
+    }
+
+    /// Learns what the encoders of a clip that has ended cost, and decides what the next clip begins with.
+    pub(crate) fn clip_ended(&self, costs: &[(EncoderChoice, EncodeCost)]) -> Option<Change> {
+        let mut state = self.all.lock();
+        let State { ladders, demands, .. } = &mut *state;
+        let ladder = ladders.get_mut(&self.camera)?;
+        for (choice, cost) in costs {
+            ladder.measured(choice, *cost);
+        }
+        // A clip that was made with another encoder says nothing of this one.
+        let first = ladder.first();
+        let has_used_it = costs.iter().any(|(choice, cost)| *choice == first && cost.frames > 0);
+        ladder.next_clip(demands.get(&self.camera).filter(|_| has_used_it)?)
+    }
+
+    /// All cameras' ladders, for the supervisor. `None` while they are only assumed: every recorder begins with that.
+    pub(crate) fn report(&self) -> Option<Ladders> {
+        let state = self.all.lock();
+        (state.trial == Trial::Done).then(|| state.ladders.clone())
+    }
+}
+
+/// What the config demands of a camera's encoder. There is no backlog before the supervisor has said how large it may be.
+fn demand(camera: &CameraConfig, recording: &RecordingConfig) -> Demand {
+    Demand {
+        is_auto: recording.preset.is_none(),
+        fps: camera.fps.as_f64(),
+        pre: Duration::from_millis(recording.pre_roll_ms),
+        post: Duration::from_millis(recording.post_roll_ms),
+        frame_bytes: u64::try_from(camera.geometry.frame_bytes()).unwrap_or(u64::MAX),
+        backlog_bytes: 0,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use proto::codec::Codec;
+
     use super::*;
 
-    fn choice(codec: Codec, encoder: &str, preset: Option<&str>) -> EncoderChoice {
-        EncoderChoice { codec, encoder: encoder.into(), preset: preset.map(Into::into) }
+    /// 60 frames a second.
+    const TWO: &str = "camera: { backend: sim, width: 320, height: 192, fps: 60 }\ncameras: [{ name: left }, { name: right }]\n";
+
+    fn shared() -> SharedLadders {
+        SharedLadders::assumed(&Config::parse(Path::new("two.yaml"), TWO).unwrap())
     }
 
-    fn ladder(preset: &str) -> EncoderLadder {
-        let chain = vec![choice(Codec::H264, "libx264", Some(preset)), last_resort()];
-        EncoderLadder { chain, ..EncoderLadder::default() }
+    fn name(name: &str) -> Name {
+        Name::new(name).unwrap()
     }
 
-    fn shared(preset: &str) -> SharedLadder {
-        SharedLadder(Arc::new(Mutex::new((ladder(preset), Origin::Assumed))))
+    fn x264(preset: &str) -> EncoderChoice {
+        EncoderChoice { codec: Codec::H264, encoder: "libx264".into(), preset: Some(preset.into()) }
     }
 
-    #[test]
-    fn a_preset_that_was_too_slow_is_not_taken_back_by_somebody_who_has_not_heard_of_it() {
-        assert_eq!(merged(ladder("medium"), &ladder("ultrafast")), ladder("ultrafast"));
-        assert_eq!(merged(ladder("medium"), &ladder("medium")), ladder("medium"));
-        // The other has made it faster, or has given H264 up.
-        assert_eq!(merged(ladder("ultrafast"), &ladder("medium")), ladder("ultrafast"));
-        let mut mjpg_alone = ladder("medium");
-        mjpg_alone.chain.remove(0);
-        assert_eq!(merged(mjpg_alone.clone(), &ladder("ultrafast")), mjpg_alone);
+    fn found(preset: &str) -> Ladders {
+        let ladder = EncoderLadder::tried(vec![x264(preset), last_resort()], Vec::new());
+        Ladders::from([(name("left"), ladder.clone()), (name("right"), ladder)])
+    }
+
+    fn slow_clip(ladder: &CameraLadder) -> Option<Change> {
+        let cost = EncodeCost { frames: 100, spent: Duration::from_secs(5) };
+        ladder.clip_ended(&[(ladder.first(), cost)])
+    }
+
+    fn reported(after: AfterArming) -> Ladders {
+        let AfterArming::Report(ladders) = after else { panic!("{after:?}") };
+        ladders
     }
 
     #[test]
     fn a_recorder_probes_once_and_tells_every_supervisor_what_it_knows() {
-        let shared = shared("superfast");
-        assert_eq!(shared.arm(None), AfterArming::Probe);
-        assert_eq!(shared.arm(None), AfterArming::Wait, "the probe runs");
-        assert_eq!(shared.probed(Some(ladder("medium"))), ladder("medium"));
-        assert_eq!(shared.arm(None), AfterArming::Report(ladder("medium")));
-        // A supervisor that knows an older state arms it again after a clip had to be made faster.
-        let (from, to) = TakeLadder::new(shared.get(), true).faster().unwrap();
-        shared.change_preset(&from, &to);
-        assert_eq!(shared.arm(Some(ladder("medium"))), AfterArming::Report(ladder("ultrafast")));
+        let shared = shared();
+        assert_eq!(shared.arm(None, 0), AfterArming::Probe);
+        assert_eq!(shared.arm(None, 0), AfterArming::Wait, "the probe runs");
+        assert_eq!(shared.of(&name("left")).report(), None);
+        let probed = shared.tried(found("medium"));
+        assert_eq!(probed[&name("left")].first(), x264("medium"));
+        assert_eq!(shared.arm(None, 0), AfterArming::Report(probed.clone()));
+        // A supervisor that knows an older state arms it again after a clip was too slow.
+        slow_clip(&shared.of(&name("left"))).unwrap();
+        let told = reported(shared.arm(Some(probed.clone()), 0));
+        assert_eq!(told[&name("left")].first(), x264("superfast"));
+        assert_eq!(told[&name("right")], probed[&name("right")], "another camera's ladder is as it was");
     }
 
     #[test]
     fn a_recorder_that_knows_nothing_takes_what_it_is_told() {
-        let told = shared("superfast");
-        assert_eq!(told.arm(Some(ladder("fast"))), AfterArming::Report(ladder("fast")));
-        let failed = shared("superfast");
-        assert_eq!(failed.arm(None), AfterArming::Probe);
-        assert_eq!(failed.probed(None), ladder("superfast"));
-        assert_eq!(failed.arm(None), AfterArming::Report(ladder("superfast")), "it is not probed again");
+        let told = shared();
+        let by_supervisor = shared().tried(found("fast"));
+        assert_eq!(told.arm(Some(by_supervisor.clone()), 0), AfterArming::Report(by_supervisor));
+        let failed = shared();
+        assert_eq!(failed.arm(None, 0), AfterArming::Probe);
+        let assumed = failed.tried(Ladders::new());
+        assert_eq!(assumed[&name("left")].first(), x264("superfast"));
+        assert_eq!(failed.arm(None, 0), AfterArming::Report(assumed), "it is not probed again");
     }
 
     #[test]
-    fn a_take_goes_on_where_the_part_before_was_unless_that_was_given_up() {
-        let before = choice(Codec::H264, "libx264", Some("fast"));
-        let mut take = TakeLadder::new(ladder("medium"), true);
-        take.resume_at(&before);
-        assert_eq!(take.current(), before, "begun before the probe was done");
-        let mut given_up = ladder("medium");
-        given_up.chain.remove(0);
-        given_up.given_up.push(choice(Codec::H264, "libx264", Some("medium")));
-        let mut take = TakeLadder::new(given_up, true);
-        take.resume_at(&before);
-        assert_eq!(take.current(), last_resort());
-        let mut take = TakeLadder::new(ladder("medium"), true);
-        take.resume_at(&last_resort());
-        assert_eq!(take.current(), last_resort());
-        assert!(take.step_down().is_none());
-    }
-
-    #[test]
-    fn a_preset_that_was_asked_for_is_not_changed() {
-        assert!(TakeLadder::new(ladder("medium"), false).faster().is_none());
-        assert!(TakeLadder::new(ladder("ultrafast"), true).faster().is_none());
-        let mut take = TakeLadder::new(ladder("medium"), true);
-        let (_, to) = take.faster().unwrap();
-        take.change_to(to.clone());
-        assert_eq!(take.current(), to);
+    fn a_clip_of_another_encoder_decides_nothing() {
+        let shared = shared();
+        let left = shared.of(&name("left"));
+        slow_clip(&left).unwrap();
+        let quick = EncodeCost { frames: 100, spent: Duration::from_millis(100) };
+        assert_eq!(left.clip_ended(&[(x264("superfast"), quick)]), None);
+        assert_eq!(left.first(), x264("ultrafast"));
     }
 }

@@ -12,6 +12,7 @@ mod backlog;
 mod clip_lock;
 mod clock;
 mod container;
+mod crash_note;
 mod disk;
 mod encode;
 mod evidence;

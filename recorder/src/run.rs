@@ -1,15 +1,16 @@
 //! The recorder's process: it arms itself, takes orders until it is told to stop, and starts the probe. Plans are
 //! handed out by [`crate::intake`].
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 
 use anyhow::Context;
-use proto::codec::EncoderLadder;
 use proto::config::Config;
 use proto::failpoint;
 use proto::instance::{ChildId, Rendezvous, RuntimeDir};
+use proto::ladder::Ladders;
 use proto::link::{self, Link, Reports};
 use proto::messages::{BEAT, RecorderOrder, RecorderReport};
 use proto::parent::{self, Parent};
@@ -17,16 +18,17 @@ use proto::process::Pid;
 use proto::titles;
 
 use crate::backlog::Backlog;
+use crate::crash_note;
 use crate::disk::output::OutputFolder;
 use crate::intake::Intake;
-use crate::ladder::{AfterArming, SharedLadder};
+use crate::ladder::{AfterArming, SharedLadders};
 use crate::mover::Mover;
 use crate::probe;
 use crate::pulse::Pulse;
 use crate::rings::open_rings;
 use crate::worker::Job;
 
-/// `recorder --probe`: tries every codec and prints the ladder as JSON.
+/// `recorder --probe`: tries every codec and prints each camera's ladder as JSON.
 pub(crate) fn probe(runtime_dir: &Path, recorder: Option<Pid>) -> anyhow::Result<()> {
     // The probe must not outlive the recorder that asks.
     recorder.map_or(Ok(()), parent::end_with)?;
@@ -35,9 +37,13 @@ pub(crate) fn probe(runtime_dir: &Path, recorder: Option<Pid>) -> anyhow::Result
     let scratch = dir.probe_dir().join(Pid::this().to_string());
     std::fs::create_dir(&scratch)
         .with_context(|| format!("the codec probe can't make {}", scratch.display()))?;
-    let ladder = probe::probe(&config, &open_rings(&config, &dir), &scratch);
-    serde_json::to_writer(std::io::stdout(), &ladder)?;
-    Ok(())
+    // A line for each kind of camera: a driver that crashes or hangs at a later one leaves those before it.
+    let mut print = |ladders: &Ladders| -> anyhow::Result<()> {
+        let mut line = serde_json::to_vec(ladders)?;
+        line.push(b'\n');
+        Ok(std::io::stdout().write_all(&line)?)
+    };
+    probe::probe(&config, &open_rings(&config, &dir), &scratch, &mut print)
 }
 
 /// Runs until it is told to stop. A standby differs only in where it meets the supervisor: it is idle until it is armed,
@@ -50,14 +56,17 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool, parent: Option<Pid>) -> any
         link::start(&dir.rendezvous(&Rendezvous::of(&id)), Parent::new(parent, &dir))?;
     let pulse = Arc::new(Pulse::default());
     beat(&reports, &pulse)?;
+    if let Err(e) = crash_note::install(&dir.crash_notes()) {
+        tracing::warn!("crashes of encoders can't be noted in {}: {e}", dir.crash_notes().display());
+    }
     let config = load_config(&dir)?;
-    let ladder = SharedLadder::assumed(&config.recording);
+    let ladders = SharedLadders::assumed(&config);
     let output = OutputFolder::watch(&config.recording)?;
     pulse.show_output(&output);
     let backlog = Backlog::new(&dir, config.cameras.iter().map(|camera| camera.name.clone()));
     pulse.show_backlog(&backlog);
     Mover::start(&backlog)?;
-    let mut intake = Intake::open(&config, &dir, &ladder, &reports, &pulse, &output, &backlog)?;
+    let mut intake = Intake::open(&config, &dir, &ladders, &reports, &pulse, &output, &backlog)?;
     loop {
         let order = match intake.next(&orders) {
             Ok(order) => order,
@@ -69,11 +78,11 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool, parent: Option<Pid>) -> any
             Err(RecvTimeoutError::Disconnected) => break,
         };
         match order {
-            RecorderOrder::Arm { verdict: known, run_folders, backlog_bytes } => {
+            RecorderOrder::Arm { ladders: known, run_folders, backlog_bytes } => {
                 titles::show(&ChildId::Recorder);
-                match ladder.arm(known) {
-                    AfterArming::Report(ladder) => reports.send(RecorderReport::Codecs(ladder)),
-                    AfterArming::Probe => start_probe(&dir, &config, &ladder, &reports)?,
+                match ladders.arm(known, backlog_bytes) {
+                    AfterArming::Report(ladders) => reports.send(RecorderReport::Ladders(ladders)),
+                    AfterArming::Probe => start_probe(&dir, &config, &ladders, &reports)?,
                     AfterArming::Wait => {}
                 }
                 backlog.set_bound(backlog_bytes);
@@ -82,7 +91,7 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool, parent: Option<Pid>) -> any
                 give_back(&intake, &backlog);
             }
             RecorderOrder::Warm(known) => {
-                ladder.follow(known);
+                ladders.learn(known);
                 intake.tell_all(|| Job::Warm);
             }
             RecorderOrder::Cool => intake.tell_all(|| Job::Cool),
@@ -126,15 +135,16 @@ fn give_back(intake: &Intake, backlog: &Backlog) {
 fn start_probe(
     dir: &RuntimeDir,
     config: &Config,
-    ladder: &SharedLadder,
+    ladders: &SharedLadders,
     reports: &Reports<RecorderReport>,
 ) -> std::io::Result<()> {
     let (dir, config) = (dir.clone(), config.clone());
-    let (ladder, reports) = (ladder.clone(), reports.clone());
+    let (ladders, reports) = (ladders.clone(), reports.clone());
     std::thread::Builder::new().name("probe".into()).spawn(move || {
-        let found: Option<EncoderLadder> = probe::child::run(&dir)
-            .map_err(|e| tracing::warn!("{e:#}; clips are encoded with what works nearly everywhere"))
-            .ok();
+        let (found, ended) = probe::child::run(&dir);
+        if let Err(e) = ended {
+            tracing::warn!("{e:#}; cameras without a result get what works nearly everywhere");
+        }
         // The probe has ended, in whatever way, so its leases are nobody's. They are in the rings that are there now, which
         // may be others than those of the workers.
         let _ = open_rings(&config, &dir)
@@ -142,9 +152,9 @@ fn start_probe(
             .flatten()
             .map(|ring| ring.sweep(probe::reader_bit()))
             .sum::<usize>();
-        let known = ladder.probed(found);
-        probe::say(&known, &config);
-        reports.send(RecorderReport::Codecs(known));
+        let known = ladders.tried(found);
+        probe::say::say(&known, &config);
+        reports.send(RecorderReport::Ladders(known));
     })?;
     Ok(())
 }

@@ -18,19 +18,21 @@ use std::time::Duration;
 use proto::clip::{GapCause, Window};
 use proto::codec::EncoderChoice;
 use proto::failpoint;
+use proto::ladder::{self, EncodeCost};
 use proto::panics;
 use proto::ring::Miss;
 use proto::time::MonotonicNs;
 
 use crate::assignment::{Assignment, Footage};
 use crate::backlog::{Need, NeededFrom};
+use crate::crash_note;
 use crate::disk::{self, output::DiskState};
 use crate::evidence::{Fate, First};
 use crate::feed::Feed;
 use crate::filling::{Filling, Now};
 use crate::frames::{Frames, Soundness};
 use crate::journal::PartReason;
-use crate::ladder::TakeLadder;
+use crate::ladder::CameraLadder;
 use failure::{Files, PartError};
 use recording::Recording;
 
@@ -45,7 +47,11 @@ pub(crate) struct Take {
     ended_early: bool,
     /// `None`: the frames' ring is gone, and the frames on disk are all there will be.
     frames: Option<Rc<dyn Frames>>,
-    ladder: TakeLadder,
+    ladder: CameraLadder,
+    /// The encoder of the open part, or of the next one.
+    encoder: EncoderChoice,
+    /// What each encoder of this take has cost so far.
+    costs: Vec<(EncoderChoice, EncodeCost)>,
     /// CRF, 0 to 51.
     quality: u8,
     filling: Filling,
@@ -74,8 +80,6 @@ enum Stage {
 pub(crate) enum Step {
     /// A frame was encoded.
     Encoded,
-    /// A frame was encoded, too slowly. From here on the take has a faster encoder.
-    PresetChanged { from: EncoderChoice, to: EncoderChoice },
     /// Frames were given up, or another encoder is to be tried: there may be more to do at once.
     Moved,
     /// The next frame isn't there yet.
@@ -92,7 +96,7 @@ impl Take {
     pub(crate) fn begin(
         assignment: Assignment,
         frames: Option<Rc<dyn Frames>>,
-        ladder: TakeLadder,
+        ladder: CameraLadder,
         quality: u8,
         waited: Duration,
     ) -> Self {
@@ -102,7 +106,9 @@ impl Take {
             assignment,
             ended_early: false,
             frames,
+            encoder: ladder.first(),
             ladder,
+            costs: Vec::new(),
             quality,
             filling: Filling::default(),
             stage: Stage::Unread,
@@ -257,16 +263,19 @@ impl Take {
                 return Step::Moved;
             }
         };
-        let Self { stage: Stage::Recording(recording), assignment, ladder, fate, quality, .. } = self else {
+        let Self { stage: Stage::Recording(recording), assignment, encoder, fate, quality, .. } = self else {
             return Step::Waiting;
         };
+        let working = crash_note::at_work(&assignment.camera.name, encoder);
         let encoded = recording.encode(frame, fate, feed, |because, frame, fate, feed| {
-            let header = open::header(ladder.current(), fate, because, frame);
+            let header = open::header(encoder.clone(), fate, because, frame);
             open::open_track(assignment, &assignment.partial(), header, *quality, feed)
         });
+        drop(working);
         match encoded {
-            Ok(()) => {
+            Ok(spent) => {
                 recording.next = next + 1;
+                self.add_cost(spent);
                 if self.trouble().is_some() {
                     tracing::info!("{}: writing again", self.assignment);
                 }
@@ -279,6 +288,7 @@ impl Take {
 
     /// Ends the open part in order, if there is one.
     fn end_part(&mut self, feed: &mut Feed) -> Result<(), PartError> {
+        let _working = crash_note::at_work(&self.assignment.camera.name, &self.encoder);
         match &mut self.stage {
             Stage::Recording(recording) => recording.end_part(&mut self.fate, feed),
             Stage::Unread | Stage::Seeking | Stage::Over => Ok(()),
@@ -295,7 +305,7 @@ impl Take {
         let waiting = frames.waiting();
         let now = Now { is_filling: frames.is_filling(), waiting, disk: disk.waited() };
         let too_slow = self.filling.is_too_slow(now, self.assignment.camera.fps.period());
-        let (from, to) = self.ladder.faster().filter(|_| too_slow)?;
+        let (from, to) = (self.encoder.clone(), ladder::faster(&self.encoder).filter(|_| too_slow)?);
         tracing::warn!(
             "{}: {} at preset {} is too slow just now ({waiting} frames wait in the backlog, which has little room \
              left); going on at {}",
@@ -308,8 +318,24 @@ impl Take {
             return Some(self.recover(&e, feed));
         }
         self.begin_next_part(PartReason::PresetChange);
-        self.ladder.change_to(to.clone());
-        Some(Step::PresetChanged { from, to })
+        self.encoder = to;
+        Some(Step::Encoded)
+    }
+
+    /// Adds the time that the encoder took for a frame.
+    fn add_cost(&mut self, spent: Duration) {
+        match self.costs.last_mut() {
+            Some((encoder, cost)) if *encoder == self.encoder => {
+                cost.frames += 1;
+                cost.spent += spent;
+            }
+            _ => self.costs.push((self.encoder.clone(), EncodeCost { frames: 1, spent })),
+        }
+    }
+
+    /// What each encoder of this take has cost.
+    pub(crate) fn costs(&self) -> &[(EncoderChoice, EncodeCost)] {
+        &self.costs
     }
 
     /// Gives up the frames that can't be had any more, and goes on at `at_least` or behind it.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::Duration;
 
+use proto::ladder::Change;
 use proto::link::Reports;
 use proto::messages::RecorderReport;
 use proto::name::Name;
@@ -21,7 +22,7 @@ use crate::encode::EncoderSetup;
 use crate::feed::{Feed, WarmEncoder};
 use crate::finish::Finishing;
 use crate::frames::Frames;
-use crate::ladder::{SharedLadder, TakeLadder};
+use crate::ladder::CameraLadder;
 use crate::opening::{Libav, Media};
 use crate::pulse::Pulse;
 use crate::take::{Step, Take};
@@ -48,10 +49,8 @@ pub(crate) struct Worker {
     pub(crate) camera: Name,
     pub(crate) segment: SegmentName,
     pub(crate) ring: Option<Arc<Ring>>,
-    pub(crate) ladder: SharedLadder,
+    pub(crate) ladder: CameraLadder,
     pub(crate) quality: u8,
-    /// The config names no preset.
-    pub(crate) may_change_preset: bool,
     pub(crate) reports: Reports<RecorderReport>,
     pub(crate) jobs: Receiver<Job>,
     pub(crate) finishing: Sender<Finishing>,
@@ -117,9 +116,8 @@ impl Worker {
         // A take's lag isn't known before its first frame is found. Until then the largest that can be is shown.
         let slots = self.ring.as_ref().map_or(0, |ring| ring.spec().size.slots());
         self.pulse.set_lag(&self.camera, slots as u64);
-        let ladder = TakeLadder::new(self.ladder.get(), self.may_change_preset);
         let frames = self.frames_of(&assignment);
-        Take::begin(assignment, frames, ladder, self.quality, self.output.waited())
+        Take::begin(assignment, frames, self.ladder.clone(), self.quality, self.output.waited())
     }
 
     /// The ring that the plan's frames are in, if it is still this camera's, and the backlog of that ring.
@@ -150,7 +148,7 @@ impl Worker {
 
     /// The encoder that a clip begun now would have, open.
     fn warmed(&self, warm: Option<WarmEncoder>, media: &dyn Media) -> Option<WarmEncoder> {
-        let choice = self.ladder.first()?;
+        let choice = self.ladder.first();
         let spec = *self.ring.as_ref()?.spec();
         let setup = EncoderSetup { choice, geometry: spec.geometry, fps: spec.fps, quality: self.quality };
         warm.filter(|w| *w.setup() == setup).or_else(|| WarmEncoder::open(media, setup))
@@ -172,14 +170,6 @@ impl Worker {
                     self.pulse.encoded();
                     break;
                 }
-                Step::PresetChanged { from, to } => {
-                    moved = true;
-                    self.pulse.encoded();
-                    if let Some(ladder) = self.ladder.change_preset(&from, &to) {
-                        self.reports.send(RecorderReport::Codecs(ladder));
-                    }
-                    break;
-                }
                 Step::Moved => {
                     moved = true;
                     break;
@@ -191,6 +181,7 @@ impl Worker {
                 Step::Paused => index += 1,
                 Step::Over => {
                     let take = clips.remove(index).take;
+                    self.learn_costs(&take);
                     let folder = take.folder().to_owned();
                     let footage = take.wrap();
                     self.backlog.done(&folder);
@@ -208,6 +199,17 @@ impl Worker {
                 }
                 None => std::thread::sleep(NAP),
             }
+        }
+    }
+
+    /// Learns what the encoders of a take cost, and says so when the next clip will begin with another.
+    fn learn_costs(&self, take: &Take) {
+        let changed = self.ladder.clip_ended(take.costs());
+        if let Some(Change { from, to, why }) = changed {
+            tracing::info!("camera {}: clips begin with {to} instead of {from}: {why}", self.camera);
+        }
+        if let Some(ladders) = self.ladder.report() {
+            self.reports.send(RecorderReport::Ladders(ladders));
         }
     }
 

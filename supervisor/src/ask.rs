@@ -2,6 +2,7 @@
 //! is in [`crate::control::command`].
 
 mod client;
+mod codecs;
 pub(crate) mod show;
 mod trigger;
 
@@ -42,8 +43,8 @@ fn ask_for_stats(dir: &Path) -> Result<Box<Stats>, Failure> {
 /// `supervisor codecs`.
 pub(crate) fn codecs(dir: &Path, json: bool) -> Result<u8, Failure> {
     match Client::connect(dir)?.ask(&Request::Codecs)? {
-        Response::Codecs(ladder) if json => print(&ladder).map(|()| exit::DONE),
-        Response::Codecs(ladder) => say(&show::codecs(&ladder)).map(|()| exit::DONE),
+        Response::Codecs(ladders) if json => print(&codecs::document(&ladders)).map(|()| exit::DONE),
+        Response::Codecs(ladders) => say(&codecs::table(&ladders)).map(|()| exit::DONE),
         other => Err(unexpected(&other)),
     }
 }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use proto::exit;
 use proto::instance::ChildId;
 use proto::messages::{CameraState, RecorderBeat};
+use proto::name::Name;
 use proto::process::Pid;
 
 use crate::events::Orders;
@@ -158,9 +159,10 @@ impl Child {
         self.running_mut()?.look_at_link(now)
     }
 
-    /// Is its process being ended because an encoder did not return?
-    pub(crate) fn was_stuck_in_an_encoder(&self) -> bool {
-        self.beat.stuck.is_some() && self.running().is_some_and(|r| r.ending() == Some(EndReason::Hung))
+    /// The camera in whose encoder its process is stuck, if it is being ended because the encoder did not return.
+    pub(crate) fn stuck_in_an_encoder(&self) -> Option<Name> {
+        self.running().filter(|r| r.ending() == Some(EndReason::Hung))?;
+        self.beat.stuck.clone()
     }
 
     /// Takes note of its process's end, and says what kind of end it was. `None` when no other process is wanted.

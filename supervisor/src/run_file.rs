@@ -1,15 +1,16 @@
 //! `run.json`: the config, the encoder and the counts of a run, beside its clips. Nothing depends on it. A thread of its
 //! own writes it whenever something in it changes, so that no other thread waits for the disk that clips go to.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use proto::codec::{EncoderChoice, EncoderLadder};
+use proto::codec::EncoderChoice;
 use proto::config::Config;
 use proto::durable;
+use proto::name::Name;
 use proto::opened;
 use proto::time::{UtcTime, WallAnchor};
 use serde::Serialize;
@@ -34,14 +35,17 @@ struct RunFile<'a> {
     /// The run is over; otherwise it goes on, or was killed.
     ended: bool,
     config: &'a Config,
+    /// The first camera's, as in `encoders`.
     encoder: Option<&'a EncoderChoice>,
+    encoders: BTreeMap<&'a Name, &'a EncoderChoice>,
     clips_completed: u64,
     clips_incomplete: u64,
 }
 
 /// A version of the document that is to be written.
 struct Page {
-    encoder: Option<EncoderChoice>,
+    /// In the config's order.
+    encoders: Vec<(Name, EncoderChoice)>,
     /// `None`: the run is over, and the clips on the disk are counted.
     clips: Option<Counts>,
 }
@@ -66,14 +70,14 @@ impl RunFileWriter {
     }
 
     /// Has the document written soon. Of several versions only the newest is written.
-    pub(crate) fn write(&self, verdict: Option<&EncoderLadder>, clips: Counts) {
-        self.send(verdict, Some(clips));
+    pub(crate) fn write(&self, encoders: &[(Name, EncoderChoice)], clips: Counts) {
+        self.send(encoders, Some(clips));
     }
 
     /// Has the last version written, or the folder removed if no clip was made, and waits for it no longer than half a
     /// second.
-    pub(crate) fn end(&self, verdict: Option<&EncoderLadder>) {
-        self.send(verdict, None);
+    pub(crate) fn end(&self, encoders: &[(Name, EncoderChoice)]) {
+        self.send(encoders, None);
         if self.done.recv_timeout(LAST_LINE).is_err() {
             tracing::warn!(
                 "{FILE} is not brought up to date: the disk does not answer; the clips do not need it"
@@ -81,10 +85,9 @@ impl RunFileWriter {
         }
     }
 
-    fn send(&self, verdict: Option<&EncoderLadder>, clips: Option<Counts>) {
-        let encoder = verdict.and_then(|v| v.chain.first().cloned());
+    fn send(&self, encoders: &[(Name, EncoderChoice)], clips: Option<Counts>) {
         // The thread ends after the last page.
-        let _ = self.pages.send(Page { encoder, clips });
+        let _ = self.pages.send(Page { encoders: encoders.to_vec(), clips });
     }
 }
 
@@ -94,10 +97,10 @@ fn run(folder: &Path, config: &Config, queue: &Receiver<Page>) {
             page = newer;
         }
         match page.clips {
-            Some(clips) => write(folder, config, page.encoder.as_ref(), clips, false),
+            Some(clips) => write(folder, config, &page.encoders, clips, false),
             None => {
                 // The recorder's last reports may not have come, so the clips on the disk are counted.
-                write(folder, config, page.encoder.as_ref(), Counts::on_disk(folder, &HashSet::new()), true);
+                write(folder, config, &page.encoders, Counts::on_disk(folder, &HashSet::new()), true);
                 // A trigger may have been in the middle of writing its plan when everything ended.
                 plan::clear_unplanned(folder);
                 remove_if_empty(folder);
@@ -107,7 +110,7 @@ fn run(folder: &Path, config: &Config, queue: &Receiver<Page>) {
     }
 }
 
-fn write(folder: &Path, config: &Config, encoder: Option<&EncoderChoice>, clips: Counts, ended: bool) {
+fn write(folder: &Path, config: &Config, encoders: &[(Name, EncoderChoice)], clips: Counts, ended: bool) {
     let written = WallAnchor::now();
     let run = RunFile {
         schema: SCHEMA,
@@ -116,7 +119,8 @@ fn write(folder: &Path, config: &Config, encoder: Option<&EncoderChoice>, clips:
         written_utc: UtcTime::from_unix_ns(written.unix_ns).to_string(),
         ended,
         config,
-        encoder,
+        encoder: encoders.first().map(|(_, encoder)| encoder),
+        encoders: encoders.iter().map(|(camera, encoder)| (camera, encoder)).collect(),
         clips_completed: clips.completed,
         clips_incomplete: clips.incomplete,
     };
@@ -161,7 +165,7 @@ mod tests {
         let run = tempfile::tempdir().unwrap();
         clip(run.path(), "clip-0001");
         let counts = Counts { completed: 2, incomplete: 1, last_finish_ms: None };
-        write(run.path(), &config(), None, counts, false);
+        write(run.path(), &config(), &[], counts, false);
         let document = read(run.path());
         assert_eq!((&document["schema"], &document["ended"]), (&1.into(), &false.into()));
         assert_eq!((&document["clips_completed"], &document["clips_incomplete"]), (&2.into(), &1.into()));
@@ -173,9 +177,10 @@ mod tests {
             encoder: "libx264".into(),
             preset: Some("superfast".into()),
         };
-        writer.end(Some(&EncoderLadder { chain: vec![encoder], ..EncoderLadder::default() }));
+        writer.end(&[(Name::new("left").unwrap(), encoder)]);
         let document = read(run.path());
         assert_eq!((&document["ended"], &document["encoder"]["encoder"]), (&true.into(), &"libx264".into()));
+        assert_eq!(document["encoders"]["left"], document["encoder"]);
         // Counted on the disk, where there is no manifest.
         assert_eq!(document["clips_completed"], 0);
     }
@@ -186,8 +191,8 @@ mod tests {
         let run = output.path().join("run_1");
         std::fs::create_dir(&run).unwrap();
         let writer = RunFileWriter::start(&run, &config()).unwrap();
-        writer.write(None, Counts::default());
-        writer.end(None);
+        writer.write(&[], Counts::default());
+        writer.end(&[]);
         assert!(!run.exists());
     }
 
@@ -197,7 +202,7 @@ mod tests {
         let (elsewhere, run) = (output.path().join("elsewhere"), output.path().join("run_1"));
         std::fs::create_dir(&elsewhere).unwrap();
         std::os::unix::fs::symlink(&elsewhere, &run).unwrap();
-        write(&run, &config(), None, Counts::default(), false);
+        write(&run, &config(), &[], Counts::default(), false);
         assert!(!elsewhere.join(FILE).exists());
     }
 }

@@ -108,7 +108,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         .map_err(|e| Failure::failed(format!("can't write {}: {e}", dir.config_path().display())))?;
     let parts = Parts::make(&config, run_folders, &inherited, &events)?;
     let system = parts.system(&dir, events, happening);
-    let mut children = parts.children(&recipes, opened.rings, inherited.ladder(), &system);
+    let mut children = parts.children(&recipes, opened.rings, inherited.ladders(), &system);
     children.backlog_bytes = backlog.bytes;
     let mut instance = parts.instance(system, children);
     parts.open_control(&dir)?;
@@ -133,6 +133,9 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
 fn prepare_links(dir: &RuntimeDir) -> Result<(), Failure> {
     link::keep_sockets_in(&dir.ipc_dir()).map_err(|_| Failure::failed("start was called twice"))?;
     clear_sockets(dir);
+    // Empty: earlier notes were of earlier recorders. One that is adopted goes on writing behind the end of this file.
+    std::fs::write(dir.crash_notes(), "")
+        .map_err(|e| Failure::failed(format!("can't write {}: {e}", dir.crash_notes().display())))?;
     lost_pages::survive().map_err(|e| Failure::failed(format!("can't watch for bus errors: {e}")))
 }
 
@@ -262,7 +265,7 @@ impl Parts {
         &self,
         recipes: &Recipes,
         rings: Vec<(Arc<CameraConfig>, Held)>,
-        ladder: Option<proto::codec::EncoderLadder>,
+        ladders: Option<proto::ladder::Ladders>,
         world: &dyn World,
     ) -> Children {
         let now = world.now();
@@ -270,7 +273,7 @@ impl Parts {
         let recorder = child(ChildId::Recorder, &recipes.recorder);
         let standby = recipes.standby.as_ref().map(|recipe| child(ChildId::Standby, recipe));
         let (run_folders, table) = (self.run_folders.clone(), self.rings.clone());
-        let mut children = Children::new(recorder, standby, ladder, run_folders, table, world);
+        let mut children = Children::new(recorder, standby, ladders, run_folders, table, world);
         for (config, held) in rings {
             // Recipes and rings follow from the same config.
             if let Some(recipe) = recipes.of_capture(&config.name) {
@@ -355,7 +358,7 @@ fn clean_up(
         instance.children.remove_rings();
         segments::remove_all(dir);
     }
-    parts.run_file.end(instance.children.ladder());
+    parts.run_file.end(&instance.children.encoders());
     dir.clear();
     left
 }

@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
-use proto::codec::EncoderLadder;
 use proto::durable;
 use proto::instance::{ChildId, RuntimeDir, boot_id};
+use proto::ladder::Ladders;
 use proto::opened;
 use proto::process::Pid;
 use serde::{Deserialize, Serialize};
@@ -22,8 +22,10 @@ pub(crate) struct Saved {
     pub(crate) run_folder: PathBuf,
     /// The processes that run.
     pub(crate) children: Vec<SavedChild>,
-    /// The encoders that work. After everything was killed frames are ageing, so codecs are not probed again.
-    pub(crate) verdict: Option<EncoderLadder>,
+    /// Each camera's encoder ladder. After everything was killed frames are ageing, so codecs are not probed again. An older
+    /// version's document has none, and they are.
+    #[serde(default)]
+    pub(crate) ladders: Option<Ladders>,
 }
 
 /// One process. A pid alone may be somebody else's by now; with its start time it can't be.

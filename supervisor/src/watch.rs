@@ -120,8 +120,7 @@ impl Instance {
                 }
             }
             Event::Exited { pid, end } => {
-                let clips_open = self.clips.open_count() > 0;
-                let ladder_changed = self.children.on_exited(&*self.world, pid, &end, clips_open);
+                let ladder_changed = self.children.on_exited(&*self.world, pid, &end);
                 self.write_run_file_if(ladder_changed);
             }
             Event::Request { request, reply } => {
@@ -148,7 +147,7 @@ impl Instance {
     fn answer(&mut self, request: &LoopRequest) -> Answer {
         match request {
             LoopRequest::Codecs => {
-                self.children.ladder().cloned().map(Response::Codecs).ok_or(Refusal::CodecsNotProbed)
+                self.children.ladders_in_order().map(Response::Codecs).ok_or(Refusal::CodecsNotProbed)
             }
             LoopRequest::Restart(name) => self.children.restart(name, self.world.now()),
             LoopRequest::Stop => Err(Refusal::Ending),
@@ -184,7 +183,7 @@ impl Instance {
 
     fn write_run_file_if(&self, changed: bool) {
         if changed {
-            self.world.write_run_file(self.children.ladder(), self.clips.counts());
+            self.world.write_run_file(&self.children.encoders(), self.clips.counts());
         }
     }
 

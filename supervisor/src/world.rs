@@ -7,7 +7,8 @@ use std::io;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use proto::codec::EncoderLadder;
+use proto::codec::EncoderChoice;
+use proto::crash_note::CrashNote;
 use proto::instance::{ChildId, Rendezvous};
 use proto::name::Name;
 use proto::process::Pid;
@@ -41,6 +42,9 @@ pub(crate) trait World {
     /// The kernel's count of processes that it has killed because memory ran out.
     fn out_of_memory_kills(&self) -> u64;
 
+    /// The note of a recorder that crashed while an encoder was at work.
+    fn crash_note(&self, pid: Pid) -> Option<CrashNote>;
+
     /// Keeps what the next supervisor has to know of this one.
     fn keep_state(&self, saved: &Saved);
 
@@ -48,7 +52,7 @@ pub(crate) trait World {
     fn settle(&self, settled: bool);
 
     /// Has the run's file written, sooner or later.
-    fn write_run_file(&self, ladder: Option<&EncoderLadder>, counts: Counts);
+    fn write_run_file(&self, encoders: &[(Name, EncoderChoice)], counts: Counts);
 }
 
 /// A process that is watched. Dropping it doesn't end the process.

@@ -14,6 +14,7 @@ use proto::clip::{
 use proto::codec::{Codec, EncoderChoice};
 use proto::durable;
 use proto::failpoint;
+use proto::ladder::last_resort;
 use proto::name::Name;
 use proto::time::{MonotonicNs, nanos};
 
@@ -24,7 +25,7 @@ use crate::assignment::Footage;
 use crate::container::{self, Layout, VideoWriter};
 use crate::disk;
 use crate::journal::PartReason;
-use crate::ladder::last_resort;
+
 use crate::libav;
 use crate::media::WriteError;
 use crate::part::{self, Part};

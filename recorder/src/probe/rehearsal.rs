@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::format::Pixel;
@@ -13,7 +12,7 @@ use proto::config::CameraConfig;
 use proto::frame::{FrameInfo, Geometry, LossBefore};
 use proto::time::MonotonicNs;
 
-use super::reel::{Picture, Reel, whole};
+use super::reel::{Picture, Reel};
 use crate::clock::Monotonic;
 use crate::container::{self, VideoWriter};
 use crate::encode::EncoderSetup;
@@ -27,29 +26,27 @@ use crate::track::TrackWriter;
 /// it; a picture that is another one, or none, differs by more.
 const MAX_MEAN_ERROR: f64 = 24.0;
 
-/// Makes a whole little clip: encoded into a part, joined into the real container, decoded and compared. Returns the frames
-/// encoded in a second.
+/// Makes a whole little clip: encoded into a part, joined into the real container, decoded and compared.
 pub(super) fn rehearse(
     choice: &EncoderChoice,
     reel: &Reel,
     quality: u8,
     folder: &Path,
-) -> Result<f64, String> {
-    let took = record(Arc::new(Libav), choice, reel, quality, folder)?;
+) -> Result<(), String> {
+    record(Arc::new(Libav), choice, reel, quality, folder)?;
     let say = |what: &str, e: String| format!("{what}: {e}");
     let file = join(folder, &reel.camera, choice.codec).map_err(|e| say("can't be put in its file", e))?;
-    compare(&file, reel).map_err(|e| say("does not decode", e))?;
-    Ok(whole(reel.pictures.len()) / took.as_secs_f64().max(1e-6))
+    compare(&file, reel).map_err(|e| say("does not decode", e))
 }
 
-/// Encodes the pictures into a part. Returns the time that the encoder took.
+/// Encodes the pictures into a part.
 fn record(
     media: Arc<dyn Media>,
     choice: &EncoderChoice,
     reel: &Reel,
     quality: u8,
     folder: &Path,
-) -> Result<Duration, String> {
+) -> Result<(), String> {
     let CameraConfig { name, geometry, fps, .. } = &reel.camera;
     let setup = EncoderSetup { choice: choice.clone(), geometry: *geometry, fps: *fps, quality };
     let header = PartHeader {
@@ -65,7 +62,6 @@ fn record(
     let path = part::video_path(folder, name, 1);
     let mut track = TrackWriter::create(&path, header, *fps, parameters, feed.media())
         .map_err(|e| say("does not open", &e))?;
-    let start = Instant::now();
     for (n, picture) in (0_u64..).zip(&reel.pictures) {
         let info = FrameInfo {
             sequence: n + 1,
@@ -79,10 +75,8 @@ fn record(
         feed.take(Box::new(picture), &mut |packet| track.write(packet))
             .map_err(|e| say("does not encode", &e))?;
     }
-    let took = start.elapsed();
     feed.drain(&mut |packet| track.write(packet)).map_err(|e| say("does not encode", &e))?;
-    track.finish().map_err(|e| say("can't be written", &e))?;
-    Ok(took)
+    track.finish().map_err(|e| say("can't be written", &e))
 }
 
 fn join(folder: &Path, camera: &CameraConfig, codec: Codec) -> Result<std::path::PathBuf, String> {
@@ -164,10 +158,10 @@ fn mean_error(frame: &frame::Video, original: &[u8], geometry: &Geometry) -> f64
 #[cfg(test)]
 mod tests {
     use proto::config::Config;
+    use proto::ladder::last_resort;
 
     use super::*;
     use crate::fakes::FakeMedia;
-    use crate::ladder::last_resort;
 
     #[test]
     fn an_encoder_that_does_not_begin_with_a_key_frame_fails_with_these_words() {

@@ -1,6 +1,8 @@
 //! A take between its first frame and its last: the part that is open, and what is done with it. Which frame is next,
 //! and what follows a failure, is decided in [`super`].
 
+use std::time::Duration;
+
 use proto::frame::FrameInfo;
 
 use super::failure::PartError;
@@ -27,20 +29,29 @@ impl Recording {
     }
 
     /// Has the feed encode a frame, and writes what comes out. While no part is open, `open` opens one for the frame.
+    /// Returns the time that passed in the encoder: opening it and waiting for the disk are no part of a frame's cost.
     pub(super) fn encode(
         &mut self,
         frame: Box<dyn HeldFrame>,
         fate: &mut Fate,
         feed: &mut Feed,
         open: impl FnOnce(PartReason, &FrameInfo, &Fate, &mut Feed) -> Result<TrackWriter, PartError>,
-    ) -> Result<(), PartError> {
+    ) -> Result<Duration, PartError> {
         let track = match &mut self.track {
             Some(track) => track,
             None => self.track.insert(open(self.next_part_is, frame.info(), fate, feed)?),
         };
+        let clock = feed.clock();
+        let (begun, mut writing) = (clock.now(), Duration::ZERO);
         track.pass_encode();
-        let encoded = feed.take(frame, &mut |packet| write_and_note(track, fate, packet));
-        encoded.map_err(|e| PartError::of_feed(e, track.path(), track.encoder()))
+        let encoded = feed.take(frame, &mut |packet| {
+            let from = clock.now();
+            let written = write_and_note(track, fate, packet);
+            writing += clock.now().since(from);
+            written
+        });
+        encoded.map_err(|e| PartError::of_feed(e, track.path(), track.encoder()))?;
+        Ok(clock.now().since(begun).saturating_sub(writing))
     }
 
     /// Ends the open part in order, if there is one.

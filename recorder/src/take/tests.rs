@@ -3,6 +3,7 @@
 mod rig;
 
 use proto::clip::{Gap, PARTIAL_DIR};
+use proto::ladder::last_resort;
 use proto::ring::Broken;
 use proto::ring::segment::Loss;
 
@@ -199,7 +200,7 @@ fn an_encoder_that_does_not_begin_with_a_key_frame_has_failed() {
 fn without_another_encoder_each_frame_is_given_up() {
     let mut rig = Rig::new();
     rig.media.fail_from("mjpeg", 190);
-    rig.take.ladder.step_down().unwrap();
+    rig.take.encoder = last_resort();
     rig.run(100..=201);
     assert_eq!(rig.account(), one_gap(189, 11, GapCause::Encoder));
 }
@@ -267,8 +268,9 @@ fn an_encoder_is_made_faster_before_the_backlog_is_full() {
     rig.run(100..=120);
     rig.ring.is_filling.set(true);
     rig.ring.publish_to(121);
-    let Step::PresetChanged { from, to } = rig.step(1210) else { panic!("it is too slow") };
-    assert_eq!((from.preset.as_deref(), to.preset.as_deref()), (Some("medium"), Some("ultrafast")));
+    assert_eq!(rig.step(1210), Step::Encoded);
+    assert_eq!(rig.take.encoder.preset.as_deref(), Some("fast"), "the next faster one");
+    rig.ring.is_filling.set(false);
     rig.run(122..=201);
     assert_eq!(rig.reasons(), [PartReason::First, PartReason::PresetChange]);
     assert_eq!(rig.account(), complete());
@@ -285,6 +287,20 @@ fn an_encoder_that_only_lags_is_kept() {
     rig.run(210..=220);
     assert_eq!(rig.reasons(), [PartReason::First]);
     assert_eq!(rig.account(), complete());
+}
+
+#[test]
+fn each_encoder_is_measured_by_the_time_that_frames_spend_in_it() {
+    let mut rig = Rig::new();
+    rig.media.fail_from("libx264", 140);
+    rig.media.make_encoders_slow(&rig.clock, Duration::from_millis(4));
+    rig.media.make_writes_slow(&rig.clock, Duration::from_millis(50));
+    rig.run(100..=201);
+    let costs: Vec<(&str, EncodeCost)> =
+        rig.take.costs().iter().map(|(choice, cost)| (choice.encoder.as_str(), *cost)).collect();
+    let cost = |frames: u64| EncodeCost { frames, spent: Duration::from_millis(4 * frames) };
+    // Waiting for the disk is not in it.
+    assert_eq!(costs, [("libx264", cost(40)), ("mjpeg", cost(61))]);
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use proto::codec::{EncoderChoice, EncoderLadder};
 use proto::stats::{BacklogStats, CameraStats, ProcessStats, RecorderStats, Stats};
 use proto::storage::mb;
 
@@ -96,38 +95,12 @@ fn process_row(process: &ProcessStats) -> Vec<String> {
     ]
 }
 
-/// `supervisor codecs`.
-pub(crate) fn codecs(ladder: &EncoderLadder) -> String {
-    let mut rows = vec![row(["codec", "encoder", "preset", "works", "frames/s", "verdict"])];
-    for trial in &ladder.trials {
-        rows.push(vec![
-            format!("{}{}", trial.choice.codec, trial.choice.codec.extension()),
-            trial.choice.encoder.clone(),
-            trial.choice.preset.clone().unwrap_or_else(|| "-".to_owned()),
-            if trial.works { "yes" } else { "no" }.to_owned(),
-            if trial.works { format!("{:.0}", trial.frames_per_second) } else { "-".to_owned() },
-            trial.verdict.clone(),
-        ]);
-    }
-    let mut text = table(&rows);
-    let shown = |choice: &EncoderChoice| {
-        let preset = choice.preset.as_ref().map_or(String::new(), |preset| format!(", {preset}"));
-        format!("{} ({}{preset})", choice.codec, choice.encoder)
-    };
-    let chain: Vec<String> = ladder.chain.iter().map(shown).collect();
-    let _ = writeln!(text, "\nin use: {}", chain.first().map_or("none yet", |c| c));
-    if chain.len() > 1 {
-        let _ = writeln!(text, "if it fails: {}", chain[1..].join(", then "));
-    }
-    text
-}
-
-fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+pub(super) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
 }
 
 /// Columns as wide as their widest cell, the last one as it comes.
-fn table(rows: &[Vec<String>]) -> String {
+pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|t| t.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
@@ -151,7 +124,6 @@ fn span(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use proto::codec::{Codec, CodecTrial};
     use proto::stats::{Health, RecorderStats, RingStats};
     use proto::status::{CameraStatus, HealthStatus, InstanceState, ProcessRole, ProcessState};
 
@@ -237,24 +209,6 @@ mod tests {
         (stats.recorder.backlog.frames, stats.recorder.backlog.bytes) = (300, 415_000_000);
         let text = status(&stats);
         assert!(text.contains("1 frame behind\n\nbacklog: 300 frames, 415 of at most 2000 MB\n"), "{text}");
-    }
-
-    #[test]
-    fn codecs_are_shown_with_the_way_down_the_ladder() {
-        let choice = |codec, encoder: &str| EncoderChoice { codec, encoder: encoder.into(), preset: None };
-        let chain = vec![choice(Codec::H264, "libx264"), choice(Codec::Mjpg, "mjpeg")];
-        let trial = |works, verdict: &str| CodecTrial {
-            choice: chain[0].clone(),
-            works,
-            frames_per_second: 100.4,
-            verdict: verdict.into(),
-        };
-        let trials = vec![trial(true, "in use"), trial(false, "does not open")];
-        let text = codecs(&EncoderLadder { chain: chain.clone(), trials, given_up: Vec::new() });
-        assert!(text.contains("H264.mp4  libx264  -       yes    100       in use\n"), "{text}");
-        assert!(text.contains("H264.mp4  libx264  -       no     -         does not open\n"), "{text}");
-        assert!(text.ends_with("in use: H264 (libx264)\nif it fails: MJPG (mjpeg)\n"), "{text}");
-        assert!(codecs(&EncoderLadder::default()).ends_with("in use: none yet\n"));
     }
 
     #[test]

@@ -59,11 +59,6 @@ impl Record {
         self.short_lives >= 3
     }
 
-    /// Is it time to doubt what it works with? One crash may be chance; and each costs frames' time in the ring.
-    pub(crate) fn is_suspicious(&self) -> bool {
-        self.short_lives >= 2
-    }
-
     /// A long life, or something else to work with, makes earlier ends count no more.
     pub(crate) fn forgive(&mut self) {
         self.short_lives = 0;
@@ -111,15 +106,11 @@ mod tests {
     }
 
     #[test]
-    fn a_second_crash_in_a_row_is_suspicious() {
+    fn with_another_encoder_it_starts_afresh_and_at_once() {
         let mut record = Record::default();
         let crash =
             |record: &mut Record, s| record.next(&ChildId::Recorder, Duration::from_secs(s), Ending::Crashed);
-        crash(&mut record, 70);
-        assert!(!record.is_suspicious());
-        crash(&mut record, 1);
-        assert!(record.is_suspicious() && !record.keeps_ending());
-        // With another codec it starts afresh, and at once.
+        assert_eq!((crash(&mut record, 70), crash(&mut record, 1)), (Duration::ZERO, FIRST_WAIT));
         record.forgive();
         assert_eq!(crash(&mut record, 1), Duration::ZERO);
     }

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use proto::codec::EncoderLadder;
 use proto::config::Config;
 use proto::instance::{ChildId, RuntimeDir};
+use proto::ladder::Ladders;
 use proto::name::Name;
 
 use crate::child::Child;
@@ -39,7 +39,7 @@ impl Inherited {
             Some(saved) => {
                 saved.children.iter().for_each(|child| end(child, "runs with another config"));
                 // Processes and encoders were of the other config.
-                state::save(dir, &Saved { children: Vec::new(), verdict: None, ..saved.clone() });
+                state::save(dir, &Saved { children: Vec::new(), ladders: None, ..saved.clone() });
                 Vec::new()
             }
             None => Vec::new(),
@@ -58,9 +58,9 @@ impl Inherited {
         self.same_config && self.saved.is_some()
     }
 
-    /// The encoders that the last supervisor knew.
-    pub(super) fn ladder(&self) -> Option<EncoderLadder> {
-        self.saved.as_ref().filter(|_| self.same_config)?.verdict.clone()
+    /// The encoder ladders that the last supervisor knew.
+    pub(super) fn ladders(&self) -> Option<Ladders> {
+        self.saved.as_ref().filter(|_| self.same_config)?.ladders.clone()
     }
 
     /// Removes clip folders without a plan, which a supervisor leaves that is killed in the middle of a trigger.

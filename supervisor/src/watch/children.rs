@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proto::codec::EncoderLadder;
+use proto::codec::EncoderChoice;
 use proto::control::Response;
 use proto::instance::{ChildId, Rendezvous, boot_id};
+use proto::ladder::{EncoderLadder, Ladders};
 use proto::messages::{CameraState, RecorderOrder};
 use proto::name::Name;
 use proto::process::Pid;
 use proto::refusal::Refusal;
 
+use super::encoder::Crashes;
 use super::resend::UnknownClips;
 use super::{Camera, LOOK_AROUND, until};
 use crate::backlog::left_over::LeftOver;
@@ -36,8 +38,9 @@ pub(crate) struct Children {
     pub(super) cameras: Vec<Camera>,
     pub(super) recorder: Child,
     pub(super) standby: Option<Child>,
-    /// The encoders to use, once they are known.
-    pub(super) ladder: Option<EncoderLadder>,
+    /// Each camera's encoder ladder, as the recorder last reported it. `None` until the encoders were tried.
+    pub(super) ladders: Option<Ladders>,
+    pub(super) crashes: Crashes,
     /// The folders that may hold unfinished clips, this run's first.
     pub(super) run_folders: Vec<PathBuf>,
     pub(super) memory: MemoryWatch,
@@ -62,7 +65,7 @@ impl Children {
     pub(crate) fn new(
         recorder: Child,
         standby: Option<Child>,
-        ladder: Option<EncoderLadder>,
+        ladders: Option<Ladders>,
         run_folders: Vec<PathBuf>,
         rings: Rings,
         world: &dyn World,
@@ -72,7 +75,8 @@ impl Children {
             cameras: Vec::new(),
             recorder,
             standby,
-            ladder,
+            ladders,
+            crashes: Crashes::default(),
             run_folders,
             memory,
             ring_broke: None,
@@ -130,8 +134,21 @@ impl Children {
         &self.recorder
     }
 
-    pub(crate) fn ladder(&self) -> Option<&EncoderLadder> {
-        self.ladder.as_ref()
+    pub(crate) fn ladders(&self) -> Option<&Ladders> {
+        self.ladders.as_ref()
+    }
+
+    /// The ladders in the config's order, once they are known.
+    pub(crate) fn ladders_in_order(&self) -> Option<Vec<(Name, EncoderLadder)>> {
+        let ladders = self.ladders.as_ref()?;
+        let names = self.cameras.iter().map(Camera::name);
+        Some(names.filter_map(|name| Some((name.clone(), ladders.get(name)?.clone()))).collect())
+    }
+
+    /// The encoder that each camera's clips begin with, in the config's order. None while they are not known.
+    pub(crate) fn encoders(&self) -> Vec<(Name, EncoderChoice)> {
+        let ladders = self.ladders_in_order().unwrap_or_default();
+        ladders.into_iter().map(|(name, ladder)| (name, ladder.first())).collect()
     }
 
     /// The child whose present process this is.
@@ -207,7 +224,7 @@ impl Children {
         let now = world.now();
         self.mend_rings(now);
         self.memory.look(now, || world.out_of_memory_kills());
-        let probed = self.ladder.is_some();
+        let probed = self.ladders.is_some();
         for child in self.all_mut() {
             let opened = match child.id {
                 ChildId::Recorder => probed,
@@ -293,7 +310,7 @@ impl Children {
             boot_id: boot_id(),
             run_folder: self.run_folders.first().cloned().unwrap_or_default(),
             children: self.all().filter_map(|child| Some(saved(child, child.running()?))).collect(),
-            verdict: self.ladder.clone(),
+            ladders: self.ladders.clone(),
         });
     }
 }

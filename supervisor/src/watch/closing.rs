@@ -86,8 +86,7 @@ impl Instance {
                     return (self.on_while_closing(Event::Exited { pid, end }), true);
                 }
                 Ok(Event::Exited { pid, end }) if self.children.recorder().is_process(pid) => {
-                    let clips_open = self.clips.open_count() > 0;
-                    self.children.on_exited(&*self.world, pid, &end, clips_open);
+                    self.children.on_exited(&*self.world, pid, &end);
                     self.publish();
                 }
                 Ok(Event::Connected { pid, orders }) => {
@@ -182,7 +181,7 @@ impl Instance {
                 }
                 // Until the end it says how many frames are left.
                 RecorderReport::Beat(beat) => self.children.on_last_beat(pid, beat, self.world.now()),
-                RecorderReport::ClipLost { .. } | RecorderReport::Codecs(_) => {}
+                RecorderReport::ClipLost { .. } | RecorderReport::Ladders(_) => {}
             },
             Event::Request { reply, .. } => {
                 let _ = reply.send(Err(Refusal::Ending));

@@ -9,6 +9,7 @@ use proto::process::Pid;
 use signal_hook::consts::SIGKILL;
 
 use super::children::Children;
+use super::encoder::Doubt;
 use crate::child::end::End;
 use crate::child::restart::Ending;
 use crate::world::World;
@@ -17,8 +18,8 @@ use crate::world::World;
 const AFTER_A_BREAK: Duration = Duration::from_secs(1);
 
 impl Children {
-    /// A process has ended. True when that has changed the encoder ladder.
-    pub(super) fn on_exited(&mut self, world: &dyn World, pid: Pid, end: &End, clips_open: bool) -> bool {
+    /// A process has ended. True when that has changed an encoder ladder.
+    pub(super) fn on_exited(&mut self, world: &dyn World, pid: Pid, end: &End) -> bool {
         let now = world.now();
         // The process may have died of a ring that was cut short: that is put right first.
         self.mend_rings(now);
@@ -32,9 +33,8 @@ impl Children {
         if may_be_for_memory && !is_being_ended {
             end.how = "signal 9 (killed: out of memory?)".into();
         }
-        let stuck = child.was_stuck_in_an_encoder();
-        // Clips of earlier run folders count too, and only the recorder knows of those.
-        let recorded = child.beat.clips_open > 0 || clips_open;
+        let stuck = child.stuck_in_an_encoder();
+        let life = child.running().map_or(Duration::ZERO, |r| now.saturating_duration_since(r.since));
         let ending = child.ended(&end, now);
         let mut gave_up = false;
         if child.id == ChildId::Recorder {
@@ -42,10 +42,14 @@ impl Children {
             self.sweep_recorder();
             // A panic is a fault of ours, and no encoder's.
             let panicked = end.code == Some(i32::from(exit::PANICKED));
-            gave_up = ending == Some(Ending::Crashed)
-                && recorded
-                && !panicked
-                && self.doubt_the_encoder(stuck, now);
+            let doubt = match stuck {
+                Some(camera) => Some(Doubt::Stuck { camera }),
+                None if ending == Some(Ending::Crashed) && !panicked => {
+                    world.crash_note(pid).map(Doubt::Crashed)
+                }
+                None => None,
+            };
+            gave_up = doubt.is_some_and(|doubt| self.doubt_the_encoder(&doubt, life, now));
         }
         self.save(world);
         gave_up

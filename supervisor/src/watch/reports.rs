@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use proto::codec::EncoderLadder;
 use proto::instance::ChildId;
+use proto::ladder::Ladders;
 use proto::messages::{CameraState, CaptureReport, RecorderBeat, RecorderOrder, RecorderReport};
 use proto::process::Pid;
 
@@ -44,8 +44,8 @@ impl Children {
     /// Tells the recorder what is known of encoders, and where clips may be waiting.
     pub(super) fn arm(&mut self) {
         self.unknown_clips.clear();
-        let (verdict, run_folders) = (self.ladder.clone(), self.run_folders.clone());
-        self.tell_recorder(RecorderOrder::Arm { verdict, run_folders, backlog_bytes: self.backlog_bytes });
+        let (ladders, run_folders) = (self.ladders.clone(), self.run_folders.clone());
+        self.tell_recorder(RecorderOrder::Arm { ladders, run_folders, backlog_bytes: self.backlog_bytes });
     }
 
     /// Orders the recorder, if it is there.
@@ -55,7 +55,7 @@ impl Children {
         }
     }
 
-    /// Takes a report. True when it has changed the encoder ladder.
+    /// Takes a report. True when it was about the encoder ladders.
     pub(super) fn on_report(&mut self, world: &dyn World, pid: Pid, report: Report) -> bool {
         let now = world.now();
         if self.by_pid(pid).is_none() {
@@ -67,8 +67,8 @@ impl Children {
                 self.on_capture_beat(pid, progress, camera, now);
             }
             Report::Recorder(RecorderReport::Beat(beat)) => self.on_recorder_beat(pid, beat, now),
-            Report::Recorder(RecorderReport::Codecs(ladder)) => {
-                self.on_ladder(ladder);
+            Report::Recorder(RecorderReport::Ladders(ladders)) => {
+                self.on_ladders(ladders);
                 self.save(world);
                 return true;
             }
@@ -90,7 +90,7 @@ impl Children {
     }
 
     fn on_recorder_beat(&mut self, pid: Pid, beat: RecorderBeat, now: Instant) {
-        let probed = self.ladder.is_some();
+        let probed = self.ladders.is_some();
         let Some(child) = self.by_pid(pid) else { return };
         let was_troubled = child.id == ChildId::Recorder && child.beat.trouble.is_some();
         // Idling is what it should do, and the codec probe has its own deadline. While it waits for a disk, which is not
@@ -120,12 +120,20 @@ impl Children {
         }
     }
 
-    fn on_ladder(&mut self, ladder: EncoderLadder) {
-        let as_before = self.ladder.as_ref().map(|old| old.chain.first()) == Some(ladder.chain.first());
-        if !as_before {
+    fn on_ladders(&mut self, ladders: Ladders) {
+        let before = self.encoders();
+        match &mut self.ladders {
+            // A report of a recorder that has ended doesn't know what was given up since.
+            Some(known) => {
+                for (camera, ladder) in ladders {
+                    known.entry(camera).or_default().merge(&ladder);
+                }
+            }
+            None => self.ladders = Some(ladders),
+        }
+        if self.encoders() != before {
             self.cool_standby();
         }
-        self.ladder = Some(ladder);
     }
 
     /// A capture's report that is heard after its end still says why its camera failed.

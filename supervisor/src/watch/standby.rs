@@ -47,9 +47,9 @@ impl Children {
         let caught_up = self.recorder.beat.lag_frames <= CAUGHT_UP;
         let Some(standby) = self.standby.as_mut().and_then(|standby| standby.running_mut()) else { return };
         let Some(orders) = &standby.orders else { return };
-        match (&self.ladder, standby.warm) {
-            (Some(ladder), false) if recording && caught_up => {
-                orders.to_recorder(RecorderOrder::Warm(ladder.clone()));
+        match (&self.ladders, standby.warm) {
+            (Some(ladders), false) if recording && caught_up => {
+                orders.to_recorder(RecorderOrder::Warm(ladders.clone()));
                 standby.warm = true;
             }
             (_, true) if !recording => {

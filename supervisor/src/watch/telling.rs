@@ -38,7 +38,7 @@ impl Telling {
             troubles: troubles(children, now),
             cameras: children.cameras().iter().map(CameraView::of).collect(),
             processes: children.all().map(ProcessView::of).collect(),
-            encoder: children.ladder().and_then(|ladder| ladder.chain.first().cloned()),
+            encoder: children.encoders().into_iter().next().map(|(_, encoder)| encoder),
             recorder: children.recorder().beat.clone(),
             backlog_bytes: children.backlog_bytes,
             encoded_per_s: children.pace.frames_per_s(),
@@ -93,7 +93,7 @@ pub(super) fn state(children: &Children) -> InstanceState {
     let cameras = children.cameras();
     let captures_come_up =
         cameras.iter().any(|c| c.capture.last_exit.is_none() && c.status().0.is_coming_up());
-    let probed = children.ladder().is_some();
+    let probed = children.ladders().is_some();
     if captures_come_up || (!probed && recorder.last_exit.is_none()) {
         return InstanceState::Starting;
     }
@@ -131,11 +131,13 @@ pub(super) fn troubles(children: &Children, now: Instant) -> Vec<String> {
         let said = child.kills.trouble(now);
         troubles.extend(said.map(|said| format!("{}: {said}; the last: {last_exit}", child.id)));
     }
-    for choice in children.ladder().iter().flat_map(|ladder| &ladder.given_up) {
-        troubles.push(format!(
-            "recorder: {} ({}) was given up, since recorders crashed or were stuck in it",
-            choice.codec, choice.encoder
-        ));
+    for (camera, ladder) in children.ladders().into_iter().flatten() {
+        troubles.extend(ladder.given_up.iter().map(|choice| {
+            format!(
+                "camera {camera}: {} ({}) was given up, since recorders crashed or were stuck in it",
+                choice.codec, choice.encoder
+            )
+        }));
     }
     troubles.extend(recorder.beat.trouble.clone());
     troubles.extend(recorder.beat.attention.iter().cloned());

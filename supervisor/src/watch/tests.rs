@@ -20,6 +20,7 @@ use std::time::Duration;
 use proto::codec::Codec;
 use proto::control::Response;
 use proto::instance::{ChildId, Rendezvous};
+use proto::ladder::EncoderLadder;
 use proto::messages::{CameraState, RecorderBeat, RecorderOrder, RecorderReport};
 use proto::name::Name;
 use proto::process::Pid;
@@ -137,6 +138,10 @@ impl Rig {
 
     fn state(&self) -> InstanceState {
         state(&self.instance.children)
+    }
+
+    fn ladder(&self, camera: &str) -> EncoderLadder {
+        self.instance.children.ladders().unwrap()[&name(camera)].clone()
     }
 
     fn troubles(&self) -> Vec<String> {

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use proto::codec::EncoderLadder;
+use proto::codec::EncoderChoice;
+use proto::crash_note::{self, CrashNote};
 use proto::instance::{ChildId, Rendezvous, RuntimeDir};
 use proto::name::Name;
 use proto::process::Pid;
@@ -113,6 +114,10 @@ impl World for System {
         proc::out_of_memory_kills()
     }
 
+    fn crash_note(&self, pid: Pid) -> Option<CrashNote> {
+        crash_note::read(&self.dir.crash_notes(), pid)
+    }
+
     fn keep_state(&self, saved: &Saved) {
         state::save(&self.dir, saved);
     }
@@ -121,8 +126,8 @@ impl World for System {
         state::settle(&self.dir, settled);
     }
 
-    fn write_run_file(&self, ladder: Option<&EncoderLadder>, counts: Counts) {
-        self.run_file.write(ladder, counts);
+    fn write_run_file(&self, encoders: &[(Name, EncoderChoice)], counts: Counts) {
+        self.run_file.write(encoders, counts);
     }
 }
 

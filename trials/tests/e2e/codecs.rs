@@ -39,6 +39,21 @@ fn h264_is_what_auto_takes() {
 }
 
 #[test]
+fn an_odd_sized_camera_changes_the_codec_of_no_other_and_is_told_why() {
+    let odd = "right, width: 321, pixel_format: GRAY8,";
+    let rig = Rig::start(&TWO_CAMERAS.replace("name: right,", &format!("name: {odd}")));
+    let said =
+        rig.await_log("camera right: No supported video codec found, defaulting to MJPEG: H264 (libx264)");
+    assert!(said.contains("does not open"), "{said}");
+    let manifest = manifest(&clip_of(&rig.command(&["trigger", "--wait"]).code(0).json()));
+    let codec = |camera: &str| manifest["cameras"][camera]["codec"].clone();
+    assert_eq!((codec("left"), codec("right")), ("H264".into(), "MJPG".into()), "{manifest:#}");
+    let table = rig.command(&["codecs"]).code(0).stdout;
+    assert!(table.contains("camera right:") && table.contains("in use: MJPG (mjpeg)"), "{table}");
+    rig.assert_complete();
+}
+
+#[test]
 fn h264_is_true_in_i420_and_nv12() {
     clip_in("H264", ".mp4", ["I420", "NV12"]);
 }

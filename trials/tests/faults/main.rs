@@ -17,6 +17,7 @@ mod kills;
 mod limits;
 mod memory;
 mod nemesis;
+mod presets;
 mod readers;
 mod sends;
 mod shared_folder;

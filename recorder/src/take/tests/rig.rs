@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proto::clip::{CaptureTime, PARTIAL_DIR, Plan, PlannedCamera, SCHEMA, plan_path};
-use proto::codec::{Codec, EncoderLadder};
+use proto::codec::Codec;
+use proto::ladder::EncoderLadder;
 use proto::name::Name;
 use proto::time::WallAnchor;
 
@@ -33,9 +34,9 @@ fn choice(codec: Codec, encoder: &str, preset: Option<&str>) -> EncoderChoice {
     EncoderChoice { codec, encoder: encoder.into(), preset: preset.map(Into::into) }
 }
 
-pub(super) fn ladder(may_change_preset: bool) -> TakeLadder {
+fn ladder() -> CameraLadder {
     let chain = vec![choice(Codec::H264, "libx264", Some("medium")), choice(Codec::Mjpg, "mjpeg", None)];
-    TakeLadder::new(EncoderLadder { chain, ..EncoderLadder::default() }, may_change_preset)
+    CameraLadder::alone(&Name::new("left").unwrap(), EncoderLadder::tried(chain, Vec::new()))
 }
 
 fn assignment(folder: &Path, lock: &Arc<ClipLock>, ring: &FakeRing) -> Assignment {
@@ -77,7 +78,7 @@ impl Rig {
             (FakeRing::new(), Arc::<FakeMedia>::default(), Arc::<FakeClock>::default());
         let (frames, disk): (Rc<dyn Frames>, _) = (ring.clone(), FakeDisk::default());
         let assignment = assignment(folder.path(), &lock, &ring);
-        let take = Take::begin(assignment, Some(frames), ladder(true), 23, disk.waited());
+        let take = Take::begin(assignment, Some(frames), ladder(), 23, disk.waited());
         let feed = Feed::new(media.clone(), clock.clone(), None);
         Self { take, feed, ring, media, clock, disk, lock, folder }
     }
@@ -86,7 +87,7 @@ impl Rig {
     pub(super) fn killed(mut self) -> Self {
         let frames: Rc<dyn Frames> = self.ring.clone();
         let assignment = assignment(self.folder.path(), &self.lock, &self.ring);
-        self.take = Take::begin(assignment, Some(frames), ladder(true), 23, self.disk.waited());
+        self.take = Take::begin(assignment, Some(frames), ladder(), 23, self.disk.waited());
         self.feed = Feed::new(self.media.clone(), self.clock.clone(), None);
         self
     }
@@ -101,7 +102,7 @@ impl Rig {
         self.ring.publish_to(now_ms / 10);
         loop {
             let step = self.step(now_ms);
-            if !matches!(step, Step::Encoded | Step::Moved | Step::PresetChanged { .. }) {
+            if !matches!(step, Step::Encoded | Step::Moved) {
                 return step;
             }
         }
@@ -109,7 +110,9 @@ impl Rig {
 
     /// Runs a camera and the take side by side, frame by frame.
     pub(super) fn run(&mut self, frames: std::ops::RangeInclusive<u64>) {
-        frames.for_each(|n| drop(self.run_to(n * 10)));
+        frames.for_each(|n| {
+            self.run_to(n * 10);
+        });
     }
 
     pub(super) fn parts(&self) -> Vec<part::Part> {

@@ -81,11 +81,11 @@ fn a_crash_right_after_a_ring_broke_is_not_held_against_the_process() {
     let mut rig = Rig::recording(&["clip-0001"]);
     for _ in 0..3 {
         rig.rings["left"].with(|ring| ring.broken = true);
-        rig.world.exit(rig.pid(&ChildId::Recorder), by_signal(7));
+        rig.world.crash_over(rig.pid(&ChildId::Recorder), "left");
         rig.run(3000);
     }
-    assert_eq!(rig.instance.children.ladder().unwrap().chain.len(), 2);
-    assert!(!rig.child(&ChildId::Recorder).record.is_suspicious());
+    assert_eq!(rig.ladder("left").chain.len(), 2);
+    assert!(!rig.child(&ChildId::Recorder).record.keeps_ending());
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn everything_is_started_once_and_kept_for_the_next_supervisor() {
     let expected =
         [capture("left"), capture("right"), ChildId::Recorder, ChildId::Standby].map(|id| rig.pid(&id));
     assert_eq!(pids, expected);
-    assert_eq!((saved.run_folder, saved.verdict), (RUN.into(), Some(fake::ladder())));
+    assert_eq!((saved.run_folder, saved.ladders), (RUN.into(), Some(fake::ladders())));
     assert!(rig.troubles().is_empty(), "{:?}", rig.troubles());
 }
 

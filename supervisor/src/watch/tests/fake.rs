@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
 use std::time::{Duration, Instant};
 
-use proto::codec::{Codec, EncoderChoice, EncoderLadder};
+use proto::codec::{Codec, EncoderChoice};
+use proto::crash_note::CrashNote;
 use proto::instance::{ChildId, Rendezvous};
+use proto::ladder::{EncoderLadder, Ladders};
 use proto::messages::{CameraState, RecorderBeat, RecorderOrder, RecorderReport};
 use proto::name::Name;
 use proto::process::Pid;
@@ -62,6 +64,7 @@ struct Inner {
     run_file_writes: usize,
     memory_kills: u64,
     settled: bool,
+    crash_notes: BTreeMap<u32, CrashNote>,
     refuses_to_spawn: bool,
     steps: Vec<Step>,
     /// The time that a look at a ring takes.
@@ -86,11 +89,15 @@ pub(super) fn with_code(code: i32) -> End {
     End { how: format!("exit code {code}"), code: Some(code), signal: None, crashed: code != 0 }
 }
 
-/// Two encoders, the better one first.
-pub(super) fn ladder() -> EncoderLadder {
-    let choice = |codec, encoder: &str| EncoderChoice { codec, encoder: encoder.into(), preset: None };
-    let chain = vec![choice(Codec::H264, "libx264"), choice(Codec::Mjpg, "mjpeg")];
-    EncoderLadder { chain, ..EncoderLadder::default() }
+pub(super) fn x264() -> EncoderChoice {
+    EncoderChoice { codec: Codec::H264, encoder: "libx264".into(), preset: None }
+}
+
+/// Two encoders for each camera, the better one first.
+pub(super) fn ladders() -> Ladders {
+    let mjpg = EncoderChoice { codec: Codec::Mjpg, encoder: "mjpeg".into(), preset: None };
+    let ladder = EncoderLadder::tried(vec![x264(), mjpg], Vec::new());
+    ["left", "right"].map(|camera| (Name::new(camera).unwrap(), ladder.clone())).into()
 }
 
 impl FakeWorld {
@@ -108,6 +115,7 @@ impl FakeWorld {
             run_file_writes: 0,
             memory_kills: 0,
             settled: false,
+            crash_notes: BTreeMap::new(),
             refuses_to_spawn: false,
             steps: Vec::new(),
             look_takes: Duration::ZERO,
@@ -170,6 +178,13 @@ impl FakeWorld {
 
     pub(super) fn exit(&self, pid: Pid, end: End) {
         self.exit_in(Duration::ZERO, pid, end);
+    }
+
+    /// Has a process crash while this camera's frame is in the better encoder.
+    pub(super) fn crash_over(&self, pid: Pid, camera: &str) {
+        let note = CrashNote { camera: Name::new(camera).unwrap(), encoder: x264() };
+        self.0.borrow_mut().crash_notes.insert(pid.as_u32(), note);
+        self.exit(pid, by_signal(11));
     }
 
     pub(super) fn exit_in(&self, after: Duration, pid: Pid, end: End) {
@@ -336,7 +351,7 @@ impl FakeWorld {
             self.push(ms(1), Item::Event(Event::Report { pid, report, heard }));
         };
         match order {
-            RecorderOrder::Arm { verdict: None, .. } => say(RecorderReport::Codecs(ladder())),
+            RecorderOrder::Arm { ladders: None, .. } => say(RecorderReport::Ladders(ladders())),
             RecorderOrder::Stop => {
                 let clips = self.with(pid, |fake| fake.clips());
                 for folder in clips {
@@ -418,11 +433,15 @@ impl World for FakeWorld {
         self.0.borrow().memory_kills
     }
 
+    fn crash_note(&self, pid: Pid) -> Option<CrashNote> {
+        self.0.borrow().crash_notes.get(&pid.as_u32()).cloned()
+    }
+
     fn keep_state(&self, saved: &Saved) {
         self.0.borrow_mut().saved = Some(saved.clone());
     }
 
-    fn write_run_file(&self, _: Option<&EncoderLadder>, _: Counts) {
+    fn write_run_file(&self, _: &[(Name, EncoderChoice)], _: Counts) {
         self.0.borrow_mut().run_file_writes += 1;
     }
 }

@@ -27,7 +27,7 @@ fn a_stopped_process_is_replaced_at_the_next_looks_and_nothing_is_held_against_i
     rig.run(800);
     assert_ne!(rig.pid(&capture("left")), left);
     assert_eq!(rig.last_exit(&capture("left")), "signal 9 (hung: it was stopped)");
-    assert!(!rig.child(&capture("left")).record.is_suspicious());
+    assert!(!rig.child(&capture("left")).record.keeps_ending());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::fake::{Step, by_signal, ms};
+use super::fake::{self, Step, by_signal, ms};
 use super::fake_process::Mood;
 use super::*;
 use crate::backlog::needed::Needed;
@@ -20,7 +20,7 @@ fn the_standby_takes_over_from_a_killed_recorder_and_keeps_its_rendezvous() {
     let swept = steps[..armed_at].iter().filter(|step| **step == Step::Swept).count();
     assert_eq!(swept, rig.rings.len(), "before it may hold a frame: {steps:?}");
     let armed = rig.world.with(standby, |fake| {
-        fake.heard.iter().any(|order| matches!(order, RecorderOrder::Arm { verdict: Some(_), .. }))
+        fake.heard.iter().any(|order| matches!(order, RecorderOrder::Arm { ladders: Some(_), .. }))
     });
     assert!(armed, "with the encoders that are known");
     let saved = rig.world.saved().children;
@@ -103,35 +103,61 @@ fn the_standby_is_warm_while_clips_are_recorded_and_cold_after() {
 }
 
 #[test]
-fn an_encoder_is_doubted_after_the_second_crash_over_a_clip() {
+fn an_encoder_is_doubted_after_the_second_crash_in_it_for_that_camera_alone() {
     let mut rig = Rig::recording(&["clip-0001"]);
     let written = rig.world.run_file_writes();
-    rig.world.exit(rig.pid(&ChildId::Recorder), by_signal(11));
+    rig.world.crash_over(rig.pid(&ChildId::Recorder), "right");
     rig.run(1500);
-    assert_eq!(rig.instance.children.ladder().unwrap().chain.len(), 2, "once may be chance");
-    rig.world.exit(rig.pid(&ChildId::Recorder), by_signal(11));
+    assert_eq!(rig.ladder("right").chain.len(), 2, "once may be chance");
+    rig.world.crash_over(rig.pid(&ChildId::Recorder), "left");
+    rig.run(1500);
+    assert_eq!(rig.ladder("left").chain.len(), 2, "it was another camera's");
+    rig.world.crash_over(rig.pid(&ChildId::Recorder), "right");
     rig.run(500);
-    let ladder = rig.instance.children.ladder().unwrap();
-    assert_eq!((ladder.chain[0].codec, ladder.given_up[0].codec), (Codec::Mjpg, Codec::H264));
-    assert!(rig.troubles()[0].contains("H264 (libx264) was given up"), "{:?}", rig.troubles());
+    let ladder = rig.ladder("right");
+    assert_eq!((ladder.first().codec, ladder.given_up[0].codec), (Codec::Mjpg, Codec::H264));
+    assert_eq!(rig.ladder("left"), fake::ladders()[&name("left")], "it never saw a second crash");
+    let troubles = rig.troubles();
+    assert!(troubles.iter().any(|t| t.contains("camera right: H264 (libx264) was given up")), "{troubles:?}");
     assert!(rig.world.run_file_writes() > written);
+    let armed = rig.world.with(rig.pid(&ChildId::Recorder), |fake| {
+        let ladders = |order: &RecorderOrder| match order {
+            RecorderOrder::Arm { ladders, .. } => ladders.clone(),
+            _ => None,
+        };
+        fake.heard.iter().find_map(ladders).unwrap()
+    });
+    assert_eq!(armed[&name("right")].first().codec, Codec::Mjpg, "its successor begins with it");
     // The last one is never given up.
     for _ in 0..4 {
         rig.run(3000);
-        rig.world.exit(rig.pid(&ChildId::Recorder), by_signal(11));
+        rig.world.crash_over(rig.pid(&ChildId::Recorder), "right");
     }
     rig.run(3000);
-    assert_eq!(rig.instance.children.ladder().unwrap().chain.len(), 1);
+    assert_eq!(rig.ladder("right").chain.len(), 1);
 }
 
 #[test]
-fn crashes_without_a_clip_are_not_held_against_the_encoder() {
-    let mut rig = Rig::ready();
+fn crashes_outside_of_an_encoder_are_not_held_against_it() {
+    let mut rig = Rig::recording(&["clip-0001"]);
     for _ in 0..4 {
         rig.world.exit(rig.pid(&ChildId::Recorder), by_signal(11));
         rig.run(3000);
     }
-    assert_eq!(rig.instance.children.ladder().unwrap().chain.len(), 2);
+    assert_eq!(rig.ladder("left").chain.len(), 2);
+}
+
+#[test]
+fn a_long_life_between_two_crashes_forgives_the_first() {
+    let mut rig = Rig::recording(&["clip-0001"]);
+    rig.world.crash_over(rig.pid(&ChildId::Recorder), "left");
+    rig.run(70_000);
+    rig.world.crash_over(rig.pid(&ChildId::Recorder), "left");
+    rig.run(1500);
+    assert_eq!(rig.ladder("left").chain.len(), 2);
+    rig.world.crash_over(rig.pid(&ChildId::Recorder), "left");
+    rig.run(1500);
+    assert_eq!(rig.ladder("left").chain.len(), 1);
 }
 
 #[test]
@@ -144,7 +170,8 @@ fn a_recorder_that_is_stuck_in_an_encoder_gets_the_next_one_at_once() {
             RecorderBeat { busy: true, clips_open: 1, stuck: Some(name("left")), ..fake.beat.clone() };
     });
     rig.run(3500);
-    assert_eq!(rig.instance.children.ladder().unwrap().chain[0].codec, Codec::Mjpg);
+    assert_eq!(rig.ladder("left").first().codec, Codec::Mjpg);
+    assert_eq!(rig.ladder("right").first().codec, Codec::H264, "its encoder was not stuck");
     assert_eq!(rig.last_exit(&ChildId::Recorder), "signal 9 (hung)");
 }
 
