@@ -77,7 +77,7 @@ pub(crate) enum Command {
     Stats,
     /// Show how things stand, for people
     Status,
-    /// Show which codecs work here, how fast, and why one was chosen
+    /// Show which encoders work for each camera, how fast they were in the last clips, and which is in use
     Codecs {
         /// As JSON
         #[arg(long)]

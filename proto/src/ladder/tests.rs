@@ -1,3 +1,5 @@
+//! Tests of the ladder: tables, and two copies that go through random changes.
+
 use proptest::prelude::*;
 
 use super::*;

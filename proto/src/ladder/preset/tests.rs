@@ -1,3 +1,5 @@
+//! Tests of the choice of a preset: tables, and clips in a row on a made-up machine.
+
 use super::*;
 
 /// 60 frames a second of 720p, 500 ms before and 2 s after a trigger, a backlog of 512 MB.
