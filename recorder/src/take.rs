@@ -8,6 +8,7 @@
 
 mod failure;
 mod open;
+mod place;
 mod recording;
 mod resume;
 
@@ -18,7 +19,7 @@ use std::time::Duration;
 use proto::clip::{GapCause, Window};
 use proto::codec::EncoderChoice;
 use proto::failpoint;
-use proto::ladder::{self, EncodeCost};
+use proto::ladder::EncodeCost;
 use proto::panics;
 use proto::ring::Miss;
 use proto::time::MonotonicNs;
@@ -34,6 +35,7 @@ use crate::frames::{Frames, Soundness};
 use crate::journal::PartReason;
 use crate::ladder::CameraLadder;
 use failure::{Files, PartError};
+use place::Place;
 use recording::Recording;
 
 /// A clip waits this long after its window for a camera that has fallen silent: long enough for a capture to be restarted,
@@ -47,11 +49,7 @@ pub(crate) struct Take {
     ended_early: bool,
     /// `None`: the frames' ring is gone, and the frames on disk are all there will be.
     frames: Option<Rc<dyn Frames>>,
-    ladder: CameraLadder,
-    /// The encoder of the open part, or of the next one.
-    encoder: EncoderChoice,
-    /// What each encoder of this take has cost so far.
-    costs: Vec<(EncoderChoice, EncodeCost)>,
+    place: Place,
     /// CRF, 0 to 51.
     quality: u8,
     filling: Filling,
@@ -106,9 +104,7 @@ impl Take {
             assignment,
             ended_early: false,
             frames,
-            encoder: ladder.first(),
-            ladder,
-            costs: Vec::new(),
+            place: Place::first(ladder),
             quality,
             filling: Filling::default(),
             stage: Stage::Unread,
@@ -263,19 +259,19 @@ impl Take {
                 return Step::Moved;
             }
         };
-        let Self { stage: Stage::Recording(recording), assignment, encoder, fate, quality, .. } = self else {
+        let Self { stage: Stage::Recording(recording), assignment, place, fate, quality, .. } = self else {
             return Step::Waiting;
         };
-        let working = crash_note::at_work(&assignment.camera.name, encoder);
+        let working = crash_note::at_work(&assignment.camera.name, place.encoder());
         let encoded = recording.encode(frame, fate, feed, |because, frame, fate, feed| {
-            let header = open::header(encoder.clone(), fate, because, frame);
+            let header = open::header(place.encoder().clone(), fate, because, frame);
             open::open_track(assignment, &assignment.partial(), header, *quality, feed)
         });
         drop(working);
         match encoded {
             Ok(spent) => {
                 recording.next = next + 1;
-                self.add_cost(spent);
+                self.place.add_cost(spent);
                 if self.trouble().is_some() {
                     tracing::info!("{}: writing again", self.assignment);
                 }
@@ -288,7 +284,7 @@ impl Take {
 
     /// Ends the open part in order, if there is one.
     fn end_part(&mut self, feed: &mut Feed) -> Result<(), PartError> {
-        let _working = crash_note::at_work(&self.assignment.camera.name, &self.encoder);
+        let _working = crash_note::at_work(&self.assignment.camera.name, self.place.encoder());
         match &mut self.stage {
             Stage::Recording(recording) => recording.end_part(&mut self.fate, feed),
             Stage::Unread | Stage::Seeking | Stage::Over => Ok(()),
@@ -305,7 +301,7 @@ impl Take {
         let waiting = frames.waiting();
         let now = Now { is_filling: frames.is_filling(), waiting, disk: disk.waited() };
         let too_slow = self.filling.is_too_slow(now, self.assignment.camera.fps.period());
-        let (from, to) = (self.encoder.clone(), ladder::faster(&self.encoder).filter(|_| too_slow)?);
+        let (from, to) = (self.place.encoder().clone(), self.place.faster().filter(|_| too_slow)?);
         tracing::warn!(
             "{}: {} at preset {} is too slow just now ({waiting} frames wait in the backlog, which has little room \
              left); going on at {}",
@@ -318,24 +314,13 @@ impl Take {
             return Some(self.recover(&e, feed));
         }
         self.begin_next_part(PartReason::PresetChange);
-        self.encoder = to;
+        self.place.change_to(to);
         Some(Step::Encoded)
-    }
-
-    /// Adds the time that the encoder took for a frame.
-    fn add_cost(&mut self, spent: Duration) {
-        match self.costs.last_mut() {
-            Some((encoder, cost)) if *encoder == self.encoder => {
-                cost.frames += 1;
-                cost.spent += spent;
-            }
-            _ => self.costs.push((self.encoder.clone(), EncodeCost { frames: 1, spent })),
-        }
     }
 
     /// What each encoder of this take has cost.
     pub(crate) fn costs(&self) -> &[(EncoderChoice, EncodeCost)] {
-        &self.costs
+        self.place.costs()
     }
 
     /// Gives up the frames that can't be had any more, and goes on at `at_least` or behind it.

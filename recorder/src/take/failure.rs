@@ -97,9 +97,9 @@ impl Take {
 
     /// Goes on with the next encoder. When there is none, gives up the frame at which the last one failed.
     pub(super) fn step_down(&mut self, error: &PartError, failed_at: u64) {
-        if let Some(to) = self.ladder.after(&self.encoder) {
+        if self.place.step_down() {
+            let to = self.place.encoder();
             tracing::warn!("{}: {error}; going on with {} ({})", self.assignment, to.codec, to.encoder);
-            self.encoder = to;
             self.begin_next_part(PartReason::CodecChange);
             return;
         }

@@ -35,7 +35,7 @@ impl Take {
         let (sequence, previous) = (first.header.first_sequence, first.header.previous);
         self.fate.first = Some(First { sequence, previous });
         parts.iter().flat_map(|part| part.frames.iter()).for_each(|run| self.fate.written.add_run(run));
-        self.encoder = self.ladder.resume_at(&last.header.choice);
+        self.place.resume_at(&last.header.choice);
         let newest = last.last.frame.sequence;
         self.stage = Stage::recording(newest.saturating_add(1).max(sequence), PartReason::RecorderRestart);
         tracing::info!(

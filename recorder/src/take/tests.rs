@@ -200,7 +200,7 @@ fn an_encoder_that_does_not_begin_with_a_key_frame_has_failed() {
 fn without_another_encoder_each_frame_is_given_up() {
     let mut rig = Rig::new();
     rig.media.fail_from("mjpeg", 190);
-    rig.take.encoder = last_resort();
+    rig.take.place.change_to(last_resort());
     rig.run(100..=201);
     assert_eq!(rig.account(), one_gap(189, 11, GapCause::Encoder));
 }
@@ -269,7 +269,7 @@ fn an_encoder_is_made_faster_before_the_backlog_is_full() {
     rig.ring.is_filling.set(true);
     rig.ring.publish_to(121);
     assert_eq!(rig.step(1210), Step::Encoded);
-    assert_eq!(rig.take.encoder.preset.as_deref(), Some("fast"), "the next faster one");
+    assert_eq!(rig.take.place.encoder().preset.as_deref(), Some("fast"), "the next faster one");
     rig.ring.is_filling.set(false);
     rig.run(122..=201);
     assert_eq!(rig.reasons(), [PartReason::First, PartReason::PresetChange]);

@@ -1,0 +1,70 @@
+//! A take's place on its camera's ladder: the encoder of its open part, or of the next one, and what each encoder of this
+//! take has cost. The ladder itself is shared, in [`crate::ladder`].
+
+use std::time::Duration;
+
+use proto::codec::EncoderChoice;
+use proto::ladder::{self, EncodeCost};
+
+use crate::ladder::CameraLadder;
+
+/// A take's place on its camera's ladder.
+pub(super) struct Place {
+    ladder: CameraLadder,
+    encoder: EncoderChoice,
+    costs: Vec<(EncoderChoice, EncodeCost)>,
+}
+
+impl Place {
+    /// At the first encoder.
+    pub(super) fn first(ladder: CameraLadder) -> Self {
+        Self { encoder: ladder.first(), ladder, costs: Vec::new() }
+    }
+
+    /// The encoder of the open part, or of the next one.
+    pub(super) fn encoder(&self) -> &EncoderChoice {
+        &self.encoder
+    }
+
+    /// Goes on with the encoder of the part before, unless it was given up.
+    pub(super) fn resume_at(&mut self, before: &EncoderChoice) {
+        self.encoder = self.ladder.resume_at(before);
+    }
+
+    /// Goes on with the next encoder, since this one has failed. False when there is no other.
+    pub(super) fn step_down(&mut self) -> bool {
+        match self.ladder.after(&self.encoder) {
+            Some(next) => {
+                self.encoder = next;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The same encoder at its next faster preset, if it has one.
+    pub(super) fn faster(&self) -> Option<EncoderChoice> {
+        ladder::faster(&self.encoder)
+    }
+
+    /// Goes on with this encoder.
+    pub(super) fn change_to(&mut self, encoder: EncoderChoice) {
+        self.encoder = encoder;
+    }
+
+    /// Adds the time that the encoder took for a frame.
+    pub(super) fn add_cost(&mut self, spent: Duration) {
+        match self.costs.last_mut() {
+            Some((encoder, cost)) if *encoder == self.encoder => {
+                cost.frames += 1;
+                cost.spent += spent;
+            }
+            _ => self.costs.push((self.encoder.clone(), EncodeCost { frames: 1, spent })),
+        }
+    }
+
+    /// What each encoder has cost.
+    pub(super) fn costs(&self) -> &[(EncoderChoice, EncodeCost)] {
+        &self.costs
+    }
+}
