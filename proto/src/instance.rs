@@ -123,6 +123,14 @@ pub enum RuntimeDirError {
         /// The directory.
         path: PathBuf,
     },
+    /// The path is no UTF-8 text, and messages and files hold paths as text.
+    #[error(
+        "the runtime directory {path:?} is not UTF-8 text, which Preroll keeps paths as; name another with --runtime-dir"
+    )]
+    NotUtf8 {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The path is too long for Unix sockets in the directory.
     #[error("the runtime directory {} has too long a path for the sockets in it ({length} bytes, at most {}); name a shorter one with --runtime-dir", path.display(), MAX_SOCKET_PATH_BYTES - SOCKET_SUFFIX_BYTES)]
     TooLong {
@@ -173,6 +181,7 @@ impl RuntimeDir {
     /// # Errors
     /// [`RuntimeDirError`]: it can't be made, belongs to another user, holds something else, or has too long a path.
     pub fn claim(path: &Path) -> Result<Self, RuntimeDirError> {
+        be_text(path)?;
         let system = |doing, source| RuntimeDirError::System { path: path.to_owned(), doing, source };
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -244,8 +253,10 @@ impl RuntimeDir {
     /// # Errors
     /// [`RuntimeDirError`]: there is none, it belongs to another user, or has too long a path.
     pub fn open(path: &Path) -> Result<Self, RuntimeDirError> {
+        be_text(path)?;
         let system = |doing, source| RuntimeDirError::System { path: path.to_owned(), doing, source };
         let real = path.canonicalize().map_err(|e| system("open", e))?;
+        be_text(&real)?;
         let owner = real.metadata().map_err(|e| system("look at", e))?.uid();
         if owner != rustix::process::getuid().as_raw() {
             return Err(RuntimeDirError::NotOurs { path: real, owner });
@@ -347,6 +358,12 @@ impl RuntimeDir {
     pub fn ipc_dir(&self) -> PathBuf {
         self.path.join("ipc")
     }
+}
+
+/// Refuses a path that, made absolute, is not UTF-8.
+fn be_text(path: &Path) -> Result<(), RuntimeDirError> {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    if absolute.to_str().is_some() { Ok(()) } else { Err(RuntimeDirError::NotUtf8 { path: absolute }) }
 }
 
 /// Tries to remove a folder in which a process may still be making a file that was killed a moment ago.

@@ -6,6 +6,7 @@ pub(crate) mod output_dir;
 pub(crate) mod price;
 pub(crate) mod source_probe;
 pub(crate) mod url_reach;
+pub(crate) mod utf8;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -39,7 +40,10 @@ pub(crate) fn check(path: &Path) -> Result<u8, Failure> {
 
 /// Reads a config.
 pub(crate) fn load(path: &Path) -> Result<Config, Failure> {
-    Config::load(path).map_err(Failure::bad_input)
+    utf8::be_text(path).map_err(|why| Failure::bad_input(format!("the config {why}")))?;
+    let config = Config::load(path).map_err(Failure::bad_input)?;
+    utf8::output_dir(&config)?;
+    Ok(config)
 }
 
 fn report(path: &Path, config: &Config, needed_bytes: u64, backlog: &Bound) -> String {

@@ -10,6 +10,7 @@ mod codecs;
 mod films;
 mod install;
 mod mistakes;
+mod paths;
 mod sources;
 mod surroundings;
 mod triggers;
