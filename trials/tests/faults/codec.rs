@@ -92,8 +92,8 @@ fn f37_an_encoder_that_never_returns_is_left_for_the_next_codec() {
     if no_failpoints() {
         return;
     }
-    // A reserve that outlasts the time in which a hung recorder is found out.
-    let rig = Rig::start(&TWO_CAMERAS.replace("reserve_ms: 4000", "reserve_ms: 15000"));
+    // A reserve that outlasts the change of recorders. Until the hung one is found out, its mover keeps the frames.
+    let rig = Rig::start(&TWO_CAMERAS.replace("reserve_ms: 4000", "reserve_ms: 1000"));
     // One camera's: the other one's worker goes on all the time.
     rig.arm("encoder.encode:H264:/left@20=sleep(600000)*99");
     let clip = assert_changed(&rig, "5000", &["left"], "H264", "avc1");

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
+mod backlog;
 mod cameras;
 mod cgroup;
 mod clip_life;
