@@ -315,10 +315,6 @@ impl CameraBacklog {
         self.no_room.load(Relaxed) || (waits && self.totals.is_nearly_full())
     }
 
-    fn waiting(&self) -> u64 {
-        self.waiting.load(Relaxed)
-    }
-
     /// A frame of a ring, if it is here.
     pub(crate) fn find(&self, ring_id: u64, sequence: u64) -> Option<Box<dyn HeldFrame>> {
         let shelf = lock(&self.shelf);

@@ -47,6 +47,11 @@ impl Fate {
         }
     }
 
+    /// The first frame behind the window, once it has been seen.
+    pub(crate) fn following(&self) -> Option<FrameInfo> {
+        self.following
+    }
+
     /// Forgets it: the window has another end.
     pub(crate) fn forget_behind(&mut self) {
         self.following = None;

@@ -7,11 +7,11 @@ use std::time::Duration;
 /// process may have had the processor.
 const OVER: u32 = 8;
 
-/// The backlog's development since the take last had another encoder.
+/// The take's development since it was last judged, or had another encoder.
 #[derive(Debug, Default)]
 pub(crate) struct Filling {
-    /// Frames that waited when it was last judged; none before the first time.
-    waited: Option<u64>,
+    /// Frames that were to be encoded when it was last judged; none while the backlog has room.
+    behind: Option<u64>,
     frames: u32,
     disk: Duration,
 }
@@ -19,10 +19,10 @@ pub(crate) struct Filling {
 /// The state of things after an encoded frame.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Now {
-    /// The backlog is nearly full.
+    /// The backlog has little room left, or none.
     pub(crate) is_filling: bool,
-    /// The frames of this camera in it.
-    pub(crate) waiting: u64,
+    /// Captured frames of the clip that are still to be encoded.
+    pub(crate) behind: u64,
     /// The time that this thread has waited for the disk in its life.
     pub(crate) disk: Duration,
 }
@@ -32,26 +32,21 @@ impl Filling {
     pub(crate) fn is_too_slow(&mut self, now: Now, period: Duration) -> bool {
         let kept_by_the_disk = now.disk.saturating_sub(self.disk) > period;
         self.disk = now.disk;
-        self.frames = self.frames.saturating_add(1);
         if !now.is_filling {
-            self.waited = None;
+            self.behind = None;
             return false;
         }
-        let is_first = self.waited.is_none();
-        if kept_by_the_disk || (self.frames < OVER && !is_first) {
-            // What the disk has cost no encoder wins back at once.
-            if kept_by_the_disk {
-                self.judged(now.waiting);
-            }
+        self.frames += 1;
+        // What a disk has cost no encoder wins back at once, so judging begins anew.
+        let Some(behind) = self.behind.filter(|_| !kept_by_the_disk) else {
+            (self.behind, self.frames) = (Some(now.behind), 0);
+            return false;
+        };
+        if self.frames < OVER {
             return false;
         }
-        let gains = self.waited.is_some_and(|waited| now.waiting < waited);
-        self.judged(now.waiting);
-        !gains
-    }
-
-    fn judged(&mut self, waiting: u64) {
-        (self.waited, self.frames) = (Some(waiting), 0);
+        (self.behind, self.frames) = (Some(now.behind), 0);
+        now.behind >= behind
     }
 }
 
@@ -61,8 +56,8 @@ mod tests {
 
     const PERIOD: Duration = Duration::from_millis(16);
 
-    fn now(is_filling: bool, waiting: u64) -> Now {
-        Now { is_filling, waiting, disk: Duration::ZERO }
+    fn now(is_filling: bool, behind: u64) -> Now {
+        Now { is_filling, behind, disk: Duration::ZERO }
     }
 
     /// After which of these frames it is found too slow.
@@ -78,24 +73,26 @@ mod tests {
     }
 
     #[test]
-    fn a_backlog_that_goes_on_filling_takes_a_faster_encoder_each_eight_frames() {
-        assert_eq!(too_slow_after((0..20).map(|n| now(n >= 3, n))), [3, 11, 19]);
+    fn a_take_that_falls_behind_gets_a_faster_encoder_each_eight_frames() {
+        assert_eq!(too_slow_after((0..30).map(|n| now(n >= 3, n))), [11, 19, 27]);
+        assert_eq!(too_slow_after((0..10).map(|_| now(true, 50))), [8], "as fast as the camera is too slow");
     }
 
     #[test]
     fn an_encoder_that_gains_is_kept() {
-        assert_eq!(too_slow_after((0..50).map(|n| now(true, 100 - n))), [0]);
-        // It has room for a while, and then again not.
-        assert_eq!(too_slow_after((0..50).map(|n| now(n != 20, 100 - n))), [0, 21]);
+        assert!(too_slow_after((0..50).map(|n| now(true, 100 - n))).is_empty());
+        // It has room for a while, and then again not, and falls behind.
+        assert_eq!(too_slow_after((0..40).map(|n| now(n != 20, if n < 21 { 100 - n } else { n }))), [29, 37]);
     }
 
     #[test]
     fn a_disk_that_kept_it_is_not_the_encoder() {
-        // Two seconds at frame 10, in which the backlog has filled; then the encoder gains.
+        // Two seconds at frame 10, in which the backlog has filled.
         let disk = |n: u64| if n < 10 { Duration::ZERO } else { Duration::from_secs(2) };
-        let frames = (0..40).map(|n| Now { disk: disk(n), ..now(n >= 10, 200 - n) });
-        assert!(too_slow_after(frames).is_empty());
-        let frames = (0..20).map(|n| Now { disk: disk(n), ..now(n >= 10, 200 + n) });
-        assert_eq!(too_slow_after(frames), [18], "it doesn't gain after all");
+        let frames = |behind: fn(u64) -> u64| {
+            (0..20).map(move |n| Now { disk: disk(n), ..now(true, if n < 10 { 100 - n } else { behind(n) }) })
+        };
+        assert!(too_slow_after(frames(|n| 300 - n)).is_empty());
+        assert_eq!(too_slow_after(frames(|n| 300 + n)), [18], "it doesn't gain after all");
     }
 }

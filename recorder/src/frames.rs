@@ -69,11 +69,6 @@ pub(crate) trait Frames {
         GapCause::RingOverrun
     }
 
-    /// Frames that wait in the backlog.
-    fn waiting(&self) -> u64 {
-        0
-    }
-
     /// The backlog has little room left for what is still to be encoded, or none.
     fn is_filling(&self) -> bool {
         false

@@ -298,13 +298,14 @@ impl Take {
         feed: &mut Feed,
         disk: &dyn DiskState,
     ) -> Option<Step> {
-        let waiting = frames.waiting();
-        let now = Now { is_filling: frames.is_filling(), waiting, disk: disk.waited() };
+        let end = self.fate.following().map_or(frames.head() + 1, |following| following.sequence);
+        let behind = end.saturating_sub(self.next());
+        let now = Now { is_filling: frames.is_filling(), behind, disk: disk.waited() };
         let too_slow = self.filling.is_too_slow(now, self.assignment.camera.fps.period());
         let (from, to) = (self.place.encoder().clone(), self.place.faster().filter(|_| too_slow)?);
         tracing::warn!(
-            "{}: {} at preset {} is too slow just now ({waiting} frames wait in the backlog, which has little room \
-             left); going on at {}",
+            "{}: {} at preset {} is too slow just now ({behind} frames behind, and the backlog has little room left); \
+             going on at {}",
             self.assignment,
             from.encoder,
             from.preset.as_deref().unwrap_or_default(),

@@ -104,10 +104,6 @@ impl Frames for WithBacklog {
         }
     }
 
-    fn waiting(&self) -> u64 {
-        self.backlog.waiting()
-    }
-
     fn is_filling(&self) -> bool {
         self.backlog.is_filling()
     }

@@ -267,11 +267,17 @@ fn an_encoder_is_made_faster_before_the_backlog_is_full() {
     let mut rig = Rig::new();
     rig.run(100..=120);
     rig.ring.is_filling.set(true);
-    rig.ring.publish_to(121);
-    assert_eq!(rig.step(1210), Step::Encoded);
+    // As fast as the camera, so it doesn't gain.
+    for n in 121..=128 {
+        rig.ring.publish_to(n);
+        assert_eq!(rig.step(n * 10), Step::Encoded);
+        assert_eq!(rig.take.place.encoder().preset.as_deref(), Some("medium"), "eight frames have to tell");
+    }
+    rig.ring.publish_to(129);
+    assert_eq!(rig.step(1290), Step::Encoded);
     assert_eq!(rig.take.place.encoder().preset.as_deref(), Some("fast"), "the next faster one");
     rig.ring.is_filling.set(false);
-    rig.run(122..=201);
+    rig.run(130..=201);
     assert_eq!(rig.reasons(), [PartReason::First, PartReason::PresetChange]);
     assert_eq!(rig.account(), complete());
 }
