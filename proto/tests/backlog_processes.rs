@@ -137,6 +137,7 @@ fn plays_the_part_that_a_test_asked_for() {
         .last()
         .map_or(1, |l| l.sequence + 1);
     let mut segment: Option<Arc<BacklogSegment>> = whole.last().cloned();
+    let mut frame = vec![0; FRAME_BYTES];
     loop {
         let filled = segment.take().unwrap_or_else(|| {
             let shape = Shape::of(ENTRIES, FRAME_BYTES).unwrap();
@@ -146,14 +147,18 @@ fn plays_the_part_that_a_test_asked_for() {
         });
         let mut writer = filled.writer().unwrap();
         while let Some(mut place) = writer.place(FRAME_BYTES) {
-            draw(place.bytes_mut(), next, epoch);
-            place.commit(&FrameInfo {
+            draw(&mut frame, next, epoch);
+            let (first, second) = frame.split_at(FRAME_BYTES / 2);
+            place.write(first).unwrap();
+            place.write(second).unwrap();
+            let info = FrameInfo {
                 sequence: next,
                 source_sequence: next,
                 t_capture: MonotonicNs(next),
                 epoch,
                 ..FrameInfo::default()
-            });
+            };
+            place.commit(&info).unwrap();
             next += 1;
             std::thread::sleep(Duration::from_millis(1));
         }

@@ -6,11 +6,12 @@
 
 mod stock;
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use proto::backlog::BacklogWriter;
 use proto::failpoint;
-use proto::nontemporal;
 use proto::priority;
 use proto::ring::{Endangered, Lease, ReaderBit, Ring, RingReader};
 
@@ -132,7 +133,6 @@ fn look(
             }
         }
     }
-    stock.prepare(backlog, camera, ring);
     look
 }
 
@@ -164,26 +164,37 @@ fn move_frame(
     let Some(writer) = stock.writer(backlog, camera, ring) else { return Moved::NoRoom };
     let Ok(lease) = reader.lease(sequence) else { return Moved::Gone };
     failpoint::pass("mover.leased", &camera.camera);
-    let Some(mut place) = writer.place(lease.bytes().len()) else { return Moved::NoRoom };
-    copy(place.bytes_mut(), &lease, camera);
-    // Bytes of a ring that is broken by now may be anything's.
-    if ring.check().is_err() {
-        return Moved::Gone;
+    match copy(writer, &lease, camera) {
+        Ok(true) => {
+            backlog.totals.count(writer.segment());
+            stock.works();
+        }
+        Ok(false) => return Moved::Gone,
+        Err(e) => {
+            stock.has_failed(camera, &e);
+            return Moved::NoRoom;
+        }
     }
-    place.commit(lease.frame_info());
-    backlog.totals.count(writer.segment());
     failpoint::pass("mover.committed", &camera.camera);
     drop(lease);
     failpoint::pass("mover.released", &camera.camera);
     Moved::Done
 }
 
-fn copy(to: &mut [u8], lease: &Lease, camera: &CameraBacklog) {
+/// Copies a frame and commits it. False when its ring is broken by now: the bytes may be anything's.
+fn copy(writer: &mut BacklogWriter, lease: &Lease, camera: &CameraBacklog) -> io::Result<bool> {
     let from = lease.bytes();
-    let half = from.len() / 2;
-    nontemporal::copy(&mut to[..half], &from[..half]);
+    let place = writer.place(from.len());
+    let mut place = place.ok_or_else(|| io::Error::other("the segment is full"))?;
+    let (first, second) = from.split_at(from.len() / 2);
+    place.write(first)?;
     failpoint::pass("mover.half_copied", &camera.camera);
-    nontemporal::copy(&mut to[half..], &from[half..]);
+    place.write(second)?;
+    if lease.ring().check().is_err() {
+        return Ok(false);
+    }
+    place.commit(lease.frame_info())?;
+    Ok(true)
 }
 
 /// Gives back the segments whose frames nobody needs any more. Returns how many frames wait in the others.
@@ -192,7 +203,7 @@ fn give_back(backlog: &Backlog, camera: &CameraBacklog, stock: &mut Stock, no_cl
     for segment in camera.segments() {
         let needed = camera.needed_in(&segment);
         waiting += needed;
-        // The one that is being filled goes on being filled while a clip is open, and so does the next.
+        // The one that is being filled goes on being filled while a clip is open.
         let is_kept = needed > 0 || !backlog.may_give_back() || (stock.uses(&segment) && !no_clip_is_open);
         if !is_kept && camera.give_back(&segment) {
             remove(segment.name());

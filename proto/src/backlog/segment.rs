@@ -3,9 +3,10 @@
 //!
 //! A segment that is cut short while a recorder has it mapped ends that recorder with a bus error, as a ring does
 //! ([`crate::ring::lost_pages`]); the next one finds it too small for its header, and passes it over.
-#![expect(unsafe_code, reason = "reads and writes frames in shared memory; every block says why it may")]
+#![expect(unsafe_code, reason = "reads frames in shared memory; every block says why it may")]
 
 use core::ops::Range;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -38,12 +39,12 @@ pub struct BacklogSegment {
 }
 
 impl BacklogSegment {
-    /// Makes a segment for frames of the ring with this id, all of its pages reserved.
+    /// Makes a segment for frames of the ring with this id. Memory for its frames is taken when they are written.
     ///
     /// # Errors
     /// [`SegmentError`]: a segment of this name exists, or there is no room for it.
     pub fn create(name: &SegmentName, header: &CheckedHeader) -> Result<Arc<Self>, SegmentError> {
-        let segment = Segment::create(name, header.shape.total_bytes())?;
+        let segment = Segment::create_reserving(name, header.shape.total_bytes(), DATA_OFFSET)?;
         segment.view::<Header>(0, 1)[0].fill(header);
         Ok(Arc::new(Self { segment, header: *header }))
     }
@@ -89,8 +90,8 @@ impl BacklogSegment {
         let (info, place) = self.committed().find(|(info, _)| info.sequence == sequence)?;
         let start = self.segment.byte(DATA_OFFSET).wrapping_add(place.start);
         // SAFETY: `committed` has checked that the place ends within the data, which the header's check found to end
-        // within the mapping; the mapping lives as long as `self`; a committed entry's bytes are never written again, and
-        // the Acquire that saw it committed makes the writer's last store to them visible.
+        // within the mapping; the mapping lives as long as `self`; the bytes of a committed entry were written by the kernel
+        // before its sequence was stored, which the Acquire that saw it makes visible, and are never written again.
         Some((info, unsafe { core::slice::from_raw_parts(start, place.len()) }))
     }
 
@@ -145,7 +146,7 @@ impl BacklogWriter {
     #[must_use]
     pub fn place(&mut self, length: usize) -> Option<Place<'_>> {
         let bytes = next_place(&self.segment.header.shape, self.end, length)?;
-        (self.entries_left() > 0 && length > 0).then_some(Place { writer: self, bytes })
+        (self.entries_left() > 0 && length > 0).then_some(Place { writer: self, bytes, written: 0 })
     }
 }
 
@@ -154,24 +155,41 @@ impl BacklogWriter {
 pub struct Place<'a> {
     writer: &'a mut BacklogWriter,
     bytes: Range<usize>,
+    written: usize,
 }
 
+/// A vector load at the last pixel reads up to so much behind it, and a page that was never written is no page to touch.
+const BEHIND: [u8; 64] = [0; 64];
+
 impl Place<'_> {
-    /// The frame's bytes, to be written. They may hold those of a frame that was never committed.
-    #[must_use]
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
-        let start = self.writer.segment.segment.byte(DATA_OFFSET).wrapping_add(self.bytes.start);
-        // SAFETY: the place ends within the data (`next_place`), and so within the mapping, which the writer's Arc keeps; it
-        // lies behind the frames of every committed entry, and readers look at no other bytes; there is one writer of a
-        // segment (its lock), and `&mut self` makes this the only slice of it in this process.
-        unsafe { core::slice::from_raw_parts_mut(start, self.bytes.len()) }
+    /// Writes the next bytes of the frame. No reader looks at them before the frame is committed.
+    ///
+    /// # Errors
+    /// The system's error: there is no memory for them.
+    ///
+    /// # Panics
+    /// When they are more than the place was taken for.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        assert!(bytes.len() <= self.bytes.len() - self.written, "more bytes than the place has");
+        self.writer.segment.segment.write(DATA_OFFSET + self.bytes.start + self.written, bytes)?;
+        self.written += bytes.len();
+        Ok(())
     }
 
     /// Makes the frame count.
-    pub fn commit(self, info: &FrameInfo) {
-        let Self { writer, bytes } = self;
+    ///
+    /// # Errors
+    /// The system's error: there is no memory for what a vector load may read behind the last pixel.
+    ///
+    /// # Panics
+    /// When not all of the frame was written.
+    pub fn commit(self, info: &FrameInfo) -> io::Result<()> {
+        let Self { writer, bytes, written } = self;
+        assert_eq!(written, bytes.len(), "a frame that isn't whole");
+        writer.segment.segment.write(DATA_OFFSET + bytes.end, &BEHIND)?;
         writer.segment.entries()[writer.used].commit(info, &bytes);
         writer.used += 1;
         writer.end = bytes.end;
+        Ok(())
     }
 }

@@ -56,8 +56,8 @@ fn info(sequence: u64) -> FrameInfo {
 
 fn append(writer: &mut BacklogWriter, sequence: u64, length: usize) -> bool {
     let Some(mut place) = writer.place(length) else { return false };
-    place.bytes_mut().fill(sequence.to_le_bytes()[0]);
-    place.commit(&info(sequence));
+    place.write(&vec![sequence.to_le_bytes()[0]; length]).unwrap();
+    place.commit(&info(sequence)).unwrap();
     true
 }
 
@@ -75,7 +75,7 @@ fn a_later_recorder_finds_every_frame_and_goes_on_behind_them() {
     assert!(append(&mut writer, 100, FRAME_BYTES) && append(&mut writer, 101, 17));
     assert!(made.writer().is_err(), "there is one writer at a time");
     // Half of a frame, and then the recorder is killed.
-    writer.place(FRAME_BYTES).unwrap().bytes_mut()[..500].fill(9);
+    writer.place(FRAME_BYTES).unwrap().write(&[9; 500]).unwrap();
     drop((writer, made));
     let found = BacklogSegment::open(&scratch.name(0)).unwrap();
     assert_eq!(found.frames().collect::<Vec<_>>(), [info(100), info(101)]);

@@ -65,6 +65,12 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// The ring that the frame is in.
+    #[must_use]
+    pub fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
     /// The frame's numbers, its capture time and the loss before it.
     #[must_use]
     pub fn frame_info(&self) -> &FrameInfo {

@@ -1,5 +1,4 @@
-//! The segments that one camera's frames are moved into: the one that is being filled, and the next, which is made before
-//! it is needed since reserving its memory takes a while.
+//! The segment that one camera's frames are moved into: which one, and making another.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,17 +15,16 @@ use crate::backlog::{Backlog, CameraBacklog};
 const PART_OF_BOUND: u64 = 8;
 /// With fewer entries than this a segment would be made every few frames.
 const LEAST_ENTRIES: usize = 4;
-/// The pause after a segment couldn't be made. Trying costs time, and the memory may be short for long.
+/// The pause after there was no memory. Trying costs time, and the memory may be short for long.
 const TRY_AGAIN: Duration = Duration::from_millis(250);
 /// A segment that isn't full is kept for so long after the last frame was moved: an encoder that was late is late again.
 const KEPT: Duration = Duration::from_secs(1);
 
-/// One camera's segments to fill.
+/// One camera's segment to fill.
 #[derive(Default)]
 pub(super) struct Stock {
     filling: Option<BacklogWriter>,
-    next: Option<BacklogWriter>,
-    /// The moment at which one couldn't be made; none if the last could.
+    /// The moment at which there was no memory for a segment or a frame; none if there was since.
     failed: Option<Instant>,
     /// The last time that a frame was moved.
     used: Option<Instant>,
@@ -40,62 +38,58 @@ impl Stock {
         camera: &CameraBacklog,
         ring: &Ring,
     ) -> Option<&mut BacklogWriter> {
+        if self.failed.is_some_and(|failed| failed.elapsed() < TRY_AGAIN) {
+            return None;
+        }
         let fits = |writer: &BacklogWriter| {
             writer.segment().header().ring_id == ring.id() && writer.entries_left() > 0
         };
         if !self.filling.as_ref().is_some_and(fits) {
-            let next = self.next.take().filter(fits).or_else(|| left_behind(camera, ring));
-            self.filling = next.or_else(|| self.make(backlog, camera, ring));
+            self.filling = left_behind(camera, ring).or_else(|| self.make(backlog, camera, ring));
         }
-        self.used = Some(Instant::now());
         self.filling.as_mut()
     }
 
-    /// Makes the next segment when the one that is being filled is nearly full.
-    pub(super) fn prepare(&mut self, backlog: &Backlog, camera: &CameraBacklog, ring: &Ring) {
-        let is_nearly_full = self
-            .filling
-            .as_ref()
-            .is_some_and(|writer| writer.entries_left() <= writer.segment().header().shape.entries / 4);
-        if is_nearly_full && self.next.is_none() {
-            self.next = self.make(backlog, camera, ring);
-        }
-    }
-
-    /// Is this segment being filled, or the next, and is that of use?
+    /// Is this segment being filled, and is that of use?
     pub(super) fn uses(&self, segment: &Arc<BacklogSegment>) -> bool {
         if self.used.is_none_or(|used| used.elapsed() > KEPT) {
             return false;
         }
         let is_it = |writer: &BacklogWriter| Arc::ptr_eq(writer.segment(), segment);
         let filling = self.filling.as_ref().filter(|writer| writer.entries_left() > 0);
-        filling.is_some_and(is_it) || self.next.as_ref().is_some_and(is_it)
+        filling.is_some_and(is_it)
     }
 
     /// Lets go of a segment that was given back.
     pub(super) fn forget(&mut self, segment: &Arc<BacklogSegment>) {
         let is_another = |writer: &BacklogWriter| !Arc::ptr_eq(writer.segment(), segment);
         self.filling = self.filling.take().filter(is_another);
-        self.next = self.next.take().filter(is_another);
     }
 
     fn make(&mut self, backlog: &Backlog, camera: &CameraBacklog, ring: &Ring) -> Option<BacklogWriter> {
         let shape = shape(ring, backlog.totals.bound())?;
-        let may_try = self.failed.is_none_or(|failed| failed.elapsed() >= TRY_AGAIN);
-        if !may_try || !backlog.totals.has_room_for(shape.total_bytes() as u64) {
+        if !backlog.totals.has_room_for(shape.total_bytes() as u64) {
             return None;
         }
         match make(backlog, camera, ring, shape) {
-            Ok(writer) => {
-                self.failed = None;
-                Some(writer)
-            }
+            Ok(writer) => Some(writer),
             Err(e) => {
-                if self.failed.replace(Instant::now()).is_none() {
-                    tracing::error!("camera {}: its backlog can't grow: {e}", camera.camera);
-                }
+                self.has_failed(camera, &e);
                 None
             }
+        }
+    }
+
+    /// A frame was moved.
+    pub(super) fn works(&mut self) {
+        self.failed = None;
+        self.used = Some(Instant::now());
+    }
+
+    /// Leaves the memory alone for a while: there was none for a segment, or for a frame.
+    pub(super) fn has_failed(&mut self, camera: &CameraBacklog, why: &dyn std::error::Error) {
+        if self.failed.replace(Instant::now()).is_none() {
+            tracing::error!("camera {}: its backlog can't grow: {why}", camera.camera);
         }
     }
 }
