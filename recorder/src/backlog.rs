@@ -10,7 +10,7 @@ mod source;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, TryLockError, Weak};
 use std::time::Duration;
 
 use proto::backlog::{self, BacklogSegment};
@@ -59,6 +59,16 @@ pub(crate) struct CameraBacklog {
     waiting: AtomicU64,
     /// The mover found no room for a frame of this camera when it last looked.
     no_room: AtomicBool,
+}
+
+/// What the mover knows of a camera since its last look at it.
+#[derive(Default)]
+pub(crate) struct View {
+    ring: Weak<Ring>,
+    /// Everything that open clips need of the camera.
+    pub(crate) needs: Vec<Need>,
+    /// The segments, in the order in which they were made.
+    pub(crate) segments: Vec<Arc<BacklogSegment>>,
 }
 
 #[derive(Default)]
@@ -222,9 +232,19 @@ impl CameraBacklog {
         lock(&self.shelf).ring = ring.map_or_else(Weak::new, Arc::downgrade);
     }
 
-    /// The camera's ring, if its worker has one.
-    pub(crate) fn ring(&self) -> Option<Arc<Ring>> {
-        lock(&self.shelf).ring.upgrade()
+    /// Brings a view up to date. False, with the view as it was, when a worker is at it: on a busy machine that worker may have
+    /// lost the processor for longer than the mover can wait.
+    pub(crate) fn refresh(&self, view: &mut View) -> bool {
+        let shelf = match self.shelf.try_lock() {
+            Ok(shelf) => shelf,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        view.ring = shelf.ring.clone();
+        view.needs.clear();
+        view.needs.extend(shelf.needs.values());
+        view.segments.clone_from(&shelf.segments);
+        true
     }
 
     /// Says what a clip needs from now on.
@@ -246,11 +266,6 @@ impl CameraBacklog {
         if was_open {
             self.totals.ring();
         }
-    }
-
-    /// Everything that open clips need of this camera.
-    pub(crate) fn needs(&self) -> Vec<Need> {
-        lock(&self.shelf).needs.values().copied().collect()
     }
 
     /// Adds a segment, for frames that are in it or will be.
@@ -278,13 +293,6 @@ impl CameraBacklog {
             self.totals.filled.fetch_sub(filled(segment), Relaxed);
         }
         !is_needed
-    }
-
-    /// The frames of a segment that open clips need.
-    pub(crate) fn needed_in(&self, segment: &BacklogSegment) -> usize {
-        let shelf = lock(&self.shelf);
-        let ring = shelf.ring.upgrade();
-        segment.frames().filter(|frame| shelf.wants(segment.header().ring_id, frame, ring.as_deref())).count()
     }
 
     /// Shows how many frames wait here, and whether one found no room.
@@ -351,21 +359,59 @@ impl CameraBacklog {
 /// A day of a camera with 60 frames a second that loses one in ten, in 25 MB at worst.
 const MOST_REFUSED: usize = 500_000;
 
+impl View {
+    /// The camera's ring, if its worker has one.
+    pub(crate) fn ring(&self) -> Option<Arc<Ring>> {
+        self.ring.upgrade()
+    }
+
+    /// Is a frame in the backlog?
+    pub(crate) fn holds(&self, ring_id: u64, sequence: u64) -> bool {
+        frames(&self.segments, ring_id).any(|(info, _)| info.sequence == sequence)
+    }
+
+    /// The frames of a segment that open clips need.
+    pub(crate) fn needed_in(&self, segment: &BacklogSegment) -> usize {
+        let (ring, ring_id) = (self.ring(), segment.header().ring_id);
+        let wants = |frame: &FrameInfo| {
+            let before = || frame_before(&self.segments, ring.as_deref(), ring_id, frame);
+            self.needs.iter().any(|need| need.ring_id == ring_id && need.wants(frame, before))
+        };
+        segment.frames().filter(wants).count()
+    }
+}
+
 impl Shelf {
     fn frames(&self, ring_id: u64) -> impl Iterator<Item = (FrameInfo, &Arc<BacklogSegment>)> {
-        let of_ring = self.segments.iter().filter(move |segment| segment.header().ring_id == ring_id);
-        of_ring.flat_map(|segment| segment.frames().map(move |info| (info, segment)))
+        frames(&self.segments, ring_id)
     }
 
     fn wants(&self, ring_id: u64, frame: &FrameInfo, ring: Option<&Ring>) -> bool {
-        let before = || {
-            let sequence = frame.sequence.checked_sub(1)?;
-            let ring = ring.filter(|ring| ring.id() == ring_id);
-            ring.and_then(|ring| ring.frame_info(sequence))
-                .or_else(|| self.frames(ring_id).map(|(info, _)| info).find(|info| info.sequence == sequence))
-        };
+        let before = || frame_before(&self.segments, ring, ring_id, frame);
         self.needs.values().any(|need| need.ring_id == ring_id && need.wants(frame, before))
     }
+}
+
+fn frames(
+    segments: &[Arc<BacklogSegment>],
+    ring_id: u64,
+) -> impl Iterator<Item = (FrameInfo, &Arc<BacklogSegment>)> {
+    let of_ring = segments.iter().filter(move |segment| segment.header().ring_id == ring_id);
+    of_ring.flat_map(|segment| segment.frames().map(move |info| (info, segment)))
+}
+
+/// The frame before a frame, by the ring's ledger or the backlog.
+fn frame_before(
+    segments: &[Arc<BacklogSegment>],
+    ring: Option<&Ring>,
+    ring_id: u64,
+    frame: &FrameInfo,
+) -> Option<FrameInfo> {
+    let sequence = frame.sequence.checked_sub(1)?;
+    let ring = ring.filter(|ring| ring.id() == ring_id);
+    let remembered = ring.and_then(|ring| ring.frame_info(sequence));
+    remembered
+        .or_else(|| frames(segments, ring_id).map(|(info, _)| info).find(|info| info.sequence == sequence))
 }
 
 /// The bytes of a segment's frames.

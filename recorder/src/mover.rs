@@ -15,7 +15,7 @@ use proto::failpoint;
 use proto::priority;
 use proto::ring::{Endangered, Lease, ReaderBit, Ring, RingReader};
 
-use crate::backlog::{Backlog, CameraBacklog, Need, remove};
+use crate::backlog::{Backlog, CameraBacklog, Need, View, remove};
 use stock::Stock;
 
 /// The shortest sleep between two looks at the rings: a shorter one would cost more than it gains.
@@ -32,7 +32,7 @@ const AT_ONCE: usize = 8;
 pub(crate) struct Mover {
     backlog: Arc<Backlog>,
     /// One for each camera of the backlog, in its order.
-    stocks: Vec<Stock>,
+    stocks: Vec<(Stock, View)>,
 }
 
 /// The outcome of a look at one camera's ring.
@@ -54,7 +54,7 @@ enum Moved {
 
 impl Mover {
     pub(crate) fn new(backlog: &Arc<Backlog>) -> Self {
-        let stocks = backlog.cameras().map(|_| Stock::default()).collect();
+        let stocks = backlog.cameras().map(|_| <(Stock, View)>::default()).collect();
         Self { backlog: Arc::clone(backlog), stocks }
     }
 
@@ -65,6 +65,7 @@ impl Mover {
         std::thread::Builder::new().name("mover".into()).spawn(move || {
             // Where it may: what it comes too late for is lost, as for a capture.
             priority::set(priority::MOVER);
+            priority::take_short_turns();
             loop {
                 totals.wait(mover.pass());
             }
@@ -76,16 +77,21 @@ impl Mover {
     /// next look; none while no clip is open.
     pub(crate) fn pass(&mut self) -> Option<Duration> {
         let mut pause: Option<Duration> = None;
-        for (camera, stock) in self.backlog.cameras().zip(&mut self.stocks) {
-            let needs = camera.needs();
-            let look = match camera.ring().filter(|_| !needs.is_empty()) {
-                Some(ring) => look(&self.backlog, camera, stock, &ring, &needs),
+        for (camera, (stock, view)) in self.backlog.cameras().zip(&mut self.stocks) {
+            let is_fresh = camera.refresh(view);
+            let look = match view.ring().filter(|_| !view.needs.is_empty()) {
+                Some(ring) => look(&self.backlog, camera, stock, &ring, view),
                 None => Look { next: LONGEST, no_room: false },
             };
-            if !needs.is_empty() {
+            if !is_fresh {
+                // Something may have changed, so it is looked at again soon.
+                pause = Some(pause.unwrap_or(SHORTEST).min(SHORTEST).min(look.next));
+                continue;
+            }
+            if !view.needs.is_empty() {
                 pause = Some(pause.map_or(look.next, |pause| pause.min(look.next)));
             }
-            let waiting = give_back(&self.backlog, camera, stock, needs.is_empty());
+            let waiting = give_back(&self.backlog, camera, stock, view);
             camera.show(waiting, look.no_room);
         }
         pause
@@ -93,14 +99,8 @@ impl Mover {
 }
 
 /// Moves the frames of one camera that are needed and soon overwritten, the soonest first.
-fn look(
-    backlog: &Backlog,
-    camera: &CameraBacklog,
-    stock: &mut Stock,
-    ring: &Arc<Ring>,
-    needs: &[Need],
-) -> Look {
-    let needs: Vec<&Need> = needs.iter().filter(|need| need.ring_id == ring.id()).collect();
+fn look(backlog: &Backlog, camera: &CameraBacklog, stock: &mut Stock, ring: &Arc<Ring>, view: &View) -> Look {
+    let needs: Vec<&Need> = view.needs.iter().filter(|need| need.ring_id == ring.id()).collect();
     let mut look = Look { next: LONGEST, no_room: false };
     if needs.is_empty() {
         return look;
@@ -113,7 +113,7 @@ fn look(
     let mut moved = 0;
     for Endangered { sequence, room } in ring.endangered(threshold + horizon) {
         let Some(limit) = limit(ring, &needs, sequence, threshold) else { continue };
-        if camera.info(ring.id(), sequence).is_some() {
+        if view.holds(ring.id(), sequence) || stock.holds(ring.id(), sequence) {
             continue;
         }
         if room >= limit {
@@ -198,16 +198,17 @@ fn copy(writer: &mut BacklogWriter, lease: &Lease, camera: &CameraBacklog) -> io
 }
 
 /// Gives back the segments whose frames nobody needs any more. Returns how many frames wait in the others.
-fn give_back(backlog: &Backlog, camera: &CameraBacklog, stock: &mut Stock, no_clip_is_open: bool) -> usize {
-    let mut waiting = 0;
-    for segment in camera.segments() {
-        let needed = camera.needed_in(&segment);
+fn give_back(backlog: &Backlog, camera: &CameraBacklog, stock: &mut Stock, view: &mut View) -> usize {
+    let (mut waiting, no_clip_is_open) = (0, view.needs.is_empty());
+    for segment in view.segments.clone() {
+        let needed = view.needed_in(&segment);
         waiting += needed;
         // The one that is being filled goes on being filled while a clip is open.
         let is_kept = needed > 0 || !backlog.may_give_back() || (stock.uses(&segment) && !no_clip_is_open);
         if !is_kept && camera.give_back(&segment) {
             remove(segment.name());
             stock.forget(&segment);
+            view.segments.retain(|one| !Arc::ptr_eq(one, &segment));
             failpoint::pass("mover.given_back", &camera.camera);
         }
     }

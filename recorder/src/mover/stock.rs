@@ -50,6 +50,12 @@ impl Stock {
         self.filling.as_mut()
     }
 
+    /// Is a frame in the segment that is being filled? A view may be older than that.
+    pub(super) fn holds(&self, ring_id: u64, sequence: u64) -> bool {
+        let filling = self.filling.as_ref().map(BacklogWriter::segment);
+        filling.is_some_and(|it| it.header().ring_id == ring_id && it.frame(sequence).is_some())
+    }
+
     /// Is this segment being filled, and is that of use?
     pub(super) fn uses(&self, segment: &Arc<BacklogSegment>) -> bool {
         if self.used.is_none_or(|used| used.elapsed() > KEPT) {
