@@ -216,6 +216,8 @@ struct Shared {
     kept_back: AtomicUsize,
     /// Files can't be written.
     unwritable: AtomicBool,
+    /// Files can't grow beyond so many bytes, if this isn't 0.
+    most_bytes: AtomicU64,
     /// A write that fails moves this clock on by so much.
     slow: Mutex<Option<(Arc<FakeClock>, Duration)>>,
     /// A frame that is encoded moves this clock on by so much.
@@ -240,6 +242,10 @@ impl FakeMedia {
 
     pub(crate) fn make_unwritable(&self, unwritable: bool) {
         self.shared.unwritable.store(unwritable, Ordering::Relaxed);
+    }
+
+    pub(crate) fn limit_files(&self, most_bytes: u64) {
+        self.shared.most_bytes.store(most_bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn make_failures_slow(&self, clock: &Arc<FakeClock>, each: Duration) {
@@ -355,6 +361,11 @@ impl Video for FakeVideo {
         let data = packet.data().unwrap();
         let size = u32::try_from(8 + data.len()).unwrap();
         let fragment = [&size.to_be_bytes()[..], b"mdat", data].concat();
+        let most = self.shared.most_bytes.load(Ordering::Relaxed);
+        if most > 0 && self.written + fragment.len() as u64 > most {
+            self.file.write_all(&fragment[..5]).map_err(WriteError::Disk)?;
+            return Err(WriteError::Disk(io::ErrorKind::FileTooLarge.into()));
+        }
         self.shared.write(&mut self.file, &fragment)?;
         self.written += fragment.len() as u64;
         self.sum.add(&fragment);

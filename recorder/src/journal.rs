@@ -51,6 +51,8 @@ pub(crate) enum PartReason {
     PresetChange,
     /// The file could not be written.
     Disk,
+    /// The file could not grow any more. Nothing was interrupted by that.
+    FileFull,
 }
 
 /// One frame in a part.

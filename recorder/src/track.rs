@@ -68,6 +68,11 @@ impl TrackWriter {
         &self.path
     }
 
+    /// Says whether the packet of a frame is in the file.
+    pub(crate) fn has_frames(&self) -> bool {
+        self.last.is_some()
+    }
+
     /// The encoder that the part is written for.
     pub(crate) fn encoder(&self) -> &str {
         &self.choice.encoder

@@ -74,7 +74,11 @@ pub(super) fn finish(
     let file = file_name(&camera.name, part.header.choice.codec, 1);
     let path = ready.join(&file);
     let finished = match part.head()? {
-        Some(head) if !head.is_toggled => put_index(part, &head, camera, &path, ready, pulse)?,
+        Some(head) if !head.is_toggled => match put_index(part, &head, camera, &path, ready, pulse) {
+            // There is no room for an index in this file. Its copy can be split.
+            Err(e) if e.kind() == io::ErrorKind::FileTooLarge => None,
+            put => put?,
+        },
         _ => None,
     };
     let Some(frames) = finished else {
@@ -88,7 +92,7 @@ pub(super) fn finish(
         return Ok(None);
     };
     let mut stretches = Vec::new();
-    add_stretch(&mut stretches, &file, &part.header.choice, 0, frames.frames());
+    add_stretch(&mut stretches, &file, &part.header.choice, frames.frames());
     let mut made_by = maker(file, &part.header.choice);
     made_by.frames = frames.frames();
     let size_bytes = path.metadata()?.len();
@@ -273,3 +277,6 @@ impl<'a> Table<'a> {
         Ok(self.at)
     }
 }
+
+#[cfg(test)]
+mod tests;

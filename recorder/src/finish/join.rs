@@ -16,6 +16,7 @@ use proto::durable;
 use proto::failpoint;
 use proto::ladder::last_resort;
 use proto::name::Name;
+use proto::opened;
 use proto::time::{MonotonicNs, nanos};
 
 use super::announce::frames_text;
@@ -24,8 +25,7 @@ use super::parameter_sets::ParameterSets;
 use crate::assignment::Footage;
 use crate::container::{self, Layout, VideoWriter};
 use crate::disk;
-use crate::journal::PartReason;
-
+use crate::journal::{PartReason, Row};
 use crate::libav;
 use crate::media::WriteError;
 use crate::part::{self, Part};
@@ -91,7 +91,6 @@ pub(super) fn join_camera(
 
 fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Arc<Pulse>) -> io::Result<Joined> {
     let camera = &footage.camera;
-    let timestamps = Timestamps::create(ready, &camera.name)?;
     let mut streams = Vec::new();
     for part in parts {
         match Stream::of(part, camera)? {
@@ -104,12 +103,45 @@ fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Arc<Pulse>) -> 
             ),
         }
     }
-    let (files, stretches) = (Vec::new(), Vec::new());
-    let mut joining = Joining { camera, ready, pulse, timestamps, frames: Runs::default(), files, stretches };
-    for file in streams.chunk_by(Stream::is_continued_by) {
-        joining.write_file(file)?;
+    let mut most_bytes = None;
+    loop {
+        match Joining::new(camera, ready, pulse, most_bytes)?.join(&streams) {
+            Err(e) if e.kind() == io::ErrorKind::FileTooLarge => {
+                let reached = remove_files(ready, &camera.name)?;
+                most_bytes = Some(smaller(most_bytes, reached).ok_or(e)?);
+                tracing::warn!(
+                    "clip {}: camera {}: a file in {} can't grow beyond {reached} bytes, so the video is split into several",
+                    footage.plan.clip_id,
+                    camera.name,
+                    ready.display()
+                );
+            }
+            joined => return joined,
+        }
     }
-    joining.finish()
+}
+
+/// The bytes of packets in a file, after files with `most` of them could not be ended at a size of `reached`. An index is
+/// needed too, and a file ends at a key frame only. `None` when it makes no sense to try again.
+fn smaller(most: Option<u64>, reached: u64) -> Option<u64> {
+    const LEAST: u64 = 4096;
+    let smaller = most.map_or(reached, |most| most.min(reached)) / 8 * 7;
+    (smaller >= LEAST).then_some(smaller)
+}
+
+/// Removes a camera's files, to make them anew. Returns the size of the largest.
+fn remove_files(ready: &Path, camera: &Name) -> io::Result<u64> {
+    let timestamps = timestamps::file_name(camera);
+    let mut largest = 0;
+    for name in disk::ask(|| opened::names(ready))? {
+        let rest = name.to_str().and_then(|name| name.strip_prefix(camera.as_str()));
+        if name == *timestamps || rest.is_some_and(|rest| rest.starts_with(['.', '~'])) {
+            let path = ready.join(name);
+            largest = path.metadata()?.len().max(largest);
+            disk::ask(|| opened::remove_file(&path))?;
+        }
+    }
+    Ok(largest)
 }
 
 /// A part's video stream, as a container and a decoder have to know it.
@@ -133,8 +165,8 @@ impl<'a> Stream<'a> {
         Ok(Some(Self { part, parameters, layout, extradata, sets }))
     }
 
-    /// Says whether both fit into one file: of one codec, and either a decoder that was set up for the one decodes the other, or both
-    /// can be given their parameter sets in band. The picture size is the plan's, the same for all parts.
+    /// Says whether both fit into one file: of one codec, and either a decoder that was set up for the one decodes the
+    /// other, or both can be given their parameter sets in band. The picture size is the plan's, the same for all parts.
     fn is_continued_by(&self, next: &Self) -> bool {
         self.layout == next.layout
             && self.parameters.id() == next.parameters.id()
@@ -151,67 +183,101 @@ struct Joining<'a> {
     frames: Runs,
     files: Vec<FileMaker>,
     stretches: Vec<Stretch>,
+    /// A file with so many bytes of packets ends at the next key frame.
+    most_bytes: Option<u64>,
+    open: Option<OpenFile>,
 }
 
-impl Joining<'_> {
-    /// Writes the parts of one file.
-    fn write_file(&mut self, streams: &[Stream<'_>]) -> io::Result<()> {
+/// A joined file that is being written.
+struct OpenFile {
+    writer: VideoWriter,
+    /// The capture time that video time 0 stands for.
+    base: MonotonicNs,
+    /// Of its packets.
+    bytes: u64,
+}
+
+impl<'a> Joining<'a> {
+    fn new(
+        camera: &'a PlannedCamera,
+        ready: &'a Path,
+        pulse: &'a Arc<Pulse>,
+        most_bytes: Option<u64>,
+    ) -> io::Result<Self> {
+        let timestamps = Timestamps::create(ready, &camera.name)?;
+        let (frames, files, stretches) = (Runs::default(), Vec::new(), Vec::new());
+        Ok(Self { camera, ready, pulse, timestamps, frames, files, stretches, most_bytes, open: None })
+    }
+
+    fn join(mut self, streams: &[Stream<'_>]) -> io::Result<Joined> {
+        for file in streams.chunk_by(Stream::is_continued_by) {
+            self.write_stretches(file).map_err(to_io)?;
+        }
+        self.finish()
+    }
+
+    /// Writes parts that fit into one file.
+    fn write_stretches(&mut self, streams: &[Stream<'_>]) -> Result<(), WriteError> {
         let Some(first) = streams.first() else { return Ok(()) };
-        let choice = &first.part.header.choice;
+        // A player may go to any key frame from any other, so each of them carries its sets.
+        let differ = streams.iter().any(|stream| stream.extradata != first.extradata);
+        self.begin_file(first, first.part.first.frame.t_capture)?;
+        for stream in streams {
+            // A frame that an earlier part holds too is left out.
+            let newest = self.frames.last().map_or(0, |frame| frame.sequence);
+            stream.part.each_packet(|row, packet| {
+                if row.frame.sequence <= newest { Ok(()) } else { self.add(stream, differ, row, packet) }
+            })?;
+        }
+        self.end_file()
+    }
+
+    fn begin_file(&mut self, stream: &Stream<'_>, base: MonotonicNs) -> Result<(), WriteError> {
+        let choice = &stream.part.header.choice;
         let file = file_name(&self.camera.name, choice.codec, self.files.len() + 1);
         // A long film takes its time, and so does its end: every write is a sign of life.
         let beating = Arc::clone(self.pulse);
-        let path = self.ready.join(&file);
-        let parameters = first.parameters.clone();
-        let writer = VideoWriter::create(&path, first.layout, parameters, move || beating.step());
-        let mut writer = writer.map_err(to_io)?;
+        let (path, parameters) = (self.ready.join(&file), stream.parameters.clone());
+        let writer = VideoWriter::create(&path, stream.layout, parameters, move || beating.step())?;
         self.files.push(maker(file, choice));
-        // The capture time that video time 0 stands for.
-        let base = first.part.first.frame.t_capture;
-        // A player may go to any key frame from any other, so each of them carries its sets.
-        let differ = streams.iter().any(|stream| stream.extradata != first.extradata);
-        for stream in streams {
-            let sets = stream.sets.as_ref().filter(|_| differ);
-            self.add(stream.part, &mut writer, base, sets).map_err(to_io)?;
-        }
-        writer.finish().map_err(to_io)
+        self.open = Some(OpenFile { writer, base, bytes: 0 });
+        Ok(())
     }
 
-    /// Adds a part's packets to the newest file. A frame that an earlier part holds too is left out.
+    fn end_file(&mut self) -> Result<(), WriteError> {
+        self.open.take().map_or(Ok(()), |open| open.writer.finish())
+    }
+
+    /// Adds a packet to the open file.
     fn add(
         &mut self,
-        part: &Part,
-        writer: &mut VideoWriter,
-        base: MonotonicNs,
-        sets: Option<&ParameterSets>,
+        stream: &Stream<'_>,
+        with_sets: bool,
+        row: &Row,
+        packet: &mut Packet,
     ) -> Result<(), WriteError> {
-        let Self { camera, pulse, timestamps, frames, files, stretches, .. } = self;
-        let Some(maker) = files.last_mut() else { return Ok(()) };
-        let newest = frames.last().map_or(0, |frame| frame.sequence);
-        let first_frame = frames.frames();
-        part.each_packet(|row, packet| {
-            if row.frame.sequence <= newest {
-                return Ok(());
-            }
-            if let Some(sets) = sets
-                && packet.is_key()
-            {
-                let flags = packet.flags();
-                *packet = Packet::copy(&sets.before(packet.data().unwrap_or_default()));
-                packet.set_flags(flags);
-            }
-            let pts = video_time::pts_us(row.frame.t_capture, base);
-            packet.set_pts(Some(pts));
-            packet.set_dts(Some(pts));
-            pulse.step();
-            frames.add(&row.frame);
-            maker.frames += 1;
-            timestamps.add(row.frame.t_capture).map_err(WriteError::Disk)?;
-            writer.write(packet, video_time::period_us(camera.fps))
-        })?;
-        let added = frames.frames() - first_frame;
-        add_stretch(stretches, &maker.file, &part.header.choice, first_frame, added);
-        Ok(())
+        let is_full =
+            self.open.as_ref().is_some_and(|open| self.most_bytes.is_some_and(|most| open.bytes >= most));
+        if is_full && packet.is_key() {
+            self.end_file()?;
+            self.begin_file(stream, row.frame.t_capture)?;
+        }
+        let (Some(open), Some(maker)) = (&mut self.open, self.files.last_mut()) else { return Ok(()) };
+        if let Some(sets) = stream.sets.as_ref().filter(|_| with_sets && packet.is_key()) {
+            let flags = packet.flags();
+            *packet = Packet::copy(&sets.before(packet.data().unwrap_or_default()));
+            packet.set_flags(flags);
+        }
+        let pts = video_time::pts_us(row.frame.t_capture, open.base);
+        packet.set_pts(Some(pts));
+        packet.set_dts(Some(pts));
+        self.pulse.step();
+        self.frames.add(&row.frame);
+        self.timestamps.add(row.frame.t_capture).map_err(WriteError::Disk)?;
+        maker.frames += 1;
+        add_stretch(&mut self.stretches, &maker.file, &stream.part.header.choice, 1);
+        open.bytes = open.bytes.saturating_add(u64::try_from(packet.size()).unwrap_or(0));
+        open.writer.write(packet, video_time::period_us(self.camera.fps))
     }
 
     /// Flushes all files to the disk.
@@ -252,17 +318,12 @@ pub(super) fn maker(file: String, choice: &EncoderChoice) -> FileMaker {
 }
 
 /// Adds frames to the stretches: to the last one, if they go on with it in the same way.
-pub(super) fn add_stretch(
-    stretches: &mut Vec<Stretch>,
-    file: &str,
-    choice: &EncoderChoice,
-    first_frame: u64,
-    frames: u64,
-) {
+pub(super) fn add_stretch(stretches: &mut Vec<Stretch>, file: &str, choice: &EncoderChoice, frames: u64) {
     let EncoderChoice { codec, encoder, preset } = choice;
     let goes_on = |last: &Stretch| {
         last.file == file && (&last.codec, &last.encoder, &last.preset) == (codec, encoder, preset)
     };
+    let first_frame = stretches.last().map_or(0, |last| last.first_frame + last.frames);
     match stretches.last_mut() {
         _ if frames == 0 => {}
         Some(last) if goes_on(last) => last.frames += frames,
@@ -284,7 +345,7 @@ fn interruptions(parts: &[Part]) -> Vec<Interruption> {
         let cause = match pair[1].header.begun_because {
             PartReason::First | PartReason::RecorderRestart => InterruptionCause::RecorderRestart,
             PartReason::CodecChange => InterruptionCause::CodecChange,
-            PartReason::PresetChange => return None,
+            PartReason::PresetChange | PartReason::FileFull => return None,
             PartReason::Disk => InterruptionCause::Disk,
         };
         Some(Interruption {
@@ -298,4 +359,4 @@ fn interruptions(parts: &[Part]) -> Vec<Interruption> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use proto::clip::{CameraClip, Manifest, SCHEMA, Stretch, Window};
+use proto::clip::{CameraClip, FileMaker, Manifest, SCHEMA, Stretch, Window};
 use proto::codec::Codec;
 use proto::name::Name;
 use proto::time::UtcTime;
@@ -58,10 +58,19 @@ fn notes_of(name: &Name, camera: &CameraClip) -> Vec<String> {
             format!("camera {name}: the codec changed on the way, from {from} to {to}")
         });
     }
-    let other_encoder = |pair: &[Stretch]| {
-        let is_h264 = |s: &Stretch| matches!(s.codec, Codec::H264 | Codec::Avc1);
+    let is_h264 = |codec: Codec| matches!(codec, Codec::H264 | Codec::Avc1);
+    let split = |pair: &[FileMaker]| {
         let [a, b] = pair else { return false };
-        a.file == b.file && is_h264(a) && (a.codec, &a.encoder) != (b.codec, &b.encoder)
+        a.codec == b.codec || (is_h264(a.codec) && is_h264(b.codec))
+    };
+    if camera.made_by.windows(2).any(split) {
+        notes.push(format!(
+            "camera {name}: its video is split into several files, since a file could not grow any more"
+        ));
+    }
+    let other_encoder = |pair: &[Stretch]| {
+        let [a, b] = pair else { return false };
+        a.file == b.file && is_h264(a.codec) && (a.codec, &a.encoder) != (b.codec, &b.encoder)
     };
     if camera.stretches.windows(2).any(other_encoder) {
         notes.push(format!(

@@ -79,10 +79,17 @@ impl Take {
     /// Gives the open part up after a failure, and finds the frame to go on with, and how.
     pub(super) fn recover(&mut self, error: &PartError, feed: &mut Feed) -> Step {
         let failed_at = self.next();
+        let has_frames = matches!(&self.stage, Stage::Recording(recording) if recording.has_frames());
         if let Stage::Recording(recording) = &mut self.stage {
             recording.abandon_part(&mut self.fate, feed);
         }
         match error {
+            // Another part can hold as many frames again. One that can't hold a single frame is no way to go on.
+            PartError::Disk { source, .. } if has_frames && source.kind() == io::ErrorKind::FileTooLarge => {
+                tracing::warn!("{}: {error}; going on in another part", self.assignment);
+                self.begin_next_part(PartReason::FileFull);
+                Step::Moved
+            }
             PartError::Disk { source, .. } => {
                 self.begin_next_part(PartReason::Disk);
                 self.pause(feed.now(), advice::with_advice(&error.to_string(), source));

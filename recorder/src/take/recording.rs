@@ -54,6 +54,11 @@ impl Recording {
         Ok(clock.now().since(begun).saturating_sub(writing))
     }
 
+    /// Says whether a part is open that holds a frame.
+    pub(super) fn has_frames(&self) -> bool {
+        self.track.as_ref().is_some_and(TrackWriter::has_frames)
+    }
+
     /// Ends the open part in order, if there is one.
     pub(super) fn end_part(&mut self, fate: &mut Fate, feed: &mut Feed) -> Result<(), PartError> {
         let Some(track) = &mut self.track else { return Ok(()) };

@@ -91,6 +91,34 @@ fn frames_that_a_full_disk_costs_are_the_disks() {
 }
 
 #[test]
+fn a_part_that_cannot_grow_is_followed_by_another_without_trouble() {
+    let mut rig = Rig::new();
+    // The head, 30 packets of 16 bytes, and half a packet.
+    rig.media.limit_files(8 + 30 * 16 + 8);
+    rig.run(100..=201);
+    assert_eq!(
+        rig.reasons(),
+        [PartReason::First, PartReason::FileFull, PartReason::FileFull, PartReason::FileFull]
+    );
+    assert_eq!(rig.take.trouble(), None);
+    assert_eq!(rig.account(), complete());
+}
+
+#[test]
+fn files_that_cannot_hold_a_frame_are_trouble_of_the_disk() {
+    let mut rig = Rig::new();
+    rig.run(100..=110);
+    rig.media.limit_files(9);
+    rig.ring.publish_to(111);
+    assert_eq!(rig.step(1110), Step::Moved, "the part that has frames is full");
+    assert_eq!(rig.step(1110), Step::Paused);
+    assert!(rig.take.trouble().is_some());
+    rig.media.limit_files(0);
+    rig.run(112..=201);
+    assert_eq!(rig.account(), complete());
+}
+
+#[test]
 fn a_write_that_fails_is_tried_again_at_once_and_then_every_quarter_of_a_second() {
     let mut rig = Rig::new();
     rig.run(100..=110);

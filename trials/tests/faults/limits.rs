@@ -16,7 +16,7 @@ use proto::ring::Ring;
 use proto::time::MonotonicNs;
 use proto::wire;
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
-use trials::{Rig, TWO_CAMERAS, camera, clip_of, kill, pid_in, program, until};
+use trials::{Rig, TWO_CAMERAS, camera, clip_of, kill, list, pid_in, program, until};
 
 use crate::control::{ask, connect, trigger};
 
@@ -45,7 +45,11 @@ fn is_root() -> bool {
 fn limit(process: Pid, what: Resource, soft: Option<u64>) -> Option<u64> {
     // Asked first, since the hard one stays.
     let text = std::fs::read_to_string(process.proc("limits")).unwrap();
-    let name = if what == Resource::Nofile { "Max open files" } else { "Max processes" };
+    let name = match what {
+        Resource::Nofile => "Max open files",
+        Resource::Fsize => "Max file size",
+        _ => "Max processes",
+    };
     let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     let hard = line.split_whitespace().nth(1).and_then(|hard| hard.parse().ok());
     prlimit(Some(process.for_rustix()), what, Rlimit { current: soft, maximum: hard }).unwrap().current
@@ -304,4 +308,30 @@ fn f43_another_user_is_kept_out() {
     rig.command(&args).refusal(2, &["belongs to another user", "--runtime-dir"]);
     assert_eq!(theirs.metadata().unwrap().uid(), NOBODY);
     rig.assert_complete();
+}
+
+#[test]
+fn f30_a_clip_whose_files_may_not_grow_is_split_and_loses_no_frame() {
+    let rig = Rig::start(TWO_CAMERAS);
+    let trigger = || rig.command(&["trigger", "--wait", "--post-ms", "4000"]).code(0).json();
+    let whole = trials::manifest(&clip_of(&trigger()));
+    let bytes = whole["cameras"]["left"]["size_bytes"].as_u64().unwrap();
+    assert_eq!(list(&whole["cameras"]["left"], "files"), ["left.mp4"], "{whole:#}");
+    // As with `ulimit -f`, or on a file system whose files end at 4 GiB.
+    let recorder = rig.pid_of("recorder");
+    let was = limit(recorder, Resource::Fsize, Some(bytes * 2 / 5));
+    let answer = trigger();
+    limit(recorder, Resource::Fsize, was);
+    let split = trials::manifest(&clip_of(&answer));
+    assert_eq!(split["complete"], true, "{split:#}");
+    let left = &split["cameras"]["left"];
+    let files = list(left, "files");
+    assert!(files.len() >= 2 && files[1] == "left~2.mp4", "{split:#}");
+    assert_eq!(list(left, "stretches").len(), files.len(), "{split:#}");
+    assert!(list(left, "interruptions").is_empty(), "{split:#}");
+    let says = "camera left: its video is split into several files, since a file could not grow any more";
+    assert!(list(&split, "notes").contains(&says.into()), "{split:#}");
+    rig.assert_complete();
+    assert_eq!(rig.pid_of("recorder"), recorder, "the same recorder all the while");
+    rig.await_log("going on in another part");
 }

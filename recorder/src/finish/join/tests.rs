@@ -32,7 +32,7 @@ fn setup() -> EncoderSetup {
     EncoderSetup { choice, geometry, fps: proto::frame::Fps::new(100.0).unwrap(), quality: 23 }
 }
 
-fn camera() -> PlannedCamera {
+pub(in crate::finish) fn camera() -> PlannedCamera {
     PlannedCamera {
         name: Name::new("left").unwrap(),
         index: 0,
@@ -47,14 +47,14 @@ fn header(choice: EncoderChoice, begun_because: PartReason) -> PartHeader {
     PartHeader { choice, base_ns: frame(1).t_capture, begun_because, first_sequence: 1, previous: None }
 }
 
-fn partial(folder: &Path) -> PathBuf {
+pub(in crate::finish) fn partial(folder: &Path) -> PathBuf {
     let partial = folder.join(PARTIAL_DIR);
     std::fs::create_dir_all(&partial).unwrap();
     partial
 }
 
 /// Writes a part of packets that are no pictures.
-fn write_hollow_part(folder: &Path, frames: u64) {
+pub(in crate::finish) fn write_hollow_part(folder: &Path, frames: u64) {
     let parameters: Rc<codec::Parameters> = Rc::new(Libav.open_encoder(&setup()).unwrap().parameters());
     let path = part::video_path(&partial(folder), &camera().name, 1);
     let header = header(setup().choice, PartReason::First);
@@ -69,7 +69,7 @@ fn write_hollow_part(folder: &Path, frames: u64) {
 }
 
 /// The footage of the parts in a clip's folder.
-fn footage(folder: &Path, frames: u64) -> Footage {
+pub(in crate::finish) fn footage(folder: &Path, frames: u64) -> Footage {
     std::fs::write(partial(folder).join(proto::clip::PLAN), "{}").unwrap();
     let window = Window { start_ns: frame(1).t_capture, end_ns: frame(frames).t_capture };
     let mut evidence = Evidence {
@@ -152,12 +152,17 @@ fn gray_of(n: u64) -> u8 {
 /// The frames between two key frames.
 const GOP: u64 = 10;
 
-fn choice(codec: Codec, preset: &str) -> EncoderChoice {
+pub(in crate::finish) fn choice(codec: Codec, preset: &str) -> EncoderChoice {
     EncoderChoice { codec, encoder: "libx264".into(), preset: Some(preset.into()) }
 }
 
 /// Writes a part of real pictures.
-fn write_part(folder: &Path, choice: &EncoderChoice, because: PartReason, frames: RangeInclusive<u64>) {
+pub(in crate::finish) fn write_part(
+    folder: &Path,
+    choice: &EncoderChoice,
+    because: PartReason,
+    frames: RangeInclusive<u64>,
+) {
     let partial = partial(folder);
     let path = TrackWriter::next_path(&partial, &camera()).unwrap();
     // A key frame comes every second.
@@ -179,14 +184,17 @@ fn write_part(folder: &Path, choice: &EncoderChoice, because: PartReason, frames
 }
 
 /// A file's packets, and its stream's parameters.
-fn packets(file: &Path) -> (codec::Parameters, Vec<Packet>) {
+pub(in crate::finish) fn packets(file: &Path) -> (codec::Parameters, Vec<Packet>) {
     let mut input = ffmpeg_next::format::input(file).unwrap();
     let parameters = input.stream(0).unwrap().parameters();
     (parameters, input.packets().map(|(_, packet)| packet).collect())
 }
 
 /// Decodes packets with a decoder that knows the file's header alone. Returns each picture's first sample.
-fn decode<'a>(parameters: &codec::Parameters, packets: impl Iterator<Item = &'a Packet>) -> Vec<u8> {
+pub(in crate::finish) fn decode<'a>(
+    parameters: &codec::Parameters,
+    packets: impl Iterator<Item = &'a Packet>,
+) -> Vec<u8> {
     let context = codec::Context::from_parameters(parameters.clone()).unwrap();
     let mut decoder = context.decoder().video().unwrap();
     let mut grays = Vec::new();
@@ -206,7 +214,7 @@ fn decode<'a>(parameters: &codec::Parameters, packets: impl Iterator<Item = &'a 
 }
 
 #[track_caller]
-fn assert_shows(grays: &[u8], frames: impl Iterator<Item = u64>) {
+pub(in crate::finish) fn assert_shows(grays: &[u8], frames: impl Iterator<Item = u64>) {
     let expected: Vec<u8> = frames.map(gray_of).collect();
     assert_eq!(grays.len(), expected.len());
     let near = grays.iter().zip(&expected).all(|(a, b)| a.abs_diff(*b) <= 3);
@@ -272,127 +280,43 @@ fn another_codec_is_a_file_of_its_own() {
     assert_eq!(clip.made_by.iter().map(|m| m.frames).collect::<Vec<_>>(), [30, 20]);
 }
 
-/// Links a camera's only part into a new folder beside its clip's, if it can be, and finishes or joins it there.
-fn finish_in(folder: &Path, ready: &str, frames: u64, link: bool) -> (CameraClip, PathBuf) {
-    let footage = footage(folder, frames);
-    let ready = folder.join(ready);
+#[test]
+fn a_video_whose_file_cannot_grow_is_split_at_key_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    write_part(folder.path(), &choice(Codec::H264, "ultrafast"), PartReason::First, 1..=35);
+    write_part(folder.path(), &choice(Codec::Avc1, "ultrafast"), PartReason::CodecChange, 36..=60);
+    let parts = part::read_all(&partial(folder.path()), &camera().name).unwrap();
+    let streams: Vec<Stream> = parts.iter().map(|p| Stream::of(p, &camera()).unwrap().unwrap()).collect();
+    let ready = folder.path().join("ready");
     std::fs::create_dir(&ready).unwrap();
-    if link {
-        in_place::link(&partial(folder), &ready, &camera()).unwrap();
+    // Each file is full with its first packets, and ends at the next key frame.
+    let (camera, pulse) = (camera(), Arc::default());
+    let joined = Joining::new(&camera, &ready, &pulse, Some(1)).unwrap().join(&streams).unwrap();
+    let frames: Vec<u64> = joined.files.iter().map(|maker| maker.frames).collect();
+    assert_eq!(frames, [10, 10, 10, 5, 10, 10, 5]);
+    assert_eq!((&joined.files[0].file[..], &joined.files[6].file[..]), ("left.mp4", "left~7.mp4"));
+    let stretches: Vec<_> = joined.stretches.iter().map(|s| (s.first_frame, s.frames)).collect();
+    assert_eq!(stretches, [(0, 10), (10, 10), (20, 10), (30, 5), (35, 10), (45, 10), (55, 5)]);
+    let mut first = 1;
+    for (maker, frames) in joined.files.iter().zip(frames) {
+        let (parameters, packets) = packets(&ready.join(&maker.file));
+        assert_eq!(packets[0].pts(), Some(0));
+        assert_shows(&decode(&parameters, packets.iter()), first..first + frames);
+        first += frames;
     }
-    let clip = join_camera(&footage, folder, &ready, &Arc::default()).unwrap();
-    (clip, ready)
-}
-
-/// A packet's two times and its duration, whether it is a key frame, and its bytes.
-type Content = (Option<i64>, Option<i64>, i64, bool, Vec<u8>);
-
-/// All that a player reads of a file: its header, its duration, its packets.
-fn contents(file: &Path) -> (Vec<u8>, i64, Vec<Content>) {
-    let mut input = ffmpeg_next::format::input(file).unwrap();
-    let parameters = input.stream(0).unwrap().parameters();
-    let duration = input.duration();
-    let of = |p: &Packet| (p.pts(), p.dts(), p.duration(), p.is_key(), p.data().unwrap().to_vec());
-    let packets = input.packets().map(|(_, packet)| of(&packet)).collect();
-    (libav::extradata(&parameters), duration, packets)
-}
-
-fn is_the_part(folder: &Path, file: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let part = part::video_path(&partial(folder), &camera().name, 1);
-    part.metadata().unwrap().ino() == file.metadata().unwrap().ino()
-}
-
-#[track_caller]
-fn assert_same(a: &(CameraClip, PathBuf), b: &(CameraClip, PathBuf)) {
-    assert_eq!(contents(&a.1.join("left.mp4")), contents(&b.1.join("left.mp4")));
-    let csv = |ready: &Path| std::fs::read_to_string(ready.join("left_timestamps.csv")).unwrap();
-    assert_eq!(csv(&a.1), csv(&b.1));
-    let without_size = |clip: &CameraClip| CameraClip { size_bytes: 0, ..clip.clone() };
-    assert_eq!(without_size(&a.0), without_size(&b.0));
+    // The files are made anew with less in each, in a folder that other cameras use too.
+    std::fs::write(ready.join("left2.mp4"), "another camera's").unwrap();
+    let largest = joined.files.iter().map(|maker| ready.join(&maker.file).metadata().unwrap().len()).max();
+    assert_eq!(Some(remove_files(&ready, &camera.name).unwrap()), largest);
+    assert_eq!(opened::names(&ready).unwrap(), ["left2.mp4"]);
 }
 
 #[test]
-fn a_part_that_becomes_the_file_is_to_a_player_what_its_copy_is() {
-    let mpeg4 = EncoderChoice { codec: Codec::Mp4v, encoder: "mpeg4".into(), preset: None };
-    for choice in [choice(Codec::H264, "ultrafast"), choice(Codec::Avc1, "ultrafast"), mpeg4] {
-        let folder = tempfile::tempdir().unwrap();
-        write_part(folder.path(), &choice, PartReason::First, 1..=45);
-        let copied = finish_in(folder.path(), "copied", 45, false);
-        assert!(!is_the_part(folder.path(), &copied.1.join("left.mp4")));
-        let linked = finish_in(folder.path(), "linked", 45, true);
-        assert!(is_the_part(folder.path(), &linked.1.join("left.mp4")), "{choice:?}");
-        assert_same(&copied, &linked);
-        assert_eq!(linked.0.size_bytes, linked.1.join("left.mp4").metadata().unwrap().len());
-        let (parameters, packets) = packets(&linked.1.join("left.mp4"));
-        assert_shows(&decode(&parameters, packets.iter()), 1..=45);
-        // The next finisher can't know whether the first one's flush failed, and makes a copy.
-        let again = finish_in(folder.path(), "again", 45, true);
-        assert!(!is_the_part(folder.path(), &again.1.join("left.mp4")), "{choice:?}");
-        assert_same(&copied, &again);
-    }
-}
-
-#[test]
-fn a_piece_of_an_index_that_a_killed_finisher_left_is_written_over() {
-    let folder = tempfile::tempdir().unwrap();
-    write_part(folder.path(), &choice(Codec::H264, "ultrafast"), PartReason::First, 1..=20);
-    let copied = finish_in(folder.path(), "copied", 20, false);
-    let part = part::video_path(&partial(folder.path()), &camera().name, 1);
-    let whole = part.metadata().unwrap().len();
-    for left in [1, 8, 100, 5000] {
-        let mut bytes = std::fs::read(&part).unwrap();
-        bytes.truncate(usize::try_from(whole).unwrap());
-        bytes.extend(b"\0\0\x10\0moov".iter().cycle().take(left));
-        std::fs::write(&part, bytes).unwrap();
-        let linked = finish_in(folder.path(), &format!("linked{left}"), 20, true);
-        assert!(is_the_part(folder.path(), &linked.1.join("left.mp4")));
-        assert_same(&copied, &linked);
-        // As it was, for the next round.
-        let mut bytes = std::fs::read(&part).unwrap();
-        bytes[..64].copy_from_slice(&untoggled(&part));
-        std::fs::remove_file(&part).unwrap();
-        std::fs::write(&part, bytes).unwrap();
-    }
-}
-
-/// The first bytes of a part, as they were before it was finished in place.
-fn untoggled(video: &Path) -> Vec<u8> {
-    let parts = part::read_all(video.parent().unwrap(), &camera().name).unwrap();
-    parts[0].head().unwrap().unwrap().bytes[..64].to_vec()
-}
-
-#[test]
-fn packets_that_the_disk_has_lost_are_left_out_of_the_index() {
-    let folder = tempfile::tempdir().unwrap();
-    write_part(folder.path(), &choice(Codec::H264, "ultrafast"), PartReason::First, 1..=40);
-    let part = part::video_path(&partial(folder.path()), &camera().name, 1);
-    let mut bytes = std::fs::read(&part).unwrap();
-    // Somewhere behind the first frames.
-    let middle = bytes.len() / 2;
-    bytes[middle..middle + 8].fill(0xee);
-    std::fs::write(&part, bytes).unwrap();
-    let copied = finish_in(folder.path(), "copied", 40, false);
-    let linked = finish_in(folder.path(), "linked", 40, true);
-    assert!(is_the_part(folder.path(), &linked.1.join("left.mp4")));
-    assert_same(&copied, &linked);
-    assert!((1..=40 - 1).contains(&linked.0.frames_written), "{:?}", linked.0);
-    assert_eq!(linked.0.gaps.iter().map(|gap| gap.missing).sum::<u64>(), 40 - linked.0.frames_written);
-}
-
-#[test]
-fn finishing_in_place_takes_kilobytes_however_long_the_clip_is() {
-    use crate::memory_tests::most_bytes;
-    for frames in [10_000, 50_000] {
-        let folder = tempfile::tempdir().unwrap();
-        write_hollow_part(folder.path(), frames);
-        let (finished, most) = most_bytes(|| finish_in(folder.path(), "linked", frames, true));
-        println!("{frames} frames: {most} bytes to finish in place");
-        assert!(is_the_part(folder.path(), &finished.1.join("left.mp4")));
-        // The timestamps' text, four tables' pieces, and what is read ahead of the journal.
-        assert!(most < 300 * 1024, "{frames} frames: {most} bytes");
-        assert_eq!(finished.0.frames_written, frames);
-    }
+fn each_try_at_a_smaller_file_is_smaller_and_there_is_an_end_to_them() {
+    assert_eq!(smaller(None, 8_000_000), Some(7_000_000));
+    assert_eq!(smaller(Some(7_000_000), 8_000_000), Some(6_125_000));
+    assert_eq!(smaller(Some(7_000_000), 800_000), Some(700_000));
+    assert_eq!(smaller(Some(4_600), 8_000_000), None);
 }
 
 /// The figures in docs/decisions/runs.md: `cargo test --release -p recorder -- --ignored --nocapture index_in_memory`.

@@ -1,0 +1,139 @@
+//! Tests of finishing in place: the file is to a player what the part's copy would be.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ffmpeg_next::Packet;
+use proto::clip::CameraClip;
+use proto::codec::{Codec, EncoderChoice};
+
+use super::*;
+use crate::finish::join::join_camera;
+use crate::finish::join::tests::{
+    assert_shows, camera, choice, decode, footage, packets, partial, write_hollow_part, write_part,
+};
+use crate::journal::PartReason;
+use crate::libav;
+
+/// Links a camera's only part into a new folder beside its clip's, if it can be, and finishes or joins it there.
+fn finish_in(folder: &Path, ready: &str, frames: u64, in_place: bool) -> (CameraClip, PathBuf) {
+    let footage = footage(folder, frames);
+    let ready = folder.join(ready);
+    std::fs::create_dir(&ready).unwrap();
+    if in_place {
+        link(&partial(folder), &ready, &camera()).unwrap();
+    }
+    let clip = join_camera(&footage, folder, &ready, &Arc::default()).unwrap();
+    (clip, ready)
+}
+
+/// A packet's two times and its duration, whether it is a key frame, and its bytes.
+type Content = (Option<i64>, Option<i64>, i64, bool, Vec<u8>);
+
+/// All that a player reads of a file: its header, its duration, its packets.
+fn contents(file: &Path) -> (Vec<u8>, i64, Vec<Content>) {
+    let mut input = ffmpeg_next::format::input(file).unwrap();
+    let parameters = input.stream(0).unwrap().parameters();
+    let duration = input.duration();
+    let of = |p: &Packet| (p.pts(), p.dts(), p.duration(), p.is_key(), p.data().unwrap().to_vec());
+    let packets = input.packets().map(|(_, packet)| of(&packet)).collect();
+    (libav::extradata(&parameters), duration, packets)
+}
+
+fn is_the_part(folder: &Path, file: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let part = part::video_path(&partial(folder), &camera().name, 1);
+    part.metadata().unwrap().ino() == file.metadata().unwrap().ino()
+}
+
+#[track_caller]
+fn assert_same(a: &(CameraClip, PathBuf), b: &(CameraClip, PathBuf)) {
+    assert_eq!(contents(&a.1.join("left.mp4")), contents(&b.1.join("left.mp4")));
+    let csv = |ready: &Path| std::fs::read_to_string(ready.join("left_timestamps.csv")).unwrap();
+    assert_eq!(csv(&a.1), csv(&b.1));
+    let without_size = |clip: &CameraClip| CameraClip { size_bytes: 0, ..clip.clone() };
+    assert_eq!(without_size(&a.0), without_size(&b.0));
+}
+
+#[test]
+fn a_part_that_becomes_the_file_is_to_a_player_what_its_copy_is() {
+    let mpeg4 = EncoderChoice { codec: Codec::Mp4v, encoder: "mpeg4".into(), preset: None };
+    for choice in [choice(Codec::H264, "ultrafast"), choice(Codec::Avc1, "ultrafast"), mpeg4] {
+        let folder = tempfile::tempdir().unwrap();
+        write_part(folder.path(), &choice, PartReason::First, 1..=45);
+        let copied = finish_in(folder.path(), "copied", 45, false);
+        assert!(!is_the_part(folder.path(), &copied.1.join("left.mp4")));
+        let linked = finish_in(folder.path(), "linked", 45, true);
+        assert!(is_the_part(folder.path(), &linked.1.join("left.mp4")), "{choice:?}");
+        assert_same(&copied, &linked);
+        assert_eq!(linked.0.size_bytes, linked.1.join("left.mp4").metadata().unwrap().len());
+        let (parameters, packets) = packets(&linked.1.join("left.mp4"));
+        assert_shows(&decode(&parameters, packets.iter()), 1..=45);
+        // The next finisher can't know whether the first one's flush failed, and makes a copy.
+        let again = finish_in(folder.path(), "again", 45, true);
+        assert!(!is_the_part(folder.path(), &again.1.join("left.mp4")), "{choice:?}");
+        assert_same(&copied, &again);
+    }
+}
+
+#[test]
+fn a_piece_of_an_index_that_a_killed_finisher_left_is_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    write_part(folder.path(), &choice(Codec::H264, "ultrafast"), PartReason::First, 1..=20);
+    let copied = finish_in(folder.path(), "copied", 20, false);
+    let part = part::video_path(&partial(folder.path()), &camera().name, 1);
+    let whole = part.metadata().unwrap().len();
+    for left in [1, 8, 100, 5000] {
+        let mut bytes = std::fs::read(&part).unwrap();
+        bytes.truncate(usize::try_from(whole).unwrap());
+        bytes.extend(b"\0\0\x10\0moov".iter().cycle().take(left));
+        std::fs::write(&part, bytes).unwrap();
+        let linked = finish_in(folder.path(), &format!("linked{left}"), 20, true);
+        assert!(is_the_part(folder.path(), &linked.1.join("left.mp4")));
+        assert_same(&copied, &linked);
+        // As it was, for the next round.
+        let mut bytes = std::fs::read(&part).unwrap();
+        bytes[..64].copy_from_slice(&untoggled(&part));
+        std::fs::remove_file(&part).unwrap();
+        std::fs::write(&part, bytes).unwrap();
+    }
+}
+
+/// The first bytes of a part, as they were before it was finished in place.
+fn untoggled(video: &Path) -> Vec<u8> {
+    let parts = part::read_all(video.parent().unwrap(), &camera().name).unwrap();
+    parts[0].head().unwrap().unwrap().bytes[..64].to_vec()
+}
+
+#[test]
+fn packets_that_the_disk_has_lost_are_left_out_of_the_index() {
+    let folder = tempfile::tempdir().unwrap();
+    write_part(folder.path(), &choice(Codec::H264, "ultrafast"), PartReason::First, 1..=40);
+    let part = part::video_path(&partial(folder.path()), &camera().name, 1);
+    let mut bytes = std::fs::read(&part).unwrap();
+    // Somewhere behind the first frames.
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 8].fill(0xee);
+    std::fs::write(&part, bytes).unwrap();
+    let copied = finish_in(folder.path(), "copied", 40, false);
+    let linked = finish_in(folder.path(), "linked", 40, true);
+    assert!(is_the_part(folder.path(), &linked.1.join("left.mp4")));
+    assert_same(&copied, &linked);
+    assert!((1..=40 - 1).contains(&linked.0.frames_written), "{:?}", linked.0);
+    assert_eq!(linked.0.gaps.iter().map(|gap| gap.missing).sum::<u64>(), 40 - linked.0.frames_written);
+}
+
+#[test]
+fn finishing_in_place_takes_kilobytes_however_long_the_clip_is() {
+    use crate::memory_tests::most_bytes;
+    for frames in [10_000, 50_000] {
+        let folder = tempfile::tempdir().unwrap();
+        write_hollow_part(folder.path(), frames);
+        let (finished, most) = most_bytes(|| finish_in(folder.path(), "linked", frames, true));
+        println!("{frames} frames: {most} bytes to finish in place");
+        assert!(is_the_part(folder.path(), &finished.1.join("left.mp4")));
+        // The timestamps' text, four tables' pieces, and what is read ahead of the journal.
+        assert!(most < 300 * 1024, "{frames} frames: {most} bytes");
+        assert_eq!(finished.0.frames_written, frames);
+    }
+}
