@@ -192,6 +192,7 @@ mod armed {
             ("error", "EDQUOT") => Action::Error(Errno::DQUOT),
             ("error", "EROFS") => Action::Error(Errno::ROFS),
             ("error", "EMFILE") => Action::Error(Errno::MFILE),
+            ("error", "EAGAIN") => Action::Error(Errno::AGAIN),
             _ => return None,
         })
     }

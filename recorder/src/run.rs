@@ -82,7 +82,7 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool, parent: Option<Pid>) -> any
                 titles::show(&ChildId::Recorder);
                 match ladders.arm(known, backlog_bytes) {
                     AfterArming::Report(ladders) => reports.send(RecorderReport::Ladders(ladders)),
-                    AfterArming::Probe => start_probe(&dir, &config, &ladders, &reports)?,
+                    AfterArming::Probe => start_probe(&dir, &config, &ladders, &reports),
                     AfterArming::Wait => {}
                 }
                 backlog.set_bound(backlog_bytes);
@@ -137,10 +137,10 @@ fn start_probe(
     config: &Config,
     ladders: &SharedLadders,
     reports: &Reports<RecorderReport>,
-) -> std::io::Result<()> {
+) {
     let (dir, config) = (dir.clone(), config.clone());
-    let (ladders, reports) = (ladders.clone(), reports.clone());
-    std::thread::Builder::new().name("probe".into()).spawn(move || {
+    let (of_all, to_supervisor) = (ladders.clone(), reports.clone());
+    let probing = std::thread::Builder::new().name("probe".into()).spawn(move || {
         let (found, ended) = probe::child::run(&dir);
         if let Err(e) = ended {
             tracing::warn!("{e:#}; cameras without a result get what works nearly everywhere");
@@ -152,11 +152,17 @@ fn start_probe(
             .flatten()
             .map(|ring| ring.sweep(probe::reader_bit()))
             .sum::<usize>();
-        let known = ladders.tried(found);
+        let known = of_all.tried(found);
         probe::say::say(&known, &config);
-        reports.send(RecorderReport::Ladders(known));
-    })?;
-    Ok(())
+        to_supervisor.send(RecorderReport::Ladders(known));
+    });
+    // The recorder goes on: a clip may be open, and no encoder is at fault.
+    if let Err(e) = probing {
+        tracing::warn!(
+            "the codec probe can't be started: {e}; clips are encoded with what works nearly everywhere"
+        );
+        reports.send(RecorderReport::Ladders(ladders.tried(Ladders::new())));
+    }
 }
 
 fn beat(reports: &Reports<RecorderReport>, pulse: &Arc<Pulse>) -> std::io::Result<()> {

@@ -2,6 +2,7 @@
 //! single looks are in files of their own: sources, memory, the output folder.
 
 pub(crate) mod config_mode;
+pub(crate) mod limits;
 pub(crate) mod output_dir;
 pub(crate) mod price;
 pub(crate) mod source_probe;
@@ -26,6 +27,7 @@ pub(crate) fn check(path: &Path) -> Result<u8, Failure> {
     let config = load(path)?;
     let mut warnings = source_probe::look(&config)?;
     let needed = price::fits(&config)?;
+    warnings.extend(limits::look(&config)?);
     output_dir::writable(&config)?;
     warnings.extend(url_reach::warnings(&config));
     warnings.extend(config_mode::warning(&config, path));

@@ -33,7 +33,7 @@ use proto::time::MonotonicNs;
 use crate::backlog::needed::Needed;
 use crate::backlog::room::Room;
 use crate::backlog::{Bound, segments};
-use crate::check::{config_mode, price, source_probe};
+use crate::check::{config_mode, limits, price, source_probe};
 use crate::child::Child;
 use crate::child::recipe::Recipe;
 use crate::clips::{Clips, Counts};
@@ -71,10 +71,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     let hangup = stop_signals::prepare();
     let config = check::load(config_path)?;
     let recipes = Recipes::find(&config, runtime_dir, log_format)?;
-    for warning in source_probe::look(&config)?.into_iter().chain(config_mode::warning(&config, config_path))
-    {
-        tracing::warn!("{warning}");
-    }
+    look_around(&config, config_path)?;
     let dir = RuntimeDir::claim(runtime_dir).map_err(Failure::bad_input)?;
     let _lock = lock::take(&dir)?;
     descriptors::raise_limit();
@@ -160,6 +157,17 @@ fn choose_run_folder(config: &Config, dir: &RuntimeDir, inherited: &Inherited) -
             run_folder::make(config)
         }
     }
+}
+
+/// Refuses what can never work here, and warns about what may not.
+fn look_around(config: &Config, config_path: &Path) -> Result<(), Failure> {
+    let mut warnings = source_probe::look(config)?;
+    warnings.extend(config_mode::warning(config, config_path));
+    warnings.extend(limits::look(config)?);
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
 }
 
 /// The bound of the backlog, now that the rings are there; `taken_bytes` of it are taken already. More than there is was asked for in vain, and is no reason not to

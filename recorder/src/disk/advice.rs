@@ -9,6 +9,10 @@ pub(crate) fn with_advice(what: &str, error: &io::Error) -> String {
         _ if error.get_ref().is_some() => "",
         io::ErrorKind::StorageFull => "; make room on that disk (df, and df -i for inodes)",
         io::ErrorKind::ReadOnlyFilesystem => "; mount it read-write",
+        io::ErrorKind::FileTooLarge => {
+            "; raise the limit on the size of a file (ulimit -f, or LimitFSIZE= of the unit), or use a file system that \
+             holds larger ones (FAT32: 4 GiB)"
+        }
         io::ErrorKind::NotFound => "; mount its disk again, or put the folder back",
         _ => "",
     };

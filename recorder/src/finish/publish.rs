@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::{Scope, ScopedJoinHandle};
 
 use proto::clip::{CameraClip, MANIFEST, Manifest, PARTIAL_DIR};
 use proto::durable;
@@ -111,11 +112,24 @@ fn join_cameras(
             Ok((footage.camera.name.clone(), clip))
         };
         let threads: Vec<_> =
-            set.iter().map(|footage| (footage, scope.spawn(move || join(footage)))).collect();
+            set.iter().map(|footage| (footage, spawn(scope, move || join(footage)))).collect();
         let joined = threads.into_iter().map(|(footage, thread)| {
             let panicked = || format!("the thread that joins camera {} panicked", footage.camera.name);
-            thread.join().unwrap_or_else(|_| Err(io::Error::other(panicked())))
+            match thread {
+                Ok(thread) => thread.join().unwrap_or_else(|_| Err(io::Error::other(panicked()))),
+                // Out of threads: this one joins the camera itself, after those that have one.
+                Err(_) => join(footage),
+            }
         });
         joined.collect()
     })
+}
+
+/// A thread of a scope, or the system's error where `Scope::spawn` would panic.
+fn spawn<'scope, 'env, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, 'env>,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> io::Result<ScopedJoinHandle<'scope, T>> {
+    failpoint::check("thread.join", "")?;
+    std::thread::Builder::new().spawn_scoped(scope, work)
 }

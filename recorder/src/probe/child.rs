@@ -24,9 +24,9 @@ pub(crate) fn run(dir: &RuntimeDir) -> (Ladders, anyhow::Result<()>) {
 fn run_to_its_end(dir: &RuntimeDir, found: &mut Ladders) -> anyhow::Result<()> {
     let mut child = start(dir)?;
     let stdout = child.stdout.take().context("the codec probe has no output to read")?;
-    let answered = collect(&lines(stdout), found);
+    let answered = lines(stdout).and_then(|lines| collect(&lines, found));
     if answered.is_err() {
-        // A driver hangs. The probe's death closes its end of the pipe, and the reader ends.
+        // A driver hangs, or nobody reads. The probe's death closes its end of the pipe, and the reader ends.
         let _ = child.kill();
     }
     let pid = Pid::of(&child);
@@ -52,13 +52,14 @@ fn start(dir: &RuntimeDir) -> anyhow::Result<Child> {
 }
 
 /// The probe's lines, each when it comes.
-fn lines(stdout: ChildStdout) -> Receiver<std::io::Result<String>> {
+fn lines(stdout: ChildStdout) -> anyhow::Result<Receiver<std::io::Result<String>>> {
     let (told, lines) = channel();
-    std::thread::spawn(move || {
+    let reading = std::thread::Builder::new().name("probe's lines".into()).spawn(move || {
         // The receiver is gone if the probe took too long.
         let _ = BufReader::new(stdout).lines().try_for_each(|line| told.send(line));
     });
-    lines
+    reading.context("the codec probe's answer can't be read: no thread for it")?;
+    Ok(lines)
 }
 
 /// Gathers the ladders until the probe has closed its output, or its time is over.

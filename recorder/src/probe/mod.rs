@@ -139,12 +139,14 @@ impl Lab<'_> {
         }
         let folder = self.scratch.join(format!("{}-{}", choice.encoder, self.reel.camera.name));
         std::fs::create_dir(&folder).map_err(|e| format!("can't write {}: {e}", folder.display()))?;
-        // On a thread, so that a panic fails this trial alone.
         let quality = self.recording.codec_quality;
-        let result = std::thread::scope(|scope| {
-            let trial = scope.spawn(|| rehearsal::rehearse(choice, &self.reel, quality, &folder));
-            trial.join().unwrap_or_else(|_| Err("its thread panicked".into()))
-        });
+        let rehearse = || rehearsal::rehearse(choice, &self.reel, quality, &folder);
+        // On a thread, so that a panic fails this trial alone. Without one it would end the probe, which is told too.
+        let result =
+            std::thread::scope(|scope| match std::thread::Builder::new().spawn_scoped(scope, rehearse) {
+                Ok(trial) => trial.join().unwrap_or_else(|_| Err("its thread panicked".into())),
+                Err(_) => rehearse(),
+            });
         // A failure is harmless: the folder lies in the runtime directory, which goes with the instance.
         let _ = std::fs::remove_dir_all(&folder);
         result

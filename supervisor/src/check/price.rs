@@ -1,7 +1,7 @@
 //! The price of a config on this machine: memory for its rings, bytes for its clips. A config whose rings don't fit is
 //! refused.
 
-use proto::config::{Config, ValueOf};
+use proto::config::{CameraConfig, Config, ValueOf};
 use proto::storage::mb;
 
 use crate::backlog::room::Room;
@@ -47,8 +47,11 @@ pub(crate) fn available_bytes() -> u64 {
 
 /// The bytes a second of all cameras while they are recorded as H.264.
 pub(crate) fn recording_bytes_per_s(config: &Config) -> f64 {
-    let pixels_per_s = config.cameras.iter().map(|camera| {
-        f64::from(camera.geometry.width()) * f64::from(camera.geometry.height()) * camera.fps.as_f64()
-    });
-    pixels_per_s.sum::<f64>() * BITS_PER_PIXEL / 8.0
+    config.cameras.iter().map(camera_bytes_per_s).sum()
+}
+
+/// The bytes a second of one camera while it is recorded as H.264.
+pub(crate) fn camera_bytes_per_s(camera: &CameraConfig) -> f64 {
+    let pixels = f64::from(camera.geometry.width()) * f64::from(camera.geometry.height());
+    pixels * camera.fps.as_f64() * BITS_PER_PIXEL / 8.0
 }

@@ -22,6 +22,7 @@ mod presets;
 mod readers;
 mod sends;
 mod shared_folder;
+mod shortage;
 mod signals;
 mod starvation;
 mod stopping;
