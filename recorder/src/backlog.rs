@@ -6,6 +6,7 @@
 
 mod need;
 mod source;
+mod view;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ use crate::frames::HeldFrame;
 use crate::poison::lock;
 pub(crate) use need::{Need, NeededFrom};
 pub(crate) use source::WithBacklog;
+pub(crate) use view::View;
+use view::{frame_before, frames};
 
 /// The backlogs of all cameras.
 pub(crate) struct Backlog {
@@ -59,16 +62,6 @@ pub(crate) struct CameraBacklog {
     waiting: AtomicU64,
     /// The mover found no room for a frame of this camera when it last looked.
     no_room: AtomicBool,
-}
-
-/// What the mover knows of a camera since its last look at it.
-#[derive(Default)]
-pub(crate) struct View {
-    ring: Weak<Ring>,
-    /// Everything that open clips need of the camera.
-    pub(crate) needs: Vec<Need>,
-    /// The segments, in the order in which they were made.
-    pub(crate) segments: Vec<Arc<BacklogSegment>>,
 }
 
 #[derive(Default)]
@@ -359,28 +352,6 @@ impl CameraBacklog {
 /// A day of a camera with 60 frames a second that loses one in ten, in 25 MB at worst.
 const MOST_REFUSED: usize = 500_000;
 
-impl View {
-    /// The camera's ring, if its worker has one.
-    pub(crate) fn ring(&self) -> Option<Arc<Ring>> {
-        self.ring.upgrade()
-    }
-
-    /// Is a frame in the backlog?
-    pub(crate) fn holds(&self, ring_id: u64, sequence: u64) -> bool {
-        frames(&self.segments, ring_id).any(|(info, _)| info.sequence == sequence)
-    }
-
-    /// The frames of a segment that open clips need.
-    pub(crate) fn needed_in(&self, segment: &BacklogSegment) -> usize {
-        let (ring, ring_id) = (self.ring(), segment.header().ring_id);
-        let wants = |frame: &FrameInfo| {
-            let before = || frame_before(&self.segments, ring.as_deref(), ring_id, frame);
-            self.needs.iter().any(|need| need.ring_id == ring_id && need.wants(frame, before))
-        };
-        segment.frames().filter(wants).count()
-    }
-}
-
 impl Shelf {
     fn frames(&self, ring_id: u64) -> impl Iterator<Item = (FrameInfo, &Arc<BacklogSegment>)> {
         frames(&self.segments, ring_id)
@@ -390,28 +361,6 @@ impl Shelf {
         let before = || frame_before(&self.segments, ring, ring_id, frame);
         self.needs.values().any(|need| need.ring_id == ring_id && need.wants(frame, before))
     }
-}
-
-fn frames(
-    segments: &[Arc<BacklogSegment>],
-    ring_id: u64,
-) -> impl Iterator<Item = (FrameInfo, &Arc<BacklogSegment>)> {
-    let of_ring = segments.iter().filter(move |segment| segment.header().ring_id == ring_id);
-    of_ring.flat_map(|segment| segment.frames().map(move |info| (info, segment)))
-}
-
-/// The frame before a frame, by the ring's ledger or the backlog.
-fn frame_before(
-    segments: &[Arc<BacklogSegment>],
-    ring: Option<&Ring>,
-    ring_id: u64,
-    frame: &FrameInfo,
-) -> Option<FrameInfo> {
-    let sequence = frame.sequence.checked_sub(1)?;
-    let ring = ring.filter(|ring| ring.id() == ring_id);
-    let remembered = ring.and_then(|ring| ring.frame_info(sequence));
-    remembered
-        .or_else(|| frames(segments, ring_id).map(|(info, _)| info).find(|info| info.sequence == sequence))
 }
 
 /// The bytes of a segment's frames.
