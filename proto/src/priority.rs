@@ -63,8 +63,7 @@ pub fn begin(niceness: i32) {
     if rustix::process::setsid().is_err() {
         // The leader of a group can't begin a session. The supervisor makes each child one, for Ctrl-C's sake; for an
         // instant this one goes back to the supervisor's group.
-        let parents =
-            rustix::process::getppid().and_then(|parent| rustix::process::getpgid(Some(parent)).ok());
+        let parents = rustix::process::getppid().and_then(group_of);
         let _ = parents.and_then(|group| rustix::process::setpgid(None, Some(group)).ok());
         // Without a session of its own it runs as other programs do, which is no error.
         let _ = rustix::process::setsid();
@@ -74,9 +73,28 @@ pub fn begin(niceness: i32) {
     let _ = std::fs::write("/proc/self/autogroup", niceness.to_string());
 }
 
+/// The group of a process. None of a process whose group lies outside this pid namespace, as that of an orphan's new
+/// parent may: the kernel says 0 then, at which rustix's `getpgid` panics.
+fn group_of(process: rustix::process::Pid) -> Option<rustix::process::Pid> {
+    // SAFETY: the call takes and returns numbers, and touches no memory.
+    let group = unsafe { libc::getpgid(process.as_raw_nonzero().get()) };
+    if group > 0 { rustix::process::Pid::from_raw(group) } else { None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_is_what_the_kernel_says_and_none_where_it_says_0() {
+        // The first process of a container or of a small machine has group 0; that of others has 1.
+        for pid in [1, std::process::id().cast_signed()] {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            let group: i32 = stat.rsplit(") ").next().unwrap().split(' ').nth(2).unwrap().parse().unwrap();
+            let process = rustix::process::Pid::from_raw(pid).unwrap();
+            assert_eq!(group_of(process), rustix::process::Pid::from_raw(group));
+        }
+    }
 
     #[test]
     fn a_thread_with_short_turns_keeps_its_niceness_and_its_policy() {
