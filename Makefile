@@ -8,7 +8,7 @@ CARGO ?= cargo
 help:
 	@echo 'make demo    the main job, for real, in a minute: records a clip, kills the recorder in the middle'
 	@echo 'make faults  everything that is done to it, tried once, in a few minutes (part of make test)'
-	@echo 'make stops   a start stopped every 5 ms of its first second, in every way, about 45 minutes; STEP_MS=20 for less'
+	@echo 'make stops   a start stopped every 5 ms of its first second, in every way, about 12 minutes; STEP_MS=20 for less'
 	@echo 'make sends   sends and receives between the processes that fail, one at a time (a sample is part of make test)'
 	@echo 'make nemesis a random victim every few seconds, for half an hour: MINUTES=30 SEED=… VICTIMS=… OUTPUT=file.json'
 	@echo 'make kills   the recorder killed a hundred times: what it costs, in frames and time; KILLS=500 SEED=…'
