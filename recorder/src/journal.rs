@@ -6,21 +6,27 @@
 //! `sequence,source_sequence,t_capture_ns,epoch,before,encoded_ns,offset,sum`. The last two seal the video written by
 //! then: its length, and a sum over what the packet before added. So the state of a part is known without reading its
 //! video, and a loss by the disk is noticed when the video is read. A part that was ended in order has a last line
-//! `end,offset,sum`.
+//! `end,offset,sum`. Behind each line stands a sum over the line itself, `*` and 16 digits; older versions wrote none.
+//! Reading a journal back is the subject of [`read`].
+
+mod read;
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use proto::codec::EncoderChoice;
 use proto::durable;
-use proto::frame::{FrameInfo, LossBefore};
+use proto::fnv1a::{self, BASIS};
+use proto::frame::FrameInfo;
 use proto::opened;
 use proto::time::MonotonicNs;
 
 use crate::disk;
+
+pub(crate) use read::JournalReader;
 
 /// The making of a part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,8 +86,11 @@ pub(crate) struct Line {
     pub(crate) row: Row,
     /// The place in the video where the frame's packet begins.
     pub(crate) offset: u64,
-    /// The packet's end, and its sum. The last packet of a recorder that was killed has none.
+    /// The packet's end, and its sum. The last packet of a recorder that was killed has none, nor has one before a damaged
+    /// line.
     pub(crate) seal: Option<Seal>,
+    /// Damaged lines stand between this line and the frame's line before it.
+    pub(crate) follows_damage: bool,
 }
 
 /// A journal that is being written.
@@ -93,11 +102,10 @@ pub(crate) struct Journal {
 impl Journal {
     /// Begins one. There must be none at this path; and there is none if it fails.
     pub(crate) fn create(path: &Path, header: &PartHeader) -> io::Result<Self> {
-        let mut line = serde_json::to_vec(header)?;
-        line.push(b'\n');
+        let line = sealed(&serde_json::to_string(header)?);
         disk::ask(|| {
             let mut file = opened::create_new(path)?;
-            durable::write_all(&mut file, &line, path).inspect_err(|_| {
+            durable::write_all(&mut file, line.as_bytes(), path).inspect_err(|_| {
                 let _ = opened::remove_file(path);
             })?;
             Ok(Self { file, path: path.to_owned() })
@@ -109,13 +117,13 @@ impl Journal {
         let FrameInfo { sequence, source_sequence, t_capture, epoch, before: why } = row.frame;
         let (t, w, e) = (t_capture.0, why.code(), row.encoded.0);
         let Seal { offset, sum } = before;
-        let line = format!("{sequence},{source_sequence},{t},{epoch},{w},{e},{offset},{sum}\n");
+        let line = sealed(&format!("{sequence},{source_sequence},{t},{epoch},{w},{e},{offset},{sum}"));
         disk::ask(|| durable::write_all(&mut self.file, line.as_bytes(), &self.path))
     }
 
     /// Seals the last frame's packet.
     pub(crate) fn end(&mut self, seal: Seal) -> io::Result<()> {
-        let line = format!("{END},{},{}\n", seal.offset, seal.sum);
+        let line = sealed(&format!("{END},{},{}", seal.offset, seal.sum));
         disk::ask(|| durable::write_all(&mut self.file, line.as_bytes(), &self.path))
     }
 }
@@ -123,141 +131,13 @@ impl Journal {
 /// Begins the last line of a part that was ended in order.
 const END: &str = "end";
 
-/// A journal that is read back, line by line, to its last whole line. No call here goes through [`disk::ask`]: the caller
-/// knows what it reads beside it.
-pub(crate) struct JournalReader {
-    lines: BufReader<File>,
-    header: PartHeader,
-    start: Seal,
-    /// The line that was read ahead: only the one after a frame's line says where the frame's packet ends.
-    ahead: Option<(Row, Seal)>,
-}
+/// Begins the sum over a line.
+const SUM: char = '*';
 
-impl JournalReader {
-    /// Opens a journal. `None` when not even its first line is whole.
-    pub(crate) fn open(path: &Path) -> io::Result<Option<Self>> {
-        let mut lines = BufReader::new(opened::file(path)?);
-        let Some(header) = whole_line(&mut lines)?.and_then(|line| serde_json::from_str(&line).ok()) else {
-            return Ok(None);
-        };
-        let (start, ahead) = match whole_line(&mut lines)?.as_deref().and_then(parse) {
-            Some((Some(row), seal)) => (seal, Some((row, seal))),
-            Some((None, seal)) => (seal, None),
-            None => (Seal::default(), None),
-        };
-        Ok(Some(Self { lines, header, start, ahead }))
-    }
-
-    /// The making of the part.
-    pub(crate) fn header(&self) -> &PartHeader {
-        &self.header
-    }
-
-    /// The video before the first packet (or with it).
-    pub(crate) fn start(&self) -> Seal {
-        self.start
-    }
-
-    /// The next frame's line.
-    pub(crate) fn next(&mut self) -> io::Result<Option<Line>> {
-        let Some((row, Seal { offset, .. })) = self.ahead.take() else { return Ok(None) };
-        let mut seal = None;
-        if let Some((next, its)) = whole_line(&mut self.lines)?.as_deref().and_then(parse) {
-            seal = Some(its);
-            self.ahead = next.map(|row| (row, its));
-        }
-        Ok(Some(Line { row, offset, seal }))
-    }
-}
-
-/// The next line, without its end. `None` when there is none, or it was cut off.
-fn whole_line(lines: &mut BufReader<File>) -> io::Result<Option<String>> {
-    let mut line = Vec::new();
-    lines.read_until(b'\n', &mut line)?;
-    Ok((line.pop() == Some(b'\n')).then(|| String::from_utf8_lossy(&line).into_owned()))
-}
-
-fn parse(line: &str) -> Option<(Option<Row>, Seal)> {
-    let (row, line) = match line.strip_prefix(END).and_then(|rest| rest.strip_prefix(',')) {
-        Some(rest) => (None, rest),
-        None => {
-            let comma = line.match_indices(',').nth(5)?.0;
-            (Some(row(&line[..comma])?), &line[comma + 1..])
-        }
-    };
-    let (offset, sum) = line.split_once(',')?;
-    Some((row, Seal { offset: offset.parse().ok()?, sum: sum.parse().ok()? }))
-}
-
-fn row(line: &str) -> Option<Row> {
-    let mut fields = line.split(',').map(str::parse::<u64>);
-    let mut field = || fields.next()?.ok();
-    let frame = FrameInfo {
-        sequence: field()?,
-        source_sequence: field()?,
-        t_capture: MonotonicNs(field()?),
-        epoch: u32::try_from(field()?).ok()?,
-        before: LossBefore::from_code(u8::try_from(field()?).ok()?),
-    };
-    Some(Row { frame, encoded: MonotonicNs(field()?) })
+/// A line with its sum and its end.
+fn sealed(line: &str) -> String {
+    format!("{line}{SUM}{:016x}\n", fnv1a::sum(BASIS, line.as_bytes()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proto::codec::Codec;
-
-    #[test]
-    fn a_journal_cut_anywhere_reads_back_to_its_last_whole_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("j");
-        let choice = EncoderChoice { codec: Codec::H264, encoder: "libx264".into(), preset: None };
-        let header = PartHeader {
-            choice,
-            base_ns: MonotonicNs(7),
-            begun_because: PartReason::First,
-            first_sequence: 1,
-            previous: None,
-        };
-        let mut journal = Journal::create(&path, &header).unwrap();
-        let rows: Vec<Row> = (1..5)
-            .map(|n| Row {
-                frame: FrameInfo {
-                    sequence: n,
-                    source_sequence: n + 10,
-                    t_capture: MonotonicNs(n * 1000),
-                    epoch: 1,
-                    before: LossBefore::Nothing,
-                },
-                encoded: MonotonicNs(n * 1000 + 1),
-            })
-            .collect();
-        let seal = |n: usize| Seal { offset: 100 * n as u64, sum: n as u64 };
-        rows.iter().enumerate().for_each(|(n, row)| journal.add(row, seal(n)).unwrap());
-        journal.end(seal(rows.len())).unwrap();
-        let whole = std::fs::read(&path).unwrap();
-        for cut in 0..=whole.len() {
-            std::fs::write(&path, &whole[..cut]).unwrap();
-            let whole_lines = whole[..cut].iter().filter(|b| **b == b'\n').count();
-            let Some(mut journal) = JournalReader::open(&path).unwrap() else {
-                assert_eq!(whole_lines, 0);
-                continue;
-            };
-            assert_eq!((journal.header(), journal.start().sum), (&header, 0));
-            let mut lines = Vec::new();
-            while let Some(line) = journal.next().unwrap() {
-                lines.push(line);
-            }
-            let frames = (whole_lines - 1).min(rows.len());
-            let expected: Vec<Line> = (0..frames)
-                .map(|n| Line {
-                    row: rows[n],
-                    offset: seal(n).offset,
-                    // The line after it says where its packet ends.
-                    seal: (n + 2 < whole_lines).then(|| seal(n + 1)),
-                })
-                .collect();
-            assert_eq!(lines, expected);
-        }
-    }
-}
+mod tests;

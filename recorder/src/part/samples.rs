@@ -55,6 +55,8 @@ impl Part {
             let line = disk::ask(|| lines.next()).map_err(WriteError::Disk)?;
             let Some(line) = line else { return Ok(()) };
             let place = disk::ask(|| read(&video, &line, look, &mut fragment)).map_err(WriteError::Disk)?;
+            // Behind a lost line a packet is missing, as behind a damaged one.
+            broken |= line.follows_damage;
             broken = place.as_ref().is_none_or(|place| broken && !place.is_key);
             let Some(PacketPlace { bytes, is_key }) = place.filter(|_| !broken) else { continue };
             let from = usize::try_from(bytes.start).unwrap_or(usize::MAX);

@@ -137,3 +137,47 @@ fn finishing_in_place_takes_kilobytes_however_long_the_clip_is() {
         assert_eq!(finished.0.frames_written, frames);
     }
 }
+
+#[test]
+fn a_damaged_line_of_a_journal_costs_its_frame_and_those_that_need_it() {
+    let whole = |n: u64| (1..=45).filter(move |frame| *frame < n || *frame > 20);
+    for ready in ["copied", "linked"] {
+        let folder = tempfile::tempdir().unwrap();
+        write_part(folder.path(), &choice(Codec::H264, "ultrafast"), PartReason::First, 1..=45);
+        let journal = partial(folder.path()).join("left.part1.journal");
+        let mut text = std::fs::read_to_string(&journal).unwrap();
+        // The first line is the header. A higher number would be more frames.
+        let line = text.match_indices('\n').nth(14).unwrap().0 + 1;
+        text.replace_range(line..=line, "9");
+        std::fs::write(&journal, text).unwrap();
+        let (clip, ready) = finish_in(folder.path(), ready, 45, ready == "linked");
+        // The next key frame is frame 21.
+        assert_eq!((clip.frames_expected, clip.frames_written), (45, 39));
+        let [gap] = &clip.gaps[..] else { panic!("{:?}", clip.gaps) };
+        assert_eq!((gap.after_sequence, gap.missing), (14, 6));
+        let (parameters, packets) = packets(&ready.join("left.mp4"));
+        assert_shows(&decode(&parameters, packets.iter()), whole(15));
+        let csv = std::fs::read_to_string(ready.join("left_timestamps.csv")).unwrap();
+        assert_eq!(csv.lines().count(), 40, "a head and 39 frames");
+    }
+}
+
+#[test]
+fn a_journal_that_was_cut_short_claims_no_more_than_it_holds() {
+    for lines in [1, 2, 12, 40] {
+        let folder = tempfile::tempdir().unwrap();
+        write_part(folder.path(), &choice(Codec::H264, "ultrafast"), PartReason::First, 1..=45);
+        let journal = partial(folder.path()).join("left.part1.journal");
+        let text = std::fs::read_to_string(&journal).unwrap();
+        let end = text.match_indices('\n').nth(lines).unwrap().0;
+        // The last line is cut off in its middle.
+        std::fs::write(&journal, &text[..end - 3]).unwrap();
+        let (clip, ready) = finish_in(folder.path(), "ready", 45, false);
+        let written = lines as u64 - 1;
+        assert_eq!((clip.frames_expected, clip.frames_written), (45, written));
+        if written > 0 {
+            let (parameters, packets) = packets(&ready.join("left.mp4"));
+            assert_shows(&decode(&parameters, packets.iter()), 1..=written);
+        }
+    }
+}
