@@ -3,6 +3,7 @@
 
 pub(crate) mod config_mode;
 pub(crate) mod limits;
+pub(crate) mod others_may_write;
 pub(crate) mod output_dir;
 pub(crate) mod price;
 pub(crate) mod source_probe;
@@ -31,6 +32,7 @@ pub(crate) fn check(path: &Path) -> Result<u8, Failure> {
     output_dir::writable(&config)?;
     warnings.extend(url_reach::warnings(&config));
     warnings.extend(config_mode::warning(&config, path));
+    warnings.extend(others_may_write::warning(&config));
     let backlog = Bound::of(config.recording.backlog_bytes, &Room::now().beside(needed));
     warnings.extend(backlog.warning());
     for warning in warnings {

@@ -33,7 +33,7 @@ use proto::time::MonotonicNs;
 use crate::backlog::needed::Needed;
 use crate::backlog::room::Room;
 use crate::backlog::{Bound, segments};
-use crate::check::{config_mode, limits, price, source_probe};
+use crate::check::{config_mode, limits, others_may_write, price, source_probe};
 use crate::child::Child;
 use crate::child::recipe::Recipe;
 use crate::clips::{Clips, Counts};
@@ -163,6 +163,7 @@ fn choose_run_folder(config: &Config, dir: &RuntimeDir, inherited: &Inherited) -
 fn look_around(config: &Config, config_path: &Path) -> Result<(), Failure> {
     let mut warnings = source_probe::look(config)?;
     warnings.extend(config_mode::warning(config, config_path));
+    warnings.extend(others_may_write::warning(config));
     warnings.extend(limits::look(config)?);
     for warning in warnings {
         tracing::warn!("{warning}");

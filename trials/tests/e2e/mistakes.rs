@@ -1,5 +1,7 @@
 //! Configs that can't work: one clear message, exit code 2, and nothing begun.
 
+use std::os::unix::fs::PermissionsExt;
+
 use trials::{Rig, TWO_CAMERAS, clip_of, names};
 
 const ONE: &str = "cameras:\n  - { name: left, backend: sim }\nrecording: { output_dir: $DIR/recordings }\n";
@@ -150,4 +152,27 @@ fn another_config_on_the_next_start_gets_rings_of_its_own() {
     assert_eq!(manifest["complete"], false);
     let answer = rig.command(&["trigger", "--wait"]).code(0).json();
     assert!((30..=31).contains(&answer["cameras"]["left"]["frames_written"].as_u64().unwrap()), "{answer:#}");
+}
+
+#[test]
+fn an_output_folder_that_others_may_write_is_warned_of_and_used() {
+    let mut rig = Rig::prepare(TWO_CAMERAS);
+    std::fs::create_dir(rig.recordings()).unwrap();
+    let set = |mode| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(rig.recordings(), permissions).unwrap();
+    };
+    let warning = "others can remove or replace clips in ";
+    for (mode, is_warned) in [(0o755, false), (0o1777, false), (0o777, true)] {
+        set(mode);
+        let checked = rig.command(&["check", "--config", rig.config().to_str().unwrap()]).code(0);
+        assert_eq!(checked.stderr.contains(warning), is_warned, "{mode:o}: {checked:#?}");
+        assert!(!is_warned || checked.stderr.contains("chmod go-w"), "{checked:#?}");
+    }
+    rig.launch(&[]);
+    let line = rig.await_log(warning);
+    assert!(line.starts_with("[WARN] ") && line.contains("every user of this machine"), "{line}");
+    rig.await_ready();
+    rig.command(&["trigger", "--wait"]).code(0);
+    rig.assert_complete();
 }
