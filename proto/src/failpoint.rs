@@ -18,7 +18,7 @@
 //! - `of` narrows a point to its object (a path, a codec, a camera), which must contain every `of` given.
 //! - `nth` counts within a process, from 1. From the nth time on the entry happens each time.
 //! - `times` limits that over all processes together; 1 if it isn't given.
-//! - Actions are `kill` (SIGKILL), `stop` (SIGSTOP), `abort`, `sleep(MS)`, and, where the point can fail, `error(EIO)`
+//! - Actions are `kill` (SIGKILL), `stop` (SIGSTOP), `abort`, `panic`, `sleep(MS)`, and, where the point can fail, `error(EIO)`
 //!   and its like.
 //! - A line that begins with `#` is a remark.
 
@@ -87,6 +87,7 @@ mod armed {
         Kill,
         Stop,
         Abort,
+        Panic,
         Sleep(Duration),
         Error(Errno),
     }
@@ -121,6 +122,7 @@ mod armed {
             }
             Some(Action::Error(errno)) => Err(errno.into()),
             Some(Action::Abort) => std::process::abort(),
+            Some(Action::Panic) => panic!("asked for at {point}"),
             Some(Action::Stop) => signal(Signal::STOP),
             Some(Action::Kill) => signal(Signal::KILL),
         }
@@ -186,6 +188,7 @@ mod armed {
             ("kill", "") => Action::Kill,
             ("stop", "") => Action::Stop,
             ("abort", "") => Action::Abort,
+            ("panic", "") => Action::Panic,
             ("sleep", ms) => Action::Sleep(Duration::from_millis(ms.parse().ok()?)),
             ("error", "EIO") => Action::Error(Errno::IO),
             ("error", "ENOSPC") => Action::Error(Errno::NOSPC),

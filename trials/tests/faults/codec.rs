@@ -107,3 +107,25 @@ fn f37_an_encoder_that_never_returns_is_left_for_the_next_codec() {
     let said = rig.await_log("has made no progress");
     assert!(said.contains("camera left is stuck in its encoder"), "{said}");
 }
+
+#[test]
+fn f75_a_worker_that_panics_ends_its_recorder_and_no_encoder_is_blamed() {
+    if no_failpoints() {
+        return;
+    }
+    let rig = Rig::start(TWO_CAMERAS);
+    rig.arm("encoder.encode:/left@20=panic");
+    let answer = rig.command(&["trigger", "--wait", "--post-ms", "3000"]).code(0).json();
+    let manifest = manifest(&clip_of(&answer));
+    for camera in ["left", "right"] {
+        assert!(codecs(&manifest, camera).iter().all(|codec| codec == "H264"), "{manifest:#}");
+    }
+    rig.assert_complete();
+    let line = rig.await_log("a panic at");
+    assert!(line.contains("recorder: thread left, camera left"), "{line}");
+    let stats = rig.stats();
+    assert_eq!(process(&stats, "recorder")["restarts"], 1);
+    let last_exit = process(&stats, "recorder")["last_exit"].as_str().unwrap();
+    assert!(last_exit.contains("exit code 101"), "{last_exit}");
+    assert!(!stats["health"].to_string().contains("given up"), "{stats:#}");
+}
