@@ -61,6 +61,9 @@ pub enum RecorderOrder {
         run_folders: Vec<PathBuf>,
         /// The most bytes that the backlogs of all cameras may take together; 0 for no backlog.
         backlog_bytes: u64,
+        /// The recorder before this one crashed by a fault of its own, and no encoder is held responsible: it may have crashed
+        /// over any clip that is unfinished.
+        after_crash: bool,
     },
     /// There is a new plan in this clip folder.
     Clip(PathBuf),

@@ -1,13 +1,15 @@
 //! The intake of plans: finds unfinished clips, locks them, reads their plans, and hands each camera's part to that
 //! camera's worker. How a part is recorded is [`crate::take`]'s subject.
 
+mod on_trial;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::clip::{MANIFEST, Plan, Window, plan_path, unfinished_clips};
 use proto::config::Config;
@@ -31,6 +33,7 @@ use crate::left_alone::{LOOK_AGAIN, LeftAlone};
 use crate::pulse::Pulse;
 use crate::rings::open_rings;
 use crate::stop;
+use crate::suspects::{self, Suspects};
 use crate::take::Take;
 use crate::worker::{Job, Worker};
 
@@ -55,6 +58,8 @@ pub(crate) struct Intake {
     /// Clips that couldn't be taken on, with the reason.
     waiting: BTreeMap<PathBuf, String>,
     left_alone: LeftAlone,
+    suspects: Suspects,
+    tried_again: Instant,
     reports: Reports<RecorderReport>,
     pulse: Arc<Pulse>,
     backlog: Arc<Backlog>,
@@ -108,6 +113,8 @@ impl Intake {
             unlisted: BTreeMap::new(),
             waiting: BTreeMap::new(),
             left_alone: LeftAlone::new(dir, output.path()),
+            suspects: Suspects::default(),
+            tried_again: Instant::now(),
             reports: reports.clone(),
             pulse: Arc::clone(pulse),
             backlog: Arc::clone(backlog),
@@ -117,11 +124,19 @@ impl Intake {
     /// Waits for the next order, and no longer than until folders have to be looked at again.
     pub(crate) fn next(&self, orders: &Receiver<RecorderOrder>) -> Result<RecorderOrder, RecvTimeoutError> {
         let nothing_to_try = self.knows_all() && self.elsewhere.is_empty();
-        orders.recv_timeout(if nothing_to_try { LOOK_AGAIN } else { TRY_AGAIN })
+        let pause = if nothing_to_try { LOOK_AGAIN } else { TRY_AGAIN };
+        orders.recv_timeout(if self.suspects.are_tried() { suspects::LOOK } else { pause })
     }
 
     /// Looks again at every folder that couldn't be read, and at clips that were left alone.
     pub(crate) fn try_again(&mut self) {
+        if self.suspects.are_tried() {
+            self.try_suspects();
+            if self.tried_again.elapsed() < TRY_AGAIN {
+                return;
+            }
+        }
+        self.tried_again = Instant::now();
         for run_folder in self.unlisted.keys().cloned().collect::<Vec<_>>() {
             self.take_on_all(&run_folder);
         }
@@ -141,7 +156,12 @@ impl Intake {
             Ok(folders) => {
                 self.unlisted.remove(run_folder);
                 disk::ask(|| self.left_alone.find_set_aside(run_folder));
-                folders.iter().for_each(|folder| self.take_on(folder));
+                if self.suspects.are_there() {
+                    folders.iter().for_each(|folder| self.suspect(folder));
+                    self.try_suspects();
+                } else {
+                    folders.iter().for_each(|folder| self.take_on(folder));
+                }
             }
             Err(e) => {
                 let why = format!("can't look for unfinished clips in {}: {e}", run_folder.display());
@@ -157,7 +177,7 @@ impl Intake {
     /// again: its plan was accepted, and the folder may only be away.
     pub(crate) fn take_on(&mut self, folder: &Path) {
         self.take_on_or_wait(folder);
-        let later = self.waiting.keys().chain(&self.elsewhere);
+        let later = self.waiting.keys().chain(&self.elsewhere).chain(self.suspects.waiting());
         self.pulse.clips().set_waiting(later);
     }
 
@@ -197,6 +217,9 @@ impl Intake {
         if self.taken_on.contains_key(folder) {
             return self.tell_again(folder);
         }
+        if self.suspects.is_waiting(folder) {
+            return Ok(());
+        }
         // A finished clip whose plan is gone needs nothing but the last of its partial folder removed.
         if disk::ask(|| -> io::Result<bool> {
             Ok(!plan_path(folder).try_exists()? && finish::already_finished(folder)?.is_some())
@@ -232,6 +255,9 @@ impl Intake {
             Ok(plan) => plan,
             Err(e) => return self.set_aside(folder, &e.to_string()),
         };
+        if !self.may_be_tried(folder, &plan) {
+            return self.set_aside(folder, "two recorders have crashed over it");
+        }
         let end = plan.window.end_ns;
         self.taken_on.insert(folder.to_owned(), stopped.map_or(end, |stopped| end.min(stopped)));
         self.hand_out(folder, Arc::new(plan), stopped, &lock);
@@ -288,7 +314,7 @@ impl Intake {
 
     /// True when every plan that was looked for has been read.
     pub(crate) fn knows_all(&self) -> bool {
-        self.unlisted.is_empty() && self.waiting.is_empty()
+        self.unlisted.is_empty() && self.waiting.is_empty() && self.suspects.waiting().next().is_none()
     }
 
     /// Sets aside a clip that can't be recorded. Nobody should wait for it.

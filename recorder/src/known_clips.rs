@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use proto::clip;
+use proto::name::Name;
 
 /// A finished clip is named for so long: the report of its end may be on its way while a beat is written. After that, a
 /// supervisor that still has it open has missed the report.
@@ -17,6 +18,8 @@ pub(crate) struct KnownClips {
     open: BTreeSet<u64>,
     waiting: BTreeSet<u64>,
     finished: Vec<(u64, Instant)>,
+    /// The clip on trial ([`crate::suspects`]), and its cameras that have encoded nothing yet.
+    on_trial: Option<(u64, BTreeSet<Name>)>,
 }
 
 impl KnownClips {
@@ -49,6 +52,23 @@ impl KnownClips {
     /// Is this one of them?
     pub(crate) fn is_open(&self, folder: &Path) -> bool {
         self.open.contains(&clip::mark(folder))
+    }
+
+    /// A clip is on trial until each of these cameras has encoded a frame of it.
+    pub(crate) fn begin_trial(&mut self, folder: &Path, cameras: impl Iterator<Item = Name>) {
+        self.on_trial = Some((clip::mark(folder), cameras.collect()));
+    }
+
+    /// A camera has encoded a frame of a clip. True when that ends the clip's trial.
+    pub(crate) fn encoded(&mut self, folder: &Path, camera: &Name) -> bool {
+        let Some((mark, left)) = &mut self.on_trial else { return false };
+        !left.is_empty() && *mark == clip::mark(folder) && left.remove(camera) && left.is_empty()
+    }
+
+    /// Has the clip on trial passed it?
+    pub(crate) fn has_passed(&self, folder: &Path) -> bool {
+        let is_it = |(mark, left): &(u64, BTreeSet<Name>)| *mark == clip::mark(folder) && left.is_empty();
+        self.on_trial.as_ref().is_some_and(is_it)
     }
 
     /// All clips to be named at this moment.
@@ -86,5 +106,19 @@ mod tests {
         assert_eq!((clips.open_count(), clips.marks(now)), (0, vec![clip::mark(&away)]));
         clips.set_waiting(std::iter::empty());
         assert_eq!(clips.marks(now), NONE);
+    }
+
+    #[test]
+    fn a_trial_is_over_when_every_camera_has_encoded_a_frame() {
+        let (mut clips, folder, other) =
+            (KnownClips::default(), Path::new("/run/clip-1"), Path::new("/run/clip-2"));
+        let [left, right] = ["left", "right"].map(|name| Name::new(name).unwrap());
+        assert!(!clips.encoded(folder, &left) && !clips.has_passed(folder));
+        clips.begin_trial(folder, [left.clone(), right.clone()].into_iter());
+        assert!(!clips.encoded(folder, &left) && !clips.encoded(folder, &left));
+        assert!(!clips.encoded(other, &right) && !clips.has_passed(folder));
+        assert!(clips.encoded(folder, &right), "once");
+        assert!(!clips.encoded(folder, &right));
+        assert!(clips.has_passed(folder) && !clips.has_passed(other));
     }
 }

@@ -95,8 +95,10 @@ impl LeftAlone {
                 tracing::info!("clip {clip}: {} records it, and it is left to it", instance(origin));
             }
             (Why::RingsAreLeft, origin) => tracing::warn!(
-                "clip {clip}: {} has ended, and its rings still hold frames for it: start it again to have it finished",
-                instance(origin)
+                "clip {clip}: {} has ended, and its rings still hold frames for it: start it again to have it finished, or \
+                 give those frames up: {}",
+                instance(origin),
+                give_up(origin)
             ),
         }
         self.clips.insert(folder.to_owned(), because);
@@ -168,16 +170,16 @@ impl LeftAlone {
     /// Sentences for a person about what can't go on by itself.
     pub(crate) fn attention(&self) -> Vec<String> {
         let mut sentences = Vec::new();
-        let mut waiting: BTreeMap<String, usize> = BTreeMap::new();
+        let mut waiting: BTreeMap<(String, String), usize> = BTreeMap::new();
         for (why, origin) in self.clips.values() {
             if *why == Why::RingsAreLeft {
-                *waiting.entry(instance(origin)).or_default() += 1;
+                *waiting.entry((instance(origin), give_up(origin))).or_default() += 1;
             }
         }
-        for (who, number) in waiting {
+        for ((who, give_up), number) in waiting {
             sentences.push(format!(
                 "{} of another instance: {who} has ended, and its rings still hold frames; start it again to have them \
-                 finished",
+                 finished, or give those frames up: {give_up}",
                 clips(number)
             ));
         }
@@ -199,6 +201,12 @@ fn clips(number: usize) -> String {
 fn instance(origin: &Origin) -> String {
     let place = origin.runtime_dir.as_deref().unwrap_or(&origin.instance);
     format!("the instance in {place}")
+}
+
+/// The command by which a person gives up the frames of an instance that won't be started again. Its clips are finished
+/// without them then.
+fn give_up(origin: &Origin) -> String {
+    format!("`rm /dev/shm/preroll-{}-*`", origin.instance)
 }
 
 #[cfg(test)]

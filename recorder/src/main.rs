@@ -42,6 +42,7 @@ mod rings;
 mod run;
 mod runs;
 mod stop;
+mod suspects;
 mod take;
 mod timestamps;
 mod track;

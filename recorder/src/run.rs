@@ -78,7 +78,7 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool, parent: Option<Pid>) -> any
             Err(RecvTimeoutError::Disconnected) => break,
         };
         match order {
-            RecorderOrder::Arm { ladders: known, run_folders, backlog_bytes } => {
+            RecorderOrder::Arm { ladders: known, run_folders, backlog_bytes, after_crash } => {
                 titles::show(&ChildId::Recorder);
                 match ladders.arm(known, backlog_bytes) {
                     AfterArming::Report(ladders) => reports.send(RecorderReport::Ladders(ladders)),
@@ -87,6 +87,7 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool, parent: Option<Pid>) -> any
                 }
                 backlog.set_bound(backlog_bytes);
                 backlog.adopt();
+                intake.arm(after_crash);
                 take_on_all(&mut intake, &output, &run_folders);
                 give_back(&intake, &backlog);
             }

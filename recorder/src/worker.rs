@@ -25,6 +25,7 @@ use crate::frames::Frames;
 use crate::ladder::CameraLadder;
 use crate::opening::{Libav, Media};
 use crate::pulse::Pulse;
+use crate::suspects;
 use crate::take::{Step, Take};
 
 /// The longest sleep before a worker looks for orders: a new clip waits no longer than this.
@@ -168,6 +169,11 @@ impl Worker {
                 Step::Encoded => {
                     moved = true;
                     self.pulse.encoded();
+                    let has_passed = self.pulse.clips().encoded(take.folder(), &self.camera);
+                    if has_passed {
+                        // Before the next frame: a crash from here on is held against no clip.
+                        suspects::unmark(take.folder());
+                    }
                     break;
                 }
                 Step::Moved => {

@@ -41,6 +41,8 @@ pub(crate) struct Children {
     /// Each camera's encoder ladder, as the recorder last reported it. `None` until the encoders were tried.
     pub(super) ladders: Option<Ladders>,
     pub(super) crashes: Crashes,
+    /// The last recorder crashed, and no encoder is held responsible.
+    pub(super) after_crash: bool,
     /// The folders that may hold unfinished clips, this run's first.
     pub(super) run_folders: Vec<PathBuf>,
     pub(super) memory: MemoryWatch,
@@ -77,6 +79,7 @@ impl Children {
             standby,
             ladders,
             crashes: Crashes::default(),
+            after_crash: false,
             run_folders,
             memory,
             ring_broke: None,

@@ -42,12 +42,12 @@ impl Children {
             self.sweep_recorder();
             // A panic is a fault of ours, and no encoder's.
             let panicked = end.code == Some(i32::from(exit::PANICKED));
+            let has_crashed = stuck.is_none() && end.crashed && ending == Some(Ending::Crashed);
+            let note = if has_crashed && !panicked { world.crash_note(pid) } else { None };
+            self.after_crash = has_crashed && !note.as_ref().is_some_and(|note| self.has_another(note));
             let doubt = match stuck {
                 Some(camera) => Some(Doubt::Stuck { camera }),
-                None if ending == Some(Ending::Crashed) && !panicked => {
-                    world.crash_note(pid).map(Doubt::Crashed)
-                }
-                None => None,
+                None => note.map(Doubt::Crashed),
             };
             gave_up = doubt.is_some_and(|doubt| self.doubt_the_encoder(&doubt, life, now));
         }

@@ -41,6 +41,12 @@ impl Crashes {
 }
 
 impl Children {
+    /// Does the camera have another encoder than the one in which a recorder crashed?
+    pub(super) fn has_another(&self, note: &CrashNote) -> bool {
+        let ladder = self.ladders.as_ref().and_then(|ladders| ladders.get(&note.camera));
+        ladder.is_none_or(|ladder| ladder.after(&note.encoder).is_some())
+    }
+
     /// A camera in whose encoder recorders have crashed twice, or one was stuck, gets the next encoder of its ladder, and
     /// the next recorder starts at once: frames are ageing. True when an encoder was given up.
     pub(super) fn doubt_the_encoder(&mut self, doubt: &Doubt, life: Duration, now: Instant) -> bool {

@@ -45,7 +45,8 @@ impl Children {
     pub(super) fn arm(&mut self) {
         self.unknown_clips.clear();
         let (ladders, run_folders) = (self.ladders.clone(), self.run_folders.clone());
-        self.tell_recorder(RecorderOrder::Arm { ladders, run_folders, backlog_bytes: self.backlog_bytes });
+        let (backlog_bytes, after_crash) = (self.backlog_bytes, self.after_crash);
+        self.tell_recorder(RecorderOrder::Arm { ladders, run_folders, backlog_bytes, after_crash });
     }
 
     /// Orders the recorder, if it is there.

@@ -9,7 +9,7 @@ use proto::clip::{PARTIAL_DIR, SET_ASIDE_DIR, plan_path};
 use rustix::fs::{CWD, FileType, Mode};
 use rustix::process::Signal;
 use serde_json::Value;
-use trials::{Rig, TWO_CAMERAS, clip_of, kill, list, manifest, until};
+use trials::{Rig, TWO_CAMERAS, clip_of, kill, list, manifest, no_failpoints, until};
 
 /// Another instance with cameras of the same names, which records into the first one's folder. It is not started yet.
 fn beside(first: &Rig) -> Rig {
@@ -161,4 +161,70 @@ fn f74_a_mount_over_the_run_folder_that_goes_away_again_costs_nothing() {
     assert!(Command::new("umount").arg(run).status().unwrap().success());
     trigger.answer().code(0);
     rig.assert_complete();
+}
+
+#[test]
+fn f76_a_clip_that_has_crashed_two_recorders_is_set_aside_and_the_others_are_recorded() {
+    if no_failpoints() {
+        return;
+    }
+    let rig = Rig::start(TWO_CAMERAS);
+    let bad = rig.command(&["trigger", "--post-ms", "1000"]).code(0).json();
+    let bad = clip_of(&bad);
+    let name = bad.file_name().unwrap().to_str().unwrap().to_owned();
+    rig.arm(&format!("join.begun:{name}=abort*99"));
+    let beside = clip_of(&rig.command(&["trigger", "--post-ms", "3000"]).code(0).json());
+    let line = rig.await_log("is set aside");
+    assert!(line.contains(&name) && line.contains("two recorders have crashed over it"), "{line}");
+    assert_eq!(rig.await_manifest(&beside)["complete"], true, "the clip beside it is whole");
+    let aside = bad.parent().unwrap().join(SET_ASIDE_DIR).join(&name);
+    assert!(aside.join(PARTIAL_DIR).join("left.part1.mp4").is_file(), "its parts are kept");
+    let stats = rig.await_stats("health to name it", |s| s["health"].to_string().contains("set aside"));
+    assert_eq!(trials::process(&stats, "recorder")["restarts"], 2);
+    assert!(!stats["health"].to_string().contains("given up"), "no encoder is blamed: {stats:#}");
+    // Put right, and moved back by a person, it is finished from what was recorded.
+    rig.arm("");
+    std::fs::rename(&aside, &bad).unwrap();
+    kill(rig.pid_of("recorder"), Signal::KILL);
+    assert_eq!(rig.await_manifest(&bad)["complete"], true);
+    rig.await_stats("health to forget it", |s| !s["health"].to_string().contains("set aside"));
+    rig.assert_complete();
+}
+
+#[test]
+fn f77_a_clip_whose_instance_is_given_up_is_finished_by_another() {
+    let mut first = Rig::start(TWO_CAMERAS);
+    let clip = clip_of(&first.command(&["trigger", "--post-ms", "60000"]).code(0).json());
+    first.await_frames(&clip, "left", 60);
+    first.await_frames(&clip, "right", 60);
+    kill_all(&mut first);
+    let mut second = beside(&first);
+    second.launch(&[]);
+    second.await_ready();
+    // What health says a person can do is done.
+    let line = second.await_log("its rings still hold frames");
+    let told = line.split('`').nth(1).unwrap().strip_prefix("rm ").unwrap();
+    let (folder, start) = told.rsplit_once('/').unwrap();
+    let start = start.strip_suffix('*').unwrap();
+    let mut rings: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(start))
+        .collect();
+    let mut segments = first.segments();
+    rings.sort();
+    segments.sort();
+    assert_eq!(rings, segments);
+    second.await_stats("health to say it", |s| s["health"].to_string().contains(told));
+    rings.iter().for_each(|ring| std::fs::remove_file(ring).unwrap());
+    let manifest = second.await_manifest(&clip);
+    for (name, camera) in manifest["cameras"].as_object().unwrap() {
+        assert!(camera["frames_written"].as_u64() >= Some(60), "{name}: {camera:#}");
+        let causes: Vec<&str> =
+            list(camera, "gaps").iter().map(|gap| gap["cause"].as_str().unwrap()).collect();
+        assert_eq!(causes, ["ring_gone"], "{name}");
+    }
+    // It can be started again nevertheless.
+    first.launch(&[]);
+    first.await_ready();
 }
