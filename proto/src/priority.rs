@@ -18,6 +18,10 @@ pub const RECORDER: i32 = -5;
 /// The niceness of a recorder's mover, which copies frames before they are overwritten: like a capture, it loses frames when
 /// it comes too late.
 pub const MOVER: i32 = -10;
+/// How far an encoder comes behind the mover of the same recorder, where niceness below 0 isn't granted and both would run
+/// alike: beside six encoders the mover would get a seventh of what the recorder gets, and come too late. What an encoder is
+/// late costs time; what the mover is late costs frames.
+pub const ENCODER_BEHIND_THE_MOVER: i32 = RECORDER - MOVER;
 /// The niceness of the supervisor's threads that gather statistics and answer with them, which is that of other
 /// programs: the loop that judges the children must not wait for its turn behind a question. Not lower still, since such
 /// a thread holds a lock that the loop takes, for an instant.
@@ -50,6 +54,13 @@ pub fn take_short_turns() {
 /// other yet. An ordinary user may not go below 0; the thread then runs like all others, which is no error.
 pub fn set(niceness: i32) {
     let _ = rustix::process::setpriority_process(None, niceness);
+}
+
+/// Puts the calling thread behind the mover of its process, as [`ENCODER_BEHIND_THE_MOVER`] says. As root it is there already.
+pub fn behind_the_mover() {
+    if rustix::process::getpriority_process(None).is_ok_and(|nice| nice >= 0) {
+        set(ENCODER_BEHIND_THE_MOVER);
+    }
 }
 
 /// Begins a process that must get its turn although other programs are busy: gives it a session of its own, and this
@@ -94,6 +105,23 @@ mod tests {
             let process = rustix::process::Pid::from_raw(pid).unwrap();
             assert_eq!(group_of(process), rustix::process::Pid::from_raw(group));
         }
+    }
+
+    #[test]
+    fn an_encoder_comes_behind_the_mover_whoever_runs_them() {
+        let nice_of = |thread: fn()| {
+            let run = move || {
+                thread();
+                rustix::process::getpriority_process(None).unwrap()
+            };
+            std::thread::spawn(run).join().unwrap()
+        };
+        let mover = nice_of(|| set(MOVER));
+        let encoder = nice_of(|| {
+            set(RECORDER);
+            behind_the_mover();
+        });
+        assert_eq!(encoder - mover, ENCODER_BEHIND_THE_MOVER);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use proto::link::Reports;
 use proto::messages::RecorderReport;
 use proto::name::Name;
 use proto::panics;
+use proto::priority;
 use proto::ring::{ReaderBit, Ring, RingReader, SegmentName};
 use proto::time::MonotonicNs;
 
@@ -71,6 +72,7 @@ impl Worker {
     /// Runs until it is told to stop, or its orders end.
     pub(crate) fn run(mut self) {
         panics::set_camera(self.camera.as_str());
+        priority::behind_the_mover();
         let (media, clock): (Arc<dyn Media>, Arc<dyn Clock>) = (Arc::new(Libav), Arc::new(Monotonic));
         let mut clips: Vec<OpenClip> = Vec::new();
         let mut stopping = false;
