@@ -43,7 +43,8 @@ const LAST_FRAMES: Duration = Duration::from_millis(50);
 /// The pause before another look at a folder that can't be read.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
-/// Takes plans in, and hands them out to the workers.
+/// Takes plans in, and hands them out to the workers. Its many fields are the places where a clip may be: each clip is in one
+/// of them, and they change together.
 pub(crate) struct Intake {
     workers: HashMap<Name, (Sender<Job>, JoinHandle<()>)>,
     finisher: (Sender<Finishing>, JoinHandle<()>),
