@@ -59,7 +59,7 @@ impl Instance {
         let mut looked = self.world.now();
         loop {
             if self.children.start_due(&*self.world) {
-                self.publish();
+                self.tell();
             }
             let now = self.world.now();
             let is_late = now.saturating_duration_since(looked) >= LOOK_AROUND;
@@ -72,7 +72,7 @@ impl Instance {
                     let is_beat = event.is_beat();
                     self.on(event);
                     if !is_beat {
-                        self.publish();
+                        self.tell();
                     }
                     false
                 }
@@ -126,7 +126,7 @@ impl Instance {
             Event::Request { request, reply } => {
                 let answer = self.answer(&request);
                 // A command that asks for statistics next finds what this one has changed.
-                self.publish();
+                self.tell();
                 // A command that has gone away needs no answer.
                 let _ = reply.send(answer);
             }
@@ -162,10 +162,8 @@ impl Instance {
     fn look_around(&mut self, since_last: Duration) {
         self.children.look(&*self.world, since_last);
         let now = self.world.now();
+        self.settle_if_come_up();
         self.telling.look(&self.children, &self.clips, now);
-        if telling::state(&self.children) != InstanceState::Starting {
-            self.settle();
-        }
         self.publish();
     }
 
@@ -175,6 +173,20 @@ impl Instance {
             self.settled = true;
             self.world.settle(true);
         }
+    }
+
+    /// Settles when everything has come up once. This comes before anybody is told: who has heard "ready" counts on captures
+    /// that outlive this supervisor.
+    fn settle_if_come_up(&mut self) {
+        if telling::state(&self.children) != InstanceState::Starting {
+            self.settle();
+        }
+    }
+
+    /// Publishes, outside the end.
+    fn tell(&mut self) {
+        self.settle_if_come_up();
+        self.publish();
     }
 
     fn publish(&self) {

@@ -38,6 +38,25 @@ fn children_outlive_a_supervisor_that_has_come_up_and_none_that_ends() {
 }
 
 #[test]
+fn nobody_hears_of_a_supervisor_that_has_come_up_before_its_children_outlive_it() {
+    let mut rig = Rig::new(&["left", "right"], &[]);
+    // Turns of the loop that are too short for a look around.
+    let heard = (0..1000).find(|_| {
+        rig.run(1);
+        rig.statistics.document().state != InstanceState::Starting
+    });
+    assert!(heard.is_some() && rig.world.settled());
+}
+
+#[test]
+fn a_start_that_comes_up_while_it_ends_leaves_no_child() {
+    let mut rig = Rig::new(&["left", "right"], &[]);
+    rig.run(1);
+    rig.instance.close();
+    assert!(!rig.world.settled());
+}
+
+#[test]
 fn children_outlive_a_supervisor_as_soon_as_there_is_a_clip() {
     let mut rig = Rig::new(&["left"], &["clip-0001"]);
     rig.run(1);
