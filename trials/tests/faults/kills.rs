@@ -1,6 +1,7 @@
 //! kill -9, of anyone, at any moment: what was captured is in the clip, and what was not is declared.
 
 use std::path::Path;
+use std::time::Duration;
 
 use proto::process::Pid;
 use rustix::process::Signal;
@@ -65,6 +66,27 @@ fn f03_a_recorder_killed_again_while_it_recovers_loses_no_frame() {
     }
     rig.assert_complete();
     assert_eq!(&rig.children()[..2], captures);
+}
+
+#[test]
+fn f05_a_supervisor_killed_as_soon_as_it_says_ready_leaves_captures_that_go_on() {
+    for _ in 0..4 {
+        let mut rig = Rig::prepare(TWO_CAMERAS);
+        rig.launch(&[]);
+        until("the supervisor to say that it is ready", || {
+            let stats = rig.command(&["stats"]);
+            (stats.code == Some(0) && stats.json()["state"] == "ready").then_some(())
+        });
+        let children = rig.children();
+        rig.kill_supervisor();
+        // The time in which a child that was left to nobody would look for a supervisor several times.
+        std::thread::sleep(Duration::from_millis(300));
+        rig.launch(&[]);
+        rig.await_ready();
+        assert_eq!(rig.children(), children);
+        rig.command(&["trigger", "--wait"]).code(0);
+        rig.assert_complete();
+    }
 }
 
 #[test]
