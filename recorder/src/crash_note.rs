@@ -55,6 +55,10 @@ pub(crate) fn install(path: &Path) -> io::Result<()> {
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         action.sa_sigaction = on_crash as extern "C" fn(c_int, *mut siginfo_t, *mut c_void) as usize;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        // One handler at a time: a signal's stack has room for one frame of vector registers, and the kernel ends a process
+        // by SIGSEGV that has no room for the next.
+        // SAFETY: the mask is a valid place for a set of signals; filling it can't fail.
+        let _ = unsafe { libc::sigfillset(&raw mut action.sa_mask) };
         // SAFETY: `action` is initialised, and its handler has the signature that SA_SIGINFO asks for and does only what
         // may be done in a handler (signal-safety(7)); the old action is not asked for.
         if unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) } != 0 {
@@ -222,9 +226,12 @@ mod tests {
             std::thread::yield_now();
         }
         let pid = Pid::new(child.id()).unwrap();
-        for signal in [Signal::SEGV, Signal::ABORT, Signal::BUS] {
+        // All at once: while it is stopped they gather.
+        kill_process(pid.for_rustix(), Signal::STOP).unwrap();
+        for signal in [Signal::SEGV, Signal::ABORT, Signal::BUS, Signal::FPE, Signal::ILL, Signal::TRAP] {
             kill_process(pid.for_rustix(), signal).unwrap();
         }
+        kill_process(pid.for_rustix(), Signal::CONT).unwrap();
         assert_eq!(child.try_wait().unwrap(), None);
         drop(child.stdin.take());
         assert_eq!(child.wait().unwrap().signal(), Some(SIGABRT), "its own");
