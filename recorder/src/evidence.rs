@@ -86,7 +86,10 @@ impl Fate {
             return None;
         }
         let head = newest.map_or(0, |newest| newest.sequence);
-        let following = self.following.or_else(|| first_behind(window, frames));
+        // Where the frame before it is forgotten, it need not be the first behind the window.
+        let is_first =
+            |behind: &FrameInfo| behind.sequence <= 1 || frames.info(behind.sequence - 1).is_some();
+        let following = self.following.or_else(|| first_behind(window, frames).filter(is_first));
         let end = following.map_or(head.saturating_add(1), |following| following.sequence);
         let start = self.first.map_or(end, |first| first.sequence);
         let before_first = self.first.and_then(|first| first.previous);
@@ -119,6 +122,10 @@ impl Fate {
                 continue;
             }
             let frame = remembered.unwrap_or_else(|| guess(sequence, evidence));
+            if remembered.is_none() && frame.t_capture > evidence.window.end_ns {
+                // Forgotten since the window ended: a clip may be finished long after it.
+                break;
+            }
             evidence.want(&frame, Some(self.cause_of(sequence).unwrap_or(GapCause::RingOverrun)));
         }
     }

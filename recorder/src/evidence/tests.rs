@@ -1,9 +1,13 @@
 //! Tests of a take's fate: runs and ranges against single frames.
 
+use std::rc::Rc;
+
 use proptest::prelude::*;
+use proto::ring::Miss;
 
 use super::*;
 use crate::fakes::{FakeRing, PERIOD, frame};
+use crate::frames::{HeldFrame, Soundness};
 
 /// The next thing that happens to a take, and to how many frames.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +26,56 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         2 => (1_usize..12).prop_map(Event::TakenBack),
     ];
     prop::collection::vec(event, 0..30)
+}
+
+/// A ring whose ledger has forgotten what came before a frame.
+struct Forgetful {
+    ring: Rc<FakeRing>,
+    oldest: u64,
+}
+
+impl Frames for Forgetful {
+    fn soundness(&self) -> Soundness {
+        self.ring.soundness()
+    }
+
+    fn head(&self) -> u64 {
+        self.ring.head()
+    }
+
+    fn info(&self, sequence: u64) -> Option<FrameInfo> {
+        self.ring.info(sequence).filter(|_| sequence >= self.oldest)
+    }
+
+    fn next_held(&self, at_least: u64) -> Option<u64> {
+        self.ring.next_held(at_least)
+    }
+
+    fn first_at_or_after(&self, at: MonotonicNs) -> Option<FrameInfo> {
+        self.ring.first_at_or_after(at.max(frame(self.oldest).t_capture))
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ring.has_ended()
+    }
+
+    fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, Miss> {
+        self.ring.hold(sequence)
+    }
+}
+
+#[test]
+fn frames_behind_the_window_that_the_ledger_has_forgotten_are_not_missing() {
+    let ring = FakeRing::new();
+    ring.publish_to(5000);
+    let mut fate = Fate { first: Some(First { sequence: 10, previous: Some(frame(9)) }), ..Fate::default() };
+    let window = Window { start_ns: frame(10).t_capture, end_ns: frame(19).t_capture };
+    (10..20).for_each(|n| fate.written.add(&frame(n)));
+    let evidence = fate.evidence(window, PERIOD, &Forgetful { ring, oldest: 4000 }).unwrap();
+    assert_eq!(one_by_one(&evidence), (10..20).map(|n| (frame(n), None)).collect::<Vec<_>>());
+    assert_eq!(evidence.following, None);
+    let account = evidence.account();
+    assert_eq!((account.expected, account.written, account.gaps.len()), (10, 10, 0));
 }
 
 /// The evidence frame by frame: each frame, and the cause of its loss.
