@@ -75,8 +75,9 @@ pub(super) fn finish(
     let path = ready.join(&file);
     let finished = match part.head()? {
         Some(head) if !head.is_toggled => match put_index(part, &head, camera, &path, ready, pulse) {
-            // There is no room for an index in this file. Its copy can be split.
-            Err(e) if e.kind() == io::ErrorKind::FileTooLarge => None,
+            // There is no room for an index in this file, and its copy can be split; or somebody gave the part a third name,
+            // for a snapshot perhaps, and what it says under that name must stay as it is.
+            Err(e) if matches!(e.kind(), io::ErrorKind::FileTooLarge | io::ErrorKind::InvalidData) => None,
             put => put?,
         },
         _ => None,
