@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, TryLockError, Weak};
 use std::time::Duration;
 
-use proto::backlog::{self, BacklogSegment};
+use proto::backlog::{self, BacklogError, BacklogSegment};
 use proto::frame::FrameInfo;
 use proto::instance::RuntimeDir;
 use proto::messages::BacklogBeat;
@@ -136,12 +136,21 @@ impl Backlog {
                 Ok(segment) if segment.frames().next().is_some() => camera.put(segment),
                 // One that was made in advance, and never used.
                 Ok(_) => remove(&listed.segment),
-                Err(e) => {
+                Err(e @ BacklogError::Bad(_)) => {
                     tracing::warn!("camera {}: its backlog: {e}; it is removed", listed.camera);
                     remove(&listed.segment);
                 }
+                // There may be no descriptor, or no address space, just now. The next start looks again.
+                Err(e) => {
+                    tracing::error!("camera {}: frames of its backlog are out of reach: {e}", listed.camera)
+                }
             }
         }
+    }
+
+    /// True once the segments of an earlier recorder are taken on.
+    pub(crate) fn is_adopted(&self) -> bool {
+        self.adopted.load(Relaxed)
     }
 
     /// Lets go of what no open clip needs: all plans have been taken on.

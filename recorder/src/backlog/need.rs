@@ -39,7 +39,7 @@ impl Need {
     /// disk, and soon knows: it gets half, so that a recorder that takes over on a quiet machine moves nothing.
     pub(crate) fn limit(&self, threshold: usize) -> usize {
         match self.from {
-            NeededFrom::Unread(_) => threshold / 2,
+            NeededFrom::Unread(_) => (threshold / 2).max(1),
             NeededFrom::Time(_) | NeededFrom::Frame(_) => threshold,
         }
     }
@@ -74,6 +74,7 @@ mod tests {
     fn a_take_that_knows_little_waits_longer() {
         let need = Need { ring_id: 1, from: NeededFrom::Unread(MonotonicNs(0)), end: MonotonicNs(9) };
         assert_eq!(need.limit(15), 7);
+        assert_eq!(need.limit(1), 1, "half of one frame would be none");
         assert_eq!(Need { from: NeededFrom::Time(MonotonicNs(0)), ..need }.limit(15), 15);
         assert_eq!(Need { from: NeededFrom::Frame(3), ..need }.limit(15), 15);
     }

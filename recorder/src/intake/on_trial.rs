@@ -39,6 +39,10 @@ impl Intake {
         };
         while let Some(folder) = self.suspects.next(is_over) {
             self.take_on(&folder);
+            if !self.pulse.clips().is_open(&folder) && !self.waiting.contains_key(&folder) {
+                // It was set aside, or is another's: no take will say that its frames are done with.
+                self.backlog.cameras().for_each(|camera| camera.done(&folder));
+            }
         }
     }
 
