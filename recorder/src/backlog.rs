@@ -11,7 +11,7 @@ mod view;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, TryLockError, Weak};
 use std::time::Duration;
 
 use proto::backlog::{self, BacklogError, BacklogSegment};
@@ -19,7 +19,7 @@ use proto::frame::FrameInfo;
 use proto::instance::RuntimeDir;
 use proto::messages::BacklogBeat;
 use proto::name::Name;
-use proto::ring::Ring;
+use proto::ring::{Ring, SegmentName};
 use proto::time::MonotonicNs;
 
 use crate::frames::HeldFrame;
@@ -37,7 +37,8 @@ pub(crate) struct Backlog {
     pub(crate) totals: Arc<Totals>,
     /// Every open plan has said what it needs, so what no plan needs can go.
     all_known: AtomicBool,
-    adopted: AtomicBool,
+    /// The segments that an earlier recorder left; none before they have been looked for.
+    adopted: OnceLock<Vec<SegmentName>>,
 }
 
 /// The memory of all cameras' backlogs, and the bell that wakes the mover.
@@ -102,7 +103,7 @@ impl Backlog {
             cameras: cameras.map(of).collect(),
             totals: Arc::clone(&totals),
             all_known: AtomicBool::new(false),
-            adopted: AtomicBool::new(false),
+            adopted: OnceLock::new(),
         })
     }
 
@@ -123,13 +124,15 @@ impl Backlog {
 
     /// Takes on the segments that an earlier recorder left. Done once, before any take of this one begins.
     pub(crate) fn adopt(&self) {
-        if self.adopted.swap(true, Relaxed) {
+        if self.adopted.get().is_some() {
             return;
         }
         let listed = backlog::list(&self.dir).unwrap_or_else(|e| {
             tracing::error!("the backlog of an earlier recorder can't be looked for: {e}");
             Vec::new()
         });
+        // Said before the mover can see the first of them.
+        let _ = self.adopted.set(listed.iter().map(|listed| listed.segment.clone()).collect());
         for listed in listed {
             let Some(camera) = self.of(&listed.camera) else { continue };
             match BacklogSegment::open(&listed.segment) {
@@ -148,21 +151,19 @@ impl Backlog {
         }
     }
 
-    /// True once the segments of an earlier recorder are taken on.
-    pub(crate) fn is_adopted(&self) -> bool {
-        self.adopted.load(Relaxed)
-    }
-
-    /// Lets go of what no open clip needs: all plans have been taken on.
+    /// Lets go of what no open clip needs of an earlier recorder's segments: all plans have been taken on. A standby, which
+    /// has neither taken on plans nor adopted segments, says nothing by it.
     pub(crate) fn all_are_known(&self) {
-        if !self.all_known.swap(true, Relaxed) {
+        if self.adopted.get().is_some() && !self.all_known.swap(true, Relaxed) {
             self.totals.ring();
         }
     }
 
-    /// True once what no plan needs may go.
-    pub(crate) fn may_give_back(&self) -> bool {
+    /// True if a segment may go once no clip is known that needs it. One of an earlier recorder may be needed by a clip whose
+    /// plan has not been read: its disk may be away.
+    pub(crate) fn may_give_back(&self, segment: &BacklogSegment) -> bool {
         self.all_known.load(Relaxed)
+            || !self.adopted.get().is_some_and(|names| names.contains(segment.name()))
     }
 
     /// The backlog's part of the beat.

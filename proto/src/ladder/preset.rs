@@ -35,9 +35,9 @@ const LENGTHS: f64 = 2.0;
 const LONGEST_WAIT: u32 = 16;
 
 /// The time of a frame relative to `ultrafast`, with the settings that all presets share. See docs/decisions/ladder.md.
-const RELATIVE_COSTS: [f64; 6] = [1.0, 1.3, 1.9, 3.4, 4.6, 4.8];
+const RELATIVE_COSTS: [f64; 6] = [1.0, 1.2, 1.9, 2.9, 3.7, 3.7];
 
-/// What one camera's encoder has to do.
+/// The work of one camera's encoder, and the room for what it does late.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Demand {
     /// The config names no preset.
