@@ -1,6 +1,8 @@
 //! Stand-ins for tests: a ring in ordinary memory, an encoder and a video file without libav's codecs and muxers, a
 //! clock that is moved by hand, a disk that is full when it is told so.
 
+mod clip;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fs::File;
@@ -28,6 +30,7 @@ use crate::journal::Seal;
 use crate::media::WriteError;
 use crate::media::{Encode, Video};
 use crate::opening::Media;
+pub(crate) use clip::{Picture, plan, planned_camera};
 
 /// One frame's period: 100 frames a second.
 pub(crate) const PERIOD: Duration = Duration::from_millis(10);

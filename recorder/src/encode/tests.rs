@@ -3,21 +3,10 @@
 use proto::frame::FrameInfo;
 
 use super::*;
-
-struct Gray(FrameInfo, Vec<u8>);
-
-impl HeldFrame for Gray {
-    fn info(&self) -> &FrameInfo {
-        &self.0
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.1
-    }
-}
+use crate::fakes::Picture;
 
 fn gray(bytes: Vec<u8>) -> Box<dyn HeldFrame> {
-    Box::new(Gray(FrameInfo::default(), bytes))
+    Box::new(Picture(FrameInfo::default(), bytes))
 }
 
 fn packets(encoder: &mut Encoder) -> Vec<Packet> {

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use proto::clip::PARTIAL_DIR;
 use proto::codec::{Codec, EncoderChoice};
-use proto::frame::{Fps, FrameInfo, Geometry, PixelFormat};
+use proto::frame::{Fps, Geometry, PixelFormat};
 use proto::name::Name;
 
 use super::*;
-use crate::fakes::{FakeClock, FakeFrame, FakeMedia, frame};
+use crate::fakes::{FakeClock, FakeFrame, FakeMedia, Picture, frame};
 use crate::journal::{PartHeader, PartReason};
 use crate::opening::Libav;
 use crate::part;
@@ -40,19 +40,6 @@ fn track(folder: &Path, clip: &str, first: u64, feed: &Feed) -> (PathBuf, TrackW
     let path = part::video_path(&partial, &Name::new("left").unwrap(), 1);
     let track = TrackWriter::create(&path, header, setup().fps, parameters, feed.media()).unwrap();
     (partial, track)
-}
-
-/// A picture that changes from frame to frame.
-struct Picture(FrameInfo, Vec<u8>);
-
-impl HeldFrame for Picture {
-    fn info(&self) -> &FrameInfo {
-        &self.0
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.1
-    }
 }
 
 fn picture(n: u64) -> Box<dyn HeldFrame> {

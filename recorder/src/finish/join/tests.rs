@@ -6,19 +6,15 @@ use std::rc::Rc;
 
 use ffmpeg_next::codec::packet::Flags;
 use ffmpeg_next::{Packet, codec};
-use proto::clip::{CaptureTime, Plan, SCHEMA, Window};
+use proto::clip::Window;
 use proto::codec::Codec;
-use proto::frame::FrameInfo;
-use proto::name::Name;
-use proto::time::WallAnchor;
 
 use super::*;
 use crate::account::Evidence;
 use crate::clip_lock::ClipLock;
 use crate::encode::EncoderSetup;
-use crate::fakes::{frame, ms};
+use crate::fakes::{Picture, frame, ms, plan, planned_camera};
 use crate::feed::FeedPacket;
-use crate::frames::HeldFrame;
 use crate::journal::{PartHeader, Row};
 use crate::media::Encode;
 use crate::opening::{Libav, Media};
@@ -33,14 +29,7 @@ fn setup() -> EncoderSetup {
 }
 
 pub(in crate::finish) fn camera() -> PlannedCamera {
-    PlannedCamera {
-        name: Name::new("left").unwrap(),
-        index: 0,
-        ring_id: 1,
-        geometry: setup().geometry,
-        fps: setup().fps,
-        capture_time: CaptureTime::Device,
-    }
+    planned_camera(setup().geometry, setup().fps)
 }
 
 fn header(choice: EncoderChoice, begun_because: PartReason) -> PartHeader {
@@ -81,21 +70,7 @@ pub(in crate::finish) fn footage(folder: &Path, frames: u64) -> Footage {
         silence: None,
     };
     (1..=frames).for_each(|n| evidence.want(&frame(n), None));
-    let plan = Plan {
-        schema: SCHEMA,
-        clip_id: "clip-0001".to_owned(),
-        label: None,
-        rig: None,
-        boot_id: String::new(),
-        origin: None,
-        wall: WallAnchor { monotonic_ns: ms(0), unix_ns: 0 },
-        trigger_ns: window.start_ns,
-        window,
-        asked_start_ns: window.start_ns,
-        notes: Vec::new(),
-        cameras_asked: None,
-        cameras: vec![camera()],
-    };
+    let plan = plan(window, vec![camera()]);
     let lock = Arc::new(ClipLock::take(folder).unwrap().unwrap());
     Footage {
         folder: folder.to_owned(),
@@ -130,19 +105,6 @@ fn a_part_is_joined_whole() {
     assert_eq!((stretch.first_frame, stretch.frames, &stretch.file[..]), (0, 500, "left.mp4"));
     assert_eq!((clip.first_frame_ns, clip.last_frame_ns), (Some(ms(10)), Some(ms(5000))));
     assert!(clip.gaps.is_empty() && clip.interruptions.is_empty());
-}
-
-/// A picture of its own for each frame: a gray that tells the frame's number.
-struct Picture(FrameInfo, Vec<u8>);
-
-impl HeldFrame for Picture {
-    fn info(&self) -> &FrameInfo {
-        &self.0
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.1
-    }
 }
 
 fn gray_of(n: u64) -> u8 {

@@ -3,16 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use proto::clip::{CaptureTime, PARTIAL_DIR, Plan, PlannedCamera, SCHEMA, plan_path};
+use proto::clip::{PARTIAL_DIR, plan_path};
 use proto::codec::Codec;
 use proto::ladder::EncoderLadder;
 use proto::name::Name;
-use proto::time::WallAnchor;
 
 use super::*;
 use crate::account::Account;
 use crate::clip_lock::ClipLock;
-use crate::fakes::{FakeClock, FakeDisk, FakeMedia, FakeRing, ms, payloads};
+use crate::fakes::{FakeClock, FakeDisk, FakeMedia, FakeRing, ms, payloads, plan, planned_camera};
 use crate::part;
 use crate::runs::Runs;
 
@@ -40,29 +39,8 @@ fn ladder() -> CameraLadder {
 }
 
 fn assignment(folder: &Path, lock: &Arc<ClipLock>, ring: &FakeRing) -> Assignment {
-    let camera = PlannedCamera {
-        name: Name::new("left").unwrap(),
-        index: 0,
-        ring_id: 1,
-        geometry: ring.spec().geometry,
-        fps: ring.spec().fps,
-        capture_time: CaptureTime::Device,
-    };
-    let plan = Plan {
-        schema: SCHEMA,
-        clip_id: "clip-0001".to_owned(),
-        label: None,
-        rig: None,
-        boot_id: String::new(),
-        origin: None,
-        wall: WallAnchor { monotonic_ns: ms(0), unix_ns: 0 },
-        trigger_ns: ms(1500),
-        window: WINDOW,
-        asked_start_ns: WINDOW.start_ns,
-        notes: Vec::new(),
-        cameras_asked: None,
-        cameras: vec![camera.clone()],
-    };
+    let camera = planned_camera(ring.spec().geometry, ring.spec().fps);
+    let plan = plan(WINDOW, vec![camera.clone()]);
     let (folder, plan, lock) = (folder.to_owned(), Arc::new(plan), Arc::clone(lock));
     Assignment { folder, plan, camera, lock, stopped: None }
 }
