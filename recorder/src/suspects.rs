@@ -14,7 +14,8 @@ use proto::opened;
 
 /// The mark's file in a clip's partial folder.
 const MARK: &str = "on-trial";
-/// A clip on trial keeps the others waiting no longer: it may itself wait for a camera that is away.
+/// A trial lasts no longer: the clip may wait for a camera that is away, and a crash over another clip must not be held
+/// against it.
 const LONGEST_TRIAL: Duration = Duration::from_secs(5);
 /// The pause between two looks at the clip on trial.
 pub(crate) const LOOK: Duration = Duration::from_millis(50);
@@ -70,8 +71,7 @@ impl Suspects {
     /// The clip to be taken on next, once the trial of the one before is over.
     pub(crate) fn next(&mut self, is_over: impl FnOnce(&Path) -> bool) -> Option<PathBuf> {
         if let Some((folder, since)) = &self.on_trial {
-            let is_too_long = !self.waiting.is_empty() && since.elapsed() > LONGEST_TRIAL;
-            if !is_over(folder) && !is_too_long {
+            if !is_over(folder) && since.elapsed() <= LONGEST_TRIAL {
                 return None;
             }
             unmark(folder);
