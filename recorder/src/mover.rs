@@ -204,7 +204,8 @@ fn give_back(backlog: &Backlog, camera: &CameraBacklog, stock: &mut Stock, view:
         let needed = view.needed_in(&segment);
         waiting += needed;
         // The one that is being filled goes on being filled while a clip is open.
-        let is_kept = needed > 0 || !backlog.may_give_back() || (stock.uses(&segment) && !no_clip_is_open);
+        let is_kept =
+            needed > 0 || !backlog.may_give_back(&segment) || (stock.uses(&segment) && !no_clip_is_open);
         if !is_kept && camera.give_back(&segment) {
             remove(segment.name());
             stock.forget(&segment);

@@ -125,10 +125,9 @@ fn take_on_all(intake: &mut Intake, output: &OutputFolder, run_folders: &[PathBu
     intake.tell_all(|| Job::Cool);
 }
 
-/// Lets go of what no open clip needs of an earlier recorder's backlog, once every plan has been read. A standby that is not
-/// armed has read none.
+/// Lets go of what no open clip needs of an earlier recorder's backlog, once every plan has been read.
 fn give_back(intake: &Intake, backlog: &Backlog) {
-    if backlog.is_adopted() && intake.knows_all() {
+    if intake.knows_all() {
         backlog.all_are_known();
     }
 }

@@ -1,5 +1,7 @@
 //! The mover with a real ring and real segments, in one process: a camera, takes and kills at random.
 
+mod adopted;
+
 use std::path::PathBuf;
 use std::rc::Rc;
 
