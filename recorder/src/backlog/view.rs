@@ -32,8 +32,12 @@ impl View {
     /// The frames of a segment that open clips need.
     pub(crate) fn needed_in(&self, segment: &BacklogSegment) -> usize {
         let (ring, ring_id) = (self.ring(), segment.header().ring_id);
+        // Nearly always the frame before one is the one before it here, and needs no search.
+        let mut last: Option<FrameInfo> = None;
         let wants = |frame: &FrameInfo| {
-            let before = || frame_before(&self.segments, ring.as_deref(), ring_id, frame);
+            let neighbour = last.replace(*frame).filter(|last| last.sequence + 1 == frame.sequence);
+            let before =
+                || neighbour.or_else(|| frame_before(&self.segments, ring.as_deref(), ring_id, frame));
             self.needs.iter().any(|need| need.ring_id == ring_id && need.wants(frame, before))
         };
         segment.frames().filter(wants).count()
