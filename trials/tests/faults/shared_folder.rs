@@ -1,7 +1,7 @@
 //! An output folder that Preroll doesn't have for itself: another instance records there too, other users plant files,
 //! something damages what is on the disk.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -23,6 +23,19 @@ fn kill_all(rig: &mut Rig) {
     rig.kill_supervisor();
     processes.iter().filter(|pid| pid.proc("stat").exists()).for_each(|pid| kill(*pid, Signal::KILL));
     until("all processes to be gone", || rig.processes().is_empty().then_some(()));
+}
+
+/// An instance all of which was killed in a clip, the clip, and another that was started beside it since.
+fn killed_in_a_clip(post_ms: &str) -> (Rig, PathBuf, Rig) {
+    let mut first = Rig::start(TWO_CAMERAS);
+    let clip = clip_of(&first.command(&["trigger", "--post-ms", post_ms]).code(0).json());
+    first.await_frames(&clip, "left", 60);
+    first.await_frames(&clip, "right", 60);
+    kill_all(&mut first);
+    let mut second = beside(&first);
+    second.launch(&[]);
+    second.await_ready();
+    (first, clip, second)
 }
 
 #[test]
@@ -51,14 +64,7 @@ fn f71_two_instances_on_one_folder_leave_each_others_clips_alone() {
 
 #[test]
 fn f71_a_clip_of_an_instance_that_was_killed_waits_for_it_beside_another() {
-    let mut first = Rig::start(TWO_CAMERAS);
-    let clip = clip_of(&first.command(&["trigger", "--post-ms", "1500"]).code(0).json());
-    first.await_frames(&clip, "left", 60);
-    first.await_frames(&clip, "right", 60);
-    kill_all(&mut first);
-    let mut second = beside(&first);
-    second.launch(&[]);
-    second.await_ready();
+    let (mut first, clip, second) = killed_in_a_clip("1500");
     second.await_log("its rings still hold frames");
     let health =
         second.await_stats("the clip to be named", |s| s["health"].to_string().contains("another instance"));
@@ -193,14 +199,7 @@ fn f76_a_clip_that_has_crashed_two_recorders_is_set_aside_and_the_others_are_rec
 
 #[test]
 fn f77_a_clip_whose_instance_is_given_up_is_finished_by_another() {
-    let mut first = Rig::start(TWO_CAMERAS);
-    let clip = clip_of(&first.command(&["trigger", "--post-ms", "60000"]).code(0).json());
-    first.await_frames(&clip, "left", 60);
-    first.await_frames(&clip, "right", 60);
-    kill_all(&mut first);
-    let mut second = beside(&first);
-    second.launch(&[]);
-    second.await_ready();
+    let (mut first, clip, second) = killed_in_a_clip("60000");
     // What health says a person can do is done.
     let line = second.await_log("its rings still hold frames");
     let told = line.split('`').nth(1).unwrap().strip_prefix("rm ").unwrap();
