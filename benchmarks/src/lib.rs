@@ -28,7 +28,7 @@
 //! | [`kernel`] | what the whole machine does meanwhile |
 //! | [`memory`] | `benchmark memory`: what a longer pre-roll costs |
 //! | [`loop_delay`] | `benchmark loop`: does asking for statistics hold up the supervisor's loop? |
-//! | [`overload`] | `benchmark overload`: what a machine that is too slow for a while costs, in frames and time |
+//! | [`overload`] | `benchmark overload`: the price of a machine that is too slow for a while, in frames and time |
 //! | [`cameras`] | the cameras that something is measured with, as a config |
 //! | [`peers`] | `benchmark peers`: Preroll beside what a person would use instead |
 //! | [`raw_futex`] | what waking is measured against |

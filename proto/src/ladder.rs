@@ -21,7 +21,7 @@ pub type Ladders = BTreeMap<Name, EncoderLadder>;
 /// The preset that is assumed to be fast enough until a clip has measured it.
 pub const ASSUMED_PRESET: &str = "superfast";
 
-/// What is known of one encoder.
+/// One encoder, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CodecTrial {
     /// The encoder.

@@ -14,7 +14,7 @@ use crate::opened;
 use crate::ring::segment::SegmentError;
 use crate::ring::{Ring, RingError, SegmentName};
 
-/// What the machine's id is hashed with: the id itself is to be kept secret (machine-id(5)).
+/// Salt for the hash of the machine's id: the id itself is to be kept secret (machine-id(5)).
 const SALT: &[u8] = b"preroll: the machine of a plan\n";
 
 /// The instance that a plan is of.

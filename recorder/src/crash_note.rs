@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "the process that the other test has crash"]
+    #[ignore = "the tests below run it in a process of its own, which crashes"]
     fn a_process_that_crashes() {
         let Some(notes) = std::env::var_os(NOTES) else { return };
         install(Path::new(&notes)).unwrap();

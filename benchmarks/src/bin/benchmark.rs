@@ -199,7 +199,7 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
-    /// What a machine that is too slow for a while costs, in frames and time
+    /// The price of a machine that is too slow for a while, in frames and time
     ///
     /// Each row is an instance of its own under a load of its own: busy programs, a slow preset, many cameras, a disk that
     /// stands still. Root measures as an ordinary user, whose recorder has no precedence. Exit status 1 if a clip is

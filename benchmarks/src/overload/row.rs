@@ -73,7 +73,7 @@ pub(super) const ROWS: [Scenario; 7] = [
     Scenario { post_ms: 4500, stalls: true, ..beside("disk-stall", 0) },
 ];
 
-/// What came of a row. One struct of many fields, since it is one row of a table and one object of JSON.
+/// A row's result. One struct of many fields, since it is one row of a table and one object of JSON.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Row {
     /// The row's name.

@@ -1,4 +1,4 @@
-//! What another user may plant, in each place where a file or folder of ours should be.
+//! Files that another user has planted, in each place where a file or folder of ours should be.
 
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::time::Duration;
