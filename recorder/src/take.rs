@@ -166,8 +166,10 @@ impl Take {
     /// Moves on by one frame.
     pub(crate) fn step(&mut self, now: MonotonicNs, feed: &mut Feed, disk: &dyn DiskState) -> Step {
         let _on = panics::on_clip(&self.assignment.plan.clip_id);
-        if matches!(self.stage, Stage::Unread) && !self.resumes(now, feed) {
-            return Step::Paused;
+        if matches!(self.stage, Stage::Unread)
+            && let Some(instead) = self.cannot_resume(now, feed)
+        {
+            return instead;
         }
         let Some(frames) = self.frames.clone() else { return self.over(now, feed) };
         let is_unnamed = match frames.soundness() {

@@ -1,5 +1,5 @@
-//! Failures of a take: of the disk, after which it tries again, and of the encoder, after which it goes on with
-//! another.
+//! Failures of a take: of the disk, after which it tries again unless its clip was removed, and of the encoder, after
+//! which it goes on with another.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,11 @@ use std::time::Duration;
 use ffmpeg_next as ffmpeg;
 
 use proto::clip::GapCause;
+use proto::storage;
 use proto::time::MonotonicNs;
 
 use super::{Recording, Stage, Step, Take};
-use crate::disk::advice;
+use crate::disk::{self, advice};
 use crate::feed::{Feed, FeedError};
 use crate::journal::PartReason;
 use crate::media::WriteError;
@@ -91,9 +92,12 @@ impl Take {
                 Step::Moved
             }
             PartError::Disk { source, .. } => {
-                self.begin_next_part(PartReason::Disk);
-                self.pause(feed.now(), advice::with_advice(&error.to_string(), source));
-                Step::Paused
+                let why = error.to_string();
+                self.leave_if_removed(&why).unwrap_or_else(|| {
+                    self.begin_next_part(PartReason::Disk);
+                    self.pause(feed.now(), advice::with_advice(&why, source));
+                    Step::Paused
+                })
             }
             PartError::Encoder { .. } | PartError::NoKeyFrame { .. } => {
                 self.step_down(error, failed_at);
@@ -124,6 +128,16 @@ impl Take {
         if let Stage::Recording(recording) = &mut self.stage {
             recording.next_part_is = because;
         }
+    }
+
+    /// Ends the take if a person has removed its clip. The backlog keeps frames as long as a clip needs them, and a removed
+    /// one would need them for ever.
+    pub(super) fn leave_if_removed(&mut self, error: &str) -> Option<Step> {
+        disk::ask(|| storage::is_removed(&self.assignment.folder)).then(|| {
+            tracing::warn!("{}: its folder is gone, so no more of it is recorded: {error}", self.assignment);
+            self.stage = Stage::Over;
+            Step::Over
+        })
     }
 
     pub(super) fn is_paused(&self, now: MonotonicNs) -> bool {

@@ -4,7 +4,7 @@ use std::io;
 
 use proto::time::MonotonicNs;
 
-use super::{Stage, Take};
+use super::{Stage, Step, Take};
 use crate::disk;
 use crate::evidence::First;
 use crate::feed::Feed;
@@ -12,16 +12,17 @@ use crate::journal::PartReason;
 use crate::part;
 
 impl Take {
-    /// Reads the parts, unless the disk is left alone just now. Says whether they were read.
-    pub(super) fn resumes(&mut self, now: MonotonicNs, feed: &Feed) -> bool {
+    /// Reads the parts, unless the disk is left alone just now. What has to be done instead, if they weren't read.
+    pub(super) fn cannot_resume(&mut self, now: MonotonicNs, feed: &Feed) -> Option<Step> {
         if self.is_paused(now) {
-            return false;
+            return Some(Step::Paused);
         }
-        let resumed = self.resume();
-        if let Err(e) = &resumed {
-            self.pause(feed.now(), format!("can't read {}: {e}", self.assignment.partial().display()));
-        }
-        resumed.is_ok()
+        let error = self.resume().err()?;
+        let why = format!("can't read {}: {error}", self.assignment.partial().display());
+        Some(self.leave_if_removed(&why).unwrap_or_else(|| {
+            self.pause(feed.now(), why);
+            Step::Paused
+        }))
     }
 
     /// Reads how far an earlier recorder got.

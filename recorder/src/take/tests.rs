@@ -141,6 +141,20 @@ fn a_write_that_fails_is_tried_again_at_once_and_then_every_quarter_of_a_second(
 }
 
 #[test]
+fn a_clip_whose_folder_is_removed_needs_no_more_frames() {
+    for removed_at in [99, 110] {
+        let mut rig = Rig::new();
+        rig.run(100..=removed_at);
+        rig.media.make_unwritable(true);
+        std::fs::remove_dir_all(rig.folder.path()).unwrap();
+        rig.ring.publish_to(111);
+        assert_eq!(rig.step(1110), Step::Over, "removed at frame {removed_at}");
+        assert!(rig.take.need(&rig.feed).is_none());
+        assert_eq!(rig.ring.frames_held(), 0);
+    }
+}
+
+#[test]
 fn a_failure_that_takes_long_is_followed_by_a_whole_pause() {
     let mut rig = Rig::new();
     rig.run(100..=110);
@@ -280,9 +294,12 @@ fn nothing_is_recorded_before_the_parts_can_be_read() {
     let mut rig = Rig::new();
     let (partial, away) = (rig.folder.path().join(PARTIAL_DIR), rig.folder.path().join("away"));
     std::fs::rename(&partial, &away).unwrap();
+    // No folder at all would be a clip that somebody has removed.
+    std::fs::write(&partial, "").unwrap();
     rig.ring.publish_to(120);
     assert_eq!(rig.step(1200), Step::Paused);
     assert_eq!(rig.step(1200), Step::Paused, "tried again at once");
+    std::fs::remove_file(&partial).unwrap();
     std::fs::rename(&away, &partial).unwrap();
     assert_eq!(rig.step(1201), Step::Paused, "then after a pause");
     assert_eq!(rig.step(1451), Step::Encoded);
