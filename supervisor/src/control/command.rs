@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -26,6 +26,9 @@ use crate::trigger::plan;
 /// A disk that takes longer than this to take a plan, or to flush it, has stalled. Both fit into the time in which a
 /// command expects its answer.
 const DISK_PATIENCE: Duration = Duration::from_secs(4);
+/// The time that a plan's flush has to itself before the recorder is told of the clip. Encoders take the processor at once,
+/// and would double the time to a trigger's answer; a longer wait would take from the ring's reserve.
+const HEAD_START: Duration = Duration::from_millis(20);
 
 /// Everything that a command's thread needs. Clones share it.
 #[derive(Clone)]
@@ -102,16 +105,37 @@ fn take(request: &TriggerRequest, shared: &Shared) -> Result<(Accepted, PathBuf)
     if shared.clips.phase() > Phase::Running {
         return Err(Refusal::EndingTrigger);
     }
-    let steps = plan(request, shared).map_err(|e| Refusal::NoThread { error: e.to_string() })?;
+    let recorder = Arc::new(ToldOnce { events: shared.events.clone(), told: AtomicBool::new(false) });
+    let steps = plan(request, shared, &recorder).map_err(|e| Refusal::NoThread { error: e.to_string() })?;
     let run_folder = shared.clips.run_folder();
     let (mut accepted, folder) = written(&steps, run_folder, DISK_PATIENCE)?;
-    if let Err(e) = flushed(&steps, DISK_PATIENCE) {
+    let in_time = steps.recv_timeout(HEAD_START);
+    recorder.tell(&folder);
+    let flushed = match in_time {
+        Err(RecvTimeoutError::Timeout) => flushed(steps.recv_timeout(DISK_PATIENCE)),
+        other => flushed(other),
+    };
+    if let Err(e) = flushed {
         tracing::error!("clip {}: its plan may not be on the disk yet: {e}", folder.display());
         accepted
             .notes
             .push(format!("the plan may not be on the disk yet, so it may not outlive a power cut: {e}"));
     }
     Ok((accepted, folder))
+}
+
+/// The way on which the recorder is told of a clip, by one of two threads, once.
+struct ToldOnce {
+    events: Sender<Event>,
+    told: AtomicBool,
+}
+
+impl ToldOnce {
+    fn tell(&self, folder: &Path) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            let _ = self.events.send(Event::Planned(folder.to_owned()));
+        }
+    }
 }
 
 /// A step of the thread that takes a trigger.
@@ -123,21 +147,25 @@ enum Step {
 }
 
 /// Takes a trigger on a thread of its own: a disk that hangs must not keep the command without an answer.
-fn plan(request: &TriggerRequest, shared: &Shared) -> io::Result<Receiver<Step>> {
+fn plan(request: &TriggerRequest, shared: &Shared, recorder: &Arc<ToldOnce>) -> io::Result<Receiver<Step>> {
     let (step, steps) = channel();
-    let (request, shared, now) = (request.clone(), shared.clone(), MonotonicNs::now());
+    let (request, shared, recorder) = (request.clone(), shared.clone(), Arc::clone(recorder));
+    let now = MonotonicNs::now();
     std::thread::Builder::new().name("plan".into()).stack_size(STACK_BYTES).spawn(move || {
         let taken = shared.triggers.accept(&request, now);
         let folder = taken.as_ref().ok().map(|(_, folder)| folder.clone());
         if let Some(folder) = &folder {
             failpoint::pass("plan.written", folder.display());
-            // The recorder begins while the disk is still busy with the plan: the pre-roll is ageing.
-            let _ = shared.events.send(Event::Planned(folder.clone()));
         }
-        // The command may have been answered by now: that the disk has stalled.
-        let _ = step.send(Step::Written(taken));
+        // The command may have been answered by now: that the disk has stalled. Then nobody else tells the recorder.
+        let is_heard = step.send(Step::Written(taken)).is_ok();
         if let Some(folder) = &folder {
-            let _ = step.send(Step::Flushed(plan::sync_plan(folder)));
+            if !is_heard {
+                recorder.tell(folder);
+            }
+            let flushed = plan::sync_plan(folder);
+            recorder.tell(folder);
+            let _ = step.send(Step::Flushed(flushed));
         }
     })?;
     Ok(steps)
@@ -158,13 +186,13 @@ fn written(
     }
 }
 
-/// Waits for the second step. The error is for a person: the plan is written all the same.
-fn flushed(steps: &Receiver<Step>, at_most: Duration) -> Result<(), String> {
-    match steps.recv_timeout(at_most) {
+/// The second step. The error is for a person: the plan is written all the same.
+fn flushed(step: Result<Step, RecvTimeoutError>) -> Result<(), String> {
+    match step {
         Ok(Step::Flushed(flushed)) => flushed.map_err(|e| e.to_string()),
         Err(RecvTimeoutError::Disconnected) => Err("the thread that flushes it has ended".to_owned()),
         Ok(Step::Written(_)) | Err(RecvTimeoutError::Timeout) => {
-            Err(format!("the disk has not answered for {} s", at_most.as_secs()))
+            Err(format!("the disk has not answered for {} s", DISK_PATIENCE.as_secs()))
         }
     }
 }
@@ -192,7 +220,7 @@ mod tests {
         step.send(Step::Written(Ok(accepted()))).unwrap();
         step.send(Step::Flushed(Ok(()))).unwrap();
         assert_eq!(written(&steps, Path::new("/run_1"), SOON), Ok(accepted()));
-        assert_eq!(flushed(&steps, SOON), Ok(()));
+        assert_eq!(flushed(steps.recv_timeout(SOON)), Ok(()));
     }
 
     #[test]
@@ -200,7 +228,15 @@ mod tests {
         let (_step, steps) = channel();
         let refusal = written(&steps, Path::new("/run_1"), SOON).unwrap_err();
         assert_eq!(refusal, Refusal::DiskStalled { folder: "/run_1".into(), waited_s: 0 });
-        assert!(flushed(&steps, SOON).unwrap_err().contains("has not answered"));
+        assert!(flushed(steps.recv_timeout(SOON)).unwrap_err().contains("has not answered"));
+    }
+
+    #[test]
+    fn a_recorder_is_told_of_a_clip_once() {
+        let (events, told) = channel();
+        let recorder = ToldOnce { events, told: AtomicBool::new(false) };
+        (0..2).for_each(|_| recorder.tell(Path::new("/run_1/clip-0001")));
+        assert_eq!(told.try_iter().count(), 1);
     }
 
     #[test]
@@ -208,7 +244,7 @@ mod tests {
         let (step, steps) = channel();
         drop(step);
         assert_eq!(written(&steps, Path::new("/run_1"), SOON), Err(Refusal::PlanFailed));
-        assert!(flushed(&steps, SOON).unwrap_err().contains("has ended"));
+        assert!(flushed(steps.recv_timeout(SOON)).unwrap_err().contains("has ended"));
     }
 
     #[test]
