@@ -415,6 +415,52 @@ fn a_file_that_is_no_video_is_refused_in_plain_words() {
 }
 
 #[test]
+fn a_cover_picture_is_no_camera() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (cover, sound, film) = (at("cover.jpg"), at("sound.mp3"), at("film.mp4"));
+    let (song, covered) = (at("song.mp3"), at("covered.mp4"));
+    let as_cover = ["-map", "1", "-map", "0", "-c", "copy", "-disposition:v:0", "attached_pic"];
+    if !make_sized(Path::new(&cover), "64x64", 1, &[])
+        || !make(Path::new(&film), 5, &H264)
+        || !ffmpeg(&["-f", "lavfi", "-i", "sine=duration=0.5", "-c:a", "libmp3lame", &sound])
+        || !ffmpeg(&[&["-i", &sound, "-i", &cover], as_cover.as_slice(), &[&song]].concat())
+        || !ffmpeg(&[&["-i", &film, "-i", &cover], as_cover.as_slice(), &[&covered]].concat())
+    {
+        return;
+    }
+    let refused =
+        TestCamera::file(Path::new(&song), true, true, (64, 64, PixelFormat::I420), 25.0).error(open);
+    assert!(refused.contains("song.mp3") && refused.contains("its only picture is a cover"), "{refused}");
+    // A film that has a cover too, and has it first, is a film.
+    let camera = TestCamera::file(Path::new(&covered), false, true, CARD, 25.0);
+    let (got, error) = camera.play(open, usize::MAX);
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(numbers(&got), (0..5).collect::<Vec<_>>());
+    assert_pictures(&pictures(Path::new(&film)), &camera, &got);
+}
+
+#[test]
+fn an_animated_webp_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("moving.webp");
+    // The chunks of an animation: WebP Container Specification, "Extended File Format". Its frames don't matter, since no
+    // decoder gets to see them.
+    let chunk =
+        |name: &[u8], body: &[u8]| [name, &u32::try_from(body.len()).unwrap().to_le_bytes(), body].concat();
+    let extended = chunk(b"VP8X", &[0x02, 0, 0, 0, 191, 0, 0, 107, 0, 0]);
+    let frame = chunk(b"ANMF", &[&[0; 6], &[191, 0, 0, 107, 0, 0, 40, 0, 0, 0][..], &[0; 64]].concat());
+    let body = [b"WEBP", &extended[..], &chunk(b"ANIM", &[0; 6]), &frame, &frame].concat();
+    std::fs::write(&path, chunk(b"RIFF", &body)).unwrap();
+    for size in [CARD, (1280, 720, PixelFormat::I420)] {
+        let refused = TestCamera::file(&path, true, true, size, 25.0).error(open);
+        for word in ["moving.webp", "an animated WebP", "convert it"] {
+            assert!(refused.contains(word), "{word} is not in: {refused}");
+        }
+    }
+}
+
+#[test]
 fn a_probe_says_what_a_file_is_without_capturing() {
     let probe = |path: &Path| {
         Command::new(env!("CARGO_BIN_EXE_capture-libav")).arg("--probe").arg(path).output().unwrap()

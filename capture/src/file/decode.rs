@@ -7,10 +7,10 @@ use std::sync::Once;
 use ffmpeg_next as ffmpeg;
 
 use ffmpeg::format::context::Input;
-use ffmpeg::{Dictionary, Packet, Rational, codec, decoder, frame, media};
+use ffmpeg::{Dictionary, Packet, Rational, codec, decoder, frame};
 
-use super::libav;
 use super::timetable::{Numbering, Sample, Tick, Timetable};
+use super::{film_stream, libav};
 use capture::source::SourceError;
 use proto::source::{self, NotAFile};
 
@@ -72,14 +72,12 @@ impl Decoder {
         let input = ffmpeg::format::input(&format!("file:{name}")).map_err(|e| {
             cant(format!("it is not a video that libav can read, or it is cut off before its index ({e})"))
         })?;
-        let stream = input
-            .streams()
-            .best(media::Type::Video)
-            .ok_or_else(|| cant("there is no video stream in it".into()))?;
+        let stream = film_stream::of(&input).map_err(|why| cant(why.into()))?;
         let (index, time_base) = (stream.index(), stream.time_base());
         let decoder = open_decoder(&stream).map_err(|e| {
             cant(format!("this libav can't decode its {} video ({e})", stream.parameters().id().name()))
         })?;
+        film_stream::be_decodable(&decoder).map_err(|why| cant(why.into()))?;
         Ok(Self {
             path: path.to_owned(),
             input,

@@ -7,6 +7,7 @@
 
 mod convert;
 mod decode;
+mod film_stream;
 mod libav;
 pub(crate) mod probe;
 mod timetable;
