@@ -17,7 +17,7 @@ use rustix::time::ClockId;
 
 /// The config's default pre-roll.
 const PRE_ROLL_MS: u64 = 500;
-const RESERVE_MS: u64 = 250;
+const RESERVE_MS: u64 = 200;
 /// Length of copying at full speed.
 const AT_FULL_SPEED: Duration = Duration::from_millis(500);
 

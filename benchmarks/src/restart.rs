@@ -18,7 +18,7 @@ const EVERY_MS: (u64, u64) = (1300, 2500);
 /// From a trigger to the next: mostly a clip is open. As in `make kills`.
 const TRIGGER_EVERY_MS: (u64, u64) = (300, 1500);
 /// The config's, by default.
-const RESERVE_MS: u64 = 250;
+const RESERVE_MS: u64 = 200;
 
 /// The plan of a measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

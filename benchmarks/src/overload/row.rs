@@ -33,7 +33,7 @@ const FPS: u32 = 60;
 /// Before a trigger, in milliseconds.
 const PRE_MS: u64 = 500;
 /// The config's `reserve_ms` by default.
-const RESERVE_MS: u64 = 250;
+const RESERVE_MS: u64 = 200;
 /// The time between two looks at the backlog.
 const LOOK: Duration = Duration::from_millis(250);
 /// The backlog has to be given back so soon after the last clip.

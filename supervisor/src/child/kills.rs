@@ -10,8 +10,7 @@ const SAID: usize = 10;
 
 /// The span in which [`TOO_FAST`] are counted.
 const LATELY: Duration = Duration::from_secs(10);
-/// Once every 250 ms, which is the reserve: a recorder that is killed more often loses frames however soon the next one
-/// comes. A child that is killed for a while only never comes to this.
+/// Once every 250 ms: a recorder that is killed more often has no time to come back within the reserve of 200 ms. A child that is killed for a while only never comes to this.
 const TOO_FAST: usize = 40;
 /// Still within the reserve, together with a recorder's start.
 const SHORT_WAIT: Duration = Duration::from_millis(100);
