@@ -10,7 +10,7 @@ help:
 	@echo 'make faults  everything that is done to it, tried once, in a few minutes (part of make test)'
 	@echo 'make stops   a start stopped every 5 ms of its first second, in every way, about 12 minutes; STEP_MS=20 for less'
 	@echo 'make sends   sends and receives between the processes that fail, one at a time (a sample is part of make test)'
-	@echo 'make nemesis a random victim every few seconds, for half an hour: MINUTES=30 SEED=… VICTIMS=… OUTPUT=file.json'
+	@echo 'make nemesis a random victim every few seconds, for half an hour: MINUTES=30 SEED=… VICTIMS=… AS=ordinary-user OUTPUT=file.json'
 	@echo 'make kills   the recorder killed a hundred times: what it costs, in frames and time; KILLS=500 SEED=…'
 	@echo 'make report  the results in docs/benchmarks as pictures, and as one page in target/report.html'
 	@echo 'make build   release executables, in target/release'
@@ -125,12 +125,13 @@ sends: deps
 # For as long as one likes; not part of the tests. The seed is printed first, and repeats the same blows.
 MINUTES ?= 30
 VICTIMS ?=
+AS ?=
 OUTPUT ?=
 SEED ?=
 nemesis: build
 	$(CARGO) build --release -p trials --example failing_calls
 	@target/release/nemesis --failing-calls target/release/examples/libfailing_calls.so --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(VICTIMS),--victims $(VICTIMS)) \
-		$(if $(OUTPUT),--output $(OUTPUT))
+		$(if $(AS),--as-$(AS)) $(if $(OUTPUT),--output $(OUTPUT))
 
 # The intervals leave a standby the time to come up; what comes sooner is VICTIMS=recorder-killed-twice of the nemesis.
 KILLS ?= 100

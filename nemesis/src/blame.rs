@@ -65,7 +65,7 @@ impl Shown {
             "camera_stall" => self.holes && self.away,
             // The hole itself was said already.
             "camera_drop" => self.late,
-            "ring_overrun" => self.overrun >= frames,
+            "ring_overrun" | "backlog_full" => self.overrun >= frames,
             _ => false,
         }
     }
@@ -115,6 +115,7 @@ fn losses(
         };
         let overtaken = |blow: &Struck| {
             blow.strike.stops_the_recorder()
+                && blow.strike.reaches(name)
                 && blow.at.0 <= frame.t_ns + sizes.ring_ns
                 && blow.over.0 + sizes.ring_ns >= frame.t_ns
         };
@@ -143,6 +144,7 @@ fn losses(
 
 fn captures(blow: &Struck, camera: &str) -> bool {
     blow.strike.stops_a_capture()
+        && blow.strike.reaches(camera)
         && (blow.strike.hits_all_cameras() || blow.camera.as_deref() == Some(camera))
 }
 

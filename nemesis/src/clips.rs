@@ -14,6 +14,8 @@ use oracle::timestamps;
 use oracle::truth::{Made, Truth, Truths};
 use serde::Serialize;
 
+use crate::neighbour;
+
 /// From one look for finished clips to the next.
 const EVERY: Duration = Duration::from_millis(500);
 /// A clip that is older has been noticed by everyone: nobody misses its folder.
@@ -154,6 +156,9 @@ impl Judging {
         if !at_once && !truths.values().all(goes_on) {
             return None;
         }
+        let is_the_neighbours = manifest.cameras.contains_key(neighbour::CAMERA);
+        let mut truths = truths;
+        truths.retain(|name, _| (name == neighbour::CAMERA) == is_the_neighbours);
         let report = clip::judge(folder, folder.display().to_string(), &truths);
         let camera = |(name, verdict): (&String, &Verdict)| {
             let causes = manifest.cameras.get(name).map(causes).unwrap_or_default();

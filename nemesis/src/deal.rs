@@ -20,6 +20,7 @@ use rig::wait::{self, CLOSE, PATIENCE};
 use rustix::process::Signal;
 
 use crate::failing;
+use crate::neighbour;
 use crate::strike::{Blow, Strike};
 
 /// From one look to the next. Everything that is measured has its own time on it, so this needn't be often.
@@ -81,7 +82,12 @@ impl Target {
     ///
     /// # Errors
     /// When it can't be dealt, or something never comes back.
-    pub fn deal(&self, supervisor: &mut Supervisor, blow: &Blow) -> anyhow::Result<Struck> {
+    pub fn deal(
+        &self,
+        supervisor: &mut Supervisor,
+        neighbour: Option<&mut Supervisor>,
+        blow: &Blow,
+    ) -> anyhow::Result<Struck> {
         let capture = ChildId::Capture(self.camera(blow).clone());
         let mut struck = Struck::before(blow.strike);
         match blow.strike {
@@ -101,6 +107,10 @@ impl Target {
             Strike::CommandKilled => kill_command(&mut struck, supervisor, blow)?,
             Strike::SeveralKilled => self.kill_several(&mut struck, supervisor, blow)?,
             Strike::SendsFailed => fail_sends(&mut struck, supervisor, blow)?,
+            Strike::NeighbourKilled => {
+                let neighbour = neighbour.context("there is no neighbour")?;
+                self.kill_neighbour(&mut struck, supervisor.instance(), neighbour, blow)?;
+            }
             Strike::MachineBusy => crowd(&mut struck, supervisor, blow)?,
         }
         struck.over = MonotonicNs::now();
@@ -192,6 +202,23 @@ impl Target {
         let cameras: Vec<&str> = self.cameras.iter().map(Name::as_str).collect();
         self.see_frames(&cameras, struck.last)?;
         self.see_encoding(struck, &open)
+    }
+
+    fn kill_neighbour(
+        &self,
+        struck: &mut Struck,
+        instance: &Instance,
+        neighbour: &mut Supervisor,
+        blow: &Blow,
+    ) -> anyhow::Result<()> {
+        let children = lasting(instance);
+        struck.is_hit(MonotonicNs::now());
+        neighbour.kill()?;
+        kill_all(neighbour.instance())?;
+        std::thread::sleep(blow.away);
+        struck.start_again(neighbour)?;
+        struck.must_be_the_same(&children, instance);
+        self.see_frames(&[neighbour::CAMERA], struck.last)
     }
 
     /// The clips that are being recorded.
@@ -402,6 +429,7 @@ impl Struck {
             | Strike::CommandKilled
             | Strike::SeveralKilled
             | Strike::SendsFailed
+            | Strike::NeighbourKilled
             | Strike::MachineBusy => return None,
         };
         let who = format!("] {who} ");

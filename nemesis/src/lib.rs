@@ -9,6 +9,7 @@
 //! | [`strike`] | kinds of blows, their victims, and their order by chance |
 //! | [`deal`] | dealing a blow to a running instance, and seeing it come back |
 //! | [`failing`] | sends and receives that fail |
+//! | [`neighbour`] | another instance beside it |
 //! | [`triggers`] | asking for clips all the while |
 //! | [`clips`] | every clip's verdict, and its missing frames |
 //! | [`blame`] | laying missing frames to blows |
@@ -23,6 +24,7 @@ pub mod clips;
 pub mod deal;
 pub mod failing;
 pub mod meter;
+pub mod neighbour;
 pub mod report;
 pub mod run;
 pub mod slope;

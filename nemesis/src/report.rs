@@ -263,8 +263,9 @@ impl Findings {
     /// For each camera that a blow struck: nanoseconds to the first frame of its new capture, and the frames that
     /// were not made.
     fn away(&self, blow: &Struck) -> Vec<(u64, u64)> {
+        let hits_each = matches!(blow.strike, Strike::EverythingKilled | Strike::NeighbourKilled);
         let is_struck =
-            |name: &String| blow.strike == Strike::EverythingKilled || blow.camera.as_ref() == Some(name);
+            |name: &String| blow.strike.reaches(name) && (hits_each || blow.camera.as_ref() == Some(name));
         let struck = self.truths.iter().filter(|(name, _)| blow.strike.stops_a_capture() && is_struck(name));
         let away = |truth: &Truth| {
             let rows = truth.rows();

@@ -16,10 +16,12 @@ use crate::blame::Sizes;
 use crate::clips::{Judging, folders};
 use crate::deal::{Struck, Target};
 use crate::meter::{self, Meter};
+use crate::neighbour;
 use crate::report::Findings;
 use crate::strike::{Blows, Strike};
 use crate::triggers::Triggers;
 
+/// The cameras of the instance that is struck.
 const CAMERAS: [&str; 2] = ["left", "right"];
 /// The length of a run for which no limit is given.
 const A_WHILE: Duration = Duration::from_secs(60);
@@ -71,14 +73,17 @@ pub fn run(plan: &Plan, folder: &Path, tell: &dyn Fn(&str)) -> anyhow::Result<Fi
         cameras: CAMERAS.map(proto::name::Name::new).into_iter().collect::<Result<_, _>>()?,
     };
     let truth_path = |name: &&str| (((*name).to_owned()), folder.join(format!("{name}.truth")));
+    let with_neighbour = plan.strikes.contains(&Strike::NeighbourKilled);
     let clips = Judging {
         recordings: target.recordings.clone(),
-        truths: CAMERAS.iter().map(truth_path).collect(),
+        truths: CAMERAS.iter().chain(with_neighbour.then_some(&neighbour::CAMERA)).map(truth_path).collect(),
         keep: plan.keep,
     };
 
     let mut supervisor = start(&config)?;
     let instance = supervisor.instance().clone();
+    let mut neighbour = with_neighbour.then(|| neighbour::start(&folder, plan)).transpose()?;
+    let beside = neighbour.as_ref().map(|neighbour| neighbour.instance().clone());
     let sizes = sizes(&supervisor, plan)?;
     let (asking, measuring, judging) =
         (AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false));
@@ -89,16 +94,21 @@ pub fn run(plan: &Plan, folder: &Path, tell: &dyn Fn(&str)) -> anyhow::Result<Fi
         std::thread::sleep(REST);
         let began = Instant::now();
         let asks = scope.spawn(|| triggers.run(&instance, plan.seed, plan.trigger_every_ms, &asking));
+        let asks_beside = beside.as_ref().map(|instance| {
+            scope.spawn(|| triggers.run(instance, plan.seed + 1, plan.trigger_every_ms, &asking))
+        });
         let judges = scope.spawn(|| clips.run(&judging));
         let mut blows = Vec::new();
         let limits = Limits::of(plan, began);
         let order = Blows::new(plan.seed, plan.strikes.clone(), plan.every_ms, CAMERAS.len());
-        if let Err(e) = strike_on(&target, &mut supervisor, order, &limits, &triggers, tell, &mut blows) {
+        let mut both = Both { supervisor: &mut supervisor, neighbour: neighbour.as_mut() };
+        if let Err(e) = strike_on(&target, &mut both, order, &limits, &triggers, tell, &mut blows) {
             wrong.push(format!("{e:#}"));
         }
         let seconds = began.elapsed().as_secs_f64();
         asking.store(true, Ordering::Relaxed);
         let _ = asks.join();
+        let _ = asks_beside.map(|asks| asks.join());
         // A clip that is never finished is a finding, and no reason to end here.
         let _ = wait::until("every clip to be finished", || {
             unfinished(&target.recordings).is_empty().then_some(())
@@ -110,7 +120,10 @@ pub fn run(plan: &Plan, folder: &Path, tell: &dyn Fn(&str)) -> anyhow::Result<Fi
         if plan.log {
             supervisor.log().texts().iter().for_each(|line| tell(line));
         }
-        let left = supervisor.stop().unwrap_or_else(|e| format!("it can't be stopped: {e:#}"));
+        let stop = |supervisor: Supervisor| {
+            supervisor.stop().unwrap_or_else(|e| format!("it can't be stopped: {e:#}"))
+        };
+        let left = stop(supervisor) + &neighbour.map(stop).unwrap_or_default();
         judging.store(true, Ordering::Relaxed);
         let judged = judges.join().unwrap_or_default();
         (blows, zombies, segments.saturating_sub(CAMERAS.len()), left, judged, seconds)
@@ -138,7 +151,7 @@ pub fn run(plan: &Plan, folder: &Path, tell: &dyn Fn(&str)) -> anyhow::Result<Fi
 }
 
 /// Starts an instance, and waits until its rings are full.
-fn start(config: &Path) -> anyhow::Result<Supervisor> {
+pub(crate) fn start(config: &Path) -> anyhow::Result<Supervisor> {
     let mut supervisor = Supervisor::start(config)?;
     supervisor.wait_until_ready()?;
     supervisor.wait("the rings to be full", |this| {
@@ -214,9 +227,15 @@ impl Limits {
     }
 }
 
+/// The instance that is struck, and the one beside it, if there is one.
+struct Both<'a> {
+    supervisor: &'a mut Supervisor,
+    neighbour: Option<&'a mut Supervisor>,
+}
+
 fn strike_on(
     target: &Target,
-    supervisor: &mut Supervisor,
+    both: &mut Both<'_>,
     mut blows: Blows,
     limits: &Limits,
     triggers: &Triggers,
@@ -235,7 +254,9 @@ fn strike_on(
             std::thread::sleep(left.min(Duration::from_millis(100)));
         }
         let Some(blow) = blow else { continue };
-        let dealt = target.deal(supervisor, &blow).with_context(|| blow.strike.name())?;
+        let dealt = target
+            .deal(both.supervisor, both.neighbour.as_deref_mut(), &blow)
+            .with_context(|| blow.strike.name())?;
         let on = dealt.camera.as_ref().map_or(String::new(), |camera| format!(" ({camera})"));
         tell(&format!("{:7.1} s  {}{on}", began.elapsed().as_secs_f64(), blow.strike.name()));
         struck.push(dealt);

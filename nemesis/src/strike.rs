@@ -5,6 +5,8 @@ use std::time::Duration;
 use rig::dice::Dice;
 use serde::Serialize;
 
+use crate::neighbour;
+
 /// A fault, by its victim and how it is dealt with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -33,6 +35,8 @@ pub enum Strike {
     SeveralKilled,
     /// Some sends or receives of the supervisor or the recorder, one after the other; see [`crate::failing`].
     SendsFailed,
+    /// Every process of another instance that records into the same folder, SIGKILL; started again after a while.
+    NeighbourKilled,
     /// Four busy programs a core, no less important than Preroll's processes, as beside an ordinary user's; for a while.
     MachineBusy,
 }
@@ -53,7 +57,7 @@ pub enum Price {
 
 impl Strike {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::RecorderKilled,
         Self::RecorderKilledTwice,
         Self::RecorderStopped,
@@ -66,6 +70,7 @@ impl Strike {
         Self::CommandKilled,
         Self::SeveralKilled,
         Self::SendsFailed,
+        Self::NeighbourKilled,
         Self::MachineBusy,
     ];
 
@@ -85,6 +90,7 @@ impl Strike {
             Self::CommandKilled => "command-killed",
             Self::SeveralKilled => "several-killed",
             Self::SendsFailed => "sends-failed",
+            Self::NeighbourKilled => "neighbour-killed",
             Self::MachineBusy => "machine-busy",
         }
     }
@@ -101,7 +107,7 @@ impl Strike {
             | Self::SendsFailed => Price::Nothing,
             Self::RecorderKilledTwice | Self::RecorderStopped => Price::BeyondTheReserve,
             Self::CaptureKilled | Self::CaptureStopped | Self::MachineBusy => Price::WhileAway,
-            Self::EverythingKilled | Self::SeveralKilled => Price::WhileAllAreAway,
+            Self::EverythingKilled | Self::SeveralKilled | Self::NeighbourKilled => Price::WhileAllAreAway,
         }
     }
 
@@ -115,6 +121,7 @@ impl Strike {
                 | Self::RecorderStopped
                 | Self::EverythingKilled
                 | Self::SeveralKilled
+                | Self::NeighbourKilled
         )
     }
 
@@ -127,7 +134,20 @@ impl Strike {
     /// Is any camera's capture away for a while, or late?
     #[must_use]
     pub fn hits_all_cameras(self) -> bool {
-        matches!(self, Self::EverythingKilled | Self::SeveralKilled | Self::MachineBusy)
+        matches!(
+            self,
+            Self::EverythingKilled | Self::SeveralKilled | Self::NeighbourKilled | Self::MachineBusy
+        )
+    }
+
+    /// Can it cost this camera anything? The neighbour's camera is struck with the neighbour alone, and no other is.
+    #[must_use]
+    pub fn reaches(self, camera: &str) -> bool {
+        match self {
+            Self::MachineBusy => true,
+            Self::NeighbourKilled => camera == neighbour::CAMERA,
+            _ => camera != neighbour::CAMERA,
+        }
     }
 
     /// The blows of this name: one by its whole name, or all of a victim's (`recorder` has three).
@@ -206,6 +226,13 @@ mod tests {
         }
         assert!(blows(7).all(|blow| (2000..=10_000).contains(&blow.after.as_millis()) && blow.camera < 2));
         assert!(blows(7).any(|blow| blow.camera == 1) && blows(7).any(|blow| blow.camera == 0));
+    }
+
+    #[test]
+    fn a_neighbour_s_camera_is_struck_with_the_neighbour_and_with_no_other() {
+        let reached = |camera| Strike::ALL.into_iter().filter(move |strike| strike.reaches(camera));
+        assert!(reached(neighbour::CAMERA).eq([Strike::NeighbourKilled, Strike::MachineBusy]));
+        assert!(reached("left").all(|strike| strike != Strike::NeighbourKilled));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! | [`leftovers`] | the processes and the shared memory of an instance |
 //! | [`process`] | one process, as the kernel describes it |
 //! | [`program`] | where the executables lie |
+//! | [`ordinary_user`] | this program run again as an ordinary user |
 //! | [`wait`] | looking again until something is so |
 //! | [`dice`] | numbers that look random and can be had again |
 //! | [`spread`] | median, 99th percentile and worst of many numbers |
@@ -17,6 +18,7 @@ pub mod dice;
 pub mod instance;
 pub mod leftovers;
 pub mod log;
+pub mod ordinary_user;
 pub mod process;
 pub mod program;
 pub mod spread;

@@ -11,6 +11,7 @@ use benchmarks::{
     copies, encode, loop_delay, memory, overload, peers, report, restart, ring, scale, size, wake,
 };
 use clap::{Parser, Subcommand};
+use rig::ordinary_user;
 
 /// Measures the real processes. Figures of one machine, at one time: compare only what was measured together.
 #[derive(Debug, Parser)]
@@ -336,7 +337,8 @@ fn measure(command: Command) -> anyhow::Result<()> {
 }
 
 fn overload_as_ordinary_user(plan: &overload::Plan, output: Option<&Path>) -> anyhow::Result<()> {
-    if overload::as_ordinary_user(plan, output)? {
+    if let Some(status) = ordinary_user::run_again(plan.arguments(), output)? {
+        ensure!(status.success(), "the measurement failed ({status})");
         return Ok(());
     }
     // On the other stream: the rows take minutes.

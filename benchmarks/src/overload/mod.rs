@@ -3,7 +3,6 @@
 
 mod clips;
 mod load;
-mod ordinary_user;
 mod row;
 
 use std::fmt;
@@ -12,7 +11,6 @@ use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
 pub use load::spin;
-pub use ordinary_user::as_ordinary_user;
 pub use row::Row;
 use row::{ROWS, measure_row};
 
@@ -35,7 +33,8 @@ pub struct Plan {
 
 impl Plan {
     /// The plan as arguments of the command.
-    fn arguments(&self) -> Vec<String> {
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
         let mut arguments = vec!["overload".to_owned()];
         let mut add = |name: &str, value: String| arguments.push(format!("--{name}={value}"));
         if !self.only.is_empty() {

@@ -10,6 +10,7 @@ use nemesis::failing;
 use nemesis::report::Report;
 use nemesis::run::{self, Plan};
 use nemesis::strike::Strike;
+use rig::ordinary_user;
 
 /// Kills whatever there is, and finds out what it cost. The limits end it, whichever comes first.
 #[derive(Debug, Parser)]
@@ -27,8 +28,8 @@ struct Args {
     /// For so many triggers
     #[arg(long)]
     clips: Option<usize>,
-    /// Victims: recorder, standby, capture, supervisor, everything, several, command, sends, machine; or one kind of
-    /// blow, such as capture-stopped; or none
+    /// Victims: recorder, standby, capture, supervisor, everything, several, command, sends, neighbour, machine; or one
+    /// kind of blow, such as capture-stopped; or none
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     victims: Option<Vec<String>>,
     /// From a blow's end to the next, in milliseconds
@@ -44,7 +45,7 @@ struct Args {
     #[arg(long, default_value_t = 60)]
     fps: u32,
     /// The config's reserve
-    #[arg(long, default_value_t = 250)]
+    #[arg(long, default_value_t = 200)]
     reserve_ms: u64,
     /// The config's max_open_clips. The preset is chosen so that two of each camera can be encoded at once
     #[arg(long, default_value_t = 2)]
@@ -53,6 +54,9 @@ struct Args {
     /// is no victim
     #[arg(long, value_name = "FILE")]
     failing_calls: Option<PathBuf>,
+    /// Run it as the user nobody, if this is root: an ordinary user's processes go before nobody else's
+    #[arg(long)]
+    as_ordinary_user: bool,
     /// Write all of it to this file, as JSON
     #[arg(long)]
     output: Option<PathBuf>,
@@ -71,6 +75,16 @@ fn parse_range(text: &str) -> Result<(u64, u64), String> {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if args.as_ordinary_user {
+        match as_ordinary_user(args.output.as_deref()) {
+            Ok(Some(code)) => return code,
+            Ok(None) => {}
+            Err(e) => {
+                eprintln!("nemesis: --as-ordinary-user: {e:#}");
+                return ExitCode::from(2);
+            }
+        }
+    }
     if let (Some(library), None) = (&args.failing_calls, failing::folder()) {
         let e = start_with(library);
         eprintln!("nemesis: --failing-calls {}: {e:#}", library.display());
@@ -119,6 +133,23 @@ fn run(args: &Args) -> anyhow::Result<Report> {
         println!("kept: {}", temporary.keep().display());
     }
     Ok(report)
+}
+
+/// Has this program run as an ordinary user, if this is root.
+fn as_ordinary_user(output: Option<&Path>) -> anyhow::Result<Option<ExitCode>> {
+    let mut arguments = Vec::new();
+    let mut given = std::env::args_os().skip(1);
+    while let Some(argument) = given.next() {
+        match argument.to_str() {
+            Some("--as-ordinary-user") => {}
+            Some("--output") => drop(given.next()),
+            Some(other) if other.starts_with("--output=") => {}
+            _ => arguments.push(argument),
+        }
+    }
+    let status = ordinary_user::run_again(arguments, output)?;
+    Ok(status
+        .map(|status| ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(2))))
 }
 
 /// Starts this program anew with the library in it. Returns only if that fails.
