@@ -44,6 +44,8 @@ pub struct TriggerRequest {
     pub cameras: Vec<String>,
     /// The moment that the trigger names.
     pub at: MonotonicNs,
+    /// The moment was typed in whole seconds, so the one that was meant may be up to a second later.
+    pub at_whole_second: bool,
     /// A pre-roll other than the config's.
     pub pre_ms: Option<u64>,
     /// A post-roll other than the config's.

@@ -151,6 +151,38 @@ impl UtcTime {
         }
     }
 
+    /// Nanoseconds since 1970 of this date and time; `None` for a date that no calendar has, and for years before 1970 or
+    /// after 2499. A second may be 60: it is the first of the next minute. The inverse of [`UtcTime::from_unix_ns`], by
+    /// Hinnant's `days_from_civil`.
+    #[must_use]
+    pub fn to_unix_ns(self) -> Option<u64> {
+        let Self { year, month, day, hour, minute, second, millisecond } = self;
+        let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let days_of_month = match month {
+            2 => 28 + u64::from(is_leap),
+            4 | 6 | 9 | 11 => 30,
+            1..=12 => 31,
+            _ => return None,
+        };
+        let in_range = (1970..2500).contains(&year)
+            && (1..=days_of_month).contains(&day)
+            && hour < 24
+            && minute < 60
+            && second <= 60
+            && millisecond < 1_000;
+        if !in_range {
+            return None;
+        }
+        // A year begins with March here, so that the leap day is the last of its year.
+        let year = if month <= 2 { year - 1 } else { year };
+        let year_of_era = year % 400;
+        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        let days = (year / 400 * 146_097 + day_of_era).checked_sub(719_468)?;
+        let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second;
+        Some(seconds * 1_000_000_000 + millisecond * 1_000_000)
+    }
+
     /// The form that run folders carry: `20261122-101500`.
     #[must_use]
     pub fn compact(self) -> String {
@@ -166,47 +198,6 @@ impl fmt::Display for UtcTime {
     }
 }
 
-/// Reads an RFC 3339 date and time (`2026-11-22T10:15:00.250Z`, `…+01:00`) as nanoseconds since 1970. `None` without a
-/// zone, and for dates before 1970 or after 2499.
-#[must_use]
-pub fn parse_rfc3339(text: &str) -> Option<u64> {
-    let (date, rest) = text.split_once(['T', 't', ' '])?;
-    let zone_at = rest.find(['Z', 'z', '+', '-'])?;
-    let (clock, zone) = rest.split_at(zone_at);
-    let mut date = date.splitn(3, '-').map(str::parse::<i64>);
-    let (year, month, day) = (date.next()?.ok()?, date.next()?.ok()?, date.next()?.ok()?);
-    let (whole, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
-    let mut clock = whole.splitn(3, ':').map(str::parse::<i64>);
-    let (hour, minute, second) = (clock.next()?.ok()?, clock.next()?.ok()?, clock.next()?.ok()?);
-    let in_range = (1..=12).contains(&month)
-        && (1..=31).contains(&day)
-        && (0..24).contains(&hour)
-        && (0..60).contains(&minute)
-        && (0..=60).contains(&second)
-        && (1970..2500).contains(&year);
-    if !in_range || fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let fraction_ns: i64 = format!("{fraction:0<9}").get(..9)?.parse().ok()?;
-    let offset_s = match zone {
-        "Z" | "z" => 0,
-        _ => {
-            let (h, m) = zone.get(1..)?.split_once(':')?;
-            let seconds = h.parse::<i64>().ok()? * 3_600 + m.parse::<i64>().ok()? * 60;
-            if zone.starts_with('-') { -seconds } else { seconds }
-        }
-    };
-    // Hinnant's `days_from_civil`, the inverse of `UtcTime::from_unix_ns`.
-    let y = if month <= 2 { year - 1 } else { year };
-    let year_of_era = y % 400;
-    let shifted_month = (month + 9) % 12;
-    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
-    let days =
-        y / 400 * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
-    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - offset_s;
-    u64::try_from(i128::from(seconds) * 1_000_000_000 + i128::from(fraction_ns)).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,15 +210,36 @@ mod tests {
     }
 
     #[test]
-    fn rfc3339_is_the_inverse_of_display() {
+    fn a_date_and_its_nanoseconds_convert_both_ways() {
         for unix_ms in [0_u64, 951_782_400_123, 1_709_164_799_999, 1_795_342_500_250, 13_569_465_600_000] {
-            let text = UtcTime::from_unix_ns(unix_ms * 1_000_000).to_string();
-            assert_eq!(parse_rfc3339(&text), Some(unix_ms * 1_000_000), "{text}");
+            let t = UtcTime::from_unix_ns(unix_ms * 1_000_000);
+            assert_eq!(t.to_unix_ns(), Some(unix_ms * 1_000_000), "{t}");
         }
-        assert_eq!(parse_rfc3339("2026-11-22T11:15:00+01:00"), parse_rfc3339("2026-11-22T10:15:00Z"));
-        for bad in ["", "yesterday", "2026-13-01T00:00:00Z", "2026-01-01T25:00:00Z", "2026-01-01T00:00:00"] {
-            assert_eq!(parse_rfc3339(bad), None, "{bad}");
+        // A moment of each day, and of each second of a day, from 1970 to 2499.
+        for day in 0..193_577_u64 {
+            let unix_ns = (day * 86_400 + day * 7_919 % 86_400) * 1_000_000_000;
+            assert_eq!(UtcTime::from_unix_ns(unix_ns).to_unix_ns(), Some(unix_ns));
         }
+    }
+
+    #[test]
+    fn a_date_that_no_calendar_has_is_none() {
+        let day = |year, month, day| {
+            UtcTime { year, month, day, hour: 0, minute: 0, second: 0, millisecond: 0 }.to_unix_ns()
+        };
+        for (year, month, of_month) in
+            [(1969, 12, 31), (2500, 1, 1), (2026, 0, 1), (2026, 13, 1), (2026, 11, 0), (2026, 11, 31)]
+        {
+            assert_eq!(day(year, month, of_month), None, "{year}-{month}-{of_month}");
+        }
+        assert!(day(2000, 2, 29).is_some() && day(2024, 2, 29).is_some());
+        assert!(day(2100, 2, 29).is_none() && day(2026, 2, 29).is_none());
+        let noon = UtcTime { hour: 12, ..UtcTime::from_unix_ns(0) };
+        assert_eq!(UtcTime { hour: 24, ..noon }.to_unix_ns(), None);
+        assert_eq!(UtcTime { minute: 60, ..noon }.to_unix_ns(), None);
+        assert_eq!(UtcTime { second: 61, ..noon }.to_unix_ns(), None);
+        let leap_second = UtcTime { minute: 59, second: 60, ..noon }.to_unix_ns();
+        assert_eq!(leap_second, UtcTime { hour: 13, ..noon }.to_unix_ns());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod client;
 mod codecs;
+mod moment;
 pub(crate) mod show;
 mod trigger;
 

@@ -110,8 +110,12 @@ pub(crate) struct TriggerArgs {
     /// Only this camera (may be repeated); without it, all of them
     #[arg(long = "camera", value_name = "NAME", allow_hyphen_values = true)]
     pub(crate) cameras: Vec<String>,
-    /// The moment that matters: nanoseconds of CLOCK_MONOTONIC, or a date and time with its zone, such as
-    /// 2026-11-22T10:15:00.250Z or $(date -Is)
+    /// The moment that matters: "$(date -Ins)" or another date and time with its zone, Unix seconds such as
+    /// 1795342500.25 (time.time() in Python), or nanoseconds of CLOCK_MONOTONIC (time.monotonic_ns())
+    ///
+    /// A time without a fraction of a second, such as that of date -Is, is taken, and the answer notes that it may be
+    /// 1 s off. A whole number of 10 digits is Unix seconds, of 19 digits Unix nanoseconds, and of any other length
+    /// nanoseconds of CLOCK_MONOTONIC.
     #[arg(long, value_name = "T", conflicts_with = "ago", allow_hyphen_values = true)]
     pub(crate) at: Option<String>,
     /// The moment that matters, as milliseconds ago

@@ -307,7 +307,13 @@ impl Parts {
     fn open_control(&self, dir: &RuntimeDir) -> Result<(), Failure> {
         let (config, rings, clips) = (Arc::clone(&self.config), self.rings.clone(), Arc::clone(&self.clips));
         let shared = Shared {
-            triggers: Arc::new(Triggers::new(config, rings, clips, Origin::of(dir))),
+            triggers: Arc::new(Triggers::new(
+                config,
+                rings,
+                clips,
+                Arc::clone(&self.statistics),
+                Origin::of(dir),
+            )),
             clips: Arc::clone(&self.clips),
             statistics: Arc::clone(&self.statistics),
             events: self.events.clone(),

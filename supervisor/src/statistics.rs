@@ -21,7 +21,7 @@ use proto::process::Pid;
 use proto::stats::{
     BacklogStats, CameraStats, DelayStats, ProcessStats, RecorderStats, RingStats, SCHEMA, Stats, Totals,
 };
-use proto::status::{InstanceState, ProcessRole, ProcessState};
+use proto::status::{CameraStatus, InstanceState, ProcessRole, ProcessState};
 
 use crate::clips::{Clips, Phase};
 use crate::health::{self, Behind};
@@ -45,6 +45,15 @@ pub(crate) struct Statistics {
     published: Condvar,
     readings: Mutex<Arc<Readings>>,
     loop_delay: LoopDelay,
+}
+
+/// A camera that delivers no live frames.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NotLive {
+    pub(crate) name: String,
+    pub(crate) status: CameraStatus,
+    /// For a person: its trouble, as far as it is known.
+    pub(crate) reason: Option<String>,
 }
 
 /// The readings of one second.
@@ -128,6 +137,21 @@ impl Statistics {
             totals,
             loop_delay_ms: readings.loop_delay,
         }
+    }
+
+    /// The cameras that deliver nothing just now, or nothing new, in the config's order. None before the loop has published
+    /// for the first time.
+    pub(crate) fn cameras_not_live(&self) -> Vec<NotLive> {
+        let view = lock(&self.view).clone();
+        let cameras = view.iter().flat_map(|view| &view.cameras);
+        let not_live = cameras.filter(|camera| camera.status != CameraStatus::Live);
+        not_live
+            .map(|camera| NotLive {
+                name: camera.name.clone(),
+                status: camera.status,
+                reason: camera.reason.clone(),
+            })
+            .collect()
     }
 
     fn own_process(&self, is_ending: bool) -> ProcessView {

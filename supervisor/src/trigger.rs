@@ -22,6 +22,7 @@ use proto::time::{MonotonicNs, WallAnchor};
 
 use crate::clips::Clips;
 use crate::rings::{OneRing, Rings};
+use crate::statistics::{NotLive, Statistics};
 use window::{Granted, Reach, grant, millis};
 
 /// The longest post-roll: a day.
@@ -34,6 +35,7 @@ pub(crate) struct Triggers {
     config: Arc<Config>,
     rings: Rings,
     clips: Arc<Clips>,
+    statistics: Arc<Statistics>,
     origin: Origin,
     last_number: AtomicU32,
 }
@@ -42,9 +44,15 @@ pub(crate) struct Triggers {
 type Chosen = OneRing;
 
 impl Triggers {
-    pub(crate) fn new(config: Arc<Config>, rings: Rings, clips: Arc<Clips>, origin: Origin) -> Self {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        rings: Rings,
+        clips: Arc<Clips>,
+        statistics: Arc<Statistics>,
+        origin: Origin,
+    ) -> Self {
         let last_number = AtomicU32::new(plan::last_number(clips.run_folder()));
-        Self { config, rings, clips, origin, last_number }
+        Self { config, rings, clips, statistics, origin, last_number }
     }
 
     /// Checks a trigger and leaves its plan for the recorder. The plan is in the kernel's hands when this returns,
@@ -59,7 +67,8 @@ impl Triggers {
         let chosen = self.choose(&request.cameras)?;
         let (pre, post) = self.spans(request)?;
         let reaches: Vec<Reach> = chosen.iter().map(|(_, ring)| Reach::of(ring, now)).collect();
-        let granted = grant(request.at, pre, post, now, &reaches)?;
+        let mut granted = grant(request.at, pre, post, now, &reaches)?;
+        granted.notes.extend(self.notes(request, &chosen));
         let place = self.clips.reserve()?;
         let asked_start = request.at.before(pre);
         let (clip_id, folder) = self.leave_plan(
@@ -82,6 +91,26 @@ impl Triggers {
             notes: granted.notes,
         };
         Ok((accepted, folder))
+    }
+
+    /// Sentences on how exact the trigger's time is, and on the cameras that deliver nothing just now.
+    fn notes(&self, request: &TriggerRequest, chosen: &[Chosen]) -> Vec<String> {
+        let mut notes = Vec::new();
+        if request.at_whole_second {
+            notes.push(
+                "the trigger's time was given in whole seconds, so the moment that was meant may be up to 1 s later; \
+                 \"$(date -Ins)\" is exact"
+                    .to_owned(),
+            );
+        }
+        let is_chosen = |name: &str| chosen.iter().any(|(camera, _)| camera.name.as_str() == name);
+        let not_live =
+            self.statistics.cameras_not_live().into_iter().filter(|camera| is_chosen(&camera.name));
+        notes.extend(not_live.map(|NotLive { name, status, reason }| {
+            let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
+            format!("camera {name} was not live when the trigger came: {status}{reason}")
+        }));
+        notes
     }
 
     /// The pre-roll and the post-roll that are asked for.

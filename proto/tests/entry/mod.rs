@@ -226,6 +226,7 @@ pub(crate) mod seeds {
                 label: label.map(str::to_owned),
                 cameras: cameras.iter().map(|c| (*c).to_owned()).collect(),
                 at: MonotonicNs(5_386_937_682_109),
+                at_whole_second: wait,
                 pre_ms: wait.then_some(400),
                 post_ms: wait.then_some(u64::MAX),
                 wait,

@@ -8,10 +8,11 @@ use proto::clip::{CameraClip, Gap, Manifest};
 use proto::control::{Accepted, Request, Response, TriggerRequest};
 use proto::exit;
 use proto::name::Name;
-use proto::time::{MonotonicNs, WallAnchor, parse_rfc3339};
+use proto::time::{MonotonicNs, WallAnchor};
 use serde::Serialize;
 
 use super::client::{Client, unexpected};
+use super::moment::{self, Moment};
 use super::print;
 use crate::cli::TriggerArgs;
 use crate::failure::Failure;
@@ -74,10 +75,12 @@ fn request(args: &TriggerArgs, now: MonotonicNs) -> Result<TriggerRequest, Failu
     if let Some(label) = &args.label {
         Name::new(label).map_err(|e| Failure::bad_input(format!("--label: {e}")))?;
     }
+    let Moment { at, is_whole_second } = named_moment(args, now)?;
     Ok(TriggerRequest {
         label: args.label.clone(),
         cameras: args.cameras.clone(),
-        at: named_time(args, now)?,
+        at,
+        at_whole_second: is_whole_second,
         pre_ms: args.pre_ms,
         post_ms: args.post_ms,
         wait: args.wait,
@@ -85,23 +88,16 @@ fn request(args: &TriggerArgs, now: MonotonicNs) -> Result<TriggerRequest, Failu
 }
 
 /// The moment that `--at` or `--ago` names; now without either.
-fn named_time(args: &TriggerArgs, now: MonotonicNs) -> Result<MonotonicNs, Failure> {
+fn named_moment(args: &TriggerArgs, now: MonotonicNs) -> Result<Moment, Failure> {
+    let exact = |at| Moment { at, is_whole_second: false };
     if let Some(ago) = &args.ago {
         let ms: u64 = ago.parse().map_err(|_| {
             Failure::bad_input(format!("--ago {ago:?}: must be milliseconds, a whole number such as 400"))
         })?;
-        return Ok(now.before(Duration::from_millis(ms)));
+        return Ok(exact(now.before(Duration::from_millis(ms))));
     }
-    let Some(at) = &args.at else { return Ok(now) };
-    if let Ok(ns) = at.parse() {
-        return Ok(MonotonicNs(ns));
-    }
-    parse_rfc3339(at).and_then(|unix_ns| WallAnchor::now().monotonic(unix_ns)).ok_or_else(|| {
-        Failure::bad_input(format!(
-            "--at {at:?}: must be nanoseconds of CLOCK_MONOTONIC, or a date and time with its zone, such as \
-             2026-11-22T10:15:00.250Z or $(date -Is)"
-        ))
-    })
+    let Some(at) = &args.at else { return Ok(exact(now)) };
+    moment::parse(at, WallAnchor::now()).map_err(|why| Failure::bad_input(format!("--at {at:?}: {why}")))
 }
 
 /// The clip has its manifest, which says whether all of it is there.
@@ -201,7 +197,7 @@ mod tests {
     }
 
     fn at(args: &TriggerArgs) -> Result<MonotonicNs, Failure> {
-        named_time(args, MonotonicNs(5_000_000_000))
+        named_moment(args, MonotonicNs(50_000_000_000)).map(|moment| moment.at)
     }
 
     fn accepted() -> Accepted {
@@ -216,11 +212,11 @@ mod tests {
 
     #[test]
     fn a_moment_is_now_or_some_time_ago_or_a_time_on_either_clock() {
-        assert_eq!(at(&args()).unwrap(), MonotonicNs(5_000_000_000));
+        assert_eq!(at(&args()).unwrap(), MonotonicNs(50_000_000_000));
         let ago = TriggerArgs { ago: Some("400".into()), ..args() };
-        assert_eq!(at(&ago).unwrap(), MonotonicNs(4_600_000_000));
-        let ns = TriggerArgs { at: Some("4100000000".into()), ..args() };
-        assert_eq!(at(&ns).unwrap(), MonotonicNs(4_100_000_000));
+        assert_eq!(at(&ago).unwrap(), MonotonicNs(49_600_000_000));
+        let ns = TriggerArgs { at: Some("41000000000".into()), ..args() };
+        assert_eq!(at(&ns).unwrap(), MonotonicNs(41_000_000_000));
         for wrong in ["yesterday", "2026-11-22 10:15", "-5"] {
             let failure = at(&TriggerArgs { at: Some(wrong.into()), ..args() }).unwrap_err();
             assert_eq!(failure.exit_code(), exit::BAD_INPUT);

@@ -6,17 +6,21 @@ use std::path::Path;
 use proto::clip::plan_path;
 use proto::exit;
 use proto::instance::RuntimeDir;
+use proto::messages::RecorderBeat;
 use proto::origin::Origin;
+use proto::status::{CameraStatus, InstanceState};
 
 use super::*;
 use crate::clips::Counts;
 use crate::rings::{self, CameraRing};
+use crate::statistics::view::{CameraView, View};
 
 /// Two cameras' rings, empty, and a run folder.
 pub(crate) struct Instance {
     pub(crate) triggers: Arc<Triggers>,
     pub(crate) clips: Arc<Clips>,
     pub(crate) config: Arc<Config>,
+    statistics: Arc<Statistics>,
     pub(crate) folder: tempfile::TempDir,
     dir: RuntimeDir,
 }
@@ -37,9 +41,40 @@ impl Instance {
         std::fs::create_dir(&run).unwrap();
         let at_most = config.recording.max_open_clips;
         let clips = Arc::new(Clips::new(run, at_most, HashSet::new(), Counts::default()));
-        let triggers =
-            Arc::new(Triggers::new(Arc::clone(&config), rings, Arc::clone(&clips), Origin::of(&dir)));
-        Self { triggers, clips, config, folder, dir }
+        let statistics = Arc::new(Statistics::new(Arc::clone(&config), Arc::clone(&clips)));
+        let triggers = Triggers::new(
+            Arc::clone(&config),
+            rings,
+            Arc::clone(&clips),
+            Arc::clone(&statistics),
+            Origin::of(&dir),
+        );
+        Self { triggers: Arc::new(triggers), clips, config, statistics, folder, dir }
+    }
+
+    /// Publishes what the loop would know of the two cameras.
+    fn say_of_cameras(&self, cameras: [(CameraStatus, Option<&str>); 2]) {
+        let rings = self.triggers.rings.now();
+        let camera =
+            |((config, ring), (status, reason)): (&OneRing, (CameraStatus, Option<&str>))| CameraView {
+                name: config.name.to_string(),
+                status,
+                reason: reason.map(str::to_owned),
+                nominal_fps: config.fps.as_f64(),
+                ring: Arc::clone(ring),
+                rebuilt: 0,
+            };
+        self.statistics.publish(View {
+            state: InstanceState::Degraded,
+            troubles: Vec::new(),
+            cameras: rings.iter().zip(cameras).map(camera).collect(),
+            processes: Vec::new(),
+            encoder: None,
+            recorder: RecorderBeat::default(),
+            backlog_bytes: 0,
+            encoded_per_s: None,
+            orders_resent: 0,
+        });
     }
 
     fn accept(&self, request: &TriggerRequest) -> Result<(Accepted, PathBuf), Refusal> {
@@ -60,6 +95,7 @@ pub(crate) fn request() -> TriggerRequest {
         label: None,
         cameras: Vec::new(),
         at: MonotonicNs::now(),
+        at_whole_second: false,
         pre_ms: None,
         post_ms: None,
         wait: false,
@@ -136,4 +172,37 @@ fn a_trigger_after_the_recorder_was_told_to_close_leaves_nothing() {
     assert!(instance.clips.close(Duration::ZERO).is_empty());
     assert_eq!(instance.accept(&request()), Err(Refusal::EndingTrigger));
     assert_eq!(std::fs::read_dir(instance.clips.run_folder()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_camera_that_is_not_live_at_the_trigger_is_named_with_its_trouble() {
+    let instance = Instance::new();
+    instance.say_of_cameras([
+        (CameraStatus::Failed, Some("no such device")),
+        (CameraStatus::Live, Some("a trouble that is over")),
+    ]);
+    let (accepted, folder) = instance.accept(&request()).unwrap();
+    let said = "camera left was not live when the trigger came: failed (no such device)";
+    assert_eq!(accepted.notes, [said]);
+    let plan: Plan = serde_json::from_slice(&std::fs::read(plan_path(&folder)).unwrap()).unwrap();
+    assert_eq!(plan.notes, accepted.notes);
+    instance.clips.finish(&folder, true, None);
+
+    let of_right = TriggerRequest { cameras: vec!["right".into()], ..request() };
+    let (accepted, folder) = instance.accept(&of_right).unwrap();
+    assert_eq!(accepted.notes, [""; 0], "the other camera is not asked for");
+    instance.clips.finish(&folder, true, None);
+
+    instance.say_of_cameras([(CameraStatus::Starting, None), (CameraStatus::Silent, None)]);
+    let notes = instance.accept(&request()).unwrap().0.notes;
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(notes[0].ends_with("starting") && notes[1].contains("right") && notes[1].ends_with("silent"));
+}
+
+#[test]
+fn a_time_in_whole_seconds_is_taken_and_said_to_be_inexact() {
+    let instance = Instance::new();
+    let asked = TriggerRequest { at_whole_second: true, ..request() };
+    let notes = instance.accept(&asked).unwrap().0.notes;
+    assert!(matches!(&notes[..], [note] if note.contains("up to 1 s later")), "{notes:?}");
 }

@@ -92,8 +92,61 @@ fn a_trigger_right_after_the_start_gets_what_the_cameras_have_made() {
     rig.await_log("is live");
     let answer = rig.command(&["trigger", "--pre-ms", "3000", "--wait"]).code(0).json();
     assert!(answer["pre_roll_ms"].as_u64() < Some(3000), "{answer:#}");
-    assert_eq!(list(&answer, "notes").len(), 1, "{answer:#}");
+    // The other camera may not be live yet, and is named then.
+    let of_pre_roll = |note: &&serde_json::Value| note.as_str().unwrap().starts_with("pre-roll is");
+    assert_eq!(list(&answer, "notes").iter().filter(of_pre_roll).count(), 1, "{answer:#}");
     rig.assert_complete();
+}
+
+#[test]
+fn a_time_is_taken_as_the_tools_of_the_machine_write_it() {
+    let rig = Rig::start(TWO_CAMERAS);
+    rig.await_stats("rings that reach back two seconds", |s| {
+        list(s, "cameras").iter().all(|c| c["ring"]["reach_ms"].as_f64() > Some(2500.0))
+    });
+    let date = |form: &str| {
+        let said = std::process::Command::new("date").arg(form).output().unwrap();
+        String::from_utf8(said.stdout).unwrap().trim().to_owned()
+    };
+    for (form, is_exact) in [
+        ("-Ins", true),
+        ("+%s.%N", true),
+        ("+%s%N", true),
+        ("+%FT%T.%N%z", true),
+        ("-Is", false),
+        ("+%s", false),
+    ] {
+        let before = MonotonicNs::now();
+        let text = date(form);
+        let after = MonotonicNs::now();
+        let args = ["trigger", "--at", &text, "--pre-ms", "100", "--post-ms", "0", "--wait"];
+        let answer = rig.command(&args).code(0).json();
+        let at = manifest(&clip_of(&answer))["trigger_ns"].as_u64().unwrap();
+        // Clocks that are read one after the other differ a little.
+        let earliest = before.0 - if is_exact { 20 * MS } else { 1020 * MS };
+        assert!((earliest..after.0 + 20 * MS).contains(&at), "{form} {text}: {answer:#}");
+        let noted = answer["notes"].to_string().contains("whole seconds");
+        assert_eq!(noted, !is_exact, "{form} {text}: {answer:#}");
+    }
+    rig.assert_complete();
+}
+
+#[test]
+fn a_trigger_while_a_camera_can_not_be_opened_says_so_in_its_answer_and_in_the_manifest() {
+    let config = TWO_CAMERAS.replace(
+        "cameras:",
+        "cameras:\n  - { name: gone, backend: opencv, source: \"rtsp://127.0.0.1:9/none\", width: 320, height: 240 }",
+    );
+    let rig = Rig::prepare(&config);
+    rig.await_stats("the camera that fails", |s| {
+        list(s, "cameras").iter().any(|c| c["name"] == "gone" && c["state"] == "failed")
+    });
+    let answer = rig.command(&["trigger", "--wait"]).json();
+    let note = |notes: &serde_json::Value| {
+        notes.to_string().contains("camera gone was not live when the trigger came")
+    };
+    assert!(note(&answer["notes"]), "{answer:#}");
+    assert!(note(&manifest(&clip_of(&answer))["notes"]));
 }
 
 #[test]
@@ -106,8 +159,10 @@ fn what_makes_no_sense_is_refused_and_nothing_is_recorded() {
         (&["--at", &future], &["future", "--post-ms"]),
         (&["--at", "2400-01-01T00:00:00Z"], &["future"]),
         (&["--at", "1"], &["the rings reach back"]),
-        (&["--at", "1971-01-01T00:00:00Z"], &["--at"]),
-        (&["--at", "yesterday"], &["--at \"yesterday\"", "2026-11-22T10:15:00.250Z"]),
+        (&["--at", "1971-01-01T00:00:00Z"], &["--at", "before the machine booted"]),
+        (&["--at", "yesterday"], &["--at \"yesterday\"", "$(date -Ins)"]),
+        (&["--at", "2026-11-22T10:15:00"], &["--at", "needs its zone"]),
+        (&["--at", "12.5"], &["--at", "time.monotonic_ns()"]),
         (&["--at", "-5"], &["--at"]),
         (&["--ago", "3600000"], &["ms ago, and the rings reach back"]),
         (&["--ago", "18446744073709551615"], &["the rings reach back"]),

@@ -37,6 +37,7 @@ pub(crate) fn trigger(label: Option<&str>) -> TriggerRequest {
         label: label.map(str::to_owned),
         cameras: Vec::new(),
         at: MonotonicNs::now(),
+        at_whole_second: false,
         pre_ms: None,
         post_ms: None,
         wait: false,
