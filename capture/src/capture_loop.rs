@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use proto::frame::{LossBefore, Plane};
+use proto::frame::{FrameFlags, LossBefore, Plane};
 use proto::messages::{CameraState, CaptureReport};
 use proto::name::Name;
 use proto::ring::RingWriter;
@@ -77,6 +77,7 @@ impl<'a> CaptureLoop<'a> {
         status: &'a LoopStatus,
         may_stand_still: bool,
     ) -> Self {
+        writer.set_variable_rate(source.has_variable_rate());
         let spec = writer.ring().spec();
         Self {
             name,
@@ -107,11 +108,12 @@ impl<'a> CaptureLoop<'a> {
         while !self.status.stop.load(Ordering::Relaxed) {
             self.status.turns.fetch_add(1, Ordering::Relaxed);
             match self.source.wait()? {
-                Arrival::Frame { source_sequence, t_capture, before } => {
+                Arrival::Frame { source_sequence, t_capture, before, flags } => {
                     let change = self.watch.frame(MonotonicNs::now());
                     self.tell(change);
-                    self.pass_on(source_sequence, t_capture, before)?;
+                    self.pass_on(source_sequence, t_capture, before, flags)?;
                 }
+                Arrival::NotDue => {}
                 Arrival::Silence => {
                     let change = self.watch.no_frame(MonotonicNs::now());
                     self.tell(change);
@@ -133,6 +135,7 @@ impl<'a> CaptureLoop<'a> {
         source_sequence: u64,
         t_capture: MonotonicNs,
         before: LossBefore,
+        flags: FrameFlags,
     ) -> Result<(), SourceError> {
         let lost = self
             .last_source_sequence
@@ -146,7 +149,7 @@ impl<'a> CaptureLoop<'a> {
         self.source.write(slot.bytes_mut())?;
         let picture = self.compared.map(|plane| PictureDigest::of(slot.bytes_mut(), &plane));
         let only_ring_was_full = self.ring_was_full && before == LossBefore::Nothing;
-        slot.publish(
+        slot.flagged(flags).publish(
             source_sequence,
             t_capture,
             if only_ring_was_full { LossBefore::RingFull } else { before },

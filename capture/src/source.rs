@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::config::{CameraConfig, Misfit};
-use proto::frame::LossBefore;
+use proto::frame::{FrameFlags, LossBefore};
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
 
@@ -24,6 +24,11 @@ pub trait Source {
     /// # Errors
     /// When the frame can't be had after all.
     fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError>;
+
+    /// True for a source whose frames come at no rate: none is due at any moment, so none is missing when none comes.
+    fn has_variable_rate(&self) -> bool {
+        false
+    }
 }
 
 /// The longest that a source waits for a frame before it says that there is none.
@@ -40,9 +45,13 @@ pub enum Arrival {
         t_capture: MonotonicNs,
         /// The cause, if numbers are missing before it.
         before: LossBefore,
+        /// Remarks on it.
+        flags: FrameFlags,
     },
     /// No frame within [`PATIENCE`]; the camera is still open.
     Silence,
+    /// No frame within [`PATIENCE`], and none was to come: the source knows when its next one is due.
+    NotDue,
     /// There will be no more: a file has played to its end.
     End,
 }

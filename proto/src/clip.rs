@@ -144,6 +144,10 @@ pub struct PlannedCamera {
     pub fps: Fps,
     /// The event that its capture times are times of.
     pub capture_time: CaptureTime,
+    /// Its frames come at no rate, so none is due at any moment, and a picture stands until the next one comes. False in a
+    /// plan of a version that knew no such cameras.
+    #[serde(default)]
+    pub variable_rate: bool,
 }
 
 /// The event that a frame's capture time is the time of.

@@ -6,5 +6,5 @@ mod info;
 mod rate;
 
 pub use geometry::{Geometry, GeometryError, MAX_SIDE_PIXELS, PixelFormat, Plane, ROW_ALIGN_BYTES};
-pub use info::{FrameInfo, LossBefore};
+pub use info::{FrameFlags, FrameInfo, LossBefore};
 pub use rate::Fps;

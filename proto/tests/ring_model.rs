@@ -11,7 +11,7 @@ mod scratch;
 use std::collections::VecDeque;
 
 use proptest::prelude::*;
-use proto::frame::{FrameInfo, LossBefore};
+use proto::frame::{FrameFlags, FrameInfo, LossBefore};
 use proto::ring::{Lease, Miss, ReaderBit, Ring, RingError, RingWriter};
 use proto::time::MonotonicNs;
 use scratch::{ScratchRing, draw, is_whole};
@@ -179,9 +179,11 @@ impl Pair {
             t_capture: MonotonicNs(self.now_ns),
             epoch: self.model.epoch,
             before: LossBefore::from_code(before),
+            flags: FrameFlags::TIME_REPAIRED.when(sequence.is_multiple_of(3)),
         };
         if let Some(mut slot) = self.writer().slot() {
             draw(slot.bytes_mut(), sequence, info.epoch);
+            let slot = slot.flagged(info.flags);
             assert_eq!(slot.publish(info.source_sequence, info.t_capture, info.before), sequence);
         }
         self.model.publish(info);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use proto::clip::{GapCause, Window};
-use proto::frame::{FrameInfo, LossBefore};
+use proto::frame::{FrameFlags, FrameInfo, LossBefore};
 use proto::time::MonotonicNs;
 
 use crate::account::{Evidence, Wanted};
@@ -176,6 +176,7 @@ fn guess(sequence: u64, evidence: &Evidence) -> FrameInfo {
         source_sequence: before.source_sequence.saturating_add(1),
         t_capture: before.t_capture + evidence.period,
         before: LossBefore::Nothing,
+        flags: FrameFlags::NONE,
         ..before
     }
 }

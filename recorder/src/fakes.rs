@@ -18,7 +18,7 @@ use ffmpeg_next::codec::packet::Flags;
 use ffmpeg_next::{Packet, codec};
 
 use proto::fnv1a::Fnv1a;
-use proto::frame::{Fps, FrameInfo, Geometry, LossBefore, PixelFormat};
+use proto::frame::{Fps, FrameFlags, FrameInfo, Geometry, LossBefore, PixelFormat};
 use proto::ring::{Miss, RingSize, RingSpec};
 use proto::time::MonotonicNs;
 
@@ -50,6 +50,7 @@ pub(crate) fn frame(n: u64) -> FrameInfo {
         t_capture: ms(n * 10),
         epoch: 1,
         before: LossBefore::Nothing,
+        flags: FrameFlags::NONE,
     }
 }
 

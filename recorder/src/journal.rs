@@ -3,7 +3,8 @@
 //! is passed over when the part is read back.
 //!
 //! The first line is JSON (how the part was made), the others are
-//! `sequence,source_sequence,t_capture_ns,epoch,before,encoded_ns,offset,sum`. The last two seal the video written by
+//! `sequence,source_sequence,t_capture_ns,epoch,marks,encoded_ns,offset,sum`
+//! ([marks](proto::frame::FrameInfo::marks): the loss before the frame, and its flags). The last two seal the video written by
 //! then: its length, and a sum over what the packet before added. So the state of a part is known without reading its
 //! video, and a loss by the disk is noticed when the video is read. A part that was ended in order has a last line
 //! `end,offset,sum`. Behind each line stands a sum over the line itself, `*` and 16 digits; older versions wrote none.
@@ -114,10 +115,10 @@ impl Journal {
 
     /// Adds a frame, in one write.
     pub(crate) fn add(&mut self, row: &Row, before: Seal) -> io::Result<()> {
-        let FrameInfo { sequence, source_sequence, t_capture, epoch, before: why } = row.frame;
-        let (t, w, e) = (t_capture.0, why.code(), row.encoded.0);
+        let FrameInfo { sequence, source_sequence, t_capture, epoch, .. } = row.frame;
+        let (t, marks, e) = (t_capture.0, row.frame.marks(), row.encoded.0);
         let Seal { offset, sum } = before;
-        let line = sealed(&format!("{sequence},{source_sequence},{t},{epoch},{w},{e},{offset},{sum}"));
+        let line = sealed(&format!("{sequence},{source_sequence},{t},{epoch},{marks},{e},{offset},{sum}"));
         disk::ask(|| durable::write_all(&mut self.file, line.as_bytes(), &self.path))
     }
 

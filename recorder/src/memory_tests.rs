@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use proto::clip::{GapCause, Window};
 use proto::codec::{Codec, EncoderChoice};
-use proto::frame::{Fps, FrameInfo, Geometry, LossBefore, PixelFormat};
+use proto::frame::{Fps, FrameFlags, FrameInfo, Geometry, LossBefore, PixelFormat};
 use proto::name::Name;
 use proto::ring::Miss;
 use proto::time::MonotonicNs;
@@ -85,6 +85,7 @@ fn frame(n: u64) -> FrameInfo {
         t_capture: MonotonicNs(source * 16_666_667),
         epoch: u32::try_from((n + 5_000) / EVENTS_EVERY).unwrap() + 1,
         before: if n.is_multiple_of(EVENTS_EVERY) { LossBefore::CameraDrop } else { LossBefore::Nothing },
+        flags: FrameFlags::NONE,
     }
 }
 

@@ -1,12 +1,12 @@
 //! Runs: frames one after the other in constant memory, however many they are. A camera that works makes one run of a
 //! day's frames; each loss, restart or hole begins another.
 
-use proto::frame::{FrameInfo, LossBefore};
+use proto::frame::{FrameFlags, FrameInfo, LossBefore};
 use proto::time::{MonotonicNs, nanos};
 
 /// Frames whose sequence grows by one and whose source sequence grows by one and the same step, written by one life of the
 /// capture, none of which but the first has a loss before it. So the first and the last say all of those between, but for
-/// the exact times at which they were captured.
+/// their flags and the exact times at which they were captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
     first: FrameInfo,
@@ -57,7 +57,7 @@ impl Run {
         goes_on && is_steady
     }
 
-    /// A frame of the run. The times of those in the middle are taken to lie evenly between the first and the last.
+    /// A frame of the run, without flags if it is in the middle. The times of those in the middle are taken to lie evenly between the first and the last.
     pub(crate) fn at(&self, sequence: u64) -> FrameInfo {
         let links = self.links();
         let nth = sequence.saturating_sub(self.first.sequence).min(links);
@@ -71,6 +71,7 @@ impl Run {
             source_sequence: self.first.source_sequence.saturating_add(nth.saturating_mul(self.step())),
             t_capture: MonotonicNs(self.first.t_capture.0.saturating_add(since_first)),
             before: LossBefore::Nothing,
+            flags: FrameFlags::NONE,
             ..self.first
         }
     }
@@ -138,6 +139,7 @@ mod tests {
             t_capture: MonotonicNs(n * 100),
             epoch: 1,
             before: LossBefore::Nothing,
+            flags: FrameFlags::NONE,
         }
     }
 

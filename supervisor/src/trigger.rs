@@ -189,6 +189,7 @@ fn planned(camera: &CameraConfig, ring: &Ring) -> PlannedCamera {
         geometry: camera.geometry,
         fps: camera.fps,
         capture_time: camera.backend.capture_time(),
+        variable_rate: ring.has_variable_rate(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use proto::frame::{Fps, Geometry, PixelFormat};
+use proto::frame::{Fps, FrameFlags, Geometry, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::ring::{Ring, RingSize, RingSpec};
 
@@ -74,7 +74,12 @@ struct FakeSource {
 impl Source for FakeSource {
     fn wait(&mut self) -> Result<Arrival, SourceError> {
         let frame = |source_sequence, before| {
-            Ok(Arrival::Frame { source_sequence, t_capture: MonotonicNs(1 + source_sequence), before })
+            Ok(Arrival::Frame {
+                source_sequence,
+                t_capture: MonotonicNs(1 + source_sequence),
+                before,
+                flags: FrameFlags::TIME_REPAIRED.when(before == LossBefore::CameraDrop),
+            })
         };
         match self.deliveries.pop_front().unwrap_or(Delivery::End) {
             Delivery::Frame(number) => frame(number, LossBefore::Nothing),
@@ -140,12 +145,12 @@ fn a_frame_without_a_slot_is_declared_by_the_next_one_that_has_one() {
     let writer = ring.ring.writer().unwrap();
     let source = Box::new(FakeSource { deliveries: VecDeque::new(), brightness: 0 });
     let mut capture = CaptureLoop::new(&ring.name, source, writer, &status, false);
-    capture.pass_on(3, MonotonicNs(10), LossBefore::Nothing).unwrap();
-    capture.pass_on(4, MonotonicNs(11), LossBefore::Nothing).unwrap();
+    capture.pass_on(3, MonotonicNs(10), LossBefore::Nothing, FrameFlags::NONE).unwrap();
+    capture.pass_on(4, MonotonicNs(11), LossBefore::Nothing, FrameFlags::NONE).unwrap();
     assert_eq!(ring.ring.newest().unwrap().source_sequence, 2, "every slot is leased");
     drop(leases);
-    capture.pass_on(5, MonotonicNs(12), LossBefore::Nothing).unwrap();
-    capture.pass_on(6, MonotonicNs(13), LossBefore::Nothing).unwrap();
+    capture.pass_on(5, MonotonicNs(12), LossBefore::Nothing, FrameFlags::NONE).unwrap();
+    capture.pass_on(6, MonotonicNs(13), LossBefore::Nothing, FrameFlags::NONE).unwrap();
     let newest = ring.ring.newest().unwrap();
     assert_eq!((newest.source_sequence, newest.before), (6, LossBefore::Nothing));
     assert_eq!(ring.loss_before(newest.sequence - 1), LossBefore::RingFull);

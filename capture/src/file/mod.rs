@@ -15,7 +15,7 @@ mod timetable;
 use std::time::Duration;
 
 use proto::config::{self, Backend, CameraConfig};
-use proto::frame::{Geometry, LossBefore};
+use proto::frame::{FrameFlags, Geometry, LossBefore};
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
 
@@ -275,7 +275,7 @@ impl Source for VideoFile {
         let t_capture = match self.due(number) {
             Some(due) if due > give_up => {
                 give_up.sleep_until();
-                return Ok(Arrival::Silence);
+                return Ok(Arrival::NotDue);
             }
             Some(due) => {
                 due.sleep_until();
@@ -288,7 +288,7 @@ impl Source for VideoFile {
         self.pending = None;
         self.next = number + 1;
         self.expected = Some(number + 1);
-        Ok(Arrival::Frame { source_sequence: number, t_capture, before })
+        Ok(Arrival::Frame { source_sequence: number, t_capture, before, flags: FrameFlags::NONE })
     }
 
     fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError> {

@@ -18,7 +18,7 @@ use opencv::core::Mat;
 use opencv::prelude::*;
 use opencv::videoio::{self, VideoCapture};
 use proto::config::{self, Backend, CameraConfig};
-use proto::frame::{Fps, Geometry, LossBefore};
+use proto::frame::{Fps, FrameFlags, Geometry, LossBefore};
 use proto::ring::Ring;
 use proto::secret::Secret;
 use proto::source::SourceKind;
@@ -187,7 +187,12 @@ impl Source for OpencvCamera {
         };
         let source_sequence = self.next;
         self.next += 1;
-        Ok(Arrival::Frame { source_sequence, t_capture, before: LossBefore::Nothing })
+        Ok(Arrival::Frame {
+            source_sequence,
+            t_capture,
+            before: LossBefore::Nothing,
+            flags: FrameFlags::NONE,
+        })
     }
 
     fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError> {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proto::config::{Backend, Episode, SimFaults};
-use proto::frame::{Fps, Geometry, LossBefore};
+use proto::frame::{Fps, FrameFlags, Geometry, LossBefore};
 use proto::time::MonotonicNs;
 
 use crate::source::{Arrival, CameraSetup, PATIENCE, Source, SourceError};
@@ -200,7 +200,12 @@ impl Source for SimulatedCamera {
         if let Some(truth) = &mut self.truth {
             truth.note(&due)?;
         }
-        Ok(Arrival::Frame { source_sequence: due.source_sequence, t_capture: due.at, before: due.before })
+        Ok(Arrival::Frame {
+            source_sequence: due.source_sequence,
+            t_capture: due.at,
+            before: due.before,
+            flags: FrameFlags::NONE,
+        })
     }
 
     fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use capture::source::{Arrival, CameraSetup, Source, SourceError};
 use proto::config::{Backend, CameraConfig, FileConfig};
-use proto::frame::{Fps, Geometry, LossBefore, PixelFormat};
+use proto::frame::{Fps, FrameFlags, Geometry, LossBefore, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::ring::{Ring, RingSize, RingSpec, RingWriter};
 use proto::time::MonotonicNs;
@@ -20,6 +20,7 @@ pub(crate) struct Got {
     pub(crate) number: u64,
     pub(crate) t: MonotonicNs,
     pub(crate) before: LossBefore,
+    pub(crate) flags: FrameFlags,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -108,14 +109,14 @@ impl Drop for TestCamera {
 pub(crate) fn next(source: &mut dyn Source, writer: &mut RingWriter) -> Result<Option<Got>, SourceError> {
     loop {
         match source.wait()? {
-            Arrival::Frame { source_sequence: number, t_capture: t, before } => {
+            Arrival::Frame { source_sequence: number, t_capture: t, before, flags } => {
                 let mut slot = writer.slot().unwrap();
                 source.write(slot.bytes_mut())?;
                 let bytes = slot.bytes_mut().to_vec();
-                slot.publish(number, t, before);
-                return Ok(Some(Got { number, t, before, bytes }));
+                slot.flagged(flags).publish(number, t, before);
+                return Ok(Some(Got { number, t, before, flags, bytes }));
             }
-            Arrival::Silence => {}
+            Arrival::Silence | Arrival::NotDue => {}
             Arrival::End => return Ok(None),
         }
     }

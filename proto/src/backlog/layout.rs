@@ -15,7 +15,7 @@ use core::ops::Range;
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use crate::frame::{FrameInfo, LossBefore};
+use crate::frame::FrameInfo;
 use crate::ring::layout::PAGE_BYTES;
 use crate::ring::state::MAX_SEQUENCE;
 use crate::time::MonotonicNs;
@@ -131,8 +131,8 @@ pub struct Entry {
     sequence: AtomicU64,
     source_sequence: AtomicU64,
     t_capture_ns: AtomicU64,
-    /// Epoch in the low 32 bits, [`LossBefore`] in the 8 above.
-    epoch_and_before: AtomicU64,
+    /// [`FrameInfo::epoch_and_marks`].
+    epoch_and_marks: AtomicU64,
     /// From [`DATA_OFFSET`] on.
     offset_bytes: AtomicU64,
     length_bytes: AtomicU64,
@@ -143,8 +143,7 @@ impl Entry {
     pub fn commit(&self, info: &FrameInfo, place: &Range<usize>) {
         self.source_sequence.store(info.source_sequence, Relaxed);
         self.t_capture_ns.store(info.t_capture.0, Relaxed);
-        let packed = u64::from(info.epoch) | u64::from(info.before.code()) << 32;
-        self.epoch_and_before.store(packed, Relaxed);
+        self.epoch_and_marks.store(info.epoch_and_marks(), Relaxed);
         self.offset_bytes.store(place.start as u64, Relaxed);
         self.length_bytes.store(place.len() as u64, Relaxed);
         self.sequence.store(info.sequence, Release);
@@ -164,18 +163,14 @@ impl Entry {
         if end > shape.data_bytes || start % ALIGN_BYTES != 0 {
             return None;
         }
-        let packed = self.epoch_and_before.load(Relaxed);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the low 32 and the next 8 bits are what is wanted"
-        )]
-        let (epoch, before) = (packed as u32, LossBefore::from_code((packed >> 32) as u8));
+        let (epoch, before, flags) = FrameInfo::from_epoch_and_marks(self.epoch_and_marks.load(Relaxed));
         let info = FrameInfo {
             sequence,
             source_sequence: self.source_sequence.load(Relaxed),
             t_capture: MonotonicNs(self.t_capture_ns.load(Relaxed)),
             epoch,
             before,
+            flags,
         };
         Some((info, start..end))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::layout::{CheckedHeader, DATA_OFFSET, ENTRIES_OFFSET, Entry, Shape};
 use super::*;
-use crate::frame::{FrameInfo, LossBefore};
+use crate::frame::{FrameFlags, FrameInfo, LossBefore};
 use crate::time::MonotonicNs;
 
 /// An instance of its own, whose segments are removed with it.
@@ -51,6 +51,7 @@ fn info(sequence: u64) -> FrameInfo {
         t_capture: MonotonicNs(sequence * 10),
         epoch: 3,
         before: LossBefore::CameraStall,
+        flags: FrameFlags::TIME_REPAIRED,
     }
 }
 

@@ -102,8 +102,9 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_of_an_older_version_is_read_and_names_no_origin() {
-        assert_eq!(read(&good()).unwrap().origin, None);
+    fn a_plan_of_an_older_version_is_read_with_what_it_did_not_know() {
+        let plan = read(&good()).unwrap();
+        assert_eq!((plan.origin, plan.cameras[0].variable_rate), (None, false));
     }
 
     #[test]

@@ -128,10 +128,11 @@ impl RingSpec {
     }
 }
 
-/// The first page of a segment. Its fields are set once, before `magic`; only epoch, heads and counters change later.
+/// The first page of a segment. Its fields are set once, before `magic`; only epoch, variable rate, heads and counters change
+/// later.
 ///
 /// Every field is an atomic: another process may write what it likes into shared memory, and reading it must stay
-/// defined. It has fifteen fields because it is one page of one format, read and checked as a whole.
+/// defined. It has sixteen fields because it is one page of one format, read and checked as a whole.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Header {
@@ -162,6 +163,8 @@ pub struct Header {
     pub lease_slots: AtomicU64,
     /// Lives of the capture process so far.
     pub epoch: AtomicU64,
+    /// 1 if the camera's frames come at no rate, as its capture says; 0 in a ring of a version that didn't know.
+    pub variable_rate: AtomicU64,
     /// The two words that every frame moves.
     pub heads: Heads,
     /// The capture's counters.

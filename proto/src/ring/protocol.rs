@@ -25,7 +25,7 @@
 use super::order::SyncPoint::{Entry, Head, Mark, Publish, Return};
 use super::order::{acquire, acquire_fence, release, release_fence};
 use super::state::{MAX_SEQUENCE, ReaderBit, State};
-use crate::frame::{FrameInfo, LossBefore};
+use crate::frame::FrameInfo;
 use crate::sync::Ordering::{self, Relaxed};
 use crate::sync::{AtomicU32, AtomicU64};
 use crate::time::MonotonicNs;
@@ -46,8 +46,8 @@ pub struct LedgerEntry {
     slot: AtomicU64,
     t_capture_ns: AtomicU64,
     source_sequence: AtomicU64,
-    /// Epoch in the low 32 bits, [`LossBefore`] in the 8 above.
-    epoch_and_before: AtomicU64,
+    /// [`FrameInfo::epoch_and_marks`].
+    epoch_and_marks: AtomicU64,
 }
 
 /// The two words that every frame moves.
@@ -108,7 +108,7 @@ impl Default for LedgerEntry {
             slot: zero(),
             t_capture_ns: zero(),
             source_sequence: zero(),
-            epoch_and_before: zero(),
+            epoch_and_marks: zero(),
         }
     }
 }
@@ -187,8 +187,7 @@ impl Protocol<'_> {
         entry.slot.store(slot as u64, Relaxed);
         entry.t_capture_ns.store(info.t_capture.0, Relaxed);
         entry.source_sequence.store(info.source_sequence, Relaxed);
-        let packed = u64::from(info.epoch) | u64::from(info.before.code()) << 32;
-        entry.epoch_and_before.store(packed, Relaxed);
+        entry.epoch_and_marks.store(info.epoch_and_marks(), Relaxed);
         entry.tag.store(info.sequence, release(Entry));
     }
 
@@ -213,18 +212,13 @@ impl Protocol<'_> {
         let slot = entry.slot.load(Relaxed);
         let t_capture = MonotonicNs(entry.t_capture_ns.load(Relaxed));
         let source_sequence = entry.source_sequence.load(Relaxed);
-        let packed = entry.epoch_and_before.load(Relaxed);
+        let (epoch, before, flags) = FrameInfo::from_epoch_and_marks(entry.epoch_and_marks.load(Relaxed));
         acquire_fence(Entry);
         if entry.tag.load(Relaxed) != sequence {
             return None;
         }
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the low 32 and the next 8 bits are what is wanted"
-        )]
-        let (epoch, before) = (packed as u32, LossBefore::from_code((packed >> 32) as u8));
         let slot = usize::try_from(slot).ok().filter(|s| *s < self.states.len())?;
-        Some((slot, FrameInfo { sequence, source_sequence, t_capture, epoch, before }))
+        Some((slot, FrameInfo { sequence, source_sequence, t_capture, epoch, before, flags }))
     }
 
     /// A published frame as the ledger remembers it, whether its pixels are still there or not. `None` before the

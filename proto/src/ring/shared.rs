@@ -223,6 +223,17 @@ impl Ring {
         epoch > 0 && self.counters().ended_epoch.load(Relaxed) == epoch
     }
 
+    /// True if the camera's frames come at no rate, as its capture says: none is due at any moment.
+    #[must_use]
+    pub fn has_variable_rate(&self) -> bool {
+        header(&self.segment).variable_rate.load(Relaxed) == 1
+    }
+
+    /// Notes whether the camera's frames come at no rate.
+    pub(super) fn set_variable_rate(&self, variable: bool) {
+        header(&self.segment).variable_rate.store(variable.into(), Relaxed);
+    }
+
     /// Lives of the capture process so far.
     #[must_use]
     pub fn epoch(&self) -> u64 {

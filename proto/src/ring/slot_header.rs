@@ -2,7 +2,7 @@
 //! rules as the pixels are.
 
 use super::layout::SLOT_HEADER_BYTES;
-use crate::frame::{FrameInfo, LossBefore};
+use crate::frame::FrameInfo;
 use crate::time::MonotonicNs;
 
 /// The first bytes of a slot, as they lie in shared memory. Any bytes are a valid value.
@@ -13,8 +13,8 @@ pub(super) struct SlotHeader {
     source_sequence: u64,
     t_capture_ns: u64,
     epoch: u32,
-    /// [`LossBefore::code`].
-    before: u32,
+    /// [`FrameInfo::marks`].
+    marks: u32,
 }
 
 const _: () = assert!(size_of::<SlotHeader>() <= SLOT_HEADER_BYTES);
@@ -26,19 +26,21 @@ impl From<&FrameInfo> for SlotHeader {
             source_sequence: info.source_sequence,
             t_capture_ns: info.t_capture.0,
             epoch: info.epoch,
-            before: u32::from(info.before.code()),
+            marks: u32::from(info.marks()),
         }
     }
 }
 
 impl From<SlotHeader> for FrameInfo {
     fn from(header: SlotHeader) -> Self {
+        let (before, flags) = FrameInfo::from_marks(u16::try_from(header.marks).unwrap_or(0));
         Self {
             sequence: header.sequence,
             source_sequence: header.source_sequence,
             t_capture: MonotonicNs(header.t_capture_ns),
             epoch: header.epoch,
-            before: LossBefore::from_code(u8::try_from(header.before).unwrap_or(0)),
+            before,
+            flags,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::layout::{INTERVAL_BUCKETS, SLOT_HEADER_BYTES};
 use super::protocol::WriterPosition;
 use super::shared::{Ring, RingError};
 use super::slot_header::SlotHeader;
-use crate::frame::{FrameInfo, LossBefore};
+use crate::frame::{FrameFlags, FrameInfo, LossBefore};
 use crate::sync::Ordering::Relaxed;
 use crate::time::{MonotonicNs, nanos};
 
@@ -47,11 +47,16 @@ impl RingWriter {
         self.ring.counters().ended_epoch.store(u64::from(self.epoch), Relaxed);
     }
 
+    /// Says whether the camera's frames come at no rate: none is due at any moment, so none is missing.
+    pub fn set_variable_rate(&self, variable: bool) {
+        self.ring.set_variable_rate(variable);
+    }
+
     /// A slot for the next frame. `None` when readers hold leases on all slots; the frame is then counted in
     /// [`Counters::dropped_ring_full`](super::layout::Counters::dropped_ring_full).
     pub fn slot(&mut self) -> Option<WriteSlot<'_>> {
         match self.ring.protocol().claim(&mut self.next) {
-            Some(slot) => Some(WriteSlot { writer: self, slot, published: false }),
+            Some(slot) => Some(WriteSlot { writer: self, slot, flags: FrameFlags::NONE, published: false }),
             None => {
                 self.ring.counters().dropped_ring_full.fetch_add(1, Relaxed);
                 None
@@ -90,6 +95,7 @@ impl Ring {
 pub struct WriteSlot<'a> {
     writer: &'a mut RingWriter,
     slot: usize,
+    flags: FrameFlags,
     published: bool,
 }
 
@@ -105,11 +111,19 @@ impl WriteSlot<'_> {
         unsafe { core::slice::from_raw_parts_mut(pixels, self.writer.ring.frame_bytes()) }
     }
 
+    /// Adds remarks to the frame.
+    #[must_use]
+    pub fn flagged(mut self, flags: FrameFlags) -> Self {
+        self.flags = flags;
+        self
+    }
+
     /// Makes the frame visible and wakes the readers. Returns the frame's sequence. Allocates nothing and waits for
     /// nobody.
     pub fn publish(mut self, source_sequence: u64, t_capture: MonotonicNs, before: LossBefore) -> u64 {
         let sequence = self.writer.next.sequence;
-        let info = FrameInfo { sequence, source_sequence, t_capture, epoch: self.writer.epoch, before };
+        let (epoch, flags) = (self.writer.epoch, self.flags);
+        let info = FrameInfo { sequence, source_sequence, t_capture, epoch, before, flags };
         let at = self.writer.ring.slot(self.slot).cast::<SlotHeader>();
         // SAFETY: the slot starts at a page boundary inside the mapping, so it is aligned and large enough, and
         // it belongs to this writer alone while its word says WRITING (see bytes_mut).

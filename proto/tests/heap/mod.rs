@@ -7,7 +7,7 @@
 
 #[cfg(loom)]
 use loom::cell::UnsafeCell;
-use proto::frame::{FrameInfo, LossBefore};
+use proto::frame::{FrameFlags, FrameInfo, LossBefore};
 use proto::ring::protocol::{Heads, LedgerEntry, Protocol, SlotState, WriterPosition};
 use proto::ring::{Miss, ReaderBit};
 use proto::time::MonotonicNs;
@@ -101,6 +101,7 @@ pub(crate) fn info_of(sequence: u64, epoch: u32) -> FrameInfo {
         t_capture: MonotonicNs(sequence * 10),
         epoch,
         before: LossBefore::from_code(u8::try_from(sequence % 4).expect("below four")),
+        flags: FrameFlags::TIME_REPAIRED.when(sequence.is_multiple_of(3)),
     }
 }
 

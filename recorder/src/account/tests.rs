@@ -1,6 +1,7 @@
 //! Tests of the account: small clips by hand, and runs against single frames.
 
 use proptest::prelude::*;
+use proto::frame::FrameFlags;
 
 use super::*;
 
@@ -14,6 +15,7 @@ fn frame(n: u64) -> FrameInfo {
         t_capture: MonotonicNs(n * 10 * MS),
         epoch: 1,
         before: LossBefore::Nothing,
+        flags: FrameFlags::NONE,
     }
 }
 

@@ -43,5 +43,13 @@ pub(crate) fn plan(window: Window, cameras: Vec<PlannedCamera>) -> Plan {
 /// A camera that a plan names `left`.
 pub(crate) fn planned_camera(geometry: Geometry, fps: Fps) -> PlannedCamera {
     let name = Name::new("left").unwrap();
-    PlannedCamera { name, index: 0, ring_id: 1, geometry, fps, capture_time: CaptureTime::Device }
+    PlannedCamera {
+        name,
+        index: 0,
+        ring_id: 1,
+        geometry,
+        fps,
+        capture_time: CaptureTime::Device,
+        variable_rate: false,
+    }
 }

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use proto::fnv1a::{self, BASIS};
-use proto::frame::{FrameInfo, LossBefore};
+use proto::frame::FrameInfo;
 use proto::opened;
 use proto::time::{MonotonicNs, nanos};
 
@@ -195,12 +195,9 @@ fn parse(line: &str) -> Option<(Option<Row>, Seal)> {
 fn row(line: &str) -> Option<Row> {
     let mut fields = line.split(',').map(str::parse::<u64>);
     let mut field = || fields.next()?.ok();
-    let frame = FrameInfo {
-        sequence: field()?,
-        source_sequence: field()?,
-        t_capture: MonotonicNs(field()?),
-        epoch: u32::try_from(field()?).ok()?,
-        before: LossBefore::from_code(u8::try_from(field()?).ok()?),
-    };
+    let (sequence, source_sequence, t_capture) = (field()?, field()?, MonotonicNs(field()?));
+    let epoch = u32::try_from(field()?).ok()?;
+    let (before, flags) = FrameInfo::from_marks(u16::try_from(field()?).ok()?);
+    let frame = FrameInfo { sequence, source_sequence, t_capture, epoch, before, flags };
     Some(Row { frame, encoded: MonotonicNs(field()?) })
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use proto::codec::Codec;
-use proto::frame::LossBefore;
+use proto::frame::{FrameFlags, LossBefore};
 use proto::time::MonotonicNs;
 
 const ROWS: u64 = 6;
@@ -24,6 +24,7 @@ fn row(n: u64) -> Row {
         t_capture: MonotonicNs(n * 16_666_667),
         epoch: 1,
         before: LossBefore::Nothing,
+        flags: FrameFlags::TIME_REPAIRED.when(n.is_multiple_of(2)),
     };
     Row { frame, encoded: MonotonicNs(n * 16_666_667 + 1) }
 }
@@ -81,6 +82,17 @@ fn a_journal_cut_anywhere_reads_back_to_its_last_whole_line() {
             assert_eq!(lines, expected);
         }
     }
+}
+
+#[test]
+fn a_journal_of_a_version_without_flags_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = "{\"choice\":{\"codec\":\"H264\",\"encoder\":\"libx264\",\"preset\":null},\"base_ns\":20,\
+        \"begun_because\":\"first\",\"first_sequence\":2,\"previous\":{\"sequence\":1,\"source_sequence\":1,\
+        \"t_capture\":10,\"epoch\":1,\"before\":\"camera_drop\"}}\n2,2,20,1,2,21,100,7\n";
+    let lines = read_back(&folder.path().join("j"), journal.as_bytes()).unwrap();
+    let frame = lines[0].row.frame;
+    assert_eq!((frame.sequence, frame.before, frame.flags), (2, LossBefore::CameraStall, FrameFlags::NONE));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use ffmpeg_next::{codec, frame, media};
 
 use proto::codec::{Codec, EncoderChoice};
 use proto::config::CameraConfig;
-use proto::frame::{FrameInfo, Geometry, LossBefore};
+use proto::frame::{FrameFlags, FrameInfo, Geometry, LossBefore};
 use proto::time::MonotonicNs;
 
 use super::reel::{Picture, Reel};
@@ -69,6 +69,7 @@ fn record(
             t_capture: MonotonicNs(fps.due_ns(n)),
             epoch: 1,
             before: LossBefore::Nothing,
+            flags: FrameFlags::NONE,
         };
         let picture = Picture { info, bytes: Arc::clone(picture) };
         track.pass_encode();

@@ -147,6 +147,7 @@ mod tests {
             geometry: Geometry::new(256, 64, PixelFormat::I420).unwrap(),
             fps: Fps::new(60.0).unwrap(),
             capture_time: CaptureTime::Device,
+            variable_rate: false,
         };
         let at = MonotonicNs(1);
         let plan = Plan {
