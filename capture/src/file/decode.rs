@@ -1,4 +1,7 @@
-//! A video file, read and decoded with libav: one thread, one picture at a time.
+//! A video file, read and decoded with libav: one thread, one picture at a time. Which of its frames are shown, and when, is
+//! found out beforehand by its [`scan`].
+
+mod scan;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,16 +12,12 @@ use ffmpeg_next as ffmpeg;
 use ffmpeg::format::context::Input;
 use ffmpeg::{Dictionary, Packet, Rational, codec, decoder, frame};
 
-use super::timetable::{Numbering, Sample, Tick, Timetable};
+use super::repair::Steps;
+use super::timetable::Tick;
 use super::{film_stream, libav};
 use capture::source::SourceError;
 use proto::source::{self, NotAFile};
 
-/// The part of a file that is read for its timetable, at each start of the process and at the speed of a disk. The rest of
-/// a longer file isn't played.
-const SCAN_BYTES: usize = 2 << 30;
-/// The same in frames: almost five hours at 60 fps, 8 MB of timetable.
-const SCAN_FRAMES: usize = 1 << 20;
 /// Unreadable packets in a row that are taken for the end of a file. Some formats recover after a few.
 const UNREADABLE: u32 = 64;
 /// Frames a second of a file that doesn't state its rate; libav assumes the same of bare streams.
@@ -34,8 +33,19 @@ pub(super) struct Decoder {
     picture: frame::Video,
     /// Pictures since the file was opened.
     pictures: u64,
+    /// Packets that are still to be decoded.
+    packets_left: usize,
     unreadable: u32,
     trouble: Option<ffmpeg::Error>,
+}
+
+/// The use that a file is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// Its pictures are looked at.
+    Pictures,
+    /// Its frames are counted: their pictures may be wrong, which is faster.
+    Counting,
 }
 
 /// The result of one step through a file.
@@ -56,6 +66,10 @@ impl Decoder {
     /// # Errors
     /// When there is no file, no video in it, or nothing to decode it with.
     pub(super) fn open(path: &Path) -> Result<Self, SourceError> {
+        Self::open_for(path, Use::Pictures)
+    }
+
+    fn open_for(path: &Path, to: Use) -> Result<Self, SourceError> {
         start_libav();
         let cant = |reason: String| unplayable(path, reason);
         // Opening a pipe or a terminal would wait for ever.
@@ -74,7 +88,7 @@ impl Decoder {
         })?;
         let stream = film_stream::of(&input).map_err(|why| cant(why.into()))?;
         let (index, time_base) = (stream.index(), stream.time_base());
-        let decoder = open_decoder(&stream).map_err(|e| {
+        let decoder = open_decoder(&stream, to).map_err(|e| {
             cant(format!("this libav can't decode its {} video ({e})", stream.parameters().id().name()))
         })?;
         film_stream::be_decodable(&decoder).map_err(|why| cant(why.into()))?;
@@ -86,63 +100,10 @@ impl Decoder {
             time_base,
             picture: frame::Video::empty(),
             pictures: 0,
+            packets_left: usize::MAX,
             unreadable: 0,
             trouble: None,
         })
-    }
-
-    /// Reads the whole file without decoding it, and opens it again.
-    ///
-    /// # Errors
-    /// When there is no frame in the file, or the file has gone meanwhile.
-    pub(super) fn scan(mut self) -> Result<(Timetable, Self), SourceError> {
-        let name = self.path.display().to_string();
-        let vp8 = self.decoder.id() == codec::Id::VP8;
-        let (mut samples, mut bytes, mut unreadable, mut last_is_cut) = (Vec::new(), 0, 0, false);
-        let broken = loop {
-            // A fresh packet each time: reading into a used one would leak what it held.
-            let mut packet = Packet::empty();
-            match packet.read(&mut self.input) {
-                Ok(()) => unreadable = 0,
-                Err(ffmpeg::Error::Eof) => break unreadable > 0,
-                Err(ffmpeg::Error::InvalidData) if unreadable < UNREADABLE => {
-                    unreadable += 1;
-                    continue;
-                }
-                Err(_) => break true,
-            }
-            // An AVI's empty chunk means "the same picture again": there is no frame in it.
-            if packet.stream() != self.stream || packet.size() == 0 {
-                continue;
-            }
-            bytes += packet.size();
-            last_is_cut = packet.is_corrupt();
-            // VP8 keeps reference frames that are never shown in packets of their own; RFC 6386, section 9.1.
-            let reference = vp8 && packet.data().is_some_and(|data| data[0] & 0x10 == 0);
-            samples.push(Sample {
-                pts: packet.pts(),
-                dts: packet.dts(),
-                duration: packet.duration(),
-                key: packet.is_key(),
-                hidden: reference || libav::is_cut_off(&packet),
-            });
-            if bytes > SCAN_BYTES || samples.len() >= SCAN_FRAMES {
-                tracing::warn!("{name} is too long: only its first {} frames are played", samples.len());
-                break false;
-            }
-        };
-        if last_is_cut {
-            samples.pop();
-        }
-        let read = samples.len();
-        let timetable = Timetable::new(samples, self.tick(), self.period_ns());
-        let timetable =
-            timetable.ok_or_else(|| unplayable(&self.path, "there is not one whole frame in it".into()))?;
-        if broken || last_is_cut {
-            tracing::warn!("{name} is damaged or cut off: frames read from it: {read}");
-        }
-        self.reopen()?;
-        Ok((timetable, self))
     }
 
     /// Goes back to the file's beginning, whatever its format.
@@ -177,6 +138,11 @@ impl Decoder {
             Err(WOULD_BLOCK) => {}
             Err(e) => self.trouble = Some(e),
         }
+        if self.packets_left == 0 {
+            // The decoder then hands out what it holds.
+            _ = self.decoder.send_eof();
+            return Step::On;
+        }
         let mut packet = Packet::empty();
         let fed = match packet.read(&mut self.input) {
             Ok(()) => {
@@ -184,6 +150,7 @@ impl Decoder {
                 if packet.stream() != self.stream || packet.size() == 0 {
                     return Step::On;
                 }
+                self.packets_left -= 1;
                 self.decoder.send_packet(&packet)
             }
             Err(ffmpeg::Error::Eof) => self.decoder.send_eof(),
@@ -234,6 +201,13 @@ impl Decoder {
         }
     }
 
+    /// The steps of its times: the period that follows from the rate that the file states, and the longest step that `ffmpeg`
+    /// takes for none of two recordings' seam (its `-dts_delta_threshold` and `-dts_error_threshold`).
+    fn stated_steps(&self) -> Steps {
+        let longest_s = if libav::times_may_jump(&self.input) { 10 } else { 30 * 3_600 };
+        Steps { period_ns: self.period_ns(), longest_ns: longest_s * 1_000_000_000 }
+    }
+
     /// The time from one frame to the next that follows from the rate that the file states.
     fn period_ns(&self) -> u64 {
         let rates = self.input.stream(self.stream).map(|s| [s.avg_frame_rate(), s.rate()]);
@@ -242,28 +216,22 @@ impl Decoder {
         let period_ns = (1e9 / rate.unwrap_or(ASSUMED_FPS)).round() as u64;
         period_ns
     }
-
-    /// The index in its pass of a picture with this timestamp and this number since the file was opened.
-    pub(super) fn index(&self, timetable: &Timetable, ticks: Option<i64>, number: u64) -> Option<u64> {
-        match timetable.numbering() {
-            Numbering::Count => Some(number),
-            Numbering::Time => {
-                ticks.map(|t| timetable.index_at(self.tick().ns(t.saturating_sub(timetable.first_ticks()))))
-            }
-        }
-    }
 }
 
 fn unplayable(path: &Path, reason: String) -> SourceError {
     SourceError::Unusable { input: path.display().to_string(), reason }
 }
 
-fn open_decoder(stream: &ffmpeg::Stream<'_>) -> Result<decoder::Video, ffmpeg::Error> {
+fn open_decoder(stream: &ffmpeg::Stream<'_>, to: Use) -> Result<decoder::Video, ffmpeg::Error> {
     let parameters = stream.parameters();
     let codec = decoder::find(parameters.id()).ok_or(ffmpeg::Error::DecoderNotFound)?;
     let mut options = Dictionary::new();
     // A thread more is a frame more of delay, and a core taken from the other cameras.
     options.set("threads", "1");
+    if to == Use::Counting {
+        options.set("skip_loop_filter", "all");
+        options.set("skip_idct", "all");
+    }
     let mut decoder = codec::Context::from_parameters(parameters)?.decoder();
     decoder.set_packet_time_base(stream.time_base());
     decoder.open_as_with(codec, options)?.video()

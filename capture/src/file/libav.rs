@@ -1,5 +1,5 @@
 //! Calls to libav for which ffmpeg-next has no safe function: scaling into memory that isn't libav's, with exact colours,
-//! and one flag of a packet.
+//! and flags of a packet and of a format.
 #![expect(unsafe_code, reason = "calls libswscale itself; every block says why it may")]
 
 use core::ffi::{CStr, c_int};
@@ -8,6 +8,7 @@ use core::ptr::{self, NonNull};
 use ffmpeg_next::color::Range;
 use ffmpeg_next::ffi;
 use ffmpeg_next::format::Pixel;
+use ffmpeg_next::format::context::Input;
 use ffmpeg_next::software::scaling::Flags;
 use ffmpeg_next::{Packet, frame};
 use proto::frame::Geometry;
@@ -183,6 +184,17 @@ impl Drop for Scaler {
         // SAFETY: from sws_alloc_context, freed once.
         unsafe { ffi::sws_freeContext(self.context.as_ptr()) }
     }
+}
+
+/// True for a file in a format whose times may begin anew on the way, such as a transport stream.
+pub(super) fn times_may_jump(input: &Input) -> bool {
+    // SAFETY: gives an address and touches nothing.
+    let context = unsafe { input.as_ptr() };
+    // SAFETY: an AVFormatContext that ffmpeg-next owns; it was opened for reading.
+    let format = unsafe { (*context).iformat };
+    // SAFETY: an open input has a format, which is static; null is looked for all the same.
+    let flags = unsafe { format.as_ref() }.map_or(0, |format| format.flags);
+    flags & ffi::AVFMT_TS_DISCONT != 0
 }
 
 /// True for a packet whose frame is decoded because others need it, and not shown: an edit list cuts it off.

@@ -10,6 +10,7 @@ mod decode;
 mod film_stream;
 mod libav;
 pub(crate) mod probe;
+mod repair;
 mod timetable;
 
 use std::time::Duration;
@@ -63,8 +64,9 @@ enum Playback {
 #[derive(Clone, Copy)]
 struct Position {
     pass: u64,
-    /// The number after that of the newest decoded frame: it is given to a picture without a timestamp.
-    following: u64,
+    /// The number after that of the newest decoded frame, if it is known: it is given to a picture without a timestamp, and
+    /// tells pictures with one timestamp apart.
+    following: Option<u64>,
     /// The number of the frame that the decoder has reached, or is on its way to.
     reach: u64,
     /// A jump through the file's index has yet to prove that it didn't land too far.
@@ -113,7 +115,7 @@ impl VideoFile {
             expected: None,
             position: Position {
                 pass: 0,
-                following: 0,
+                following: Some(0),
                 reach: 0,
                 jumped: false,
                 seeks: timetable.numbering() == Numbering::Time,
@@ -170,15 +172,14 @@ impl VideoFile {
             match self.decoder.step() {
                 Step::On => {}
                 Step::Picture(ticks, count) => {
-                    let index = self.decoder.index(&self.timetable, ticks, count);
-                    let number =
-                        index.map_or(self.position.following, |i| pass * self.timetable.frames() + i);
+                    // What can't be told is passed over: a jump that has led too far is found out by the next one.
+                    let Some(number) = self.number_of(pass, ticks, count) else { continue };
                     if number > self.next && self.position.jumped {
                         self.jumped_too_far()?;
                         continue;
                     }
                     self.position.jumped = false;
-                    self.position.following = number + 1;
+                    self.position.following = Some(number + 1);
                     if number >= self.next && self.timetable.pass_and_index(number).0 == pass {
                         self.position.reach = number;
                         self.position.barren = 0;
@@ -191,11 +192,26 @@ impl VideoFile {
         }
     }
 
+    /// The number of a picture with this timestamp, the `count`th since the file was opened, if it can be told.
+    fn number_of(&self, pass: u64, ticks: Option<i64>, count: u64) -> Option<u64> {
+        let first = pass * self.timetable.frames();
+        let following = self.position.following;
+        match (self.timetable.numbering(), ticks) {
+            (Numbering::Count, _) => Some(first + count),
+            (Numbering::Time, None) => following,
+            (Numbering::Time, Some(ticks)) => {
+                let following = following.map(|following| following.saturating_sub(first));
+                Some(first + self.timetable.index_of(ticks, following)?)
+            }
+        }
+    }
+
     /// Goes to a place from which the wanted frame can be decoded.
     fn jump(&mut self) -> Result<(), SourceError> {
         let (pass, index) = self.timetable.pass_and_index(self.next);
-        self.position = Position { pass, following: self.next, reach: self.next, ..self.position };
-        self.position.jumped = self.position.seeks && self.decoder.seek(self.timetable.ticks(index));
+        self.position = Position { pass, following: None, reach: self.next, ..self.position };
+        let ticks = self.timetable.ticks(index).filter(|_| self.position.seeks);
+        self.position.jumped = ticks.is_some_and(|ticks| self.decoder.seek(ticks));
         if self.position.jumped { Ok(()) } else { self.rewind() }
     }
 
@@ -208,7 +224,7 @@ impl VideoFile {
 
     /// Goes to the beginning of the pass: slow, and always possible.
     fn rewind(&mut self) -> Result<(), SourceError> {
-        self.position.following = self.position.pass * self.timetable.frames();
+        self.position.following = Some(self.position.pass * self.timetable.frames());
         self.position.jumped = false;
         self.decoder.reopen()
     }
@@ -288,7 +304,12 @@ impl Source for VideoFile {
         self.pending = None;
         self.next = number + 1;
         self.expected = Some(number + 1);
-        Ok(Arrival::Frame { source_sequence: number, t_capture, before, flags: FrameFlags::NONE })
+        let flags = FrameFlags::TIME_REPAIRED.when(self.timetable.is_repaired(number));
+        Ok(Arrival::Frame { source_sequence: number, t_capture, before, flags })
+    }
+
+    fn has_variable_rate(&self) -> bool {
+        self.timetable.has_variable_rate()
     }
 
     fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError> {
@@ -332,7 +353,7 @@ fn elapsed_ns(origin_ns: i64, now: MonotonicNs) -> u64 {
 /// Refuses a file that is faster than its config's `fps`: the ring's length follows from `fps`, and would hold less time
 /// than was asked for.
 fn check_rate(decoder: &Decoder, timetable: &Timetable, camera: &CameraConfig) -> Result<(), SourceError> {
-    let (fps, name) = (timetable.average_fps(), decoder.path().display());
+    let (fps, name) = (timetable.fps(), decoder.path().display());
     config::check_rate(camera.fps, fps)
         .map_err(|misfit| SourceError::Misfit { input: name.to_string(), misfit })?;
     let burst = timetable.busiest_second();

@@ -20,7 +20,7 @@ pub(crate) fn asked(mut args: impl Iterator<Item = OsString>) -> Option<(PathBuf
     (flag == "--probe" && args.next().is_none()).then(|| (file.into(), parent))
 }
 
-/// One line of JSON: `width`, `height` (pixels), `fps` (frames a second on average), `frames` (of one pass),
+/// One line of JSON: `width`, `height` (pixels), `fps` (frames a second while it moves), `frames` (of one pass),
 /// `duration_s` (to the last frame's end) and `codec` (libav's name for it).
 ///
 /// # Errors
@@ -33,7 +33,7 @@ pub(crate) fn probe(path: &Path) -> Result<String, SourceError> {
     Ok(json!({
         "width": width,
         "height": height,
-        "fps": thousandths(timetable.average_fps()),
+        "fps": thousandths(timetable.fps()),
         "frames": timetable.frames(),
         "duration_s": thousandths(duration.as_secs_f64()),
         "codec": decoder.codec(),
