@@ -68,6 +68,29 @@ pub(crate) fn is_url(source: &str) -> bool {
     })
 }
 
+/// Is the text the URL of a file on this machine?
+pub(crate) fn is_file_url(source: &str) -> bool {
+    is_url(source) && source.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("file://"))
+}
+
+/// The kind of a text that somebody has given as a film's path although it looks like another kind of source, in words and
+/// as a placeholder. The text itself may hold a password, so it is not repeated.
+pub(crate) fn not_a_film(path: &str) -> Option<(&'static str, &'static str)> {
+    if path.parse::<u16>().is_ok() {
+        Some(("a device's number", "NUMBER"))
+    } else if is_url(path) && !is_file_url(path) {
+        Some(("a URL", "URL"))
+    } else if path.contains(" ! ") {
+        Some(("a GStreamer pipeline", "PIPELINE"))
+    } else if path.starts_with("/dev/video") || path.starts_with("/dev/v4l/") {
+        Some(("a device", "DEVICE"))
+    } else if is_numbered(path) {
+        Some(("a row of numbered pictures", "PICTURES"))
+    } else {
+        None
+    }
+}
+
 /// Does the text hold exactly one number's place of printf: `%d`, `%4d`, `%04d`?
 fn is_numbered(source: &str) -> bool {
     let mut places = source.split('%').skip(1);
@@ -192,6 +215,25 @@ mod tests {
         ] {
             assert_eq!(SourceKind::of(source), kind, "{source}");
         }
+    }
+
+    #[test]
+    fn a_path_that_is_no_films_is_told_by_its_text() {
+        for (path, kind) in [
+            ("0", Some("NUMBER")),
+            ("RTSP://u:p@h/x", Some("URL")),
+            ("v4l2src ! appsink", Some("PIPELINE")),
+            ("/dev/video2", Some("DEVICE")),
+            ("/dev/v4l/by-id/usb", Some("DEVICE")),
+            ("f/%04d.png", Some("PICTURES")),
+            ("goal!.mp4", None),
+            ("50%.mp4", None),
+            ("99999999.mp4", None),
+            ("/dev/shm/left.mp4", None),
+        ] {
+            assert_eq!(not_a_film(path).map(|(_, placeholder)| placeholder), kind, "{path}");
+        }
+        assert!(is_file_url("File:///x.mp4") && !is_file_url("rtsp://h/x") && !is_file_url("file"));
     }
 
     #[test]

@@ -3,9 +3,12 @@
 
 pub(crate) mod config_mode;
 pub(crate) mod limits;
+mod odd_size;
 pub(crate) mod others_may_write;
 pub(crate) mod output_dir;
+pub(crate) mod patience;
 pub(crate) mod price;
+mod probe_run;
 pub(crate) mod source_probe;
 pub(crate) mod url_reach;
 pub(crate) mod utf8;
@@ -29,7 +32,8 @@ pub(crate) fn check(path: &Path) -> Result<u8, Failure> {
     let mut warnings = source_probe::look(&config)?;
     let needed = price::fits(&config)?;
     warnings.extend(limits::look(&config)?);
-    output_dir::writable(&config)?;
+    output_dir::look(&config)?;
+    warnings.extend(odd_size::warnings(&config));
     warnings.extend(url_reach::warnings(&config));
     warnings.extend(config_mode::warning(&config, path));
     warnings.extend(others_may_write::warning(&config));
@@ -45,7 +49,9 @@ pub(crate) fn check(path: &Path) -> Result<u8, Failure> {
 /// Reads a config.
 pub(crate) fn load(path: &Path) -> Result<Config, Failure> {
     utf8::be_text(path).map_err(|why| Failure::bad_input(format!("the config {why}")))?;
-    let config = Config::load(path).map_err(Failure::bad_input)?;
+    let file = path.to_owned();
+    let config = patience::within(format!("the config {}", path.display()), move || Config::load(&file))?;
+    let config = config.map_err(Failure::bad_input)?;
     utf8::output_dir(&config)?;
     Ok(config)
 }

@@ -33,7 +33,7 @@ use proto::time::MonotonicNs;
 use crate::backlog::needed::Needed;
 use crate::backlog::room::Room;
 use crate::backlog::{Bound, segments};
-use crate::check::{config_mode, limits, others_may_write, price, source_probe};
+use crate::check::{config_mode, limits, others_may_write, output_dir, patience, price, source_probe};
 use crate::child::Child;
 use crate::child::recipe::Recipe;
 use crate::clips::{Clips, Counts};
@@ -154,7 +154,8 @@ fn choose_run_folder(config: &Config, dir: &RuntimeDir, inherited: &Inherited) -
         _ => {
             let rings_exist = || config.cameras.iter().all(|c| Ring::open(&dir.segment(&c.name)).is_ok());
             price::fits(config).or_else(|e| if rings_exist() { Ok(0) } else { Err(e) })?;
-            run_folder::make(config)
+            let owned = config.clone();
+            patience::within(output_dir::named(config), move || run_folder::make(&owned))?
         }
     }
 }
@@ -163,7 +164,9 @@ fn choose_run_folder(config: &Config, dir: &RuntimeDir, inherited: &Inherited) -
 fn look_around(config: &Config, config_path: &Path) -> Result<(), Failure> {
     let mut warnings = source_probe::look(config)?;
     warnings.extend(config_mode::warning(config, config_path));
-    warnings.extend(others_may_write::warning(config));
+    let owned = config.clone();
+    let others = patience::within(output_dir::named(config), move || others_may_write::warning(&owned))?;
+    warnings.extend(others);
     warnings.extend(limits::look(config)?);
     for warning in warnings {
         tracing::warn!("{warning}");

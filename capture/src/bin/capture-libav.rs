@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         eprintln!("{}: {e}", file.display());
         return ExitCode::from(exit::FAILED);
     }
+    proto::failpoint::pass("probe.open", file.display());
     match probe::probe(&file) {
         Ok(line) => {
             println!("{line}");

@@ -201,6 +201,12 @@ impl Geometry {
         self.height
     }
 
+    /// Is the width or the height odd? Codecs with 4:2:0 colour take even sides only, whatever the pixel format.
+    #[must_use]
+    pub fn has_an_odd_side(&self) -> bool {
+        self.width % 2 == 1 || self.height % 2 == 1
+    }
+
     /// The pixel format.
     #[must_use]
     pub fn format(&self) -> PixelFormat {

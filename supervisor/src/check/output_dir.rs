@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use proto::config::{Config, ValueOf};
 use proto::storage;
 
+use crate::check::patience;
 use crate::failure::Failure;
 
 /// The config's output folder as an absolute path. Refused when a symbolic link in it would lead elsewhere.
@@ -17,9 +18,20 @@ pub(crate) fn plain(config: &Config) -> Result<PathBuf, Failure> {
     Ok(plain)
 }
 
+/// Does [`writable`], within the time that a disk has to answer.
+pub(crate) fn look(config: &Config) -> Result<(), Failure> {
+    let (what, config) = (named(config), config.clone());
+    patience::within(what, move || writable(&config))?
+}
+
+/// The config's output folder as the beginning of a sentence.
+pub(crate) fn named(config: &Config) -> String {
+    format!("recording.output_dir: {}", config.recording.output_dir.display())
+}
+
 /// Refuses a folder that can't be written, or has no room. Tries it in the nearest folder that exists, and leaves
 /// nothing there.
-pub(crate) fn writable(config: &Config) -> Result<(), Failure> {
+fn writable(config: &Config) -> Result<(), Failure> {
     let output_dir = &config.recording.output_dir;
     let floor = config.recording.min_free_bytes;
     let no = |path: &Path, why: &str| {

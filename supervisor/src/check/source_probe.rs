@@ -2,8 +2,11 @@
 //! source that can never work is refused; one that isn't there yet, such as a camera that isn't plugged in, is a warning.
 //! No device, pipe or URL is opened.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use proto::config::{self, Backend, CameraConfig, Config, FileConfig, ValueOf};
 use proto::name::Name;
@@ -11,17 +14,27 @@ use proto::process::Pid;
 use proto::source::{self, SourceKind};
 use serde::Deserialize;
 
+use crate::check::patience;
+use crate::check::probe_run::{self, Deadlines, Ended};
 use crate::failure::Failure;
 use crate::programs::executable;
 
+/// The films that are probed at once, at most. Each probe waits for its disk most of the time.
+const SIDE_BY_SIDE: usize = 16;
+
 /// Looks at every camera's source, and returns a warning for each that isn't there yet.
 pub(crate) fn look(config: &Config) -> Result<Vec<String>, Failure> {
+    let mut films = films(config);
     let mut warnings = Vec::new();
     for camera in &config.cameras {
         let found = match &camera.backend {
             Backend::Sim(_) => Ok(None),
-            Backend::File(file) => film(camera, file)?.map(|()| None),
-            Backend::Opencv(opencv) => seen_by_opencv(opencv.source.reveal()),
+            Backend::File(_) => films.remove(&camera.name).unwrap_or(Ok(Ok(())))?.map(|()| None),
+            Backend::Opencv(opencv) => {
+                let source = opencv.source.reveal().to_owned();
+                let what = format!("camera {}: source: {}", camera.name, opencv.source);
+                patience::within(what, move || seen_by_opencv(&source))?
+            }
         };
         match found {
             Ok(None) => {}
@@ -33,6 +46,32 @@ pub(crate) fn look(config: &Config) -> Result<Vec<String>, Failure> {
         }
     }
     Ok(warnings)
+}
+
+/// A film: the inner error if it can't be played by its camera, the outer one if it couldn't be looked at.
+type Film = Result<Result<(), String>, Failure>;
+
+/// Looks at all films, side by side.
+fn films(config: &Config) -> BTreeMap<Name, Film> {
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(BTreeMap::new());
+    let look_on = || {
+        while let Some(camera) = config.cameras.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Backend::File(file) = &camera.backend {
+                let film = film(camera, file);
+                found.lock().unwrap_or_else(PoisonError::into_inner).insert(camera.name.clone(), film);
+            }
+        }
+    };
+    let films = config.cameras.iter().filter(|camera| matches!(camera.backend, Backend::File(_))).count();
+    std::thread::scope(|scope| {
+        for _ in 1..films.min(SIDE_BY_SIDE) {
+            // Without more threads this one does it all.
+            let _ = std::thread::Builder::new().name("film".into()).spawn_scoped(scope, look_on);
+        }
+        look_on();
+    });
+    found.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The warning about a camera that may still come.
@@ -73,20 +112,32 @@ struct Video {
     fps: f64,
 }
 
-/// A film: the inner error if it can't be played by this camera, the outer one if it couldn't be looked at.
-fn film(camera: &CameraConfig, file: &FileConfig) -> Result<Result<(), String>, Failure> {
+/// Looks at one film.
+fn film(camera: &CameraConfig, file: &FileConfig) -> Film {
     let path = file.path.display();
-    if let Err(why) = source::plain_file(&file.path) {
+    let what = format!("camera {}: path: {path}", camera.name);
+    let own = file.path.clone();
+    if let Err(why) = patience::within(&what, move || source::plain_file(&own))? {
         return Ok(Err(format!("path: {path}: {why}")));
     }
     let program = executable(camera.backend.executable())?;
-    let output = Command::new(&program)
-        .arg("--probe")
-        .arg(&file.path)
-        .args(["--parent", &Pid::this().to_string()])
-        .stdin(Stdio::null())
-        .output()
+    let mut probe = Command::new(&program);
+    probe.arg("--probe").arg(&file.path).args(["--parent", &Pid::this().to_string()]);
+    let deadlines = Deadlines::default();
+    let ended = probe_run::run(&mut probe, deadlines)
         .map_err(|e| Failure::failed(format!("can't run {}: {e}", program.display())))?;
+    let output = match ended {
+        Ended::Answered(output) => output,
+        Ended::StoodStill => {
+            return Err(Failure::failed(patience::no_answer(&what, deadlines.standstill)));
+        }
+        Ended::TookTooLong => {
+            return Err(Failure::failed(format!(
+                "{what} was read for {} s without an end; is its disk slow, or the film damaged?",
+                deadlines.all.as_secs()
+            )));
+        }
+    };
     if output.status.code().is_none() {
         let how = output.status;
         return Err(Failure::failed(format!(

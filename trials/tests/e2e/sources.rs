@@ -7,11 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use proto::failpoint;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use trials::clip::entries;
-use trials::command::Answer;
+use trials::command::{Answer, Asked};
 use trials::stats::camera;
-use trials::{Rig, program};
+use trials::{Rig, program, until};
 
 /// The error of reading what `/proc` has on a process that has ended.
 const ESRCH: i32 = 3;
@@ -227,6 +228,115 @@ fn a_pipe_or_a_terminal_holds_nothing_up() {
     File::create(&large).unwrap().set_len(3 << 30).unwrap();
     rig.command(&["check", "--config", large.to_str().unwrap()]).refusal(2, &["1 MiB"]);
     rig.assert_nothing_left();
+}
+
+#[test]
+fn a_film_on_a_dead_mount_holds_nothing_up() {
+    let rig = Rig::prepare(
+        "camera: { width: 64, height: 64, fps: 10, backend: file }
+cameras:
+  - { name: left, path: $DIR/left.mp4 }
+  - { name: right, path: $DIR/right.mp4 }
+recording: { output_dir: $DIR/recordings }
+",
+    );
+    for name in ["left.mp4", "right.mp4"] {
+        std::fs::write(rig.path(name), "not looked into").unwrap();
+    }
+    let checked = |command: &str| {
+        let mut asked = Command::new(program("supervisor"));
+        asked.args([command, "--config"]).arg(rig.config()).env(failpoint::FOLDER, rig.path("failpoints"));
+        asked.arg("--runtime-dir").arg(rig.path("run"));
+        Asked::run(asked, command.to_owned()).answer()
+    };
+    // A probe that waits for its file for ever, as within a read that a server never answers. Both at once: side by
+    // side they take the time of one.
+    for command in ["check", "start"] {
+        rig.arm("probe.open:left=stop\nprobe.open:right=stop");
+        checked(command).refusal(1, &["camera left", "left.mp4", "no answer within 5 s", "mount"]);
+        assert!(rig.happened("probe.open:left=stop", 1) && rig.happened("probe.open:right=stop", 1));
+    }
+    // A look of the command itself: at the film, at where clips go, at the config.
+    for (place, says) in
+        [("left.mp4", "camera left"), ("recordings", "recording.output_dir"), ("rig.yaml", "the config")]
+    {
+        if place == "recordings" {
+            rig.configure(
+                "cameras: [{ name: left, backend: sim }]\nrecording: { output_dir: $DIR/recordings }\n",
+            );
+        }
+        for command in ["check", "start"] {
+            rig.arm(&format!("check.look:{place}=sleep(60000)"));
+            checked(command).refusal(1, &[says, place, "no answer within 5 s"]);
+        }
+    }
+    rig.assert_nothing_left();
+}
+
+#[test]
+fn a_probe_ends_with_whoever_asked() {
+    let rig = Rig::prepare("cameras: [{ name: left, backend: file, path: $DIR/left.mp4 }]\n");
+    std::fs::write(rig.path("left.mp4"), "not looked into").unwrap();
+    rig.arm("probe.open=sleep(60000)");
+    let mut command = Command::new(program("supervisor"));
+    command.args(["check", "--config"]).arg(rig.config()).env(failpoint::FOLDER, rig.path("failpoints"));
+    let mut check = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    rig.await_happened("probe.open=sleep(60000)", 1);
+    let film = rig.path("left.mp4").display().to_string();
+    let probes = || {
+        let all = entries(Path::new("/proc")).into_iter();
+        all.filter(|process| {
+            let said = std::fs::read_to_string(process.join("cmdline")).unwrap_or_default();
+            said.contains("--probe") && said.contains(&film)
+        })
+        .count()
+    };
+    assert_eq!(probes(), 1);
+    check.kill().unwrap();
+    check.wait().unwrap();
+    until("the probe to end", || (probes() == 0).then_some(()));
+}
+
+#[test]
+fn a_source_with_the_wrong_backend_is_told_the_right_one() {
+    let rig = Rig::prepare("");
+    for (camera, says) in [
+        ("backend: file, path: \"rtsp://h/x\"", "a URL; write backend: opencv and source: URL"),
+        ("backend: file, path: 0", "a device's number; write backend: opencv and source: NUMBER"),
+        ("backend: file, path: /dev/video7", "a device; write backend: opencv"),
+        ("backend: file, path: \"v4l2src ! appsink\"", "a GStreamer pipeline; write backend: opencv"),
+        ("backend: file, path: \"f/%04d.png\"", "numbered pictures; write backend: opencv"),
+        ("backend: file, path: \"file:///x.mp4\"", "a file's URL; write its path"),
+        ("backend: opencv, source: \"file:///x.mp4\"", "a file by a URL; write its path"),
+        ("backend: file, source: \"rtsp://h/x\"", "source: a key of opencv cameras; this one is file"),
+        ("backend: sim, path: x.mp4", "path: a key of file cameras; this one is sim"),
+    ] {
+        rig.configure(&format!("cameras: [{{ name: left, {camera} }}]\n"));
+        check(&rig).refusal(2, &["rig.yaml:1:", says]);
+    }
+}
+
+#[test]
+fn an_odd_camera_gets_motion_jpeg_with_the_reason_and_the_others_keep_h264() {
+    let rig = Rig::prepare(
+        "camera: { backend: sim, width: 320, height: 192, fps: 30 }
+cameras:
+  - { name: left }
+  - { name: odd, width: 321, pixel_format: GRAY8 }
+recording: { output_dir: $DIR/recordings, reserve_ms: 2000 }
+",
+    );
+    let checked = check(&rig).code(0);
+    assert!(checked.stderr.contains("camera odd: its clips are Motion JPEG"), "{checked:#?}");
+    assert!(checked.stderr.contains("321x192") && !checked.stderr.contains("camera left"), "{checked:#?}");
+    let mut rig = rig;
+    rig.launch(&[]);
+    rig.await_ready();
+    let why = rig.await_log("camera odd: No supported video codec found");
+    assert!(why.contains("H264 (libx264) does not take 321x192"), "{why}");
+    let answer = rig.command(&["trigger", "--wait"]).code(0).json();
+    assert_eq!(answer["cameras"]["left"]["file"], "left.mp4", "{answer}");
+    assert_eq!(answer["cameras"]["odd"]["file"], "odd.avi", "{answer}");
 }
 
 #[test]

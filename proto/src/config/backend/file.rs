@@ -44,9 +44,16 @@ impl BackendConfig for FileConfig {
         };
         let path = checker.path(&typed, "path")?;
         // A path ends up in argument lists and in messages; a URL may hold a password and must not get there.
-        if source::is_url(&typed.value) && !path.exists() {
+        if source::is_file_url(&typed.value) && !path.is_file() {
             let message = format!(
-                "path: camera {} plays a file, and this is a URL; write backend: opencv and source: URL",
+                "path: camera {} plays a file, and this is a file's URL; write its path, without file://",
+                camera.name
+            );
+            return checker.wrong(typed.at, message);
+        }
+        if let Some((what, placeholder)) = source::not_a_film(&typed.value).filter(|_| !path.is_file()) {
+            let message = format!(
+                "path: camera {} plays a file, and this is {what}; write backend: opencv and source: {placeholder}",
                 camera.name
             );
             return checker.wrong(typed.at, message);

@@ -1,5 +1,7 @@
 //! `backend: opencv`: a source that OpenCV opens.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::super::Mistake;
@@ -9,6 +11,7 @@ use super::super::key::{Key, Row};
 use super::{BackendConfig, SCALE};
 use crate::clip::CaptureTime;
 use crate::secret::Secret;
+use crate::source;
 
 /// The values of `source`, for messages.
 const SOURCES: &str = "a device's number or path, a URL, a GStreamer pipeline, numbered pictures or a file";
@@ -36,7 +39,16 @@ impl BackendConfig for OpencvConfig {
         let Some(typed) = camera.get(&SOURCE) else {
             return checker.wrong(camera.here, format!("source: camera {} needs {SOURCES}", camera.name));
         };
-        let source = checker.text(&typed, "source")?.into();
+        let source = checker.text(&typed, "source")?;
+        // OpenCV would play it as fast as it can be read, as if it were a camera.
+        if source::is_file_url(&source) && !Path::new(&source).is_file() {
+            let message = format!(
+                "source: camera {} names a file by a URL; write its path: source: PATH, or better backend: file and path: PATH",
+                camera.name
+            );
+            return checker.wrong(typed.at, message);
+        }
+        let source = source.into();
         Ok((Self { source, scale: camera.or_default(&SCALE) }, fps))
     }
 
