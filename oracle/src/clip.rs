@@ -8,6 +8,7 @@ use crate::fault::Fault;
 use crate::judge::{self, Evidence, Frame, Verdict};
 use crate::manifest::{Camera, Manifest, is_plain_name};
 use crate::report::{Clip, State};
+use crate::schema2;
 use crate::stamp;
 use crate::timestamps::{self, Row};
 use crate::truth::Truths;
@@ -57,6 +58,7 @@ fn judge_finished(folder: &Path, name: String, manifest: &Manifest, truths: &Tru
     if manifest.window.end_ns < manifest.window.start_ns {
         faults.push(Fault::WindowBackwards);
     }
+    faults.extend(schema2::check_the_verdict(manifest));
     faults.extend(cameras_left_out(manifest, truths));
     faults.extend(cameras_too_many(manifest));
     faults.extend(cameras_shown_twice(&cameras));
@@ -67,6 +69,7 @@ fn judge_camera(folder: &Path, manifest: &Manifest, name: &str, claims: &Camera,
     let mut faults = Vec::new();
     let frames = decode_parts(folder, claims, &mut faults);
     let rows = read_rows(folder, name, claims, &mut faults);
+    faults.extend(schema2::check_the_columns(manifest, &rows));
     faults.extend(claims.stretches_break_at().map(|frame| Fault::StretchesElsewhere { frame }));
     let mut verdict = judge::judge(&Evidence {
         window: manifest.window,

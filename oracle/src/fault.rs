@@ -187,6 +187,17 @@ pub enum Fault {
         missing: u64,
     },
 
+    /// The verdict isn't the one that the claims beside it amount to.
+    #[error("the verdict is {claimed:?} (complete: {complete}), and by the rest of the manifest it is {due}")]
+    VerdictDiffers {
+        /// In the manifest.
+        claimed: String,
+        /// `complete` in the manifest.
+        complete: bool,
+        /// By its other fields.
+        due: String,
+    },
+
     /// A row a frame, or the CSV is of no use.
     #[error("the CSV has {rows} rows, the video {frames} frames")]
     RowsDiffer {
@@ -208,6 +219,12 @@ pub enum Fault {
         csv_ns: u64,
         /// In the truth log.
         truth_ns: u64,
+    },
+    /// The columns behind the time are missing, or don't agree with it.
+    #[error("the CSV's sequence, time from the trigger or flags at frame {frame} can't be right")]
+    ColumnsDiffer {
+        /// The first such row.
+        frame: usize,
     },
     /// Capture times that stand still or go back.
     #[error("the CSV's time at frame {frame} is not after the one before it")]

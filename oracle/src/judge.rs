@@ -95,6 +95,8 @@ pub fn judge(evidence: &Evidence<'_>) -> Verdict {
     let present = frames_that_belong(evidence, life, camera_index, &mut faults);
     let declared = evidence.camera.declared();
     let due = match life {
+        // Nobody could know at that time what it missed; later its own numbers may tell.
+        Some(life) if !evidence.camera.live && !made_any(life, evidence.window) => Due::exactly(0),
         Some(life) => due::in_window(life, evidence.window),
         None => due_by_the_stamps(&present, evidence.camera),
     };
@@ -116,6 +118,11 @@ pub fn judge(evidence: &Evidence<'_>) -> Verdict {
         silent,
         faults,
     }
+}
+
+/// Did the camera make a frame in the window?
+fn made_any(life: &[Made], window: Window) -> bool {
+    life.iter().any(|made| window.contains(made.t_ns))
 }
 
 /// Pictures, and not one of them stamped: no simulated camera made these.

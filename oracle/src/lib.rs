@@ -15,6 +15,7 @@
 //! | [`manifest`] | what the clip says about itself |
 //! | [`timestamps`] | the capture times beside the video |
 //! | [`due`] | how many frames the window should hold |
+//! | [`schema2`] | the verdict and the columns that clips have since schema 2 |
 //! | [`mod@judge`] | one camera's verdict, from all of the above |
 //! | [`fault`] | everything that makes a clip false |
 //! | [`clip`] | one clip folder |
@@ -29,6 +30,7 @@ pub mod folder;
 pub mod judge;
 pub mod manifest;
 pub mod report;
+pub mod schema2;
 pub mod stamp;
 pub mod timestamps;
 pub mod truth;

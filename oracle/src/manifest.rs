@@ -15,8 +15,20 @@ pub struct Manifest {
     pub clip_id: serde_json::Value,
     /// The trigger's label.
     pub label: Option<String>,
+    /// 1 in manifests that don't say.
+    #[serde(default = "first_schema")]
+    pub schema: u32,
+    /// What the clip is, in the recorder's word. `None` in schema 1.
+    pub verdict: Option<String>,
     /// The claim that every frame of every camera is there.
     pub complete: bool,
+    /// The claim that Preroll was stopped before the window was over.
+    #[serde(default)]
+    pub ended_early: bool,
+    /// The start of the span that was asked for.
+    pub asked_start_ns: Option<u64>,
+    /// The moment that the trigger named.
+    pub trigger_ns: Option<u64>,
     /// The span of time the clip covers.
     pub window: Window,
     /// The cameras that the trigger named. `None` when it named none, which means all, and in older clips.
@@ -57,6 +69,9 @@ pub struct Camera {
     /// The rows of frames that were made in one way, if the manifest lists them.
     #[serde(default)]
     pub stretches: Vec<Stretch>,
+    /// False: the camera was not live at any moment of the window, by the recorder's word.
+    #[serde(default = "yes")]
+    pub live: bool,
     /// Frames that were due, by the recorder's count.
     pub frames_expected: u64,
     /// Frames in the video, by the recorder's count.
@@ -69,6 +84,14 @@ pub struct Camera {
     pub interruptions: Vec<serde_json::Value>,
     /// The camera's position in the config's list, if the manifest says so.
     pub camera_index: Option<u8>,
+}
+
+fn first_schema() -> u32 {
+    1
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A row of frames that were made in one way.

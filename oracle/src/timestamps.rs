@@ -1,7 +1,9 @@
 //! `<camera>_timestamps.csv`: one row for each frame of the video, in the video's order.
 
 /// The header of the recorder Preroll began from; its users' tools read these names.
-pub const HEADER: &str = "camera_id,frame_index,t_capture_monotonic_ns";
+pub const HEADER: &str = "camera_id,frame_index,t_capture_monotonic_ns,sequence,t_rel_us,flags";
+/// The header of clips with a manifest of schema 1: today's begins with it.
+pub const HEADER_OF_SCHEMA_1: &str = "camera_id,frame_index,t_capture_monotonic_ns";
 
 /// A row of the CSV. The camera's name and the count of frames in it are the recorder's own affair: the oracle
 /// compares the number of rows and their times.
@@ -13,12 +15,25 @@ pub struct Row {
     pub frame_index: u64,
     /// The capture time, CLOCK_MONOTONIC.
     pub t_ns: u64,
+    /// The columns behind it; `None` in a clip of schema 1.
+    pub more: Option<More>,
+}
+
+/// What a row says since schema 2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct More {
+    /// The ring's number of the frame, as gaps name it.
+    pub sequence: u64,
+    /// The capture time minus the trigger's moment, in microseconds, rounded down.
+    pub t_rel_us: i64,
+    /// A letter for each thing that is special about the frame.
+    pub flags: String,
 }
 
 /// A reason why a CSV can't be read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimestampsError {
-    /// The first line isn't [`HEADER`].
+    /// The first line is neither [`HEADER`] nor [`HEADER_OF_SCHEMA_1`].
     #[error("line 1: expected `{HEADER}`, found `{found}`")]
     Header {
         /// The line as it stands.
@@ -43,7 +58,7 @@ pub enum TimestampsError {
 /// Parses a whole file.
 pub fn parse(text: &str) -> Result<Vec<Row>, TimestampsError> {
     let header = text.lines().next().unwrap_or_default();
-    if header != HEADER {
+    if header != HEADER && header != HEADER_OF_SCHEMA_1 {
         return Err(TimestampsError::Header { found: header.to_owned() });
     }
     if !text.ends_with('\n') {
@@ -52,18 +67,27 @@ pub fn parse(text: &str) -> Result<Vec<Row>, TimestampsError> {
     (2..)
         .zip(text.lines().skip(1))
         .map(|(line, found)| {
-            parse_row(found).ok_or_else(|| TimestampsError::Row { line, found: found.to_owned() })
+            parse_row(found, header == HEADER)
+                .ok_or_else(|| TimestampsError::Row { line, found: found.to_owned() })
         })
         .collect()
 }
 
-fn parse_row(line: &str) -> Option<Row> {
+fn parse_row(line: &str, has_more: bool) -> Option<Row> {
     let mut cells = line.split(',');
-    let row = Row {
+    let mut row = Row {
         camera_id: cells.next()?.to_owned(),
         frame_index: cells.next()?.parse().ok()?,
         t_ns: cells.next()?.parse().ok()?,
+        more: None,
     };
+    if has_more {
+        row.more = Some(More {
+            sequence: cells.next()?.parse().ok()?,
+            t_rel_us: cells.next()?.parse().ok()?,
+            flags: cells.next()?.to_owned(),
+        });
+    }
     cells.next().is_none().then_some(row)
 }
 
@@ -73,9 +97,17 @@ mod tests {
 
     #[test]
     fn rows_are_read_in_order() {
-        let rows = parse(&format!("{HEADER}\nleft,0,100\nleft,1,200\n")).unwrap();
+        let rows = parse(&format!("{HEADER}\nleft,0,100,7,-3,\nleft,1,200,8,-2,rd\n")).unwrap();
         assert_eq!(rows.len(), 2);
-        assert_eq!(rows[1], Row { camera_id: "left".into(), frame_index: 1, t_ns: 200 });
+        let more = Some(More { sequence: 8, t_rel_us: -2, flags: "rd".into() });
+        assert_eq!(rows[1], Row { camera_id: "left".into(), frame_index: 1, t_ns: 200, more });
+    }
+
+    #[test]
+    fn rows_of_schema_1_are_read_too() {
+        let rows = parse(&format!("{HEADER_OF_SCHEMA_1}\nleft,0,100\nleft,1,200\n")).unwrap();
+        assert_eq!(rows[1], Row { camera_id: "left".into(), frame_index: 1, t_ns: 200, more: None });
+        assert!(parse(&format!("{HEADER_OF_SCHEMA_1}\nleft,0,100,7,-3,\n")).is_err());
     }
 
     #[test]
@@ -89,6 +121,10 @@ mod tests {
         assert!(matches!(parse("left,0,100\n"), Err(TimestampsError::Header { .. })));
         assert!(matches!(parse(&format!("{HEADER}\nleft,0\n")), Err(TimestampsError::Row { line: 2, .. })));
         assert!(matches!(parse(&format!("{HEADER}\nleft,0,1,2\n")), Err(TimestampsError::Row { .. })));
-        assert!(matches!(parse(&format!("{HEADER}\nleft,0,10")), Err(TimestampsError::Torn { line: 2 })));
+        assert!(matches!(parse(&format!("{HEADER}\nleft,0,1,2,3,,\n")), Err(TimestampsError::Row { .. })));
+        assert!(matches!(
+            parse(&format!("{HEADER}\nleft,0,10,1,1,")),
+            Err(TimestampsError::Torn { line: 2 })
+        ));
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::codec::Codec;
 use crate::fnv1a;
@@ -15,13 +15,23 @@ use crate::name::Name;
 use crate::opened;
 use crate::origin::Origin;
 use crate::time::{MonotonicNs, WallAnchor};
+use crate::wall_clock::ClockState;
 
+mod loss;
 mod plan_check;
+mod trigger;
+mod verdict;
 
+pub use loss::{Gap, GapCause, Interruption, InterruptionCause};
 pub use plan_check::BadPlan;
+pub use trigger::{ManifestTrigger, PlannedTrigger, TriggerSource};
+pub use verdict::Verdict;
 
-/// The version of the plan and the manifest.
-pub const SCHEMA: u32 = 1;
+/// The version of the manifest. Those of version 1 lack every field that is marked so.
+pub const SCHEMA: u32 = 2;
+/// The version of the plan. A field that is only added doesn't change it: a recorder of an older version, adopted with
+/// its instance, must still take the plan.
+pub const PLAN_SCHEMA: u32 = 1;
 /// The manifest's file in a finished clip's folder.
 pub const MANIFEST: &str = "manifest.json";
 /// The folder in a run folder that clips are moved to which can't be recorded.
@@ -34,7 +44,7 @@ pub const PLAN: &str = "plan.json";
 /// whoever finishes it.
 pub const STOPPED: &str = "stopped.json";
 /// The first line of `<camera>_timestamps.csv`.
-pub const CSV_HEADER: &str = "camera_id,frame_index,t_capture_monotonic_ns";
+pub const CSV_HEADER: &str = "camera_id,frame_index,t_capture_monotonic_ns,sequence,t_rel_us,flags";
 
 /// A number that stands for a clip's folder where many are told of, several times a second.
 #[must_use]
@@ -98,7 +108,7 @@ impl Window {
 /// process can lose it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// [`SCHEMA`].
+    /// [`PLAN_SCHEMA`].
     pub schema: u32,
     /// The name of the clip's folder.
     pub clip_id: String,
@@ -114,6 +124,12 @@ pub struct Plan {
     pub origin: Option<Origin>,
     /// The same moment on both clocks, to turn the times here into wall time.
     pub wall: WallAnchor,
+    /// The state of the wall clock when the plan was made; none where the kernel doesn't tell, and in older plans.
+    #[serde(default)]
+    pub clock: Option<ClockState>,
+    /// The trigger, but for its moment; none in an older plan.
+    #[serde(default)]
+    pub trigger: Option<PlannedTrigger>,
     /// The moment that the trigger named.
     pub trigger_ns: MonotonicNs,
     /// The span to record.
@@ -162,9 +178,10 @@ pub enum CaptureTime {
     Arrival,
 }
 
-/// A finished clip, as scripts read it: a clip is finished when this document is in its folder. Its fourteen fields are
-/// the document's keys.
+/// A finished clip, as scripts read it: a clip is finished when this document is in its folder. Its nineteen fields are
+/// the document's keys. One of schema 1 is read too, and gets the verdict that its fields amount to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Manifest {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -175,16 +192,31 @@ pub struct Manifest {
     /// The machine that recorded it; null in a clip that was planned by a version that knew no rigs.
     #[serde(default)]
     pub rig: Option<Name>,
-    /// True if every frame that the window should hold is in its file.
+    /// What the clip is, in one word. Not in schema 1.
+    #[serde(default = "not_judged")]
+    pub verdict: Verdict,
+    /// True if the verdict is [`Verdict::Complete`]. In schema 1 a pre-roll cut short was complete too.
     pub complete: bool,
     /// True if the clip was closed before its window was over, because Preroll was stopped.
     pub ended_early: bool,
+    /// The first trigger. Not in schema 1.
+    #[serde(default)]
+    pub trigger: Option<ManifestTrigger>,
+    /// All triggers. Empty in schema 1.
+    #[serde(default)]
+    pub triggers: Vec<ManifestTrigger>,
     /// The moment that the trigger named.
     pub trigger_ns: MonotonicNs,
     /// The span that was recorded.
     pub window: Window,
-    /// The start that was asked for.
+    /// The span that was asked for. Not in schema 1.
+    #[serde(default)]
+    pub asked_window: Option<Window>,
+    /// The start of the span that was asked for.
     pub asked_start_ns: MonotonicNs,
+    /// The state of the wall clock at the trigger; null where the kernel didn't tell. Not in schema 1.
+    #[serde(default)]
+    pub clock: Option<ClockState>,
     /// The same moment on both clocks, to turn the times here into wall time.
     pub wall: WallAnchor,
     /// The trigger's wall time in UTC, as RFC 3339 writes it.
@@ -198,7 +230,28 @@ pub struct Manifest {
     pub cameras: BTreeMap<Name, CameraClip>,
 }
 
-/// A camera's part of a finished clip. Its twenty fields are the keys of one object of the manifest.
+/// Stands for a verdict until all of a manifest is read.
+fn not_judged() -> Verdict {
+    Verdict::Gaps
+}
+
+impl Serialize for Manifest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Manifest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut manifest = Self::deserialize(deserializer)?;
+        if manifest.schema < 2 {
+            manifest.verdict = manifest.derived_verdict();
+        }
+        Ok(manifest)
+    }
+}
+
+/// A camera's part of a finished clip. Its twenty-four fields are the keys of one object of the manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CameraClip {
     /// The video, in the clip's folder; null when not one frame could be written.
@@ -226,12 +279,24 @@ pub struct CameraClip {
     pub fps: f64,
     /// The camera's position in the config, from 0.
     pub camera_index: u8,
-    /// The event that the capture times are times of.
+    /// The event that the capture times are times of: the same as [`CameraTime::source`].
     pub capture_time: CaptureTime,
+    /// Where the capture times come from. Not in schema 1.
+    #[serde(default)]
+    pub time: Option<CameraTime>,
+    /// False if the camera was not live at any moment of the window: nobody knows how many frames it would have made.
+    #[serde(default = "yes")]
+    pub live: bool,
     /// Frames that the camera made in the window, as far as that can be known.
     pub frames_expected: u64,
     /// Frames in the file (or files).
     pub frames_written: u64,
+    /// Frames before the window that are in the file, since the first of them is the picture that the window begins with.
+    #[serde(default)]
+    pub lead_in_frames: u64,
+    /// Frames whose time was repaired, since the source gave one that can't be.
+    #[serde(default)]
+    pub times_repaired: u64,
     /// The first frame's capture time.
     pub first_frame_ns: Option<MonotonicNs>,
     /// The last frame's capture time.
@@ -242,6 +307,17 @@ pub struct CameraClip {
     pub interruptions: Vec<Interruption>,
     /// The bytes of all files of the video.
     pub size_bytes: u64,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Where a camera's capture times come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CameraTime {
+    /// The event that they are times of.
+    pub source: CaptureTime,
 }
 
 /// The encoder that made one file of a clip.
@@ -284,85 +360,4 @@ pub struct Stretch {
 pub enum StretchHow {
     /// Encoded from the camera's pictures.
     Encoded,
-}
-
-/// Frames that should be in a clip and are not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gap {
-    /// The ring's sequence of the frame before the gap; the one before the window if it begins with a gap.
-    pub after_sequence: u64,
-    /// The number of frames.
-    pub missing: u64,
-    /// The cause.
-    pub cause: GapCause,
-}
-
-/// The cause of missing frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GapCause {
-    /// The ring overwrote them before the encoder came to them.
-    RingOverrun,
-    /// The ring overwrote them, and the backlog had no room for them.
-    BacklogFull,
-    /// The camera made them while no capture ran.
-    CaptureRestart,
-    /// The camera or its driver lost them.
-    CameraDrop,
-    /// The camera was silent when they were due.
-    CameraStall,
-    /// Readers held leases on every slot of the ring.
-    RingFull,
-    /// The disk did not take them.
-    Disk,
-    /// The encoder did not take them.
-    Encoder,
-    /// Preroll was stopped before the window was over.
-    EndedEarly,
-    /// The ring that held them is gone: another boot, or another ring of the same name.
-    RingGone,
-}
-
-impl GapCause {
-    /// The name used in manifests and logs.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::RingOverrun => "ring_overrun",
-            Self::BacklogFull => "backlog_full",
-            Self::CaptureRestart => "capture_restart",
-            Self::CameraDrop => "camera_drop",
-            Self::CameraStall => "camera_stall",
-            Self::RingFull => "ring_full",
-            Self::Disk => "disk",
-            Self::Encoder => "encoder",
-            Self::EndedEarly => "ended_early",
-            Self::RingGone => "ring_gone",
-        }
-    }
-}
-
-/// A time in which nothing was recorded although the window was open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Interruption {
-    /// The sequence of the last frame recorded before it.
-    pub after_sequence: u64,
-    /// The milliseconds from the last frame encoded before it to the first one after it.
-    pub outage_ms: u64,
-    /// The moment at which the first frame after it was encoded.
-    pub resumed_ns: MonotonicNs,
-    /// The cause.
-    pub cause: InterruptionCause,
-}
-
-/// The cause of an interruption.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum InterruptionCause {
-    /// The recorder ended (was killed, crashed, was restarted) and another took over.
-    RecorderRestart,
-    /// The encoder failed, and the next one of the ladder took over.
-    CodecChange,
-    /// The file could not be written for a while.
-    Disk,
 }

@@ -6,8 +6,8 @@
 //! - Messages: [`messages`] between the supervisor and its children, carried by [`link`]; [`control`] between the
 //!   commands and the supervisor, carried by [`wire`]; [`stats`] with [`status`], and a [`refusal`], are
 //!   among its answers.
-//! - Documents on disk: [`config`], and [`clip`] with its plan and manifest, made of [`name`]s and [`codec`]s; each whole
-//!   or not there, by [`durable`]; [`fnv1a`] seals journals and names instances.
+//! - Documents on disk: [`config`], and [`clip`] with its plan and manifest, made of [`name`]s, [`codec`]s and the state of
+//!   the [`wall_clock`]; each whole or not there, by [`durable`]; [`fnv1a`] seals journals and names instances.
 //! - Rules that several processes must keep alike: the encoder [`ladder`] of a camera, the paths and names of an
 //!   [`instance`], which folder is fit to be recorded in ([`storage`]), how a file in it is [`opened`], the [`origin`] of
 //!   a plan, a [`process`] by its number and its [`parent`], the [`titles`] of processes, their [`priority`] and the
@@ -81,6 +81,8 @@ pub mod status;
 pub mod storage;
 #[cfg(feature = "host")]
 pub mod titles;
+#[cfg(feature = "host")]
+pub mod wall_clock;
 #[cfg(feature = "host")]
 pub mod wire;
 

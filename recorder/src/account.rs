@@ -10,6 +10,9 @@ use proto::time::{MonotonicNs, nanos};
 use crate::runs::{Run, Runs};
 
 const NANOSECOND: Duration = Duration::from_nanos(1);
+/// A camera without a frame for two seconds or ten frames, whichever is longer, is silent: as the supervisor says it.
+const SILENT_AFTER: Duration = Duration::from_secs(2);
+const SILENT_AFTER_FRAMES: u32 = 10;
 
 /// Frames that were published in the window, and what became of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub(crate) struct Account {
     pub(crate) expected: u64,
     pub(crate) written: u64,
     pub(crate) gaps: Vec<Gap>,
+    /// False if the camera was not live at any moment of the window. Then nothing is expected.
+    pub(crate) live: bool,
 }
 
 impl Evidence {
@@ -86,6 +91,9 @@ impl Evidence {
 
     /// Counts. Always `expected == written + the gaps' sum`.
     pub(crate) fn account(&self) -> Account {
+        if self.was_never_live() {
+            return Account { expected: 0, written: 0, gaps: Vec::new(), live: false };
+        }
         let mut gaps = Gaps::default();
         let mut before = self.previous;
         let mut written: u64 = 0;
@@ -110,7 +118,21 @@ impl Evidence {
             (None, Some(after)) => self.add_unknown_before(&after, &mut gaps),
         }
         let missing = gaps.gaps.iter().fold(0, |sum: u64, g| sum.saturating_add(g.missing));
-        Account { expected: missing.saturating_add(written), written, gaps: gaps.gaps }
+        Account { expected: missing.saturating_add(written), written, gaps: gaps.gaps, live: true }
+    }
+
+    /// Says whether frames were due and the camera was not live at any moment of the window: it delivered nothing in it,
+    /// had delivered nothing before it (or had been silent for long), and its own numbers don't tell later what it made meanwhile.
+    fn was_never_live(&self) -> bool {
+        let was_silent = self.previous.is_none_or(|previous| {
+            let silent_after = SILENT_AFTER.max(self.period.saturating_mul(SILENT_AFTER_FRAMES));
+            self.window.start_ns - previous.t_capture >= silent_after
+        });
+        let is_not_told = match self.following {
+            Some(following) => self.previous.is_none() && following.sequence <= 1,
+            None => self.silence == Some(GapCause::CameraStall),
+        };
+        self.wanted.is_empty() && was_silent && is_not_told && self.silent_frames(self.previous) > 0
     }
 
     /// The frames of a run, and those that were never published between them.

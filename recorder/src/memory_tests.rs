@@ -202,12 +202,12 @@ fn read_all(partial: &Path) -> Runs {
 
 /// Reads every packet, with the timestamps written beside it, as the join does.
 fn read_packets(folder: &Path, partial: &Path) -> Runs {
-    let mut timestamps = Timestamps::create(folder, &left()).unwrap();
+    let mut timestamps = Timestamps::create(folder, &left(), MonotonicNs(0)).unwrap();
     let mut written = Runs::default();
     for part in crate::part::read_all(partial, &left()).unwrap() {
         part.each_packet(|row, _| {
             written.add(&row.frame);
-            timestamps.add(row.frame.t_capture).map_err(crate::media::WriteError::Disk)
+            timestamps.add(&row.frame).map_err(crate::media::WriteError::Disk)
         })
         .unwrap();
     }
@@ -266,5 +266,5 @@ fn expected(rows: u64) -> Account {
             }
         })
         .collect();
-    Account { expected: written + overtaken + dropped, written, gaps }
+    Account { expected: written + overtaken + dropped, written, gaps, live: true }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use proto::clip::CSV_HEADER;
 use proto::durable;
+use proto::frame::{FrameFlags, FrameInfo};
 use proto::name::Name;
 use proto::opened;
 use proto::time::MonotonicNs;
@@ -16,10 +17,21 @@ use crate::disk;
 
 /// The text is handed to the kernel in pieces of this size.
 const PIECE_BYTES: usize = 64 * 1024;
+/// The letter in `flags` of a frame whose time was repaired.
+const REPAIRED: &str = "r";
 
 /// The file's name for a camera.
 pub(crate) fn file_name(camera: &Name) -> String {
     format!("{camera}_timestamps.csv")
+}
+
+/// The rows of a finished file, counted by what they say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RowCounts {
+    /// Captured before the trigger.
+    pub(crate) before_trigger: u64,
+    /// With a time that was repaired.
+    pub(crate) repaired: u64,
 }
 
 /// A timestamps file that is being written.
@@ -27,25 +39,38 @@ pub(crate) struct Timestamps {
     file: File,
     path: PathBuf,
     camera: Name,
+    trigger: MonotonicNs,
     rows: u64,
+    counts: RowCounts,
     /// Text that the kernel doesn't have yet.
     text: String,
 }
 
 impl Timestamps {
-    /// Begins the file in a folder. There must be none yet.
-    pub(crate) fn create(folder: &Path, camera: &Name) -> io::Result<Self> {
+    /// Begins the file in a folder, for a clip of this trigger's moment. There must be none yet.
+    pub(crate) fn create(folder: &Path, camera: &Name, trigger: MonotonicNs) -> io::Result<Self> {
         let path = folder.join(file_name(camera));
         let file = disk::ask(|| opened::create_new(&path))?;
         let text = format!("{CSV_HEADER}\n");
-        Ok(Self { file, path, camera: camera.clone(), rows: 0, text })
+        let counts = RowCounts::default();
+        Ok(Self { file, path, camera: camera.clone(), trigger, rows: 0, counts, text })
     }
 
     /// Adds the next frame's row.
-    pub(crate) fn add(&mut self, t_capture: MonotonicNs) -> io::Result<()> {
+    pub(crate) fn add(&mut self, frame: &FrameInfo) -> io::Result<()> {
+        let FrameInfo { t_capture, sequence, .. } = *frame;
+        let is_repaired = frame.flags.contains(FrameFlags::TIME_REPAIRED);
+        let flags = if is_repaired { REPAIRED } else { "" };
+        let relative = relative_us(t_capture, self.trigger);
         // Writing to a String can't fail.
-        let _ = writeln!(self.text, "{},{},{}", self.camera, self.rows, t_capture.0);
+        let _ = writeln!(
+            self.text,
+            "{},{},{},{sequence},{relative},{flags}",
+            self.camera, self.rows, t_capture.0
+        );
         self.rows += 1;
+        self.counts.before_trigger += u64::from(t_capture < self.trigger);
+        self.counts.repaired += u64::from(is_repaired);
         if self.text.len() >= PIECE_BYTES { self.hand_over() } else { Ok(()) }
     }
 
@@ -56,10 +81,18 @@ impl Timestamps {
     }
 
     /// Ends the file and flushes it to the disk.
-    pub(crate) fn finish(mut self) -> io::Result<()> {
+    pub(crate) fn finish(mut self) -> io::Result<RowCounts> {
         self.hand_over()?;
-        disk::ask(|| durable::sync_contents(&self.path))
+        disk::ask(|| durable::sync_contents(&self.path))?;
+        Ok(self.counts)
     }
+}
+
+/// The time from the trigger to a frame in whole microseconds, rounded down: a frame before the trigger has a negative one,
+/// however short before.
+fn relative_us(t_capture: MonotonicNs, trigger: MonotonicNs) -> i64 {
+    let relative = (i128::from(t_capture.0) - i128::from(trigger.0)).div_euclid(1000);
+    i64::try_from(relative).unwrap_or(if relative < 0 { i64::MIN } else { i64::MAX })
 }
 
 #[cfg(test)]
@@ -70,14 +103,26 @@ mod tests {
     fn the_rows_are_those_of_one_long_text() {
         let folder = tempfile::tempdir().unwrap();
         let camera = Name::new("left").unwrap();
-        let mut timestamps = Timestamps::create(folder.path(), &camera).unwrap();
+        let mut timestamps = Timestamps::create(folder.path(), &camera, MonotonicNs(4_000_000)).unwrap();
         let mut expected = format!("{CSV_HEADER}\n");
         for n in 0..10_000_u64 {
-            timestamps.add(MonotonicNs(n * n)).unwrap();
-            expected += &format!("left,{n},{}\n", n * n);
+            let flags = FrameFlags::TIME_REPAIRED.when(n % 100 == 1);
+            let t_capture = MonotonicNs(n * 1_000_000);
+            let frame = FrameInfo { sequence: n + 7, t_capture, flags, ..FrameInfo::default() };
+            timestamps.add(&frame).unwrap();
+            let relative = i64::try_from(n).unwrap() * 1000 - 4000;
+            let letters = if n % 100 == 1 { "r" } else { "" };
+            expected += &format!("left,{n},{},{},{relative},{letters}\n", n * 1_000_000, n + 7);
         }
-        timestamps.finish().unwrap();
+        assert_eq!(timestamps.finish().unwrap(), RowCounts { before_trigger: 4, repaired: 100 });
         let path = folder.path().join("left_timestamps.csv");
         assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_frame_before_the_trigger_has_a_negative_time() {
+        let at = |ns| relative_us(MonotonicNs(ns), MonotonicNs(5000));
+        assert_eq!([at(0), at(4999), at(5000), at(5999), at(6000)], [-5, -1, 0, 0, 1]);
+        assert_eq!(relative_us(MonotonicNs(0), MonotonicNs(u64::MAX)), -18_446_744_073_709_552);
     }
 }

@@ -68,8 +68,8 @@ pub(crate) enum Command {
     /// Record a clip of what has just happened
     ///
     /// Prints JSON: clip_id, path, how much pre-roll it will hold. The clip's plan is on disk when this returns,
-    /// so that the clip will exist whatever crashes. With --wait also complete and each camera's counts; then the
-    /// exit code is 4 if anything is missing.
+    /// so that the clip will exist whatever crashes. With --wait also the verdict and each camera's counts; then the
+    /// exit code is 4 unless every frame of what was asked for is there.
     Trigger(TriggerArgs),
     /// Print everything there is to know, as one JSON document
     ///

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use proto::clip::{Plan, PlannedCamera, SCHEMA};
+use proto::clip::{PLAN_SCHEMA, Plan, PlannedCamera, PlannedTrigger, TriggerSource};
 use proto::config::{CameraConfig, Config};
 use proto::control::{Accepted, TriggerRequest};
 use proto::name::Name;
@@ -19,6 +19,7 @@ use proto::refusal::Refusal;
 use proto::ring::Ring;
 use proto::storage;
 use proto::time::{MonotonicNs, WallAnchor};
+use proto::wall_clock::ClockState;
 
 use crate::clips::Clips;
 use crate::rings::{OneRing, Rings};
@@ -138,13 +139,18 @@ impl Triggers {
         named: bool,
     ) -> Result<(String, PathBuf), Refusal> {
         let plan = |clip_id: &str| Plan {
-            schema: SCHEMA,
+            schema: PLAN_SCHEMA,
             clip_id: clip_id.to_owned(),
             label: label.cloned(),
             rig: Some(self.config.rig.clone()),
             boot_id: proto::instance::boot_id(),
             origin: Some(self.origin.clone()),
             wall: WallAnchor::now(),
+            clock: ClockState::now(),
+            trigger: Some(PlannedTrigger {
+                id: plan::trigger_id(self.clips.run_folder(), clip_id),
+                source: TriggerSource::Command,
+            }),
             trigger_ns: at,
             window: granted.window,
             asked_start_ns: asked_start,

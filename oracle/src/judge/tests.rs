@@ -80,7 +80,7 @@ impl Clip {
 }
 
 fn row(sequence: u64) -> Row {
-    Row { camera_id: "left".into(), frame_index: sequence, t_ns: time_of(sequence) }
+    Row { camera_id: "left".into(), frame_index: sequence, t_ns: time_of(sequence), more: None }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Plan, PlannedCamera, SCHEMA};
+use super::{PLAN_SCHEMA, Plan, PlannedCamera};
 use crate::frame::{Fps, Geometry};
 
 /// The longest window: a day of post-roll, and an hour for the pre-roll.
@@ -37,8 +37,8 @@ impl Plan {
 
     fn check(&self, clip_folder: &Path) -> Result<(), String> {
         let Self { schema, clip_id, window, cameras, .. } = self;
-        if *schema == 0 || *schema > SCHEMA {
-            return Err(format!("schema is {schema}, and this version knows up to {SCHEMA}"));
+        if *schema == 0 || *schema > PLAN_SCHEMA {
+            return Err(format!("schema is {schema}, and this version knows up to {PLAN_SCHEMA}"));
         }
         if clip_folder.file_name().is_none_or(|name| name.to_str() != Some(clip_id)) {
             return Err(format!("clip_id is {:.80?}, which is not its folder's name", clip_id));

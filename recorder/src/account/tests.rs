@@ -47,7 +47,7 @@ fn evidence(wanted: Vec<One>) -> Evidence {
 #[test]
 fn a_whole_clip_has_no_gap() {
     let account = evidence((10..=20).map(|n| here(frame(n))).collect()).account();
-    assert_eq!(account, Account { expected: 11, written: 11, gaps: vec![] });
+    assert_eq!(account, Account { expected: 11, written: 11, gaps: vec![], live: true });
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn overwritten_frames_in_a_row_are_one_gap() {
     let wanted = |n| One { frame: frame(n), lost: lost(n).then_some(GapCause::RingOverrun) };
     let account = evidence((10..=20).map(wanted).collect()).account();
     let gap = |after_sequence, missing| Gap { after_sequence, missing, cause: GapCause::RingOverrun };
-    assert_eq!(account, Account { expected: 11, written: 7, gaps: vec![gap(9, 1), gap(13, 3)] });
+    assert_eq!(account, Account { expected: 11, written: 7, gaps: vec![gap(9, 1), gap(13, 3)], live: true });
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn two_holes_with_frames_between_are_two_gaps() {
     let following = Some(FrameInfo { sequence: 18, ..frame(21) });
     let account = Evidence { following, ..evidence(wanted) }.account();
     let gap = |after_sequence, missing| Gap { after_sequence, missing, cause: GapCause::CameraDrop };
-    assert_eq!(account, Account { expected: 11, written: 8, gaps: vec![gap(11, 2), gap(13, 1)] });
+    assert_eq!(account, Account { expected: 11, written: 8, gaps: vec![gap(11, 2), gap(13, 1)], live: true });
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_killed_capture_costs_what_its_camera_made_meanwhile() {
     let wanted = (10..=12).map(frame).chain((18..=20).map(after)).map(here).collect();
     let account = Evidence { following: Some(after(21)), ..evidence(wanted) }.account();
     let gap = Gap { after_sequence: 12, missing: 5, cause: GapCause::CaptureRestart };
-    assert_eq!(account, Account { expected: 11, written: 6, gaps: vec![gap] });
+    assert_eq!(account, Account { expected: 11, written: 6, gaps: vec![gap], live: true });
 }
 
 #[test]
@@ -96,9 +96,9 @@ fn a_hole_over_an_edge_counts_only_inside() {
 fn a_silent_camera_is_missed_to_the_end_of_the_window() {
     let silent = Evidence { following: None, ..evidence((10..=15).map(|n| here(frame(n))).collect()) };
     let gap = Gap { after_sequence: 15, missing: 5, cause: GapCause::CameraStall };
-    assert_eq!(silent.account(), Account { expected: 11, written: 6, gaps: vec![gap] });
+    assert_eq!(silent.account(), Account { expected: 11, written: 6, gaps: vec![gap], live: true });
     let ended = Evidence { silence: None, ..silent };
-    assert_eq!(ended.account(), Account { expected: 6, written: 6, gaps: vec![] });
+    assert_eq!(ended.account(), Account { expected: 6, written: 6, gaps: vec![], live: true });
 }
 
 #[test]
@@ -130,13 +130,13 @@ fn a_camera_that_comes_up_late_is_missed_until_then() {
     let wanted = (15..=20).map(|n| here(late(n))).collect();
     let account = Evidence { previous: None, following: Some(late(21)), ..evidence(wanted) }.account();
     let gap = Gap { after_sequence: 0, missing: 5, cause: GapCause::CameraStall };
-    assert_eq!(account, Account { expected: 11, written: 6, gaps: vec![gap] });
+    assert_eq!(account, Account { expected: 11, written: 6, gaps: vec![gap], live: true });
     let later = Evidence {
         previous: None,
         following: Some(FrameInfo { sequence: 1, ..frame(30) }),
         ..evidence(vec![])
     };
-    assert_eq!(later.account().gaps, [Gap { after_sequence: 0, missing: 11, cause: GapCause::CameraStall }]);
+    assert_eq!(later.account(), NOT_LIVE);
 }
 
 #[test]
@@ -160,17 +160,34 @@ fn frames_that_even_the_ledger_has_forgotten_are_missed() {
     assert_eq!(missed(&account), (11, 6, gap(9, 5)));
 }
 
+/// The account of a camera that was not live at any moment of the window.
+const NOT_LIVE: Account = Account { expected: 0, written: 0, gaps: Vec::new(), live: false };
+
 #[test]
-fn a_window_without_any_frame_is_one_gap() {
+fn nobody_knows_what_is_missing_of_a_camera_that_was_not_live_in_the_window() {
     let nothing = Evidence { previous: None, following: None, ..evidence(vec![]) };
-    assert_eq!(
-        nothing.account().gaps,
-        [Gap { after_sequence: 0, missing: 10, cause: GapCause::CameraStall }]
-    );
+    assert_eq!(nothing.account(), NOT_LIVE);
+    // Ten frames a second and a tenth: it was silent, as the supervisor says it, when the window began.
+    let window = Window { start_ns: MonotonicNs(2100 * MS), end_ns: MonotonicNs(2200 * MS) };
+    let away = |last| Evidence { window, previous: Some(frame(last)), ..nothing.clone() };
+    assert_eq!(away(10).account(), NOT_LIVE);
+    assert_eq!((away(11).account().expected, away(11).account().live), (11, true));
+    // Its own numbers tell later what it made meanwhile; or nothing was due; or a file had ended.
+    let told = Evidence { following: Some(frame(250)), ..away(10) };
+    assert_eq!((told.account().expected, told.account().live), (11, true));
+    let between = Window { start_ns: MonotonicNs(2101 * MS), end_ns: MonotonicNs(2109 * MS) };
+    assert!(Evidence { window: between, ..away(10) }.account().live);
+    assert_eq!(Evidence { silence: None, ..away(10) }.account(), Account { live: true, ..NOT_LIVE });
+    // The ring that knew is gone.
+    let gone = Evidence { silence: Some(GapCause::RingGone), ..nothing }.account();
+    assert_eq!((gone.expected, gone.live), (10, true));
 }
 
 /// The account frame by frame, as it was before there were runs.
 fn frame_by_frame(evidence: &Evidence, wanted: &[One]) -> Account {
+    if evidence.was_never_live() {
+        return NOT_LIVE;
+    }
     let (mut gaps, mut before, mut written) = (Gaps::default(), evidence.previous, 0);
     for One { frame, lost } in wanted {
         match before {
@@ -193,7 +210,7 @@ fn frame_by_frame(evidence: &Evidence, wanted: &[One]) -> Account {
         (None, Some(after)) => evidence.add_unknown_before(&after, &mut gaps),
     }
     let missing: u64 = gaps.gaps.iter().map(|gap| gap.missing).sum();
-    Account { expected: missing + written, written, gaps: gaps.gaps }
+    Account { expected: missing + written, written, gaps: gaps.gaps, live: true }
 }
 
 /// One frame of a camera's life: numbers skipped before it, another life of the capture, a noted loss, the cause if it was

@@ -1,6 +1,6 @@
 //! A clip's plan and its pictures, made up.
 
-use proto::clip::{CaptureTime, Plan, PlannedCamera, SCHEMA, Window};
+use proto::clip::{CaptureTime, PLAN_SCHEMA, Plan, PlannedCamera, Window};
 use proto::frame::{Fps, FrameInfo, Geometry};
 use proto::name::Name;
 use proto::time::WallAnchor;
@@ -24,13 +24,15 @@ impl HeldFrame for Picture {
 /// The plan of a clip of these cameras, triggered when its window begins.
 pub(crate) fn plan(window: Window, cameras: Vec<PlannedCamera>) -> Plan {
     Plan {
-        schema: SCHEMA,
+        schema: PLAN_SCHEMA,
         clip_id: "clip-0001".to_owned(),
         label: None,
         rig: None,
         boot_id: String::new(),
         origin: None,
         wall: WallAnchor { monotonic_ns: ms(0), unix_ns: 0 },
+        clock: None,
+        trigger: None,
         trigger_ns: window.start_ns,
         window,
         asked_start_ns: window.start_ns,

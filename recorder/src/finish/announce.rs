@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use proto::clip::Manifest;
+use proto::clip::{Manifest, Verdict};
 use proto::link::Reports;
 use proto::messages::RecorderReport;
 use proto::time::MonotonicNs;
@@ -17,14 +17,25 @@ pub(crate) fn announce(folder: &Path, manifest: &Manifest, reports: &Reports<Rec
         .map(|(name, c)| format!("{name} {}/{}", c.frames_written, c.frames_expected))
         .collect();
     let (clip, frames) = (&manifest.clip_id, frames.join(", "));
-    match (manifest.complete, manifest.ended_early) {
-        (true, _) => tracing::info!("clip {clip}: complete: {frames} ({finished_after_ms} ms after its end)"),
-        (false, true) => {
-            tracing::warn!("clip {clip}: INCOMPLETE, ended early by a stop; until then: {frames}")
+    match manifest.verdict {
+        Verdict::Complete => {
+            tracing::info!("clip {clip}: complete: {frames} ({finished_after_ms} ms after its end)");
         }
-        (false, false) => {
+        Verdict::Short => tracing::info!(
+            "clip {clip}: short: {frames}, and less pre-roll than asked for ({finished_after_ms} ms after its end)"
+        ),
+        Verdict::EndedEarly => {
+            tracing::warn!("clip {clip}: INCOMPLETE, ended early by a stop; until then: {frames}");
+        }
+        Verdict::Gaps if manifest.ended_early => {
+            tracing::warn!("clip {clip}: INCOMPLETE, and ended early by a stop; until then: {frames}");
+        }
+        Verdict::Gaps => {
             tracing::warn!("clip {clip}: INCOMPLETE: {frames} ({finished_after_ms} ms after its end)");
         }
+    }
+    for (name, _) in manifest.cameras.iter().filter(|(_, camera)| !camera.live) {
+        tracing::warn!("clip {clip}: camera {name}: not live at any moment of the window");
     }
     for (name, camera) in &manifest.cameras {
         for gap in &camera.gaps {

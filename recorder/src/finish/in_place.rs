@@ -20,6 +20,7 @@ use proto::opened;
 
 use super::index::{self, Counts, Durations, Index, Run};
 use super::join::{Joined, add_stretch, file_name, maker};
+use crate::assignment::Footage;
 use crate::container::{self, Layout};
 use crate::disk;
 use crate::fragment;
@@ -27,7 +28,7 @@ use crate::media::WriteError;
 use crate::part::{self, Head, Look, Part, Sample};
 use crate::pulse::Pulse;
 use crate::runs::Runs;
-use crate::timestamps::Timestamps;
+use crate::timestamps::{RowCounts, Timestamps};
 use crate::video_time;
 
 /// Gives a camera's only part a second name in the folder `ready`, that of its video. `None` if it has several, or must be
@@ -63,18 +64,25 @@ struct Counted {
     frames: Runs,
 }
 
+/// The frames of a finished part, and its rows.
+struct Finished {
+    frames: Runs,
+    rows: RowCounts,
+}
+
 /// Finishes a part that is linked into `ready`. `None` if it has to be copied after all; then nothing of it is left in
 /// `ready`.
 pub(super) fn finish(
     part: &Part,
-    camera: &PlannedCamera,
+    footage: &Footage,
     ready: &Path,
     pulse: &Pulse,
 ) -> io::Result<Option<Joined>> {
+    let camera = &footage.camera;
     let file = file_name(&camera.name, part.header.choice.codec, 1);
     let path = ready.join(&file);
     let finished = match part.head()? {
-        Some(head) if !head.is_toggled => match put_index(part, &head, camera, &path, ready, pulse) {
+        Some(head) if !head.is_toggled => match put_index(part, &head, footage, &path, ready, pulse) {
             // There is no room for an index in this file, and its copy can be split; or somebody gave the part a third name,
             // for a snapshot perhaps, and what it says under that name must stay as it is.
             Err(e) if matches!(e.kind(), io::ErrorKind::FileTooLarge | io::ErrorKind::InvalidData) => None,
@@ -82,7 +90,7 @@ pub(super) fn finish(
         },
         _ => None,
     };
-    let Some(frames) = finished else {
+    let Some(Finished { frames, rows }) = finished else {
         let timestamps = ready.join(crate::timestamps::file_name(&camera.name));
         for unfinished in [&path, &timestamps] {
             match opened::remove_file(unfinished) {
@@ -97,19 +105,20 @@ pub(super) fn finish(
     let mut made_by = maker(file, &part.header.choice);
     made_by.frames = frames.frames();
     let size_bytes = path.metadata()?.len();
-    Ok(Some(Joined { frames, files: vec![made_by], stretches, size_bytes }))
+    Ok(Some(Joined { frames, files: vec![made_by], stretches, rows, size_bytes }))
 }
 
 /// Puts the index behind a part, makes it count, and flushes everything. `None` if it can't be done to this part.
 fn put_index(
     part: &Part,
     head: &Head,
-    camera: &PlannedCamera,
+    footage: &Footage,
     path: &Path,
     ready: &Path,
     pulse: &Pulse,
-) -> io::Result<Option<Runs>> {
-    let mut timestamps = Timestamps::create(ready, &camera.name)?;
+) -> io::Result<Option<Finished>> {
+    let camera = &footage.camera;
+    let mut timestamps = Timestamps::create(ready, &camera.name, footage.plan.trigger_ns)?;
     let Some(counted) = count(part, camera, &mut timestamps, pulse)? else { return Ok(None) };
     let Some(stsd) = sample_description(head) else { return Ok(None) };
     let size = (camera.geometry.width(), camera.geometry.height());
@@ -124,9 +133,9 @@ fn put_index(
     failpoint::pass("finish.toggled", path.display());
     disk::ask(|| durable::sync_contents(path))?;
     failpoint::pass("join.synced", path.display());
-    timestamps.finish()?;
+    let rows = timestamps.finish()?;
     failpoint::pass("join.csv", ready.join(crate::timestamps::file_name(&camera.name)).display());
-    Ok(Some(counted.frames))
+    Ok(Some(Finished { frames: counted.frames, rows }))
 }
 
 /// The inside of the sample description's box, as libav wrote it.
@@ -152,7 +161,7 @@ fn count(
         counts.runs += u32::from(durations.add(at_us(part, sample)).is_some());
         frames.add(&sample.row.frame);
         pulse.step();
-        timestamps.add(sample.row.frame.t_capture)
+        timestamps.add(&sample.row.frame)
     })?;
     let (runs, duration_us) = durations.end(period_us(camera));
     counts.runs += u32::try_from(runs.iter().flatten().count()).unwrap_or(0);

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use ffmpeg_next::{Packet, codec};
 
 use proto::clip::{
-    CameraClip, FileMaker, Interruption, InterruptionCause, PARTIAL_DIR, PlannedCamera, Stretch, StretchHow,
+    CameraClip, CameraTime, FileMaker, Interruption, InterruptionCause, PARTIAL_DIR, PlannedCamera, Stretch,
+    StretchHow,
 };
 use proto::codec::{Codec, EncoderChoice};
 use proto::durable;
@@ -22,6 +23,7 @@ use proto::time::{MonotonicNs, nanos};
 use super::announce::frames_text;
 use super::in_place;
 use super::parameter_sets::ParameterSets;
+use super::trigger_place;
 use crate::assignment::Footage;
 use crate::container::{self, Layout, VideoWriter};
 use crate::disk;
@@ -31,7 +33,7 @@ use crate::media::WriteError;
 use crate::part::{self, Part};
 use crate::pulse::Pulse;
 use crate::runs::Runs;
-use crate::timestamps::{self, Timestamps};
+use crate::timestamps::{self, RowCounts, Timestamps};
 use crate::video_time;
 
 /// The frames that are really in the files, as opposed to those that were thought to be.
@@ -39,7 +41,16 @@ pub(super) struct Joined {
     pub(super) frames: Runs,
     pub(super) files: Vec<FileMaker>,
     pub(super) stretches: Vec<Stretch>,
+    pub(super) rows: RowCounts,
     pub(super) size_bytes: u64,
+}
+
+/// One camera's part of the manifest.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct FinishedCamera {
+    pub(super) clip: CameraClip,
+    /// The trigger's place in the video, in seconds from its first frame; none without a video.
+    pub(super) trigger_offset_s: Option<f64>,
 }
 
 /// Joins one camera's parts in the folder `ready`, and accounts for its frames.
@@ -48,12 +59,12 @@ pub(super) fn join_camera(
     folder: &Path,
     ready: &Path,
     pulse: &Arc<Pulse>,
-) -> io::Result<CameraClip> {
+) -> io::Result<FinishedCamera> {
     let camera = &footage.camera;
     let parts = disk::ask(|| part::read_all(&folder.join(PARTIAL_DIR), &camera.name))?;
     let in_place = match &parts[..] {
         [part] if ready.join(file_name(&camera.name, part.header.choice.codec, 1)).exists() => {
-            in_place::finish(part, camera, ready, pulse)?
+            in_place::finish(part, footage, ready, pulse)?
         }
         _ => None,
     };
@@ -65,7 +76,8 @@ pub(super) fn join_camera(
     evidence.correct_by(&joined.frames);
     let account = evidence.account();
     let made_by = parts.first().map_or_else(last_resort, |p| p.header.choice.clone());
-    Ok(CameraClip {
+    let trigger_offset_s = trigger_place::offset_s(footage, &joined);
+    let clip = CameraClip {
         file: joined.files.first().map(|f| f.file.clone()),
         files: joined.files.iter().map(|f| f.file.clone()).collect(),
         made_by: joined.files,
@@ -79,14 +91,19 @@ pub(super) fn join_camera(
         fps: camera.fps.as_f64(),
         camera_index: camera.index,
         capture_time: camera.capture_time,
+        time: Some(CameraTime { source: camera.capture_time }),
+        live: account.live,
         frames_expected: account.expected,
         frames_written: account.written,
+        lead_in_frames: 0,
+        times_repaired: joined.rows.repaired,
         first_frame_ns: joined.frames.first().map(|frame| frame.t_capture),
         last_frame_ns: joined.frames.last().map(|frame| frame.t_capture),
         gaps: account.gaps,
         interruptions: interruptions(&parts),
         size_bytes: joined.size_bytes,
-    })
+    };
+    Ok(FinishedCamera { clip, trigger_offset_s })
 }
 
 fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Arc<Pulse>) -> io::Result<Joined> {
@@ -105,7 +122,7 @@ fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Arc<Pulse>) -> 
     }
     let mut most_bytes = None;
     loop {
-        match Joining::new(camera, ready, pulse, most_bytes)?.join(&streams) {
+        match Joining::new(footage, ready, pulse, most_bytes)?.join(&streams) {
             Err(e) if e.kind() == io::ErrorKind::FileTooLarge => {
                 let reached = remove_files(ready, &camera.name)?;
                 most_bytes = Some(smaller(most_bytes, reached).ok_or(e)?);
@@ -199,12 +216,13 @@ struct OpenFile {
 
 impl<'a> Joining<'a> {
     fn new(
-        camera: &'a PlannedCamera,
+        footage: &'a Footage,
         ready: &'a Path,
         pulse: &'a Arc<Pulse>,
         most_bytes: Option<u64>,
     ) -> io::Result<Self> {
-        let timestamps = Timestamps::create(ready, &camera.name)?;
+        let camera = &footage.camera;
+        let timestamps = Timestamps::create(ready, &camera.name, footage.plan.trigger_ns)?;
         let (frames, files, stretches) = (Runs::default(), Vec::new(), Vec::new());
         Ok(Self { camera, ready, pulse, timestamps, frames, files, stretches, most_bytes, open: None })
     }
@@ -273,7 +291,7 @@ impl<'a> Joining<'a> {
         packet.set_dts(Some(pts));
         self.pulse.step();
         self.frames.add(&row.frame);
-        self.timestamps.add(row.frame.t_capture).map_err(WriteError::Disk)?;
+        self.timestamps.add(&row.frame).map_err(WriteError::Disk)?;
         maker.frames += 1;
         add_stretch(&mut self.stretches, &maker.file, &stream.part.header.choice, 1);
         open.bytes = open.bytes.saturating_add(u64::try_from(packet.size()).unwrap_or(0));
@@ -290,11 +308,11 @@ impl<'a> Joining<'a> {
             failpoint::pass("join.synced", path.display());
             size_bytes += path.metadata()?.len();
         }
-        self.timestamps.finish()?;
+        let rows = self.timestamps.finish()?;
         let csv = self.ready.join(timestamps::file_name(&self.camera.name));
         failpoint::pass("join.csv", csv.display());
         let Self { frames, files, stretches, .. } = self;
-        Ok(Joined { frames, files, stretches, size_bytes })
+        Ok(Joined { frames, files, stretches, rows, size_bytes })
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use proto::clip::{CameraClip, FileMaker, Manifest, SCHEMA, Stretch, Window};
+use proto::clip::{CameraClip, FileMaker, Manifest, ManifestTrigger, SCHEMA, Stretch, Verdict, Window};
 use proto::codec::Codec;
 use proto::name::Name;
-use proto::time::UtcTime;
 
+use super::join::FinishedCamera;
 use crate::assignment::Footage;
 
 /// The manifest of a clip whose cameras' parts are joined. `None` when it has no camera.
-pub(super) fn manifest(set: &[Footage], cameras: BTreeMap<Name, CameraClip>) -> Option<Manifest> {
+pub(super) fn manifest(set: &[Footage], cameras: BTreeMap<Name, FinishedCamera>) -> Option<Manifest> {
     let first = set.first()?;
     let plan = &first.plan;
     let ended_early = set.iter().any(|f| f.ended_early);
@@ -20,19 +20,30 @@ pub(super) fn manifest(set: &[Footage], cameras: BTreeMap<Name, CameraClip>) -> 
         let early = plan.window.end_ns - end_ns;
         notes.push(format!("ended {} ms early, because Preroll was stopped", early.as_millis()));
     }
+    let offsets = cameras.iter().map(|(name, camera)| (name.clone(), camera.trigger_offset_s)).collect();
+    let trigger = ManifestTrigger::of(plan, offsets);
+    let cameras: BTreeMap<Name, CameraClip> =
+        cameras.into_iter().map(|(name, camera)| (name, camera.clip)).collect();
     cameras.iter().for_each(|(name, camera)| notes.extend(notes_of(name, camera)));
+    let has_gaps = cameras.values().any(|camera| !camera.live || !camera.gaps.is_empty());
+    let verdict = Verdict::of(has_gaps, ended_early, plan.window.start_ns > plan.asked_start_ns);
     Some(Manifest {
         schema: SCHEMA,
         clip_id: plan.clip_id.clone(),
         label: plan.label.clone(),
         rig: plan.rig.clone(),
-        complete: !ended_early && cameras.values().all(|c| c.gaps.is_empty()),
+        verdict,
+        complete: verdict == Verdict::Complete,
         ended_early,
+        triggers: vec![trigger.clone()],
+        trigger_utc: trigger.utc.clone(),
+        trigger: Some(trigger),
         trigger_ns: plan.trigger_ns,
         window: Window { start_ns: plan.window.start_ns, end_ns },
+        asked_window: Some(Window { start_ns: plan.asked_start_ns, end_ns: plan.window.end_ns }),
         asked_start_ns: plan.asked_start_ns,
         wall: plan.wall,
-        trigger_utc: UtcTime::from_unix_ns(plan.wall.unix(plan.trigger_ns)).to_string(),
+        clock: plan.clock,
         notes,
         cameras_asked: plan.cameras_asked.clone(),
         cameras,
@@ -42,7 +53,11 @@ pub(super) fn manifest(set: &[Footage], cameras: BTreeMap<Name, CameraClip>) -> 
 /// Notes on one camera, for a person.
 fn notes_of(name: &Name, camera: &CameraClip) -> Vec<String> {
     let mut notes = Vec::new();
-    if camera.frames_expected == 0 {
+    if !camera.live {
+        notes.push(format!(
+            "camera {name} was not live at any moment of this window, so nobody knows how many of its frames are missing"
+        ));
+    } else if camera.frames_expected == 0 {
         notes.push(format!(
             "camera {name} made no frame in this window: its file had ended, or it had not begun"
         ));

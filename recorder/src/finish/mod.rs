@@ -3,7 +3,7 @@
 //!
 //! [`join`] makes ordinary files of the parts, [`manifest`] the manifest's text, [`publish`] puts both in place,
 //! [`clear`] removes the parts, and [`announce`] tells of it. [`parameter_sets`] is about streams of several encoders in
-//! one file.
+//! one file, [`trigger_place`] about where in a video a trigger is.
 
 mod announce;
 mod clear;
@@ -13,6 +13,7 @@ mod join;
 mod manifest;
 mod parameter_sets;
 mod publish;
+mod trigger_place;
 
 use std::collections::HashMap;
 use std::io;

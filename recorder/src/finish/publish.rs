@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::{Scope, ScopedJoinHandle};
 
-use proto::clip::{CameraClip, MANIFEST, Manifest, PARTIAL_DIR};
+use proto::clip::{MANIFEST, Manifest, PARTIAL_DIR};
 use proto::durable;
 use proto::failpoint;
 use proto::name::Name;
@@ -16,6 +16,7 @@ use proto::opened;
 use proto::panics;
 use proto::storage;
 
+use super::join::FinishedCamera;
 use super::{clear, in_place, join, manifest};
 use crate::assignment::Footage;
 use crate::disk::{self, output::OutputFolder};
@@ -39,7 +40,7 @@ pub(super) fn publish(
     output.has_room_for(folder, bytes)?;
     failpoint::pass("join.begun", folder.display());
     let cameras = join_cameras(folder, set, &ready, pulse)?;
-    for clip in cameras.values() {
+    for FinishedCamera { clip, .. } in cameras.values() {
         for file in clip.files.iter().chain([&clip.timestamps]) {
             disk::ask(|| put_in_place(&ready.join(file), &folder.join(file)))?;
             failpoint::pass("publish.renamed", folder.join(file).display());
@@ -103,13 +104,13 @@ fn join_cameras(
     set: &[Footage],
     ready: &Path,
     pulse: &Arc<Pulse>,
-) -> io::Result<BTreeMap<Name, CameraClip>> {
+) -> io::Result<BTreeMap<Name, FinishedCamera>> {
     std::thread::scope(|scope| {
         let join = |footage: &Footage| {
             panics::set_camera(footage.camera.name.as_str());
             let _on = panics::on_clip(&footage.plan.clip_id);
-            let clip = join::join_camera(footage, folder, ready, pulse)?;
-            Ok((footage.camera.name.clone(), clip))
+            let finished = join::join_camera(footage, folder, ready, pulse)?;
+            Ok((footage.camera.name.clone(), finished))
         };
         let threads: Vec<_> =
             set.iter().map(|footage| (footage, spawn(scope, move || join(footage)))).collect();

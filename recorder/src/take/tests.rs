@@ -13,11 +13,16 @@ use crate::fakes::{PERIOD, SLOTS, ms};
 use rig::Rig;
 
 fn complete() -> Account {
-    Account { expected: 101, written: 101, gaps: Vec::new() }
+    Account { expected: 101, written: 101, gaps: Vec::new(), live: true }
 }
 
 fn one_gap(after_sequence: u64, missing: u64, cause: GapCause) -> Account {
-    Account { expected: 101, written: 101 - missing, gaps: vec![Gap { after_sequence, missing, cause }] }
+    Account {
+        expected: 101,
+        written: 101 - missing,
+        gaps: vec![Gap { after_sequence, missing, cause }],
+        live: true,
+    }
 }
 
 #[test]
@@ -189,7 +194,7 @@ fn a_file_at_its_end_is_not_waited_for() {
     rig.ring.has_ended.set(true);
     assert_eq!(rig.step(2000), Step::Waiting);
     assert_eq!(rig.step(2001), Step::Over);
-    assert_eq!(rig.account(), Account { expected: 51, written: 51, gaps: Vec::new() });
+    assert_eq!(rig.account(), Account { expected: 51, written: 51, gaps: Vec::new(), live: true });
 }
 
 #[test]

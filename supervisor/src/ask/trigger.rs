@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use proto::clip::{CameraClip, Gap, Manifest};
+use proto::clip::{CameraClip, Gap, Manifest, Verdict};
 use proto::control::{Accepted, Request, Response, TriggerRequest};
 use proto::exit;
 use proto::name::Name;
@@ -33,6 +33,7 @@ struct Answer<'a> {
 /// The part that is known only when the clip is finished.
 #[derive(Serialize)]
 struct FinishedAnswer<'a> {
+    verdict: Verdict,
     complete: bool,
     ended_early: bool,
     cameras: BTreeMap<&'a str, CameraAnswer<'a>>,
@@ -109,12 +110,8 @@ fn finished(accepted: &Accepted) -> Result<u8, Failure> {
             "clip {} is finished, but its manifest in {} can't be read",
             accepted.clip_id, accepted.path
         ))),
-        Some(manifest) if manifest.complete => Ok(exit::DONE),
-        Some(manifest) => {
-            let cameras = manifest.cameras.iter();
-            let cameras = cameras.map(|(name, c)| (name.as_str(), c.frames_expected, c.frames_written));
-            Err(Failure::Incomplete(incompleteness(&manifest.clip_id, cameras, manifest.ended_early)))
-        }
+        Some(manifest) if manifest.verdict == Verdict::Complete => Ok(exit::DONE),
+        Some(manifest) => Err(Failure::Incomplete(incompleteness(accepted, &manifest))),
     }
 }
 
@@ -130,21 +127,24 @@ fn unfinished(accepted: &Accepted, failure: Failure) -> Failure {
     }
 }
 
-/// A sentence on what a clip lacks. `cameras`: each one's name, frames expected, frames written.
-fn incompleteness<'a>(
-    clip_id: &str,
-    cameras: impl Iterator<Item = (&'a str, u64, u64)>,
-    ended_early: bool,
-) -> String {
-    let missing = |(name, expected, written): (&str, u64, u64)| {
-        let frames = expected.saturating_sub(written);
-        (frames > 0).then(|| format!("{name} misses {frames} of {expected} frames"))
+/// A sentence on what a clip lacks.
+fn incompleteness(accepted: &Accepted, manifest: &Manifest) -> String {
+    let lacks = |(name, camera): (&Name, &CameraClip)| {
+        let frames = camera.frames_expected.saturating_sub(camera.frames_written);
+        if !camera.live {
+            return Some(format!("{name} was not live in its window"));
+        }
+        (frames > 0).then(|| format!("{name} misses {frames} of {} frames", camera.frames_expected))
     };
-    let mut why: Vec<String> = cameras.filter_map(missing).collect();
-    if ended_early {
+    let mut why: Vec<String> = manifest.cameras.iter().filter_map(lacks).collect();
+    if manifest.ended_early {
         why.push("it was ended early".to_owned());
     }
-    format!("clip {clip_id} is incomplete: {}", why.join(", "))
+    if manifest.window.start_ns > manifest.asked_start_ns {
+        let Accepted { pre_roll_ms, asked_pre_roll_ms, .. } = accepted;
+        why.push(format!("its pre-roll is {pre_roll_ms} ms instead of {asked_pre_roll_ms} ms"));
+    }
+    format!("clip {} is incomplete: {}", manifest.clip_id, why.join(", "))
 }
 
 impl<'a> Answer<'a> {
@@ -171,6 +171,7 @@ impl<'a> FinishedAnswer<'a> {
             interruptions: c.interruptions.len(),
         };
         Self {
+            verdict: manifest.verdict,
             complete: manifest.complete,
             ended_early: manifest.ended_early,
             cameras: manifest.cameras.iter().map(|(name, c)| (name.as_str(), camera(c))).collect(),
@@ -253,10 +254,24 @@ mod tests {
 
     #[test]
     fn an_incomplete_clip_is_said_camera_by_camera() {
-        let cameras = [("left", 60, 57), ("right", 60, 60)].into_iter();
+        let camera = |expected: u64, written: u64, live: bool| {
+            serde_json::json!({
+                "file": null, "files": [], "made_by": [], "timestamps": "left_timestamps.csv", "codec": "H264",
+                "encoder": "libx264", "preset": null, "width": 320, "height": 192, "fps": 60.0, "camera_index": 0,
+                "capture_time": "device", "live": live, "frames_expected": expected, "frames_written": written,
+                "first_frame_ns": null, "last_frame_ns": null, "gaps": [], "interruptions": [], "size_bytes": 0,
+            })
+        };
+        let manifest = serde_json::json!({
+            "schema": 2, "clip_id": "clip-0001", "label": null, "verdict": "gaps", "complete": false,
+            "ended_early": true, "trigger_ns": 500, "window": { "start_ns": 100, "end_ns": 900 },
+            "asked_start_ns": 0, "wall": { "monotonic_ns": 0, "unix_ns": 0 }, "trigger_utc": "", "notes": [],
+            "cameras": { "left": camera(60, 57, true), "middle": camera(0, 0, false), "right": camera(60, 60, true) },
+        });
         assert_eq!(
-            incompleteness("clip-0001", cameras, true),
-            "clip clip-0001 is incomplete: left misses 3 of 60 frames, it was ended early"
+            incompleteness(&accepted(), &serde_json::from_value(manifest).unwrap()),
+            "clip clip-0001 is incomplete: left misses 3 of 60 frames, middle was not live in its window, it was \
+             ended early, its pre-roll is 400 ms instead of 500 ms"
         );
     }
 }

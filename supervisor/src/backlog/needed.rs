@@ -132,7 +132,7 @@ fn plan_of_this_boot(clip: &Path) -> std::io::Result<Option<Plan>> {
 
 #[cfg(test)]
 mod tests {
-    use proto::clip::{CaptureTime, PlannedCamera, SCHEMA, Window};
+    use proto::clip::{CaptureTime, PLAN_SCHEMA, PlannedCamera, Window};
     use proto::frame::{Fps, Geometry, PixelFormat};
     use proto::name::Name;
     use proto::time::{MonotonicNs, WallAnchor};
@@ -151,13 +151,15 @@ mod tests {
         };
         let at = MonotonicNs(1);
         let plan = Plan {
-            schema: SCHEMA,
+            schema: PLAN_SCHEMA,
             clip_id: "clip-0001".into(),
             label: None,
             rig: None,
             boot_id,
             origin: None,
             wall: WallAnchor::now(),
+            clock: None,
+            trigger: None,
             trigger_ns: at,
             window: Window { start_ns: at, end_ns: at },
             asked_start_ns: at,

@@ -91,6 +91,14 @@ pub(crate) fn last_number(run_folder: &Path) -> u32 {
     names.iter().filter_map(|name| number(Path::new(name))).max().unwrap_or(0)
 }
 
+/// The name of the trigger of a clip: the run's time and the clip's number. No other run of a rig has the same time in its
+/// folder's name.
+pub(crate) fn trigger_id(run_folder: &Path, clip_id: &str) -> String {
+    let run = run_folder.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let (_, time) = run.rsplit_once('_').unwrap_or(("", &run));
+    format!("{time}-trigger-{:04}", number(Path::new(clip_id)).unwrap_or(0))
+}
+
 /// The number in a clip folder's name.
 fn number(folder: &Path) -> Option<u32> {
     folder.file_name()?.to_str()?.strip_prefix("clip-")?.split('-').next()?.parse().ok()
@@ -98,20 +106,22 @@ fn number(folder: &Path) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use proto::clip::{SCHEMA, Window};
+    use proto::clip::{PLAN_SCHEMA, Window};
     use proto::time::{MonotonicNs, WallAnchor};
 
     use super::*;
 
     fn plan(clip_id: &str) -> Plan {
         Plan {
-            schema: SCHEMA,
+            schema: PLAN_SCHEMA,
             clip_id: clip_id.to_owned(),
             label: None,
             rig: None,
             boot_id: "boot".into(),
             origin: None,
             wall: WallAnchor { monotonic_ns: MonotonicNs(0), unix_ns: 0 },
+            clock: None,
+            trigger: None,
             trigger_ns: MonotonicNs(5),
             window: Window { start_ns: MonotonicNs(4), end_ns: MonotonicNs(6) },
             asked_start_ns: MonotonicNs(4),
@@ -139,6 +149,12 @@ mod tests {
         sync_plan(&folder).unwrap();
         assert_eq!(last_number(run.path()), 3);
         assert_eq!(last_number(&run.path().join("nowhere")), 0);
+    }
+
+    #[test]
+    fn a_trigger_is_named_by_its_run_and_its_number() {
+        let run = Path::new("/recordings/my_run_20261122-091510-2");
+        assert_eq!(trigger_id(run, "clip-0007-goal"), "20261122-091510-2-trigger-0007");
     }
 
     #[test]

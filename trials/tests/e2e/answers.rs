@@ -31,7 +31,12 @@ fn a_trigger_gives_every_frame_of_the_window_of_every_camera() {
     let answer = rig.command(&["trigger", "--label", "goal", "--wait"]).code(0).json();
     assert_keys(
         &answer,
-        &[("clip_id", Value::is_string), ("path", Value::is_string), ("complete", Value::is_boolean)],
+        &[
+            ("clip_id", Value::is_string),
+            ("path", Value::is_string),
+            ("verdict", Value::is_string),
+            ("complete", Value::is_boolean),
+        ],
     );
     assert_eq!((&answer["clip_id"], &answer["complete"]), (&"clip-0001-goal".into(), &true.into()));
     let clip = clip_of(&answer);
@@ -42,6 +47,11 @@ fn a_trigger_gives_every_frame_of_the_window_of_every_camera() {
     let span = |key: &str| manifest["window"][key].as_u64().unwrap();
     assert_eq!(span("end_ns") - span("start_ns"), 1_000_000_000);
     assert_eq!((&manifest["clip_id"], &manifest["label"]), (&answer["clip_id"], &"goal".into()));
+    assert_eq!((&manifest["verdict"], &answer["verdict"]), (&"complete".into(), &"complete".into()));
+    assert_eq!((&manifest["asked_window"], &manifest["schema"]), (&manifest["window"], &2.into()));
+    let trigger = &manifest["trigger"];
+    assert_eq!((&manifest["triggers"][0], &trigger["source"]), (trigger, &"command".into()));
+    assert_eq!((&trigger["t_ns"], &trigger["utc"]), (&manifest["trigger_ns"], &manifest["trigger_utc"]));
     for name in ["left", "right"] {
         let counts = &answer["cameras"][name];
         assert_eq!(counts["frames_expected"], counts["frames_written"]);
@@ -60,6 +70,10 @@ fn a_trigger_gives_every_frame_of_the_window_of_every_camera() {
         let expected = report.clips[0].cameras[name].expected;
         assert!((60..=61).contains(&expected), "{report}");
         assert_eq!(counts["frames_written"], expected);
+        assert_eq!(manifest["cameras"][name]["time"]["source"], "device");
+        // The trigger's frame is in the middle of a second, less than a frame after the trigger.
+        let offset_s = trigger["offset_s"][name].as_f64().unwrap();
+        assert!((0.48..=0.5).contains(&offset_s), "{manifest:#}");
         assert_timestamps(&clip, name, expected);
     }
 
@@ -79,8 +93,14 @@ fn a_trigger_gives_every_frame_of_the_window_of_every_camera() {
 fn assert_timestamps(clip: &Path, camera: &str, frames: u64) {
     let text = std::fs::read_to_string(clip.join(format!("{camera}_timestamps.csv"))).unwrap();
     let mut lines = text.lines();
-    assert_eq!(lines.next(), Some("camera_id,frame_index,t_capture_monotonic_ns"));
-    assert_eq!(lines.count() as u64, frames);
+    let header = "camera_id,frame_index,t_capture_monotonic_ns,sequence,t_rel_us,flags";
+    assert_eq!(lines.next(), Some(header));
+    // The oracle compares the times; here, the ring's numbers have no hole, and nothing is special about a frame.
+    let number = |line: &str| line.split(',').nth(3).unwrap().parse::<u64>().unwrap();
+    let rows: Vec<&str> = lines.collect();
+    assert!(rows.windows(2).all(|pair| number(pair[1]) == number(pair[0]) + 1), "{text}");
+    assert!(rows.iter().all(|row| row.ends_with(',')), "{text}");
+    assert_eq!(rows.len() as u64, frames);
 }
 
 #[test]

@@ -74,15 +74,20 @@ fn more_pre_roll_than_there_is_gives_what_there_is_and_says_so() {
     rig.await_stats("full rings", |s| {
         list(s, "cameras").iter().all(|c| c["ring"]["filled_slots"] == c["ring"]["slots"])
     });
-    let answer = rig.command(&["trigger", "--pre-ms", "60000", "--wait"]).code(0).json();
+    let answer = rig.command(&["trigger", "--pre-ms", "60000", "--wait"]).code(4).json();
+    assert_eq!((&answer["verdict"], &answer["complete"]), (&"short".into(), &false.into()));
     assert_eq!(answer["asked_pre_roll_ms"], 60_000);
     let given = answer["pre_roll_ms"].as_u64().unwrap();
     assert!((500..2_000).contains(&given), "{answer:#}");
     let [note] = list(&answer, "notes") else { panic!("{answer:#}") };
     let note = note.as_str().unwrap();
     assert!(note.contains(&format!("{given} ms instead of 60000 ms")), "{note}");
-    assert_eq!(manifest(&clip_of(&answer))["notes"], answer["notes"]);
-    rig.assert_complete();
+    let manifest = manifest(&clip_of(&answer));
+    assert_eq!((&manifest["notes"], &manifest["verdict"]), (&answer["notes"], &"short".into()));
+    let of = |window: &str| manifest[window]["start_ns"].as_u64().unwrap();
+    let cut_ms = (of("window") - of("asked_window")) / 1_000_000;
+    assert!((59_999..=60_000).contains(&(cut_ms + given)), "{manifest:#}");
+    rig.assert_whole();
 }
 
 #[test]
@@ -90,12 +95,13 @@ fn a_trigger_right_after_the_start_gets_what_the_cameras_have_made() {
     let mut rig = Rig::prepare(TWO_CAMERAS);
     rig.launch(&[]);
     rig.await_log("is live");
-    let answer = rig.command(&["trigger", "--pre-ms", "3000", "--wait"]).code(0).json();
+    let answer = rig.command(&["trigger", "--pre-ms", "3000", "--wait"]).code(4).json();
     assert!(answer["pre_roll_ms"].as_u64() < Some(3000), "{answer:#}");
     // The other camera may not be live yet, and is named then.
     let of_pre_roll = |note: &&serde_json::Value| note.as_str().unwrap().starts_with("pre-roll is");
     assert_eq!(list(&answer, "notes").iter().filter(of_pre_roll).count(), 1, "{answer:#}");
-    rig.assert_complete();
+    assert_eq!(answer["verdict"], "short", "{answer:#}");
+    rig.assert_whole();
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn finish_in(folder: &Path, ready: &str, frames: u64, in_place: bool) -> (Camera
     if in_place {
         link(&partial(folder), &ready, &camera()).unwrap();
     }
-    let clip = join_camera(&footage, folder, &ready, &Arc::default()).unwrap();
+    let clip = join_camera(&footage, folder, &ready, &Arc::default()).unwrap().clip;
     (clip, ready)
 }
 

@@ -93,7 +93,7 @@ fn join_in(folder: &Path, frames: u64) -> CameraClip {
     let footage = footage(folder, frames);
     let ready = folder.join("ready");
     std::fs::create_dir(&ready).unwrap();
-    join_camera(&footage, folder, &ready, &Arc::default()).unwrap()
+    join_camera(&footage, folder, &ready, &Arc::default()).unwrap().clip
 }
 
 #[test]
@@ -252,8 +252,9 @@ fn a_video_whose_file_cannot_grow_is_split_at_key_frames() {
     let ready = folder.path().join("ready");
     std::fs::create_dir(&ready).unwrap();
     // Each file is full with its first packets, and ends at the next key frame.
-    let (camera, pulse) = (camera(), Arc::default());
-    let joined = Joining::new(&camera, &ready, &pulse, Some(1)).unwrap().join(&streams).unwrap();
+    let (footage, pulse) = (footage(folder.path(), 60), Arc::default());
+    let camera = &footage.camera;
+    let joined = Joining::new(&footage, &ready, &pulse, Some(1)).unwrap().join(&streams).unwrap();
     let frames: Vec<u64> = joined.files.iter().map(|maker| maker.frames).collect();
     assert_eq!(frames, [10, 10, 10, 5, 10, 10, 5]);
     assert_eq!((&joined.files[0].file[..], &joined.files[6].file[..]), ("left.mp4", "left~7.mp4"));

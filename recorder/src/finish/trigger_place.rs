@@ -1,0 +1,44 @@
+//! Where a trigger's moment is in a camera's finished video.
+
+use proto::frame::Fps;
+use proto::time::MonotonicNs;
+
+use super::join::Joined;
+use crate::assignment::Footage;
+use crate::container::{self, Layout};
+
+/// The trigger's place in a camera's video. A file with real times has it where its clock says; one of a constant rate,
+/// where the first frame at or after the trigger is shown.
+pub(super) fn offset_s(footage: &Footage, joined: &Joined) -> Option<f64> {
+    let (first, file) = (joined.frames.first()?, joined.files.first()?);
+    let fps = footage.camera.fps;
+    let has_real_times = container::layout(file.codec, fps.milli()) == Layout::FaststartMp4;
+    Some(if has_real_times {
+        by_the_clock(first.t_capture, footage.plan.trigger_ns)
+    } else {
+        by_frames(joined.rows.before_trigger, fps)
+    })
+}
+
+/// Seconds from the first frame to the trigger; negative if the trigger came first.
+fn by_the_clock(first: MonotonicNs, trigger: MonotonicNs) -> f64 {
+    if trigger < first { -(first - trigger).as_secs_f64() } else { (trigger - first).as_secs_f64() }
+}
+
+/// The time at which the frame after so many is shown.
+fn by_frames(before: u64, fps: Fps) -> f64 {
+    f64::from(u32::try_from(before).unwrap_or(u32::MAX)) / fps.as_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trigger_is_where_its_clock_says_or_where_its_first_frame_is_shown() {
+        let ms = |ms: u64| MonotonicNs(ms * 1_000_000);
+        assert!((by_the_clock(ms(5000), ms(5500)) - 0.5).abs() < 1e-9);
+        assert!((by_the_clock(ms(5000), ms(4990)) + 0.01).abs() < 1e-9);
+        assert!((by_frames(30, Fps::new(60.0).unwrap()) - 0.5).abs() < 1e-9);
+    }
+}
