@@ -107,6 +107,13 @@ pub fn has_room(folder: &Path, floor: u64, more: u64) -> Result<(), Unfit> {
     Ok(())
 }
 
+/// The bytes that an ordinary user may still write in a folder. `None` when its disk doesn't say.
+#[must_use]
+pub fn free_bytes(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
 /// Refuses a symbolic link in the place of a folder. A folder that isn't there passes.
 ///
 /// # Errors

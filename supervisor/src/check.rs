@@ -83,6 +83,15 @@ fn report(path: &Path, config: &Config, needed_bytes: u64, backlog: &Bound) -> S
         storage::mb(needed_bytes),
         storage::mb(price::available_bytes())
     );
+    let memory = price::Memory::of(config);
+    let _ = writeln!(
+        text,
+        "  memory in all: up to {:.0} MB: rings, {:.0} MB for processes, and {:.0} MB for the encoders of each clip that is \
+         open at a time (guesses); health tells when more is taken",
+        storage::mb(memory.with_clips(1)),
+        storage::mb(memory.processes),
+        storage::mb(memory.clip),
+    );
     let _ = writeln!(text, "  backlog: {backlog}");
     let _ = writeln!(
         text,

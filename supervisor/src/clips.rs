@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -26,7 +27,11 @@ pub(crate) struct Clips {
     inner: Mutex<Inner>,
     /// Notified with every change of [`Inner`].
     changed: Condvar,
+    /// The room on the disk of the run's folder at the last look; [`NO_ANSWER`] while it doesn't say.
+    free_bytes: AtomicU64,
 }
+
+const NO_ANSWER: u64 = u64::MAX;
 
 /// Never locked while a disk is asked for anything: the loop needs it too.
 #[derive(Default)]
@@ -136,7 +141,13 @@ impl Clips {
         counts: Counts,
     ) -> Self {
         let inner = Inner { open, counts, ..Inner::default() };
-        Self { run_folder, at_most_open, inner: Mutex::new(inner), changed: Condvar::new() }
+        Self {
+            run_folder,
+            at_most_open,
+            inner: Mutex::new(inner),
+            changed: Condvar::new(),
+            free_bytes: AtomicU64::new(NO_ANSWER),
+        }
     }
 
     /// The folder of this run's clips.
@@ -265,6 +276,8 @@ impl Clips {
         let clips = Arc::clone(self);
         std::thread::Builder::new().name("folders".into()).spawn(move || {
             loop {
+                let free = storage::free_bytes(&clips.run_folder).unwrap_or(NO_ANSWER);
+                clips.free_bytes.store(free, Ordering::Relaxed);
                 std::thread::sleep(LOOK_AGAIN);
                 let open: Vec<PathBuf> = clips.lock().open.iter().cloned().collect();
                 for event in open.into_iter().filter_map(unreported_end) {
@@ -275,6 +288,11 @@ impl Clips {
             }
         })?;
         Ok(())
+    }
+
+    /// The room on the disk of the run's folder, as it was at the last look.
+    pub(crate) fn free_bytes(&self) -> Option<u64> {
+        Some(self.free_bytes.load(Ordering::Relaxed)).filter(|free| *free != NO_ANSWER)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -1,25 +1,64 @@
-//! The health verdict: the indicators of the recorder that Preroll began from, over all processes together. Pure.
+//! The health verdict: one word, and a sentence for each thing that isn't good, over all that is known of an instance. The
+//! table of situations and verdicts is in docs/operations.md ("What health says"), and `tests` holds it. Pure: what is
+//! judged here is measured in [`crate::statistics`] and told by [`crate::watch`].
+
+pub(crate) mod absence;
+pub(crate) mod flow;
+pub(crate) mod growth;
+pub(crate) mod load;
+pub(crate) mod processes;
+pub(crate) mod surroundings;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
-use proto::stats::{BacklogStats, Health, Totals};
+use proto::stats::{BacklogStats, Health};
 use proto::status::HealthStatus;
 use proto::storage::mb;
 
 use crate::backlog::pace;
 
-const MEMORY_GOOD_BYTES: u64 = 200_000_000;
-const MEMORY_ATTENTION_BYTES: u64 = 500_000_000;
-const CPU_GOOD_PERCENT: f64 = 40.0;
-const CPU_ATTENTION_PERCENT: f64 = 70.0;
-const DISK_GOOD_BYTES_PER_S: f64 = 10e6;
-const DISK_ATTENTION_BYTES_PER_S: f64 = 20e6;
-
+/// How bad a reason is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Grade {
-    Good,
+pub(crate) enum Grade {
+    /// A person should know, and needn't hurry.
     Fair,
+    /// A person should look: clips are incomplete, or may be soon.
     Attention,
+}
+
+/// A thing that isn't good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reason {
+    pub(crate) grade: Grade,
+    /// The sentence.
+    pub(crate) text: String,
+}
+
+impl Reason {
+    pub(crate) fn new(grade: Grade, text: String) -> Self {
+        Self { grade, text }
+    }
+
+    /// A reason for a person to look.
+    pub(crate) fn attention(text: String) -> Self {
+        Self::new(Grade::Attention, text)
+    }
+}
+
+/// Everything that is judged.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Situation<'a> {
+    /// Told by the loop: cameras, the recorder, the standby, and what they say of themselves.
+    pub(crate) told: &'a [Reason],
+    pub(crate) behind: Behind,
+    pub(crate) flows: &'a [flow::Flow],
+    pub(crate) load: load::Load,
+    pub(crate) expected: load::Expected,
+    pub(crate) disk: surroundings::DiskRoom,
+    /// Of the system's time of day.
+    pub(crate) clock: Option<Reason>,
 }
 
 /// The frames that the encoder hasn't reached in time.
@@ -32,156 +71,51 @@ pub(crate) struct Behind {
     pub(crate) encoded_per_s: Option<f64>,
 }
 
-/// Judges the totals of a machine with so many cores; `troubles` are what the processes say themselves.
-pub(crate) fn verdict(totals: &Totals, cores: f64, troubles: &[String], behind: &Behind) -> Health {
-    let mut grade = Grade::Good;
-    let mut reasons = Vec::new();
-    let mut note = |found: Grade, reason: String| {
-        if found > Grade::Good {
-            grade = grade.max(found);
-            reasons.push(reason);
-        }
+/// Judges a situation. The worst reasons come first.
+pub(crate) fn verdict(situation: &Situation<'_>) -> Health {
+    let Situation { told, behind, flows, load, expected, disk, clock } = situation;
+    let mut reasons: Vec<Reason> = told.to_vec();
+    reasons.extend(behind.reason());
+    reasons.extend(flows.iter().flat_map(flow::reasons));
+    reasons.extend(surroundings::disk(disk));
+    reasons.extend(load::reasons(load, expected));
+    reasons.extend(clock.clone());
+    // Stable: within a grade the order above is kept.
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.grade));
+    let status = match reasons.first().map(|worst| worst.grade) {
+        None => HealthStatus::Good,
+        Some(Grade::Fair) => HealthStatus::Fair,
+        Some(Grade::Attention) => HealthStatus::Attention,
     };
-    for trouble in troubles {
-        note(Grade::Attention, trouble.clone());
-    }
-    note(behind.grade(), behind.to_string());
-    // The backlog's memory has a bound and a sentence of its own.
-    let memory_bytes = totals.memory_bytes.saturating_sub(behind.backlog.bytes);
-    let memory = match memory_bytes {
-        b if b < MEMORY_GOOD_BYTES => Grade::Good,
-        b if b <= MEMORY_ATTENTION_BYTES => Grade::Fair,
-        _ => Grade::Attention,
-    };
-    note(
-        memory,
-        format!(
-            "memory: {} MB (good is under 200, over 500 may be a leak)",
-            (memory_bytes + 500_000) / 1_000_000
-        ),
-    );
-    // Of the whole machine: what is left is what the next burst can use.
-    let cpu = totals.cpu_percent / cores.max(1.0);
-    note(
-        grade_of(cpu, CPU_GOOD_PERCENT, CPU_ATTENTION_PERCENT),
-        format!("cpu: {cpu:.0} % of the machine (good is under 40, over 70 may drop frames)"),
-    );
-    let disk = totals.written_bytes_per_s;
-    note(
-        grade_of(disk, DISK_GOOD_BYTES_PER_S, DISK_ATTENTION_BYTES_PER_S),
-        format!("disk: {:.1} MB/s written (good is under 10; over 20, is H.264 not working?)", disk / 1e6),
-    );
-    let status = match grade {
-        Grade::Good => HealthStatus::Good,
-        Grade::Fair => HealthStatus::Fair,
-        Grade::Attention => HealthStatus::Attention,
-    };
-    Health { status, reasons }
+    Health { status, reasons: reasons.into_iter().map(|reason| reason.text).collect() }
 }
 
 impl Behind {
     /// Frames that wait are late, and not lost, as long as there is room for more.
-    fn grade(&self) -> Grade {
+    fn reason(&self) -> Option<Reason> {
         let BacklogStats { frames, bytes, bound_bytes, .. } = self.backlog;
-        match bytes.saturating_mul(4) >= bound_bytes.saturating_mul(3) {
-            _ if frames == 0 => Grade::Good,
-            true => Grade::Attention,
-            false => Grade::Fair,
-        }
+        let in_danger = bytes.saturating_mul(4) >= bound_bytes.saturating_mul(3);
+        let grade = if in_danger { Grade::Attention } else { Grade::Fair };
+        (frames > 0).then(|| Reason::new(grade, self.sentence(in_danger)))
     }
-}
 
-impl fmt::Display for Behind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn sentence(&self, in_danger: bool) -> String {
         let BacklogStats { frames, bytes, bound_bytes, .. } = self.backlog;
         let (noun, wait) = if frames == 1 { ("frame", "waits") } else { ("frames", "wait") };
-        write!(f, "recorder: {frames} {noun} of open clips {wait} in the backlog")?;
-        if let Some(seconds) = pace::seconds(self.frames_left, self.encoded_per_s) {
-            write!(f, ", {seconds:.1} s behind")?;
-        }
-        write!(f, "; {:.0} of at most {:.0} MB are taken, ", mb(bytes), mb(bound_bytes))?;
-        f.write_str(match self.grade() {
-            Grade::Attention => "and frames are lost when that is full",
-            Grade::Good | Grade::Fair => "and no frame is lost by that",
-        })
+        let late = pace::seconds(self.frames_left, self.encoded_per_s);
+        let late = late.map_or(String::new(), |seconds| format!(", {seconds:.1} s behind"));
+        let (held, bound) = (mb(bytes), mb(bound_bytes));
+        let outlook =
+            if in_danger { "and frames are lost when that is full" } else { "and no frame is lost by that" };
+        format!(
+            "recorder: {frames} {noun} of open clips {wait} in the backlog{late}; {held:.0} of at most {bound:.0} MB are \
+             taken, {outlook}"
+        )
     }
 }
 
-fn grade_of(value: f64, good: f64, attention: f64) -> Grade {
-    if value < good {
-        Grade::Good
-    } else if value <= attention {
-        Grade::Fair
-    } else {
-        Grade::Attention
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn totals(memory_mb: u64, cpu_percent: f64, disk_mb: f64) -> Totals {
-        Totals { cpu_percent, memory_bytes: memory_mb * 1_000_000, written_bytes_per_s: disk_mb * 1e6 }
-    }
-
-    #[test]
-    fn the_indicators_are_the_seeds() {
-        let status = |t, troubles: &[String]| verdict(&t, 2.0, troubles, &Behind::default()).status;
-        assert_eq!(status(totals(199, 79.0, 9.9), &[]), HealthStatus::Good);
-        assert_eq!(status(totals(201, 0.0, 0.0), &[]), HealthStatus::Fair);
-        assert_eq!(status(totals(501, 0.0, 0.0), &[]), HealthStatus::Attention);
-        assert_eq!(status(totals(1, 81.0, 0.0), &[]), HealthStatus::Fair);
-        assert_eq!(status(totals(1, 141.0, 0.0), &[]), HealthStatus::Attention);
-        assert_eq!(status(totals(1, 0.0, 21.0), &[]), HealthStatus::Attention);
-        assert_eq!(status(totals(1, 0.0, 0.0), &["camera left: silent".into()]), HealthStatus::Attention);
-    }
-
-    #[test]
-    fn what_is_not_good_is_said() {
-        let health = verdict(&totals(300, 0.0, 15.0), 2.0, &[], &Behind::default());
-        assert_eq!(health.reasons.len(), 2);
-        assert!(health.reasons[0].contains("300 MB") && health.reasons[1].contains("15.0 MB/s"));
-    }
-
-    #[test]
-    fn frames_in_the_backlog_are_late_and_from_three_quarters_on_in_danger() {
-        let health = |frames, mb: u64, encoded_per_s| {
-            let backlog = BacklogStats {
-                frames,
-                bytes: mb * 1_000_000,
-                bound_bytes: 1_000_000_000,
-                ..BacklogStats::default()
-            };
-            verdict(
-                &totals(1, 0.0, 0.0),
-                2.0,
-                &[],
-                &Behind { backlog, frames_left: frames + 10, encoded_per_s },
-            )
-        };
-        let good = health(0, 44, Some(25.0));
-        assert_eq!((good.status, good.reasons.len()), (HealthStatus::Good, 0));
-        for (frames, mb, pace, status, reason) in [
-            (
-                50,
-                749,
-                Some(25.0),
-                HealthStatus::Fair,
-                "recorder: 50 frames of open clips wait in the backlog, 2.4 s behind; 749 of at most 1000 MB are taken, \
-                 and no frame is lost by that",
-            ),
-            (
-                1,
-                750,
-                None,
-                HealthStatus::Attention,
-                "recorder: 1 frame of open clips waits in the backlog; 750 of at most 1000 MB are taken, and frames are lost \
-                 when that is full",
-            ),
-        ] {
-            let found = health(frames, mb, pace);
-            assert_eq!((found.status, found.reasons), (status, vec![reason.to_owned()]));
-        }
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }

@@ -8,6 +8,7 @@
 mod delay;
 pub(crate) mod meter;
 mod ring;
+mod trends;
 pub(crate) mod view;
 
 use std::collections::HashMap;
@@ -19,15 +20,20 @@ use proto::messages::BacklogBeat;
 use proto::priority;
 use proto::process::Pid;
 use proto::stats::{
-    BacklogStats, CameraStats, DelayStats, ProcessStats, RecorderStats, RingStats, SCHEMA, Stats, Totals,
+    BacklogStats, CameraStats, DelayStats, Health, ProcessStats, RecorderStats, RingStats, SCHEMA, Stats,
+    Totals,
 };
 use proto::status::{CameraStatus, InstanceState, ProcessRole, ProcessState};
 
+use crate::check::price::{self, Memory};
 use crate::clips::{Clips, Phase};
-use crate::health::{self, Behind};
+use crate::health::load::{Expected, Load};
+use crate::health::surroundings::DiskRoom;
+use crate::health::{self, Behind, Situation};
 use delay::{LoopDelay, Recent};
 use meter::{Meter, Reading};
 use ring::FrameRates;
+use trends::{Counted, Second, TrendWatch, Trends};
 use view::{CameraView, ProcessView, View};
 
 /// The time between two readings of /proc.
@@ -38,6 +44,8 @@ const STALE: Duration = Duration::from_secs(3);
 /// The meeting place of the loop, which publishes, and the commands, which read.
 pub(crate) struct Statistics {
     config: Arc<Config>,
+    /// The most that the config explains.
+    memory: Memory,
     clips: Arc<Clips>,
     started: Instant,
     /// `None` until the loop has published for the first time.
@@ -68,6 +76,16 @@ struct Readings {
     loop_delay: DelayStats,
     /// The processors that this instance may use.
     cores: f64,
+    trends: Trends,
+}
+
+/// What a reading needs of the view.
+struct Looked {
+    pids: Vec<Pid>,
+    rates: HashMap<String, f64>,
+    cameras: Vec<Counted>,
+    backlog_bytes: u64,
+    clips_open: u64,
 }
 
 impl Statistics {
@@ -82,6 +100,7 @@ impl Statistics {
     /// Without the thread that reads.
     pub(crate) fn new(config: Arc<Config>, clips: Arc<Clips>) -> Self {
         Self {
+            memory: Memory::of(&config),
             config,
             clips,
             started: Instant::now(),
@@ -125,7 +144,7 @@ impl Statistics {
         Stats {
             schema: SCHEMA,
             state,
-            health: health::verdict(&totals, readings.cores, &view.troubles, &behind(&view)),
+            health: self.health(&totals, &readings, &view),
             uptime_s: self.started.elapsed().as_secs_f64(),
             config: self.config.source.display().to_string(),
             rig: self.config.rig.to_string(),
@@ -152,6 +171,37 @@ impl Statistics {
                 reason: camera.reason.clone(),
             })
             .collect()
+    }
+
+    fn health(&self, totals: &Totals, readings: &Readings, view: &View) -> Health {
+        let (behind, recording) = (behind(view), &self.config.recording);
+        let written_bytes_per_s = price::recording_bytes_per_s(&self.config);
+        let clip_ms = recording.pre_roll_ms.saturating_add(recording.post_roll_ms);
+        health::verdict(&Situation {
+            told: &view.troubles,
+            flows: &readings.trends.flows,
+            load: Load {
+                cpu_percent: readings.trends.cpu_percent / readings.cores.max(1.0),
+                memory_bytes: totals.memory_bytes.saturating_sub(behind.backlog.bytes),
+                growth: readings.trends.growth,
+                written_bytes_per_s: totals.written_bytes_per_s,
+                loop_p99_ms: readings.loop_delay.p99,
+            },
+            expected: Expected {
+                // What the heap has once held for clips that overlapped, it may keep.
+                memory_bytes: self
+                    .memory
+                    .with_clips(readings.trends.most_open.max(view.recorder.clips_open).max(1)),
+                written_bytes_per_s,
+            },
+            disk: DiskRoom {
+                free_bytes: self.clips.free_bytes(),
+                floor_bytes: recording.min_free_bytes,
+                clip_bytes: written_bytes_per_s * Duration::from_millis(clip_ms).as_secs_f64(),
+            },
+            clock: readings.trends.clock.clone(),
+            behind,
+        })
     }
 
     fn own_process(&self, is_ending: bool) -> ProcessView {
@@ -205,10 +255,15 @@ impl Statistics {
 
     /// The processes to read, and the cameras' frame rates. The view is dropped before anything slow is done: it keeps
     /// the memory of each of its rings, in which the successor of a broken one has to find room.
-    fn look(&self, rates: &mut FrameRates) -> (Vec<Pid>, HashMap<String, f64>) {
+    fn look(&self, rates: &mut FrameRates) -> Looked {
         let view = self.view();
-        let pids = view.processes.iter().filter_map(|p| p.pid).chain([Pid::this()]).collect();
-        (pids, rates.measure(&view.cameras, Instant::now()))
+        Looked {
+            pids: view.processes.iter().filter_map(|p| p.pid).chain([Pid::this()]).collect(),
+            rates: rates.measure(&view.cameras, Instant::now()),
+            cameras: view.cameras.iter().map(Counted::of).collect(),
+            backlog_bytes: backlog(&view).bytes,
+            clips_open: view.recorder.clips_open.max(self.clips.open_count()),
+        }
     }
 
     fn read_for_ever(&self) {
@@ -218,13 +273,23 @@ impl Statistics {
         // The first second begins when the loop has published.
         drop(self.view());
         let mut next = Instant::now();
+        let mut trends = TrendWatch::new(next);
         loop {
-            let (pids, rates) = self.look(&mut frame_rates);
-            let processes = meter.read(&pids);
+            let looked = self.look(&mut frame_rates);
+            let processes = meter.read(&looked.pids);
+            let pss: u64 = processes.values().map(|p| p.pss_bytes).sum();
+            let second = Second {
+                cpu_percent: processes.values().map(|p| p.cpu_percent).sum(),
+                memory_bytes: pss.saturating_sub(looked.backlog_bytes),
+                clips_open: looked.clips_open,
+                cameras: looked.cameras,
+            };
+            let now = Instant::now();
             let readings = Readings {
-                at: Some(Instant::now()),
+                at: Some(now),
+                trends: trends.note(second, now),
                 processes,
-                rates,
+                rates: looked.rates,
                 loop_delay: recent.add(self.loop_delay.take()),
                 cores: cores(),
             };

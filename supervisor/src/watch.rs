@@ -1,6 +1,7 @@
 //! The loop: everything that happens comes in as an [`Event`], and only here is anything done about it. Its state has
 //! three parts: the [`Children`], the clips ([`crate::clips`]), and the [`Telling`] of how things stand.
 
+mod absences;
 mod camera;
 mod children;
 mod closing;

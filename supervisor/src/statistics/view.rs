@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use proto::codec::EncoderChoice;
+use proto::config::Backend;
 use proto::instance::ChildId;
 use proto::messages::{CameraState, RecorderBeat};
 use proto::process::Pid;
@@ -13,13 +14,14 @@ use proto::status::{CameraStatus, InstanceState, ProcessRole, ProcessState};
 
 use crate::child::running::Running;
 use crate::child::{Child, Life};
+use crate::health::Reason;
 use crate::watch::Camera;
 
 /// The loop's knowledge at one moment.
 pub(crate) struct View {
     pub(crate) state: InstanceState,
-    /// For a person: everything that is wrong.
-    pub(crate) troubles: Vec<String>,
+    /// Everything that is wrong.
+    pub(crate) troubles: Vec<Reason>,
     /// In the config's order.
     pub(crate) cameras: Vec<CameraView>,
     /// All children.
@@ -43,6 +45,8 @@ pub(crate) struct CameraView {
     pub(crate) reason: Option<String>,
     /// The config's rate.
     pub(crate) nominal_fps: f64,
+    /// A film may show one picture for a while, and then no frame is due.
+    pub(crate) may_stand_still: bool,
     pub(crate) ring: Arc<Ring>,
     /// The number of times that the ring had to be made anew.
     pub(crate) rebuilt: u64,
@@ -69,6 +73,7 @@ impl CameraView {
             status,
             reason,
             nominal_fps: camera.config.fps.as_f64(),
+            may_stand_still: matches!(camera.config.backend, Backend::File(_)),
             ring: camera.ring.ring(),
             rebuilt: camera.ring.rebuilt(),
         }

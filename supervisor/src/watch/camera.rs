@@ -10,6 +10,8 @@ use proto::status::CameraStatus;
 
 use crate::child::Child;
 use crate::child::recipe::Recipe;
+use crate::health::absence::Absence;
+use crate::health::{Reason, processes};
 use crate::inflow::InflowWatch;
 use crate::rings::CameraRing;
 use crate::statistics::view::camera_status;
@@ -20,6 +22,8 @@ pub(crate) struct Camera {
     pub(crate) ring: Box<dyn CameraRing>,
     pub(crate) capture: Child,
     pub(crate) inflow: InflowWatch,
+    /// Over all lives of its capture.
+    pub(crate) absence: Absence,
 }
 
 impl Camera {
@@ -32,12 +36,38 @@ impl Camera {
         let id = ChildId::Capture(config.name.clone());
         let capture = Child::new(id, recipe, config.fps.period(), now);
         let inflow = InflowWatch::new(config.fps.period(), now);
-        Self { config, ring, capture, inflow }
+        Self { config, ring, capture, inflow, absence: Absence::new(now) }
     }
 
-    /// The camera's status, and what is wrong with it. A camera from which nothing comes into its ring is not live,
-    /// whatever its capture says.
+    /// Takes note of whether it is at work. Called before its next capture is started too: that begins without the last
+    /// one's words.
+    pub(super) fn note_absence(&mut self, now: Instant) {
+        let (status, why) = self.present();
+        let presence = processes::presence(status, why.as_deref(), self.capture.last_exit.as_deref());
+        self.absence.note(presence, now);
+    }
+
+    /// The reason that it is for a person to look, if it is one.
+    pub(super) fn reason(&self, now: Instant) -> Option<Reason> {
+        let (status, why) = self.present();
+        let keeps_ending = self.capture.record.keeps_ending();
+        processes::camera(self.name().as_str(), (status, why.as_deref()), &self.absence, keeps_ending, now)
+    }
+
+    /// The camera's status, and what is wrong with it; while it is tried again, what has kept it away.
     pub(crate) fn status(&self) -> (CameraStatus, Option<String>) {
+        match self.present() {
+            (CameraStatus::Starting, None) => {
+                let error = self.absence.last_error();
+                (CameraStatus::Starting, error.map(|error| format!("tried again; the last error: {error}")))
+            }
+            as_it_is => as_it_is,
+        }
+    }
+
+    /// Its status and what is wrong with it, as of its present process. A camera from which nothing comes into its ring is not live,
+    /// whatever its capture says.
+    fn present(&self) -> (CameraStatus, Option<String>) {
         match (camera_status(&self.capture), self.inflow.standstill()) {
             ((CameraStatus::Live, _), Some(why)) => (CameraStatus::Silent, Some(why.to_owned())),
             (as_said, _) => as_said,

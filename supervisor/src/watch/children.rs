@@ -14,6 +14,7 @@ use proto::name::Name;
 use proto::process::Pid;
 use proto::refusal::Refusal;
 
+use super::absences::RecorderAbsences;
 use super::encoder::Crashes;
 use super::resend::UnknownClips;
 use super::{Camera, LOOK_AROUND, until};
@@ -58,6 +59,8 @@ pub(crate) struct Children {
     pub(super) unknown_clips: UnknownClips,
     /// Orders given to the recorder a second time, and links to it that were made anew.
     pub(super) orders_resent: u64,
+    /// The recorder and the standby, over all lives of their processes.
+    pub(super) absences: RecorderAbsences,
     /// The table that triggers read.
     rings: Rings,
 }
@@ -88,6 +91,7 @@ impl Children {
             pace: Pace::default(),
             unknown_clips: UnknownClips::default(),
             orders_resent: 0,
+            absences: RecorderAbsences::new(world.now()),
             rings,
         }
     }
@@ -191,6 +195,7 @@ impl Children {
     /// Starts every process that it is time to start. True if there was one.
     pub(super) fn start_due(&mut self, world: &dyn World) -> bool {
         let now = world.now();
+        self.note_absences(now);
         let mut has_started = self.let_standby_take_over(world, now);
         let recorder_first = self.recorder_first.filter(|until| *until > now);
         self.recorder_first = recorder_first.filter(|_| self.recorder.orders().is_none());
@@ -238,6 +243,7 @@ impl Children {
         }
         self.look_at_links(now);
         self.look_at_readers(world, now, since_last);
+        self.note_absences(now);
     }
 
     /// Orders that were given again, and links to the recorder that were made anew.

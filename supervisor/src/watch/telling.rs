@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::config::Config;
-use proto::status::{CameraStatus, InstanceState};
+use proto::status::InstanceState;
 
 use super::children::Children;
 use crate::clips::Clips;
+use crate::health::Reason;
 use crate::service::Service;
 use crate::statistics::Statistics;
 use crate::statistics::view::{CameraView, ProcessView, View};
@@ -60,7 +61,8 @@ impl Telling {
             );
         }
         let Some(service) = &mut self.service else { return };
-        let status = match troubles(children, now).first() {
+        let troubles = troubles(children, now);
+        let status = match troubles.iter().rev().max_by_key(|trouble| trouble.grade) {
             Some(trouble) => format!("{state}: {trouble}"),
             None => match clips.open_count() {
                 0 => format!("{state}: {cameras}"),
@@ -102,44 +104,35 @@ pub(super) fn state(children: &Children) -> InstanceState {
     if captures_are_well && recorder_is_well { InstanceState::Ready } else { InstanceState::Degraded }
 }
 
-/// A sentence for each thing that is wrong.
-pub(super) fn troubles(children: &Children, now: Instant) -> Vec<String> {
-    let mut troubles = Vec::new();
-    for camera in children.cameras() {
-        let (capture, (status, reason)) = (&camera.capture, camera.status());
-        let is_trouble = match status {
-            CameraStatus::Failed | CameraStatus::Silent | CameraStatus::Frozen => true,
-            CameraStatus::Restarting => capture.record.keeps_ending(),
-            CameraStatus::Starting | CameraStatus::Live | CameraStatus::Ended => false,
-        };
-        if is_trouble {
-            troubles.push(format!("{}: {status}: {}", capture.id, reason.unwrap_or_default()));
-        }
-    }
+/// The reasons that processes are, as far as the loop knows them.
+pub(super) fn troubles(children: &Children, now: Instant) -> Vec<Reason> {
+    let mut troubles: Vec<Reason> = children.cameras().iter().filter_map(|c| c.reason(now)).collect();
     for camera in children.cameras() {
         let readers = camera.inflow.foreign().filter(|_| camera.inflow.standstill().is_none());
         let said = camera.ring.trouble().into_iter().chain(readers);
-        troubles.extend(said.map(|said| format!("camera {}: {said}", camera.name())));
+        troubles.extend(said.map(|said| Reason::attention(format!("camera {}: {said}", camera.name()))));
     }
-    let recorder = children.recorder();
-    if recorder.record.keeps_ending() {
-        troubles.push(format!("recorder: keeps ending: {}", recorder.last_exit.clone().unwrap_or_default()));
-    }
+    troubles.extend(children.recorder_reasons(now));
     for child in children.all() {
-        troubles.extend(child.another_version.iter().map(|why| format!("{}: {why}", child.id)));
+        let version =
+            child.another_version.iter().map(|why| Reason::attention(format!("{}: {why}", child.id)));
+        troubles.extend(version);
         let last_exit = child.last_exit.as_deref().unwrap_or_default();
         let said = child.kills.trouble(now);
-        troubles.extend(said.map(|said| format!("{}: {said}; the last: {last_exit}", child.id)));
+        troubles.extend(
+            said.map(|said| Reason::attention(format!("{}: {said}; the last: {last_exit}", child.id))),
+        );
     }
     for (camera, ladder) in children.ladders().into_iter().flatten() {
         troubles.extend(ladder.given_up.iter().map(|choice| {
-            format!(
+            Reason::attention(format!(
                 "camera {camera}: {} ({}) was given up, since recorders crashed or were stuck in it",
                 choice.codec, choice.encoder
-            )
+            ))
         }));
     }
-    troubles.extend(recorder.beat.trouble.clone());
-    troubles.extend(recorder.beat.attention.iter().cloned());
+    let recorder = children.recorder();
+    let said = recorder.beat.trouble.iter().chain(&recorder.beat.attention);
+    troubles.extend(said.map(|said| Reason::attention(said.clone())));
     troubles
 }

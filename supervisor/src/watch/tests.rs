@@ -33,6 +33,7 @@ use crate::child::Child;
 use crate::child::recipe::Recipe;
 use crate::clips::{Clips, Counts, Phase};
 use crate::events::{Event, LoopRequest, Report};
+use crate::health::Reason;
 use crate::rings::Rings;
 use crate::statistics::Statistics;
 use crate::world::World;
@@ -145,6 +146,11 @@ impl Rig {
     }
 
     fn troubles(&self) -> Vec<String> {
+        self.reasons().into_iter().map(|reason| reason.text).collect()
+    }
+
+    /// The same with their grades.
+    fn reasons(&self) -> Vec<Reason> {
         troubles(&self.instance.children, self.world.now())
     }
 
