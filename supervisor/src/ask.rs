@@ -1,6 +1,7 @@
 //! The commands that talk to a running supervisor. Each asks one question and prints the answer; the supervisor's side
 //! is in [`crate::control::command`].
 
+pub(crate) mod check;
 mod client;
 mod codecs;
 mod moment;

@@ -75,8 +75,16 @@ pub(crate) enum Command {
     ///
     /// docs/formats.md explains it field by field.
     Stats,
-    /// Show how things stand, for people
-    Status,
+    /// Show how things stand, for people; with --check in one line and an exit code, for scripts
+    ///
+    /// Exit codes with --check: 0 good, 1 fair (a person should know), 2 attention (a person should look) or nothing
+    /// runs, 3 it can't be known (no answer, no right to ask). The line begins with the word and names the reasons;
+    /// docs/alerting.md has worked examples.
+    Status {
+        /// One line with the verdict on health, and an exit code that says it
+        #[arg(long)]
+        check: bool,
+    },
     /// Show which encoders work for each camera, how fast they were in the last clips, and which is in use
     Codecs {
         /// As JSON

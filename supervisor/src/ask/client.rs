@@ -1,5 +1,6 @@
 //! A command's connection to the supervisor of its instance, and the reasons why there is none or no answer.
 
+use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -26,7 +27,13 @@ impl Client {
     pub(super) fn connect(dir: &Path) -> Result<Self, Failure> {
         let not_running = || Failure::NotRunning { dir: dir.to_owned() };
         let dir = RuntimeDir::open(dir).map_err(|e| match e {
-            RuntimeDirError::System { .. } => not_running(),
+            RuntimeDirError::System { ref source, .. }
+                if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                not_running()
+            }
+            // Such as a directory that this user may not look into: something may run there.
+            system @ RuntimeDirError::System { .. } => Failure::failed(system),
             other => Failure::bad_input(other),
         })?;
         match connect(&dir.control_socket()) {
