@@ -32,7 +32,7 @@ pub(crate) fn check(path: &Path) -> Result<u8, Failure> {
     let mut warnings = source_probe::look(&config)?;
     let needed = price::fits(&config)?;
     warnings.extend(limits::look(&config)?);
-    output_dir::look(&config)?;
+    warnings.extend(output_dir::look(&config)?);
     warnings.extend(odd_size::warnings(&config));
     warnings.extend(url_reach::warnings(&config));
     warnings.extend(config_mode::warning(&config, path));

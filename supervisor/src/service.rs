@@ -1,7 +1,7 @@
 //! Messages to systemd in the protocol of sd_notify(3): lines in a datagram to the socket that `NOTIFY_SOCKET` names.
 //! No call here waits: the loop makes them, and systemd may be stuck.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -25,10 +25,19 @@ pub(crate) struct Service {
     status: String,
 }
 
+/// Has a service manager started this process?
+pub(crate) fn is_asked_for() -> bool {
+    manager().is_some()
+}
+
+fn manager() -> Option<OsString> {
+    std::env::var_os(VARIABLES[0]).filter(|name| !name.is_empty())
+}
+
 impl Service {
     /// Reads the environment. `None` when no service manager has started this supervisor.
     pub(crate) fn from_environment() -> Option<Self> {
-        let name = std::env::var_os(VARIABLES[0]).filter(|name| !name.is_empty())?;
+        let name = manager()?;
         let made = address(&name).and_then(|manager| {
             let socket = UnixDatagram::unbound()?;
             socket.set_nonblocking(true)?;

@@ -1,6 +1,7 @@
 //! `supervisor start`: check everything, take the lock, make or adopt what is needed, run, end in order. A start that
 //! fails before the first child is started leaves nothing behind.
 
+mod disk_wait;
 mod inherited;
 mod made;
 mod run_folder;
@@ -87,6 +88,9 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     if !inherited.is_adopting {
         // Nobody is left to be adopted, so the children of this start end with it until it has settled.
         state::settle(&dir, false);
+    }
+    if !disk_wait::wait(&config, &inherited, &happening)? {
+        return Ok(exit::DONE);
     }
     let run_folder = choose_run_folder(&config, &dir, &inherited)?;
     made.run_folder = (!inherited.is_adopting).then(|| run_folder.clone());

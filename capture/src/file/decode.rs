@@ -75,7 +75,9 @@ impl Decoder {
         // Opening a pipe or a terminal would wait for ever.
         source::plain_file(path).map_err(|why| match why {
             NotAFile::Unreachable(e) if e.kind() == io::ErrorKind::NotFound => {
-                cant("there is no such file (check the camera's path)".into())
+                // Its disk may still come, or whoever writes it.
+                let reason = "there is no such file (yet? else check the camera's path)".into();
+                SourceError::Lost { input: path.display().to_string(), reason }
             }
             why => cant(why.to_string()),
         })?;

@@ -211,7 +211,8 @@ fn open(source: &Secret, kind: SourceKind) -> Result<VideoCapture, SourceError> 
     if kind == SourceKind::File && !Path::new(text).is_file() {
         let reason = "there is no such file, and it is neither a device, nor a URL (scheme://…), nor a GStreamer pipeline \
                       (with !): check the camera's source";
-        return Err(SourceError::Unusable { input, reason: reason.into() });
+        // Its disk may still come, or whoever writes it.
+        return Err(SourceError::Lost { input, reason: reason.into() });
     }
     let opened = match kind {
         SourceKind::Device(index) => VideoCapture::new(index.into(), videoio::CAP_ANY),

@@ -18,15 +18,40 @@ pub(crate) fn plain(config: &Config) -> Result<PathBuf, Failure> {
     Ok(plain)
 }
 
-/// Does [`writable`], within the time that a disk has to answer.
-pub(crate) fn look(config: &Config) -> Result<(), Failure> {
+/// Does [`writable`], within the time that a disk has to answer. A warning where there is nothing to write to yet.
+pub(crate) fn look(config: &Config) -> Result<Option<String>, Failure> {
     let (what, config) = (named(config), config.clone());
-    patience::within(what, move || writable(&config))?
+    patience::within(what, move || match not_there_yet(&config)? {
+        Some(missing) => Ok(Some(format!("{missing}; until then start ends with exit code 1"))),
+        None => writable(&config).map(|()| None),
+    })?
+}
+
+/// Does [`not_there_yet`], within the time that a disk has to answer.
+pub(crate) fn look_for_disk(config: &Config) -> Result<Option<String>, Failure> {
+    let (what, config) = (named(config), config.clone());
+    patience::within(what, move || not_there_yet(&config))?
 }
 
 /// The config's output folder as the beginning of a sentence.
 pub(crate) fn named(config: &Config) -> String {
     format!("recording.output_dir: {}", config.recording.output_dir.display())
+}
+
+/// The reason why clips have nowhere to go yet: the folder in which the output folder is to be made isn't there. With an
+/// absolute path that is a disk that isn't mounted yet, more often than not, and clips must not land beside it.
+fn not_there_yet(config: &Config) -> Result<Option<String>, Failure> {
+    let output_dir = &config.recording.output_dir;
+    let plain = plain(config)?;
+    let Some(parent) = plain.parent().filter(|_| output_dir.is_absolute()) else { return Ok(None) };
+    let is_missing = matches!(parent.try_exists(), Ok(false));
+    Ok(is_missing.then(|| {
+        format!(
+            "recording.output_dir: {} isn't there, in which {} would be made; mount its disk, or make that folder",
+            parent.display(),
+            plain.display()
+        )
+    }))
 }
 
 /// Refuses a folder that can't be written, or has no room. Tries it in the nearest folder that exists, and leaves

@@ -3,6 +3,7 @@
 //! No device, pipe or URL is opened.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use proto::config::{self, Backend, CameraConfig, Config, FileConfig, ValueOf};
 use proto::name::Name;
 use proto::process::Pid;
-use proto::source::{self, SourceKind};
+use proto::source::{self, NotAFile, SourceKind};
 use serde::Deserialize;
 
 use crate::check::patience;
@@ -29,7 +30,7 @@ pub(crate) fn look(config: &Config) -> Result<Vec<String>, Failure> {
     for camera in &config.cameras {
         let found = match &camera.backend {
             Backend::Sim(_) => Ok(None),
-            Backend::File(_) => films.remove(&camera.name).unwrap_or(Ok(Ok(())))?.map(|()| None),
+            Backend::File(_) => films.remove(&camera.name).unwrap_or(Ok(Ok(None)))?,
             Backend::Opencv(opencv) => {
                 let source = opencv.source.reveal().to_owned();
                 let what = format!("camera {}: source: {}", camera.name, opencv.source);
@@ -48,8 +49,9 @@ pub(crate) fn look(config: &Config) -> Result<Vec<String>, Failure> {
     Ok(warnings)
 }
 
-/// A film: the inner error if it can't be played by its camera, the outer one if it couldn't be looked at.
-type Film = Result<Result<(), String>, Failure>;
+/// A film: a warning if it isn't there yet, the inner error if it can't be played by its camera, the outer one if it couldn't
+/// be looked at.
+type Film = Result<Result<Option<String>, String>, Failure>;
 
 /// Looks at all films, side by side.
 fn films(config: &Config) -> BTreeMap<Name, Film> {
@@ -91,7 +93,7 @@ fn seen_by_opencv(source: &str) -> Result<Option<String>, String> {
         SourceKind::Url | SourceKind::Pipeline | SourceKind::Pipe => Ok(None),
         SourceKind::Pictures => match source::first_picture(source) {
             Some(_) => Ok(None),
-            None => Err(format!("source: there is no picture {source} with a number from 0 to 4")),
+            None => Ok(Some(format!("source: there is no picture {source} with a number from 0 to 4"))),
         },
         SourceKind::File if path.is_dir() => {
             Err(format!("source: {source} is a folder; name a device, a file or numbered pictures (%04d)"))
@@ -100,7 +102,7 @@ fn seen_by_opencv(source: &str) -> Result<Option<String>, String> {
             Err(format!("source: {source} is a plain file, not a device; another program has made it"))
         }
         SourceKind::File if path.exists() => Ok(None),
-        SourceKind::File => Err(format!("source: there is no file {source}")),
+        SourceKind::File => Ok(Some(format!("source: there is no file {source}"))),
     }
 }
 
@@ -117,8 +119,13 @@ fn film(camera: &CameraConfig, file: &FileConfig) -> Film {
     let path = file.path.display();
     let what = format!("camera {}: path: {path}", camera.name);
     let own = file.path.clone();
-    if let Err(why) = patience::within(&what, move || source::plain_file(&own))? {
-        return Ok(Err(format!("path: {path}: {why}")));
+    match patience::within(&what, move || source::plain_file(&own))? {
+        Ok(()) => {}
+        // Its disk may still come: a machine starts its rig while disks are being mounted.
+        Err(NotAFile::Unreachable(e)) if e.kind() == ErrorKind::NotFound => {
+            return Ok(Ok(Some(format!("path: there is no file {path}"))));
+        }
+        Err(why) => return Ok(Err(format!("path: {path}: {why}"))),
     }
     let program = executable(camera.backend.executable())?;
     let mut probe = Command::new(&program);
@@ -156,7 +163,7 @@ fn film(camera: &CameraConfig, file: &FileConfig) -> Film {
     })?;
     let rate = if file.realtime { config::check_rate(camera.fps, video.fps) } else { Ok(()) };
     let fits = config::check_size(&camera.geometry, (video.width, video.height), file.scale).and(rate);
-    Ok(fits.map_err(|misfit| format!("path: {path} {misfit}")))
+    Ok(fits.map(|()| None).map_err(|misfit| format!("path: {path} {misfit}")))
 }
 
 #[cfg(test)]
@@ -169,6 +176,12 @@ mod tests {
             let warning = seen_by_opencv(source).unwrap().unwrap();
             assert!(warning.contains("there is no device /dev/"), "{warning}");
         }
+        let folder = tempfile::tempdir().unwrap();
+        for (name, says) in [("none.mp4", "there is no file"), ("%04d.png", "there is no picture")] {
+            let source = folder.path().join(name).display().to_string();
+            let warning = seen_by_opencv(&source).unwrap().unwrap();
+            assert!(warning.contains(says), "{warning}");
+        }
         for source in ["rtsp://127.0.0.1:1/x", "v4l2src ! appsink", "/dev/null"] {
             assert_eq!(seen_by_opencv(source), Ok(None), "{source}");
         }
@@ -178,12 +191,7 @@ mod tests {
     fn a_source_that_can_never_work_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let within = |name: &str| folder.path().join(name).display().to_string();
-        for (source, says) in [
-            (within("none.mp4"), "there is no file"),
-            (within(""), "is a folder"),
-            ("/dev".to_owned(), "is a folder"),
-            (within("%04d.png"), "there is no picture"),
-        ] {
+        for (source, says) in [(within(""), "is a folder"), ("/dev".to_owned(), "is a folder")] {
             let why = seen_by_opencv(&source).unwrap_err();
             assert!(why.contains(says), "{why}");
         }

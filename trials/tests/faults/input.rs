@@ -192,11 +192,11 @@ const CAMERA_KEYS: &[(&str, &str, &[&str], &[&str])] = &[
     ("truth_log", "sim", PATH, &[]),
     ("speed", "sim", NUMBER, &["1001", "900"]),
     ("faults", "sim", MAPPING, &[]),
-    ("path", "file", PATH, &["$DIR/nowhere.mp4", "$DIR"]),
+    ("path", "file", PATH, &["$DIR"]),
     ("loop", "file", TRUTH, &[]),
     ("realtime", "file", TRUTH, &[]),
     ("scale", "file", TRUTH, &[]),
-    ("source", "opencv", &["[1]", "{ a: 1 }", "\"\"", "\"a\\0b\""], &["$DIR/nowhere.mp4"]),
+    ("source", "opencv", &["[1]", "{ a: 1 }", "\"\"", "\"a\\0b\""], &["$DIR"]),
 ];
 
 const FAULT_KEYS: &[(&str, &[&str])] = &[
