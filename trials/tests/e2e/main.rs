@@ -7,7 +7,9 @@
 
 mod answers;
 mod codecs;
+mod disks;
 mod films;
+mod health;
 mod install;
 mod mistakes;
 mod paths;
