@@ -147,6 +147,7 @@ impl<'a> CaptureLoop<'a> {
             return Ok(());
         };
         self.source.write(slot.bytes_mut())?;
+        slot.tag(self.source.picture_tags());
         let picture = self.compared.map(|plane| PictureDigest::of(slot.bytes_mut(), &plane));
         let only_ring_was_full = self.ring_was_full && before == LossBefore::Nothing;
         slot.flagged(flags).publish(

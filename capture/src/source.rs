@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::config::{CameraConfig, Misfit};
-use proto::frame::{FrameFlags, LossBefore};
+use proto::frame::{FrameFlags, LossBefore, PictureTags};
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
 
@@ -29,6 +29,9 @@ pub trait Source {
     fn has_variable_rate(&self) -> bool {
         false
     }
+
+    /// What the frame that was written last says of itself.
+    fn picture_tags(&self) -> PictureTags;
 }
 
 /// The longest that a source waits for a frame before it says that there is none.

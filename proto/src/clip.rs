@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::codec::Codec;
 use crate::fnv1a;
-use crate::frame::{Fps, Geometry};
+use crate::frame::{Fps, Geometry, PictureTags};
 use crate::name::Name;
 use crate::opened;
 use crate::origin::Origin;
@@ -20,11 +20,13 @@ use crate::wall_clock::ClockState;
 mod loss;
 mod plan_check;
 mod trigger;
+mod untold;
 mod verdict;
 
 pub use loss::{Gap, GapCause, Interruption, InterruptionCause};
 pub use plan_check::BadPlan;
 pub use trigger::{ManifestTrigger, PlannedTrigger, TriggerSource};
+pub use untold::untold;
 pub use verdict::Verdict;
 
 /// The version of the manifest. Those of version 1 lack every field that is marked so.
@@ -164,6 +166,10 @@ pub struct PlannedCamera {
     /// plan of a version that knew no such cameras.
     #[serde(default)]
     pub variable_rate: bool,
+    /// What its pictures say of themselves; nothing in a plan of a version that knew no tags, and while the camera has made no
+    /// picture.
+    #[serde(default)]
+    pub picture: PictureTags,
 }
 
 /// The event that a frame's capture time is the time of.

@@ -4,7 +4,9 @@
 mod geometry;
 mod info;
 mod rate;
+mod tags;
 
 pub use geometry::{Geometry, GeometryError, MAX_SIDE_PIXELS, PixelFormat, Plane, ROW_ALIGN_BYTES};
 pub use info::{FrameFlags, FrameInfo, LossBefore};
 pub use rate::Fps;
+pub use tags::{FieldOrder, PictureTags, PixelShape, Range, Rotation};

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use proto::clip::{PARTIAL_DIR, Plan, PlannedCamera};
+use proto::frame::PictureTags;
 use proto::time::MonotonicNs;
 
 use crate::account::Evidence;
 use crate::clip_lock::ClipLock;
+use crate::frames::Frames;
 
 /// The part of a clip that a worker is to record.
 pub(crate) struct Assignment {
@@ -26,6 +28,13 @@ impl Assignment {
     /// The folder of its parts.
     pub(crate) fn partial(&self) -> PathBuf {
         self.folder.join(PARTIAL_DIR)
+    }
+
+    /// Takes what the pictures say of themselves from their ring, if the plan was made before there was a picture.
+    pub(crate) fn learn_tags(&mut self, frames: &dyn Frames) {
+        if self.camera.picture == PictureTags::default() {
+            self.camera.picture = frames.picture_tags();
+        }
     }
 }
 

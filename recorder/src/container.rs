@@ -15,6 +15,7 @@ use ffmpeg_next::{Dictionary, Packet, Rational};
 use proto::codec::Codec;
 use proto::durable;
 use proto::fnv1a::Fnv1a;
+use proto::frame::Rotation;
 use proto::opened;
 
 use crate::disk;
@@ -50,6 +51,20 @@ pub(crate) fn layout(codec: Codec, fps_milli: u32) -> Layout {
         Codec::Xvid => Layout::Avi { fps_milli, fourcc: *b"XVID" },
         Codec::Mjpg => Layout::Avi { fps_milli, fourcc: *b"MJPG" },
     }
+}
+
+/// The matrix in an MP4's track header (ISO/IEC 14496-12, `tkhd`) that has a player turn a picture of this size.
+pub(crate) fn display_matrix(rotation: Rotation, (width, height): (u32, u32)) -> [u32; 9] {
+    const ONE: u32 = 0x1_0000;
+    const LESS_ONE: u32 = ONE.wrapping_neg();
+    let (width, height) = (width << 16, height << 16);
+    let [a, b, c, d, x, y] = match rotation {
+        Rotation::None => [ONE, 0, 0, ONE, 0, 0],
+        Rotation::Quarter => [0, ONE, LESS_ONE, 0, height, 0],
+        Rotation::Half => [LESS_ONE, 0, 0, LESS_ONE, width, height],
+        Rotation::ThreeQuarters => [0, LESS_ONE, ONE, 0, 0, width],
+    };
+    [a, b, 0, c, d, 0, x, y, 0x4000_0000]
 }
 
 /// A file with one video stream, being written.
@@ -123,10 +138,11 @@ impl VideoWriter {
         path: &Path,
         layout: Layout,
         parameters: codec::Parameters,
+        rotation: Rotation,
         each_write: impl FnMut() + Send + 'static,
     ) -> Result<Self, WriteError> {
         let file = disk::ask(|| opened::create_new(path)).map_err(WriteError::Disk)?;
-        Self::over(file, path, layout, parameters, each_write).inspect_err(|_| {
+        Self::over(file, path, layout, parameters, rotation, each_write).inspect_err(|_| {
             let _ = disk::ask(|| opened::remove_file(path));
         })
     }
@@ -136,6 +152,7 @@ impl VideoWriter {
         path: &Path,
         layout: Layout,
         mut parameters: codec::Parameters,
+        rotation: Rotation,
         each_write: impl FnMut() + Send + 'static,
     ) -> Result<Self, WriteError> {
         let below = Arc::new(Mutex::new(Below::default()));
@@ -166,12 +183,17 @@ impl VideoWriter {
         options.set("video_track_timescale", "1000000");
         {
             let mut stream = output.add_stream(None::<ffmpeg::Codec>).map_err(libav)?;
+            let matrix = libav::size(&parameters).map(|size| display_matrix(rotation, size));
             stream.set_parameters(parameters);
             stream.set_time_base(time_base);
             stream.set_avg_frame_rate(match layout {
                 Layout::Avi { .. } => time_base.invert(),
                 _ => Rational(0, 1),
             });
+            // AVI has no place for it.
+            if let (true, Some(matrix)) = (rotation != Rotation::None, matrix) {
+                libav::set_display_matrix(&mut stream, &matrix).map_err(libav)?;
+            }
         }
         let mut this = Self { output, below, layout, stream_time_base: time_base, last: None };
         let header = this.output.write_header_with(options).map(|_| ());
@@ -238,7 +260,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use proto::codec::EncoderChoice;
-    use proto::frame::{Fps, Geometry, PixelFormat};
+    use proto::frame::{Fps, Geometry, PictureTags, PixelFormat};
 
     use super::*;
     use crate::encode::EncoderSetup;
@@ -251,14 +273,18 @@ mod tests {
         let choice = EncoderChoice { codec: Codec::Mp4v, encoder: "mpeg4".into(), preset: None };
         let geometry = Geometry::new(320, 192, PixelFormat::I420).unwrap();
         let fps = Fps::from_milli(60_000).unwrap();
-        let parameters = EncoderSetup { choice, geometry, fps, quality: 23 }.open().unwrap().parameters();
+        let parameters = EncoderSetup { choice, geometry, fps, quality: 23, picture: PictureTags::default() }
+            .open()
+            .unwrap()
+            .parameters();
         let writes = Arc::new(AtomicUsize::new(0));
         let counts = Arc::clone(&writes);
         let count = move || {
             counts.fetch_add(1, Ordering::Relaxed);
         };
         let path = folder.path().join("film.mp4");
-        let mut writer = VideoWriter::create(&path, Layout::FaststartMp4, parameters, count).unwrap();
+        let mut writer =
+            VideoWriter::create(&path, Layout::FaststartMp4, parameters, Rotation::None, count).unwrap();
         for n in 0..PACKETS {
             let mut packet = Packet::copy(&vec![0; BUFFER_BYTES]);
             let pts = Some(i64::try_from(n).unwrap() * 16_667);

@@ -6,16 +6,17 @@ use ffmpeg_next as ffmpeg;
 use ffmpeg_next::codec::{self, Flags};
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::frame::Video;
-use ffmpeg_next::software::scaling;
 use ffmpeg_next::util::{color, picture};
 use ffmpeg_next::{Dictionary, Packet, Rational};
 
 use proto::codec::{Codec, EncoderChoice, X264_PRESETS};
-use proto::frame::{Fps, Geometry, PixelFormat};
+use proto::frame::{Fps, Geometry, PictureTags, PixelFormat, Range};
 
+use crate::colour::{self, Colours};
 use crate::frames::HeldFrame;
 use crate::libav;
 use crate::media::Encode;
+use crate::scaler::{self, Scaler};
 use crate::video_time::TIME_BASE;
 
 /// Everything an encoder is opened with.
@@ -26,13 +27,15 @@ pub(crate) struct EncoderSetup {
     pub(crate) fps: Fps,
     /// CRF, 0 to 51.
     pub(crate) quality: u8,
+    /// What the pictures say of themselves.
+    pub(crate) picture: PictureTags,
 }
 
 /// An encoder that is open.
 pub(crate) struct Encoder {
     inner: codec::encoder::video::Encoder,
     geometry: Geometry,
-    convert: Option<Converter>,
+    convert: Option<(Scaler, Pixel)>,
     /// The encoder counts frames instead of microseconds.
     counts: bool,
     /// Each frame's quantiser, for the encoders that need one: in libav's own unit.
@@ -40,12 +43,6 @@ pub(crate) struct Encoder {
     taken: i64,
     /// The times of the frames that are inside, oldest first.
     inside: VecDeque<i64>,
-}
-
-/// From the ring's format to the encoder's, where they differ.
-struct Converter {
-    context: scaling::Context,
-    into: Pixel,
 }
 
 impl EncoderSetup {
@@ -92,23 +89,47 @@ impl EncoderSetup {
         video.set_frame_rate(Some(rate));
         video.set_gop(self.gop());
         video.set_max_b_frames(0);
-        if input == Pixel::YUVJ420P {
-            video.set_color_range(color::Range::JPEG);
-        }
+        let colours = self.colours();
+        self.tag(&mut video, &colours);
         // From CRF's 0..51 to the lower end of the MPEG quantiser's 2..31: 23 becomes 4, which looks about alike.
         let quantiser = i32::from(self.quality.div_ceil(6)).clamp(2, 31) * ffmpeg::ffi::FF_QP2LAMBDA;
         let quantiser = constant_quantiser.then_some(quantiser);
         let inner = video.open_as_with(codec, self.options())?;
-        let convert = if self.geometry.format_pixel() == input {
-            None
-        } else {
-            let (w, h) = (self.geometry.width(), self.geometry.height());
-            let flags = scaling::Flags::BILINEAR;
-            let context = scaling::Context::get(self.geometry.format_pixel(), w, h, input, w, h, flags)?;
-            Some(Converter { context, into: input })
-        };
+        let convert = self.converter(input, &colours)?;
         let inside = VecDeque::new();
         Ok(Encoder { inner, geometry: self.geometry, convert, counts, quantiser, taken: 0, inside })
+    }
+
+    /// The colours of its pictures, in the ring and in the stream.
+    pub(crate) fn colours(&self) -> Colours {
+        Colours::of(self.geometry.format(), &self.picture, self.choice.codec)
+    }
+
+    /// Has the stream say what its pictures are.
+    fn tag(&self, video: &mut codec::encoder::video::Video, colours: &Colours) {
+        let PictureTags { primaries, transfer, pixel_shape, .. } = self.picture;
+        video.set_color_range(match colours.range {
+            Range::Unspecified => color::Range::Unspecified,
+            Range::Limited => color::Range::MPEG,
+            Range::Full => color::Range::JPEG,
+        });
+        video.set_colorspace(colour::space(colours.to.matrix));
+        video.set_color_primaries(colour::primaries(primaries));
+        video.set_color_transfer_characteristic(colour::transfer(transfer));
+        if let Some(shape) = pixel_shape {
+            video.set_aspect_ratio(Rational(shape.width().into(), shape.height().into()));
+        }
+    }
+
+    /// The converter to the encoder's format, unless the ring's pictures are what it takes.
+    fn converter(&self, input: Pixel, colours: &Colours) -> Result<Option<(Scaler, Pixel)>, ffmpeg::Error> {
+        let from = self.geometry.format_pixel();
+        if from == input && scaler::is_alike(colours.from, colours.to) {
+            return Ok(None);
+        }
+        let size = (self.geometry.width(), self.geometry.height());
+        let scaler = Scaler::new(from, input, size, colours).ok_or(ffmpeg::Error::InvalidData)?;
+        Ok(Some((scaler, input)))
     }
 
     fn options(&self) -> Dictionary<'static> {
@@ -150,9 +171,11 @@ fn chroma_qp_offset(preset: &str) -> u8 {
 impl Encode for Encoder {
     fn send(&mut self, frame: Box<dyn HeldFrame>, pts_us: i64, key: bool) -> Result<(), ffmpeg::Error> {
         let mut frame = libav::frame_over(frame, &self.geometry).ok_or(ffmpeg::Error::Unknown)?;
-        if let Some(convert) = &mut self.convert {
-            let mut converted = Video::new(convert.into, self.geometry.width(), self.geometry.height());
-            convert.context.run(&frame, &mut converted)?;
+        if let Some((scaler, into)) = &mut self.convert {
+            let mut converted = Video::new(*into, self.geometry.width(), self.geometry.height());
+            if !scaler.run(&frame, &mut converted) {
+                return Err(ffmpeg::Error::InvalidData);
+            }
             frame = converted;
         }
         frame.set_pts(Some(if self.counts { self.taken } else { pts_us }));

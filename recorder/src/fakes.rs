@@ -18,7 +18,7 @@ use ffmpeg_next::codec::packet::Flags;
 use ffmpeg_next::{Packet, codec};
 
 use proto::fnv1a::Fnv1a;
-use proto::frame::{Fps, FrameFlags, FrameInfo, Geometry, LossBefore, PixelFormat};
+use proto::frame::{Fps, FrameFlags, FrameInfo, Geometry, LossBefore, PictureTags, PixelFormat};
 use proto::ring::{Miss, RingSize, RingSpec};
 use proto::time::MonotonicNs;
 
@@ -88,6 +88,7 @@ pub(crate) struct FakeRing {
     pub(crate) leased: Cell<u64>,
     /// Its backlog has little room left.
     pub(crate) is_filling: Cell<bool>,
+    pub(crate) picture_tags: Cell<PictureTags>,
     held: Arc<()>,
 }
 
@@ -102,6 +103,7 @@ impl FakeRing {
             has_ended: Cell::new(false),
             leased: Cell::new(0),
             is_filling: Cell::new(false),
+            picture_tags: Cell::default(),
             held: Arc::default(),
         })
     }
@@ -168,6 +170,10 @@ impl Frames for FakeRing {
             }
             _ => Err(Miss::Overrun),
         }
+    }
+
+    fn picture_tags(&self) -> PictureTags {
+        self.picture_tags.get()
     }
 }
 

@@ -2,7 +2,7 @@
 //! shared memory. Only reading is here; the ring's protocol is `proto`'s, and the second source is in [`crate::backlog`].
 
 use proto::clip::GapCause;
-use proto::frame::FrameInfo;
+use proto::frame::{FrameInfo, PictureTags};
 use proto::ring::segment::Loss;
 use proto::ring::{Broken, Lease, Miss, RingReader};
 use proto::time::MonotonicNs;
@@ -64,6 +64,9 @@ pub(crate) trait Frames {
     /// [`Miss`] when it can't be had.
     fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, Miss>;
 
+    /// What the pictures say of themselves; nothing if nobody knows any more.
+    fn picture_tags(&self) -> PictureTags;
+
     /// The cause of the loss of a frame that can't be held any more.
     fn loss_of(&self, _sequence: u64) -> GapCause {
         GapCause::RingOverrun
@@ -115,5 +118,9 @@ impl Frames for RingReader {
 
     fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, Miss> {
         Ok(Box::new(self.lease(sequence)?))
+    }
+
+    fn picture_tags(&self) -> PictureTags {
+        self.ring().picture_tags()
     }
 }

@@ -11,7 +11,7 @@ use ffmpeg_next::format::Pixel;
 use ffmpeg_next::frame::Video;
 use ffmpeg_next::{codec, format};
 
-use proto::frame::{Geometry, PixelFormat};
+use proto::frame::{Geometry, PixelFormat, PixelShape};
 
 use crate::frames::HeldFrame;
 
@@ -125,9 +125,41 @@ pub(crate) fn set_codec_tag(parameters: &mut codec::Parameters, fourcc: u32) {
     unsafe { (*raw).codec_tag = fourcc };
 }
 
+/// Sets the matrix by which a player turns the pictures of a stream that is being set up.
+pub(crate) fn set_display_matrix(
+    stream: &mut format::stream::StreamMut<'_>,
+    matrix: &[u32; 9],
+) -> Result<(), ffmpeg_next::Error> {
+    let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX;
+    // SAFETY: it only hands out the pointer that `stream` borrows.
+    let raw = unsafe { stream.as_mut_ptr() };
+    // SAFETY: a stream of an output whose header isn't written. libav returns null or as many bytes as were asked for, which
+    // are the stream's.
+    let bytes = unsafe { ffi::av_stream_new_side_data(raw, kind, size_of_val(matrix)) };
+    if bytes.is_null() {
+        return Err(ffmpeg_next::Error::Other { errno: ffmpeg_next::error::ENOMEM });
+    }
+    // SAFETY: both hold this many bytes, and the first are new. Nothing is said of their alignment, so bytes are copied.
+    unsafe { std::ptr::copy_nonoverlapping(matrix.as_ptr().cast::<u8>(), bytes, size_of_val(matrix)) };
+    Ok(())
+}
+
+/// The size of the pictures, in pixels. `None` for what is no video.
+pub(crate) fn size(parameters: &codec::Parameters) -> Option<(u32, u32)> {
+    // SAFETY: it only hands out the pointer that `parameters` owns.
+    let raw = unsafe { parameters.as_ptr() };
+    // SAFETY: `parameters` owns or keeps alive a valid AVCodecParameters.
+    let raw = unsafe { &*raw };
+    Some((u32::try_from(raw.width).ok()?, u32::try_from(raw.height).ok()?))
+}
+
 /// Adds the picture size to parameters that lack it: for MPEG-4, libav's MP4 reader leaves it to the decoder, and there
-/// is no decoder when parts are joined.
-pub(crate) fn with_size(parameters: codec::Parameters, geometry: &Geometry) -> codec::Parameters {
+/// is no decoder when parts are joined. Adds the pixels' shape too, which that reader keeps elsewhere.
+pub(crate) fn with_size(
+    parameters: codec::Parameters,
+    geometry: &Geometry,
+    shape: Option<PixelShape>,
+) -> codec::Parameters {
     let mut sized = parameters.clone();
     // SAFETY: it only hands out the pointer that `sized` owns.
     let raw = unsafe { sized.as_mut_ptr() };
@@ -135,6 +167,9 @@ pub(crate) fn with_size(parameters: codec::Parameters, geometry: &Geometry) -> c
     let raw = unsafe { &mut *raw };
     raw.width = i32::try_from(geometry.width()).unwrap_or(raw.width);
     raw.height = i32::try_from(geometry.height()).unwrap_or(raw.height);
+    if let Some(shape) = shape {
+        raw.sample_aspect_ratio = ffi::AVRational { num: shape.width().into(), den: shape.height().into() };
+    }
     sized
 }
 

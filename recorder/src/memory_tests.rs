@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use proto::clip::{GapCause, Window};
 use proto::codec::{Codec, EncoderChoice};
-use proto::frame::{Fps, FrameFlags, FrameInfo, Geometry, LossBefore, PixelFormat};
+use proto::frame::{Fps, FrameFlags, FrameInfo, Geometry, LossBefore, PictureTags, PixelFormat};
 use proto::name::Name;
 use proto::ring::Miss;
 use proto::time::MonotonicNs;
@@ -103,6 +103,10 @@ impl Frames for Ledger {
         Soundness::Sound
     }
 
+    fn picture_tags(&self) -> PictureTags {
+        PictureTags::default()
+    }
+
     fn head(&self) -> u64 {
         self.head
     }
@@ -136,7 +140,13 @@ fn left() -> Name {
 fn setup() -> EncoderSetup {
     let choice = EncoderChoice { codec: Codec::Mp4v, encoder: "mpeg4".into(), preset: None };
     let geometry = Geometry::new(64, 64, PixelFormat::I420).unwrap();
-    EncoderSetup { choice, geometry, fps: Fps::new(60.0).unwrap(), quality: 23 }
+    EncoderSetup {
+        choice,
+        geometry,
+        fps: Fps::new(60.0).unwrap(),
+        quality: 23,
+        picture: PictureTags::default(),
+    }
 }
 
 fn header() -> PartHeader {

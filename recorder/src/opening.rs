@@ -6,6 +6,8 @@ use std::path::Path;
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::codec;
 
+use proto::frame::Rotation;
+
 use crate::container::{Layout, VideoWriter};
 use crate::encode::EncoderSetup;
 use crate::media::{Encode, Video, WriteError};
@@ -28,6 +30,12 @@ impl Media for Libav {
     }
 
     fn create_part(&self, path: &Path, parameters: &codec::Parameters) -> Result<Box<dyn Video>, WriteError> {
-        Ok(Box::new(VideoWriter::create(path, Layout::FragmentedMp4, parameters.clone(), || ())?))
+        Ok(Box::new(VideoWriter::create(
+            path,
+            Layout::FragmentedMp4,
+            parameters.clone(),
+            Rotation::None,
+            || (),
+        )?))
     }
 }

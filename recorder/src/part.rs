@@ -17,7 +17,7 @@ use ffmpeg_next::codec;
 
 use proto::failpoint;
 use proto::fnv1a::Fnv1a;
-use proto::frame::Geometry;
+use proto::frame::{Geometry, PictureTags};
 use proto::name::Name;
 use proto::opened;
 
@@ -189,14 +189,18 @@ impl Part {
     }
 
     /// The stream's parameters. `None` when the video's beginning isn't what was written.
-    pub(crate) fn parameters(&self, geometry: &Geometry) -> io::Result<Option<codec::Parameters>> {
+    pub(crate) fn parameters(
+        &self,
+        geometry: &Geometry,
+        picture: &PictureTags,
+    ) -> io::Result<Option<codec::Parameters>> {
         let Some(head) = self.head()? else { return Ok(None) };
         let opened = disk::ask(|| {
             let file = if head.is_toggled { head.as_it_was()? } else { opened::file(&self.video)? };
             Ok::<_, io::Error>(libav::open_by_header(&file))
         })?;
         let Some(input) = unless_lost(opened)? else { return Ok(None) };
-        Ok(input.stream(0).map(|stream| libav::with_size(stream.parameters(), geometry)))
+        Ok(input.stream(0).map(|stream| libav::with_size(stream.parameters(), geometry, picture.pixel_shape)))
     }
 }
 

@@ -266,6 +266,7 @@ impl Take {
         };
         let working = crash_note::at_work(&assignment.camera.name, place.encoder());
         let encoded = recording.encode(frame, fate, feed, |because, frame, fate, feed| {
+            assignment.learn_tags(frames);
             let header = open::header(place.encoder().clone(), fate, because, frame);
             open::open_track(assignment, &assignment.partial(), header, *quality, feed)
         });

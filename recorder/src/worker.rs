@@ -152,8 +152,10 @@ impl Worker {
     /// The encoder that a clip begun now would have, open.
     fn warmed(&self, warm: Option<WarmEncoder>, media: &dyn Media) -> Option<WarmEncoder> {
         let choice = self.ladder.first();
-        let spec = *self.ring.as_ref()?.spec();
-        let setup = EncoderSetup { choice, geometry: spec.geometry, fps: spec.fps, quality: self.quality };
+        let ring = self.ring.as_ref()?;
+        let (spec, picture) = (*ring.spec(), ring.picture_tags());
+        let (geometry, fps) = (spec.geometry, spec.fps);
+        let setup = EncoderSetup { choice, geometry, fps, quality: self.quality, picture };
         warm.filter(|w| *w.setup() == setup).or_else(|| WarmEncoder::open(media, setup))
     }
 

@@ -196,6 +196,7 @@ fn planned(camera: &CameraConfig, ring: &Ring) -> PlannedCamera {
         fps: camera.fps,
         capture_time: camera.backend.capture_time(),
         variable_rate: ring.has_variable_rate(),
+        picture: ring.picture_tags(),
     }
 }
 

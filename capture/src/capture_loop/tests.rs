@@ -4,7 +4,7 @@ use super::*;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use proto::frame::{Fps, FrameFlags, Geometry, PixelFormat};
+use proto::frame::{Fps, FrameFlags, Geometry, PictureTags, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::ring::{Ring, RingSize, RingSpec};
 
@@ -97,6 +97,10 @@ impl Source for FakeSource {
         frame.fill(self.brightness);
         Ok(())
     }
+
+    fn picture_tags(&self) -> PictureTags {
+        PictureTags { transfer: self.brightness, ..PictureTags::default() }
+    }
 }
 
 #[test]
@@ -110,6 +114,7 @@ fn every_frame_is_published_with_its_number_and_the_end_is_shown() {
     let numbers: Vec<u64> = (1..=2).map(|n| ring.ring.frame_info(n).unwrap().source_sequence).collect();
     assert_eq!(numbers, [7, 8]);
     assert_eq!(ring.lost_by_camera(), 0);
+    assert_eq!(ring.ring.picture_tags().transfer, 2, "the second frame's tags");
 }
 
 #[test]

@@ -2,15 +2,17 @@
 //! by libswscale.
 
 use ffmpeg_next::format::Pixel;
-use ffmpeg_next::frame;
-use proto::frame::{Geometry, PixelFormat};
+use ffmpeg_next::{color, frame};
+use proto::frame::{Geometry, PictureTags, PixelFormat, Range};
 
-use super::libav::{EVEN_WIDTH_PIXELS, PictureFormat, Scaler};
+use super::libav::{self, EVEN_WIDTH_PIXELS, Model, PictureFormat, Scaler, Target};
 
 /// The converter into the frames of one ring.
 pub(super) struct FrameConverter {
     to: Geometry,
     pixel: Pixel,
+    /// The colours of the frames, once there is one.
+    target: Option<Target>,
     scaler: Option<Scaler>,
     /// A picture between libswscale and the ring, at widths at which libswscale may write past a row's end.
     between: Option<frame::Video>,
@@ -19,18 +21,20 @@ pub(super) struct FrameConverter {
 impl FrameConverter {
     /// The converter into frames of this geometry. `None` when libav has no name for its format.
     pub(super) fn new(to: Geometry) -> Option<Self> {
-        Some(Self { to, pixel: pixel(to.format())?, scaler: None, between: None })
+        Some(Self { to, pixel: pixel(to.format())?, target: None, scaler: None, between: None })
     }
 
-    /// Writes `picture` into a frame. False if libswscale can't convert it.
+    /// Writes `picture` into a frame. False if libswscale can't convert it. The first picture's colours are kept; a later one
+    /// in others is converted to them, since a clip's file says one thing of all its frames.
     pub(super) fn write(&mut self, picture: &frame::Video, bytes: &mut [u8]) -> bool {
         let format = PictureFormat::of(picture);
-        if self.is_already_like(&format) && has_rows_downward(picture) {
+        let target = *self.target.get_or_insert_with(|| target(&format, self.to.format()));
+        if self.is_already_like(&format, target) && has_rows_downward(picture) {
             copy_rows(picture, &self.to, bytes);
             return true;
         }
         if !self.scaler.as_ref().is_some_and(|s| s.takes(&format)) {
-            self.scaler = Scaler::new(format, self.to, self.pixel);
+            self.scaler = Scaler::new(format, self.to, self.pixel, target);
         }
         let Some(scaler) = &mut self.scaler else { return false };
         if self.to.width().is_multiple_of(EVEN_WIDTH_PIXELS) {
@@ -46,15 +50,49 @@ impl FrameConverter {
         done
     }
 
-    fn is_already_like(&self, picture: &PictureFormat) -> bool {
-        let same_range = match self.to.format() {
-            PixelFormat::I420 | PixelFormat::NV12 | PixelFormat::YUYV => !picture.full_range,
-            PixelFormat::GRAY8 => picture.full_range,
-            _ => true,
+    fn is_already_like(&self, picture: &PictureFormat, target: Target) -> bool {
+        let same_colours = match self.to.format() {
+            PixelFormat::BGR24 => true,
+            PixelFormat::GRAY8 => picture.full_range == target.full_range,
+            _ => {
+                picture.full_range == target.full_range && libav::is_one_matrix(picture.matrix, target.matrix)
+            }
         };
-        same_range
+        same_colours
             && picture.pixel == self.pixel
             && (picture.width, picture.height) == (self.to.width(), self.to.height())
+    }
+}
+
+/// The colours of the frames that are made of such pictures: their own where YUV becomes YUV. RGB becomes BT.601, as all
+/// RGB does here (docs/decisions/colour.md).
+fn target(from: &PictureFormat, to: PixelFormat) -> Target {
+    let model = Model::of(from.pixel);
+    let matrix = if model == Model::Rgb { PictureTags::BT601 } else { from.matrix };
+    let full_range = match to {
+        PixelFormat::GRAY8 | PixelFormat::BGR24 => true,
+        _ => from.full_range && model == Model::Yuv,
+    };
+    Target { matrix, full_range }
+}
+
+/// What the frames say of themselves that are made of such pictures: of their colours.
+pub(super) fn colour_tags(picture: &frame::Video, to: PixelFormat) -> PictureTags {
+    let format = PictureFormat::of(picture);
+    let Target { matrix, full_range } = target(&format, to);
+    let (primaries, transfer) = libav::primaries_and_transfer(picture);
+    let says_its_range = picture.color_range() != color::Range::Unspecified;
+    let is_limited = says_its_range || Model::of(format.pixel) != Model::Yuv;
+    PictureTags {
+        matrix: if to == PixelFormat::BGR24 { PictureTags::RGB } else { matrix },
+        primaries,
+        transfer,
+        range: match (full_range, is_limited) {
+            (true, _) => Range::Full,
+            (false, true) => Range::Limited,
+            (false, false) => Range::Unspecified,
+        },
+        ..PictureTags::default()
     }
 }
 

@@ -9,13 +9,16 @@ use std::sync::Once;
 
 use ffmpeg_next as ffmpeg;
 
+use ffmpeg::codec::packet::side_data;
 use ffmpeg::format::context::Input;
 use ffmpeg::{Dictionary, Packet, Rational, codec, decoder, frame};
 
+use super::convert::colour_tags;
 use super::repair::Steps;
 use super::timetable::Tick;
 use super::{film_stream, libav};
 use capture::source::SourceError;
+use proto::frame::{FieldOrder, PictureTags, PixelFormat, Rotation};
 use proto::source::{self, NotAFile};
 
 /// Unreadable packets in a row that are taken for the end of a file. Some formats recover after a few.
@@ -30,6 +33,7 @@ pub(super) struct Decoder {
     decoder: decoder::Video,
     stream: usize,
     time_base: Rational,
+    rotation: Rotation,
     picture: frame::Video,
     /// Pictures since the file was opened.
     pictures: u64,
@@ -89,7 +93,7 @@ impl Decoder {
             cant(format!("it is not a video that libav can read, or it is cut off before its index ({e})"))
         })?;
         let stream = film_stream::of(&input).map_err(|why| cant(why.into()))?;
-        let (index, time_base) = (stream.index(), stream.time_base());
+        let (index, time_base, rotation) = (stream.index(), stream.time_base(), rotation(&stream));
         let decoder = open_decoder(&stream, to).map_err(|e| {
             cant(format!("this libav can't decode its {} video ({e})", stream.parameters().id().name()))
         })?;
@@ -100,6 +104,7 @@ impl Decoder {
             decoder,
             stream: index,
             time_base,
+            rotation,
             picture: frame::Video::empty(),
             pictures: 0,
             packets_left: usize::MAX,
@@ -176,6 +181,37 @@ impl Decoder {
         &self.picture
     }
 
+    /// What frames of this format and size say of themselves that are made of such a picture.
+    pub(super) fn tags(&mut self, to: PixelFormat, size: (u32, u32)) -> PictureTags {
+        let picture = &self.picture;
+        let shape = libav::pixel_shape(&mut self.input, self.stream, picture);
+        let own_size = (picture.width(), picture.height());
+        PictureTags {
+            pixel_shape: shape.and_then(|shape| shape.scaled(own_size, size)),
+            rotation: self.rotation,
+            fields: match (picture.is_interlaced(), picture.is_top_first()) {
+                (false, _) => FieldOrder::Progressive,
+                (true, true) => FieldOrder::TopFirst,
+                (true, false) => FieldOrder::BottomFirst,
+            },
+            ..colour_tags(picture, to)
+        }
+    }
+
+    /// What the film's first picture says of itself. It is decoded for that; the next step goes on behind it.
+    pub(super) fn first_tags(&mut self) -> PictureTags {
+        loop {
+            match self.step() {
+                Step::On => {}
+                Step::Over => return PictureTags::default(),
+                Step::Picture(..) => {
+                    let size = (self.picture.width(), self.picture.height());
+                    return self.tags(PixelFormat::I420, size);
+                }
+            }
+        }
+    }
+
     /// The last error of libav since this was last called.
     pub(super) fn take_trouble(&mut self) -> Option<ffmpeg::Error> {
         self.trouble.take()
@@ -222,6 +258,22 @@ impl Decoder {
 
 fn unplayable(path: &Path, reason: String) -> SourceError {
     SourceError::Unusable { input: path.display().to_string(), reason }
+}
+
+/// The turn that a stream's display matrix asks for (ISO/IEC 14496-12, `tkhd`), if it is one by quarters.
+fn rotation(stream: &ffmpeg::Stream<'_>) -> Rotation {
+    let is_matrix = |data: &side_data::SideData<'_>| data.kind() == side_data::Type::DisplayMatrix;
+    let Some(matrix) = stream.side_data().find(is_matrix) else { return Rotation::None };
+    let number = |at: usize| {
+        let bytes = matrix.data().get(4 * at..).and_then(|rest| rest.first_chunk());
+        bytes.copied().map_or(0, i32::from_ne_bytes).signum()
+    };
+    match [0, 1, 3, 4].map(number) {
+        [0, 1, -1, 0] => Rotation::Quarter,
+        [-1, 0, 0, -1] => Rotation::Half,
+        [0, -1, 1, 0] => Rotation::ThreeQuarters,
+        _ => Rotation::None,
+    }
 }
 
 fn open_decoder(stream: &ffmpeg::Stream<'_>, to: Use) -> Result<decoder::Video, ffmpeg::Error> {

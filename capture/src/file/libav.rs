@@ -1,5 +1,5 @@
 //! Calls to libav for which ffmpeg-next has no safe function: scaling into memory that isn't libav's, with exact colours,
-//! and flags of a packet and of a format.
+//! what a picture says of itself, and flags of a packet and of a format.
 #![expect(unsafe_code, reason = "calls libswscale itself; every block says why it may")]
 
 use core::ffi::{CStr, c_int};
@@ -11,7 +11,7 @@ use ffmpeg_next::format::Pixel;
 use ffmpeg_next::format::context::Input;
 use ffmpeg_next::software::scaling::Flags;
 use ffmpeg_next::{Packet, frame};
-use proto::frame::Geometry;
+use proto::frame::{Geometry, PictureTags, PixelShape};
 
 /// The properties of a picture that decide how it is converted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub(super) struct PictureFormat {
     pub(super) height: u32,
     /// Black is 0 and white 255, rather than 16 and 235.
     pub(super) full_range: bool,
-    /// An `AVColorSpace`, which is also what `sws_getCoefficients` takes.
-    matrix: c_int,
+    /// Its matrix, by its number in H.273, which `AVColorSpace` and `sws_getCoefficients` take too.
+    pub(super) matrix: u8,
 }
 
 impl PictureFormat {
@@ -43,9 +43,72 @@ impl PictureFormat {
             // To libav grey is full unless it says otherwise.
             _ => j || pixel == Pixel::GRAY8,
         };
-        let matrix = ffi::AVColorSpace::from(picture.color_space()) as c_int;
+        let matrix = h273(ffi::AVColorSpace::from(picture.color_space()) as c_int);
         Self { pixel, width: picture.width(), height: picture.height(), full_range, matrix }
     }
+}
+
+/// A number of H.273 as libav has it. What is out of range says nothing.
+fn h273(number: c_int) -> u8 {
+    u8::try_from(number).unwrap_or(PictureTags::UNSPECIFIED)
+}
+
+/// The numbers in H.273 of a picture's primaries and its transfer function.
+pub(super) fn primaries_and_transfer(picture: &frame::Video) -> (u8, u8) {
+    let primaries = ffi::AVColorPrimaries::from(picture.color_primaries()) as c_int;
+    let transfer = picture.color_transfer_characteristic();
+    (h273(primaries), h273(ffi::AVColorTransferCharacteristic::from(transfer) as c_int))
+}
+
+/// The meaning of a pixel's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Model {
+    /// Red, green and blue, or a number into a palette of them.
+    Rgb,
+    /// Brightness alone.
+    Grey,
+    /// Brightness and two differences of colour.
+    Yuv,
+}
+
+impl Model {
+    pub(super) fn of(pixel: Pixel) -> Self {
+        const RGB: u64 = (ffi::AV_PIX_FMT_FLAG_RGB | ffi::AV_PIX_FMT_FLAG_PAL) as u64;
+        // SAFETY: takes any value of the enum.
+        let description = unsafe { ffi::av_pix_fmt_desc_get(pixel.into()) };
+        // SAFETY: null or a static description.
+        match unsafe { description.as_ref() } {
+            Some(pixel) if pixel.flags & RGB != 0 => Self::Rgb,
+            // Two with transparency.
+            Some(pixel) if pixel.nb_components <= 2 => Self::Grey,
+            _ => Self::Yuv,
+        }
+    }
+}
+
+/// True if libswscale knows both matrices as the same: it knows six, and takes BT.601 for any other number.
+pub(super) fn is_one_matrix(a: u8, b: u8) -> bool {
+    let table = |number: u8| {
+        // SAFETY: any number is allowed.
+        let table = unsafe { ffi::sws_getCoefficients(number.into()) };
+        // SAFETY: a static table of four numbers, as aligned as its first.
+        unsafe { table.cast::<[c_int; 4]>().read() }
+    };
+    table(a) == table(b)
+}
+
+/// The shape of a picture's pixels: the container's word on it before the stream's, as players have it.
+pub(super) fn pixel_shape(input: &mut Input, stream: usize, picture: &frame::Video) -> Option<PixelShape> {
+    let mut stream = input.stream_mut(stream)?;
+    // SAFETY: gives an address and touches nothing.
+    let stream = unsafe { stream.as_mut_ptr() };
+    // SAFETY: as above.
+    let picture = unsafe { picture.as_ptr() }.cast_mut();
+    // SAFETY: a stream of an open input and a frame, both borrowed here; libav reads one field of each. It takes a null
+    // context, which it doesn't look at.
+    let shape = unsafe { ffi::av_guess_sample_aspect_ratio(ptr::null_mut(), stream, picture) };
+    let side = |n: c_int| u64::try_from(n).unwrap_or(0);
+    PixelShape::new(side(shape.num), side(shape.den))
 }
 
 /// A conversion from one picture format to a ring's geometry.
@@ -55,19 +118,26 @@ pub(super) struct Scaler {
     to: Geometry,
 }
 
+/// The colours that a conversion ends in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    /// The matrix of YUV, by its number in H.273.
+    pub(super) matrix: u8,
+    /// As [`PictureFormat::full_range`].
+    pub(super) full_range: bool,
+}
+
 /// A frame's width at which libswscale's vector loops come out even in every plane of every format: chroma rows
 /// are then multiples of 32 bytes. At other widths they may write past a row's end, which nobody may do in a ring.
 pub(super) const EVEN_WIDTH_PIXELS: u32 = 64;
 
 impl Scaler {
-    /// Pixels of `to`'s format are called `pixel` by libav. YUV comes out in limited range, which is what
-    /// encoders expect; grey in full range.
-    pub(super) fn new(from: PictureFormat, to: Geometry, pixel: Pixel) -> Option<Self> {
+    /// Pixels of `to`'s format are called `pixel` by libav.
+    pub(super) fn new(from: PictureFormat, to: Geometry, pixel: Pixel, target: Target) -> Option<Self> {
         // SAFETY: takes no argument; a null result is handled.
         let context = NonNull::new(unsafe { ffi::sws_alloc_context() })?;
         // Owned from here on, so that every return below frees it.
         let this = Self { context, from, to };
-        let to_full_range = pixel == Pixel::GRAY8;
         let options: [(&CStr, i64); 9] = [
             (c"srcw", from.width.into()),
             (c"srch", from.height.into()),
@@ -76,7 +146,7 @@ impl Scaler {
             (c"dstw", to.width().into()),
             (c"dsth", to.height().into()),
             (c"dst_format", ffi::AVPixelFormat::from(pixel) as i64),
-            (c"dst_range", to_full_range.into()),
+            (c"dst_range", target.full_range.into()),
             (c"sws_flags", Flags::BILINEAR.bits().into()),
         ];
         for (name, value) in options {
@@ -90,19 +160,21 @@ impl Scaler {
         if unsafe { ffi::sws_init_context(context.as_ptr(), ptr::null_mut(), ptr::null_mut()) } < 0 {
             return None;
         }
-        // SAFETY: any number is allowed, an unknown one means BT.601; returns a static table of four.
-        let matrix = unsafe { ffi::sws_getCoefficients(from.matrix) };
-        let (from_range, to_range) = (c_int::from(from.full_range), c_int::from(to_full_range));
-        // The matrix matters for conversions from or to BGR alone. Between YUV formats the call fails with -1, which changes
-        // nothing.
-        // SAFETY: an initialised context; both tables are the static one.
+        let table = |number: u8| {
+            // SAFETY: any number is allowed, an unknown one means BT.601; returns a static table of four.
+            unsafe { ffi::sws_getCoefficients(number.into()) }
+        };
+        let (from_matrix, to_matrix) = (table(from.matrix), table(target.matrix));
+        let (from_range, to_range) = (c_int::from(from.full_range), c_int::from(target.full_range));
+        // Between YUV formats of one matrix the call fails with -1, which changes nothing.
+        // SAFETY: an initialised context; both tables are static ones.
         let _ = unsafe {
             let whole = 1 << 16;
             ffi::sws_setColorspaceDetails(
                 context.as_ptr(),
-                matrix,
+                from_matrix,
                 from_range,
-                matrix,
+                to_matrix,
                 to_range,
                 0,
                 whole,

@@ -16,7 +16,7 @@ mod timetable;
 use std::time::Duration;
 
 use proto::config::{self, Backend, CameraConfig};
-use proto::frame::{FrameFlags, Geometry, LossBefore};
+use proto::frame::{FrameFlags, Geometry, LossBefore, PictureTags};
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
 
@@ -35,6 +35,8 @@ pub(crate) struct VideoFile {
     decoder: Decoder,
     timetable: Timetable,
     converter: FrameConverter,
+    /// What the frames say of themselves: the first picture's word, which holds for all that this process delivers.
+    tags: Option<PictureTags>,
     geometry: Geometry,
     looping: bool,
     scale: bool,
@@ -125,6 +127,7 @@ impl VideoFile {
             decoder,
             timetable,
             converter,
+            tags: None,
         };
         this.check_size(this.decoder.size())?;
         Ok(Box::new(this))
@@ -315,6 +318,10 @@ impl Source for VideoFile {
     fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError> {
         let picture = self.decoder.picture();
         if self.converter.write(picture, frame) {
+            if self.tags.is_none() {
+                let size = (self.geometry.width(), self.geometry.height());
+                self.tags = Some(self.decoder.tags(self.geometry.format(), size));
+            }
             return Ok(());
         }
         Err(SourceError::Unconvertible {
@@ -322,6 +329,10 @@ impl Source for VideoFile {
             from: format!("{:?} at {}x{}", picture.format(), picture.width(), picture.height()),
             to: self.geometry.to_string(),
         })
+    }
+
+    fn picture_tags(&self) -> PictureTags {
+        self.tags.unwrap_or_default()
     }
 }
 

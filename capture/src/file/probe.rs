@@ -21,12 +21,14 @@ pub(crate) fn asked(mut args: impl Iterator<Item = OsString>) -> Option<(PathBuf
 }
 
 /// One line of JSON: `width`, `height` (pixels), `fps` (frames a second while it moves), `frames` (of one pass),
-/// `duration_s` (to the last frame's end) and `codec` (libav's name for it).
+/// `duration_s` (to the last frame's end), `codec` (libav's name for it) and `picture` (what its first picture says of
+/// itself: [`PictureTags`](proto::frame::PictureTags)).
 ///
 /// # Errors
 /// When the file is not there or not a video.
 pub(crate) fn probe(path: &Path) -> Result<String, SourceError> {
-    let (timetable, decoder) = Decoder::open(path)?.scan()?;
+    let (timetable, mut decoder) = Decoder::open(path)?.scan()?;
+    let picture = decoder.first_tags();
     let thousandths = |value: f64| (value * 1_000.0).round() / 1_000.0;
     let (width, height) = decoder.size();
     let duration = std::time::Duration::from_nanos(timetable.length_ns());
@@ -37,6 +39,7 @@ pub(crate) fn probe(path: &Path) -> Result<String, SourceError> {
         "frames": timetable.frames(),
         "duration_s": thousandths(duration.as_secs_f64()),
         "codec": decoder.codec(),
+        "picture": picture,
     })
     .to_string())
 }

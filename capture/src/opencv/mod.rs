@@ -18,7 +18,7 @@ use opencv::core::Mat;
 use opencv::prelude::*;
 use opencv::videoio::{self, VideoCapture};
 use proto::config::{self, Backend, CameraConfig};
-use proto::frame::{Fps, FrameFlags, Geometry, LossBefore};
+use proto::frame::{Fps, FrameFlags, Geometry, LossBefore, PictureTags};
 use proto::ring::Ring;
 use proto::secret::Secret;
 use proto::source::SourceKind;
@@ -202,6 +202,11 @@ impl Source for OpencvCamera {
             from: format!("OpenCV's picture ({})", e.message),
             to: self.geometry.format().to_string(),
         })
+    }
+
+    fn picture_tags(&self) -> PictureTags {
+        // OpenCV gives BGR, and pixels::write makes the ring's frames of it. Nothing is known of a pipeline's own YUV.
+        if self.is_raw() { PictureTags::default() } else { PictureTags::made_as(self.geometry.format()) }
     }
 }
 

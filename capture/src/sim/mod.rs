@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proto::config::{Backend, Episode, SimFaults};
-use proto::frame::{Fps, FrameFlags, Geometry, LossBefore};
+use proto::frame::{Fps, FrameFlags, Geometry, LossBefore, PictureTags};
 use proto::time::MonotonicNs;
 
 use crate::source::{Arrival, CameraSetup, PATIENCE, Source, SourceError};
@@ -216,6 +216,10 @@ impl Source for SimulatedCamera {
         self.scene.draw(frame, self.shown);
         stamp::draw(frame, &self.geometry, stamp::bits(self.index, self.shown));
         Ok(())
+    }
+
+    fn picture_tags(&self) -> PictureTags {
+        PictureTags::made_as(self.geometry.format())
     }
 }
 

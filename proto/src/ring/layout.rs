@@ -128,11 +128,11 @@ impl RingSpec {
     }
 }
 
-/// The first page of a segment. Its fields are set once, before `magic`; only epoch, variable rate, heads and counters change
-/// later.
+/// The first page of a segment. Its fields are set once, before `magic`; only epoch, variable rate, picture tags, heads and
+/// counters change later.
 ///
 /// Every field is an atomic: another process may write what it likes into shared memory, and reading it must stay
-/// defined. It has sixteen fields because it is one page of one format, read and checked as a whole.
+/// defined. It has seventeen fields because it is one page of one format, read and checked as a whole.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Header {
@@ -165,6 +165,9 @@ pub struct Header {
     pub epoch: AtomicU64,
     /// 1 if the camera's frames come at no rate, as its capture says; 0 in a ring of a version that didn't know.
     pub variable_rate: AtomicU64,
+    /// [`PictureTags::to_word`](crate::frame::PictureTags::to_word) of the newest frames, stored before they are published. A
+    /// ring of a version that knew no tags has 0 here, which says nothing.
+    pub picture_tags: AtomicU64,
     /// The two words that every frame moves.
     pub heads: Heads,
     /// The capture's counters.

@@ -12,7 +12,7 @@ use super::overwriting::Endangered;
 use super::protocol::{Protocol, WriterPosition};
 use super::segment::{self, Loss, Segment, SegmentError, SegmentName};
 use super::state::ReaderBit;
-use crate::frame::FrameInfo;
+use crate::frame::{FrameInfo, PictureTags};
 use crate::sync::Ordering::{Acquire, Relaxed};
 use crate::time::MonotonicNs;
 
@@ -238,6 +238,17 @@ impl Ring {
     #[must_use]
     pub fn epoch(&self) -> u64 {
         header(&self.segment).epoch.load(Relaxed)
+    }
+
+    /// What the newest frames say of themselves. Nothing before the first frame.
+    #[must_use]
+    pub fn picture_tags(&self) -> PictureTags {
+        PictureTags::from_word(header(&self.segment).picture_tags.load(Relaxed))
+    }
+
+    /// For the writer: see [`WriteSlot::tag`](super::writer::WriteSlot::tag).
+    pub(super) fn set_picture_tags(&self, tags: PictureTags) {
+        header(&self.segment).picture_tags.store(tags.to_word(), Relaxed);
     }
 
     /// The newest sequence published; 0 before the first.

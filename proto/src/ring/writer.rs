@@ -9,7 +9,7 @@ use super::layout::{INTERVAL_BUCKETS, SLOT_HEADER_BYTES};
 use super::protocol::WriterPosition;
 use super::shared::{Ring, RingError};
 use super::slot_header::SlotHeader;
-use crate::frame::{FrameFlags, FrameInfo, LossBefore};
+use crate::frame::{FrameFlags, FrameInfo, LossBefore, PictureTags};
 use crate::sync::Ordering::Relaxed;
 use crate::time::{MonotonicNs, nanos};
 
@@ -116,6 +116,12 @@ impl WriteSlot<'_> {
     pub fn flagged(mut self, flags: FrameFlags) -> Self {
         self.flags = flags;
         self
+    }
+
+    /// Says what this frame and those after it say of themselves. A reader that sees the frame sees its tags too: publishing
+    /// stores with Release.
+    pub fn tag(&self, tags: PictureTags) {
+        self.writer.ring.set_picture_tags(tags);
     }
 
     /// Makes the frame visible and wakes the readers. Returns the frame's sequence. Allocates nothing and waits for

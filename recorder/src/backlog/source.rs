@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use proto::clip::GapCause;
-use proto::frame::FrameInfo;
+use proto::frame::{FrameInfo, PictureTags};
 use proto::ring::Miss;
 use proto::time::MonotonicNs;
 
@@ -94,6 +94,10 @@ impl Frames for WithBacklog {
         };
         let moved = self.backlog.find(self.ring_id, sequence);
         moved.filter(|frame| frame.bytes().len() == self.frame_bytes).ok_or(miss)
+    }
+
+    fn picture_tags(&self) -> PictureTags {
+        self.ring().map_or_else(PictureTags::default, |ring| ring.picture_tags())
     }
 
     fn loss_of(&self, sequence: u64) -> GapCause {

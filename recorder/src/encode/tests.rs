@@ -25,7 +25,10 @@ fn each_frame_comes_out_before_the_next_goes_in() {
     ] {
         let choice = EncoderChoice { codec, encoder: encoder.into(), preset: preset.map(Into::into) };
         let fps = Fps::from_milli(60_000).unwrap();
-        let mut encoder = EncoderSetup { choice, geometry, fps, quality: 23 }.open().unwrap();
+        let mut encoder =
+            EncoderSetup { choice, geometry, fps, quality: 23, picture: PictureTags::default() }
+                .open()
+                .unwrap();
         // Not at a constant rate.
         for pts in [0_i64, 16_666, 33_333, 500_000, 516_666, 900_000] {
             encoder.send(gray(vec![pts.to_le_bytes()[1]; geometry.frame_bytes()]), pts, false).unwrap();
@@ -52,7 +55,10 @@ fn a_worse_quality_makes_smaller_files_of_every_codec() {
         let size = |quality| {
             let choice = EncoderChoice { codec, encoder: encoder.into(), preset: preset.map(Into::into) };
             let fps = Fps::from_milli(60_000).unwrap();
-            let mut encoder = EncoderSetup { choice, geometry, fps, quality }.open().unwrap();
+            let mut encoder =
+                EncoderSetup { choice, geometry, fps, quality, picture: PictureTags::default() }
+                    .open()
+                    .unwrap();
             encoder.send(gray(noise.clone()), 0, false).unwrap();
             packets(&mut encoder).iter().map(Packet::size).sum::<usize>()
         };
@@ -71,7 +77,10 @@ fn a_key_frame_comes_where_it_is_asked_for() {
     ] {
         let choice = EncoderChoice { codec, encoder: encoder.into(), preset: preset.map(Into::into) };
         let fps = Fps::from_milli(60_000).unwrap();
-        let mut encoder = EncoderSetup { choice, geometry, fps, quality: 23 }.open().unwrap();
+        let mut encoder =
+            EncoderSetup { choice, geometry, fps, quality: 23, picture: PictureTags::default() }
+                .open()
+                .unwrap();
         let keys: Vec<bool> = (0..8)
             .map(|n: i64| {
                 let bytes = vec![n.to_le_bytes()[0]; geometry.frame_bytes()];
@@ -87,7 +96,13 @@ fn a_key_frame_comes_where_it_is_asked_for() {
 fn x264(preset: &str, geometry: Geometry, fps_milli: u64, quality: u8) -> EncoderSetup {
     let choice =
         EncoderChoice { codec: Codec::H264, encoder: "libx264".into(), preset: Some(preset.to_owned()) };
-    EncoderSetup { choice, geometry, fps: Fps::from_milli(fps_milli).unwrap(), quality }
+    EncoderSetup {
+        choice,
+        geometry,
+        fps: Fps::from_milli(fps_milli).unwrap(),
+        quality,
+        picture: PictureTags::default(),
+    }
 }
 
 fn parameter_sets(setup: &EncoderSetup) -> Vec<u8> {
@@ -120,6 +135,24 @@ fn all_presets_have_one_parameter_set() {
         }
         // Nor does the quality stand there. Quality 0 is lossless, which is a profile of its own.
         assert_eq!(sets_of("superfast", 1), sets_of("medium", 51));
+    }
+}
+
+#[test]
+fn all_presets_have_one_parameter_set_whatever_the_pictures_say_of_themselves() {
+    let geometry = Geometry::new(322, 182, PixelFormat::NV12).unwrap();
+    let plain = PictureTags::default();
+    let full = PictureTags { range: Range::Full, ..plain };
+    let pq = PictureTags { matrix: 9, primaries: 9, transfer: PictureTags::PQ, ..plain };
+    let wide = PictureTags { pixel_shape: proto::frame::PixelShape::new(16, 11), ..pq };
+    let mut seen = Vec::new();
+    for picture in [plain, full, pq, wide] {
+        let sets_of =
+            |preset| parameter_sets(&EncoderSetup { picture, ..x264(preset, geometry, 60_000, 23) });
+        let first = sets_of(X264_PRESETS[0]);
+        assert!(X264_PRESETS.iter().all(|preset| sets_of(preset) == first), "{picture:?}");
+        assert!(!seen.contains(&first), "the sets say nothing of {picture:?}");
+        seen.push(first);
     }
 }
 

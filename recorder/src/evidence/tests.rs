@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use proptest::prelude::*;
+use proto::frame::PictureTags;
 use proto::ring::Miss;
 
 use super::*;
@@ -37,6 +38,10 @@ struct Forgetful {
 impl Frames for Forgetful {
     fn soundness(&self) -> Soundness {
         self.ring.soundness()
+    }
+
+    fn picture_tags(&self) -> PictureTags {
+        PictureTags::default()
     }
 
     fn head(&self) -> u64 {

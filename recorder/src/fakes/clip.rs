@@ -1,7 +1,7 @@
 //! A clip's plan and its pictures, made up.
 
 use proto::clip::{CaptureTime, PLAN_SCHEMA, Plan, PlannedCamera, Window};
-use proto::frame::{Fps, FrameInfo, Geometry};
+use proto::frame::{Fps, FrameInfo, Geometry, PictureTags};
 use proto::name::Name;
 use proto::time::WallAnchor;
 
@@ -53,5 +53,6 @@ pub(crate) fn planned_camera(geometry: Geometry, fps: Fps) -> PlannedCamera {
         fps,
         capture_time: CaptureTime::Device,
         variable_rate: false,
+        picture: PictureTags::default(),
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use proto::clip::PARTIAL_DIR;
 use proto::codec::{Codec, EncoderChoice};
-use proto::frame::{Fps, Geometry, PixelFormat};
+use proto::frame::{Fps, Geometry, PictureTags, PixelFormat};
 use proto::name::Name;
 
 use super::*;
@@ -18,7 +18,13 @@ fn setup() -> EncoderSetup {
     let choice =
         EncoderChoice { codec: Codec::H264, encoder: "libx264".into(), preset: Some("ultrafast".into()) };
     let geometry = Geometry::new(64, 64, PixelFormat::I420).unwrap();
-    EncoderSetup { choice, geometry, fps: Fps::new(100.0).unwrap(), quality: 23 }
+    EncoderSetup {
+        choice,
+        geometry,
+        fps: Fps::new(100.0).unwrap(),
+        quality: 23,
+        picture: PictureTags::default(),
+    }
 }
 
 fn feed(media: Arc<dyn Media>) -> Feed {
@@ -96,7 +102,7 @@ fn two_writers_read_one_feed_and_the_second_begins_at_a_key_frame() {
 
 /// The number of pictures that come back from a part.
 fn decoded(part: &part::Part) -> usize {
-    let parameters = part.parameters(&setup().geometry).unwrap().unwrap();
+    let parameters = part.parameters(&setup().geometry, &PictureTags::default()).unwrap().unwrap();
     let context = codec::Context::from_parameters(parameters).unwrap();
     let mut decoder = context.decoder().video().unwrap();
     let mut pictures = 0;

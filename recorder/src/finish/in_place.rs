@@ -18,7 +18,7 @@ use proto::durable;
 use proto::failpoint;
 use proto::opened;
 
-use super::index::{self, Counts, Durations, Index, Run};
+use super::index::{self, Counts, Durations, Index, Run, Shown};
 use super::join::{Joined, add_stretch, file_name, maker};
 use crate::assignment::Footage;
 use crate::container::{self, Layout};
@@ -121,8 +121,8 @@ fn put_index(
     let mut timestamps = Timestamps::create(ready, &camera.name, footage.plan.trigger_ns)?;
     let Some(counted) = count(part, camera, &mut timestamps, pulse)? else { return Ok(None) };
     let Some(stsd) = sample_description(head) else { return Ok(None) };
-    let size = (camera.geometry.width(), camera.geometry.height());
-    let Some(index) = index::lay_out(counted.counts, size, stsd, part.end) else { return Ok(None) };
+    let shown = Shown::of(camera);
+    let Some(index) = index::lay_out(counted.counts, &shown, stsd, part.end) else { return Ok(None) };
     let file = disk::ask(|| opened::file_to_end(path))?;
     // A recorder that was killed here may have left a piece of an index.
     disk::ask(|| file.set_len(part.end))?;

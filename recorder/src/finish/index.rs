@@ -2,6 +2,11 @@
 //! however long the clip is (ISO/IEC 14496-12). Pure: numbers go in, bytes and places come out. What is written into a
 //! file, and when, is [`super::in_place`]'s subject.
 
+use proto::clip::PlannedCamera;
+use proto::frame::{PixelShape, Rotation};
+
+use crate::container::display_matrix;
+
 /// Everything that must be known of a track's samples before their tables are laid out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
@@ -11,6 +16,27 @@ pub(super) struct Counts {
     pub(super) keys: u32,
     /// The duration in microseconds.
     pub(super) duration_us: u64,
+}
+
+/// The place and the turn that a player gives the pictures, in the track header's own numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shown {
+    matrix: [u32; 9],
+    /// Width and height in square pixels, 16 bits behind the point.
+    size: [u32; 2],
+}
+
+impl Shown {
+    /// A camera's pictures.
+    pub(super) fn of(camera: &PlannedCamera) -> Self {
+        let (width, height) = (camera.geometry.width(), camera.geometry.height());
+        let wide = |shape: PixelShape| {
+            let wide = (u64::from(width) << 16) * u64::from(shape.width()) / u64::from(shape.height());
+            u32::try_from(wide).unwrap_or(u32::MAX)
+        };
+        let size = [camera.picture.pixel_shape.map_or(width << 16, wide), height << 16];
+        Self { matrix: display_matrix(camera.picture.rotation, (width, height)), size }
+    }
 }
 
 /// So many samples that last so many microseconds each.
@@ -95,7 +121,7 @@ const STSC: u64 = 28;
 
 /// Lays an index out that begins at `at`, behind all samples. `stsd` is the inside of the sample description's box.
 /// `None` when it would be larger than a box may be.
-pub(super) fn lay_out(counts: Counts, (width, height): (u32, u32), stsd: &[u8], at: u64) -> Option<Index> {
+pub(super) fn lay_out(counts: Counts, shown: &Shown, stsd: &[u8], at: u64) -> Option<Index> {
     let Counts { samples, runs, keys, duration_us } = counts;
     // As in libav, the movie's own clock counts milliseconds.
     let duration_ms = u32::try_from(duration_us.div_ceil(1000)).ok()?;
@@ -114,11 +140,11 @@ pub(super) fn lay_out(counts: Counts, (width, height): (u32, u32), stsd: &[u8], 
     let mut out = Pieces { at, heads: vec![(at, Vec::new())] };
     out.begin(b"moov", moov)?;
     out.begin(b"mvhd", MVHD)?.words(&[0, 0, 0, 1000, duration_ms, 0x1_0000, 0x100_0000, 0, 0]);
-    out.words(&MATRIX).words(&[0, 0, 0, 0, 0, 0, 2]);
+    out.words(&display_matrix(Rotation::None, (0, 0))).words(&[0, 0, 0, 0, 0, 0, 2]);
     out.begin(b"trak", trak)?;
     // Enabled, and in the movie.
     out.begin(b"tkhd", TKHD)?.words(&[3, 0, 0, 1, 0, duration_ms, 0, 0, 0, 0]);
-    out.words(&MATRIX).words(&[width << 16, height << 16]);
+    out.words(&shown.matrix).words(&shown.size);
     out.begin(b"edts", EDTS)?.begin(b"elst", EDTS - 8)?.words(&[0, 1, duration_ms, 0, 0x1_0000]);
     out.begin(b"mdia", mdia)?;
     let [high, low] =
@@ -147,9 +173,6 @@ pub(super) fn lay_out(counts: Counts, (width, height): (u32, u32), stsd: &[u8], 
     let (heads, offsets_at) = (out.heads, out.at);
     Some(Index { heads, runs_at, keys_at, sizes_at, offsets_at, offset_bytes, counts })
 }
-
-/// Pictures are shown as they are.
-const MATRIX: [u32; 9] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
 
 /// Bytes with holes.
 struct Pieces {
@@ -188,8 +211,16 @@ impl Pieces {
 
 #[cfg(test)]
 mod tests {
+    use proto::frame::{Fps, Geometry, PixelFormat};
+
     use super::*;
+    use crate::fakes::planned_camera;
     use crate::fragment::find;
+
+    fn shown() -> Shown {
+        let geometry = Geometry::new(1280, 720, PixelFormat::I420).unwrap();
+        Shown::of(&planned_camera(geometry, Fps::new(60.0).unwrap()))
+    }
 
     /// The index as it stands in a file, with tables of zeros.
     fn text(index: &Index, at: u64) -> Vec<u8> {
@@ -210,7 +241,7 @@ mod tests {
     fn every_box_ends_where_the_next_begins_and_the_tables_have_their_room() {
         let counts = Counts { samples: 7, runs: 3, keys: 2, duration_us: 116_667 };
         let at = 5000;
-        let index = lay_out(counts, (1280, 720), &[9; 30], at).unwrap();
+        let index = lay_out(counts, &shown(), &[9; 30], at).unwrap();
         let text = text(&index, at);
         let stbl = stbl(&text);
         for (name, length) in
@@ -233,7 +264,7 @@ mod tests {
         for (at, name, bytes) in
             [(u64::from(u32::MAX), b"stco", 4), (1 << 32, b"co64", 8), (1 << 40, b"co64", 8)]
         {
-            let index = lay_out(counts, (64, 64), &[], at).unwrap();
+            let index = lay_out(counts, &shown(), &[], at).unwrap();
             let text = text(&index, at);
             assert_eq!(find(stbl(&text), name).map(<[u8]>::len), Some(8 + 10 * bytes));
             assert_eq!(index.offset_bytes, bytes as u64);
@@ -244,9 +275,9 @@ mod tests {
     #[test]
     fn a_day_fits_and_more_than_a_box_holds_is_refused() {
         let day = Counts { samples: 5_184_000, runs: 5_184_000, keys: 86_400, duration_us: 86_400_000_000 };
-        assert!(lay_out(day, (64, 64), &[], 1 << 36).is_some());
+        assert!(lay_out(day, &shown(), &[], 1 << 36).is_some());
         let endless = Counts { samples: u32::MAX, runs: u32::MAX, ..day };
-        assert!(lay_out(endless, (64, 64), &[], 1 << 36).is_none());
+        assert!(lay_out(endless, &shown(), &[], 1 << 36).is_none());
     }
 
     #[test]

@@ -174,7 +174,7 @@ struct Stream<'a> {
 impl<'a> Stream<'a> {
     /// `None` when the part's beginning is lost.
     fn of(part: &'a Part, camera: &PlannedCamera) -> io::Result<Option<Self>> {
-        let Some(parameters) = part.parameters(&camera.geometry)? else { return Ok(None) };
+        let Some(parameters) = part.parameters(&camera.geometry, &camera.picture)? else { return Ok(None) };
         let layout = container::layout(part.header.choice.codec, camera.fps.milli());
         let extradata = libav::extradata(&parameters);
         let is_h264 = parameters.id() == codec::Id::H264;
@@ -256,7 +256,10 @@ impl<'a> Joining<'a> {
         // A long film takes its time, and so does its end: every write is a sign of life.
         let beating = Arc::clone(self.pulse);
         let (path, parameters) = (self.ready.join(&file), stream.parameters.clone());
-        let writer = VideoWriter::create(&path, stream.layout, parameters, move || beating.step())?;
+        let writer = {
+            let rotation = self.camera.picture.rotation;
+            VideoWriter::create(&path, stream.layout, parameters, rotation, move || beating.step())?
+        };
         self.files.push(maker(file, choice));
         self.open = Some(OpenFile { writer, base, bytes: 0 });
         Ok(())

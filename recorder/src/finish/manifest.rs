@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use proto::clip::{CameraClip, FileMaker, Manifest, ManifestTrigger, SCHEMA, Stretch, Verdict, Window};
+use proto::clip::{
+    CameraClip, FileMaker, Manifest, ManifestTrigger, PlannedCamera, SCHEMA, Stretch, Verdict, Window, untold,
+};
 use proto::codec::Codec;
 use proto::name::Name;
 
@@ -25,6 +27,7 @@ pub(super) fn manifest(set: &[Footage], cameras: BTreeMap<Name, FinishedCamera>)
     let cameras: BTreeMap<Name, CameraClip> =
         cameras.into_iter().map(|(name, camera)| (name, camera.clip)).collect();
     cameras.iter().for_each(|(name, camera)| notes.extend(notes_of(name, camera)));
+    set.iter().for_each(|footage| notes.extend(untold_of(footage, &cameras)));
     let has_gaps = cameras.values().any(|camera| !camera.live || !camera.gaps.is_empty());
     let verdict = Verdict::of(has_gaps, ended_early, plan.window.start_ns > plan.asked_start_ns);
     Some(Manifest {
@@ -48,6 +51,18 @@ pub(super) fn manifest(set: &[Footage], cameras: BTreeMap<Name, FinishedCamera>)
         cameras_asked: plan.cameras_asked.clone(),
         cameras,
     })
+}
+
+/// Notes on what a camera's pictures say of themselves and one of its files can't.
+fn untold_of(footage: &Footage, cameras: &BTreeMap<Name, CameraClip>) -> Vec<String> {
+    let PlannedCamera { name, picture, .. } = &footage.camera;
+    let mut notes = Vec::new();
+    for file in cameras.get(name).into_iter().flat_map(|camera| &camera.made_by) {
+        let told = untold(picture, file.codec).into_iter().map(|what| format!("camera {name}: {what}"));
+        let new: Vec<String> = told.filter(|note| !notes.contains(note)).collect();
+        notes.extend(new);
+    }
+    notes
 }
 
 /// Notes on one camera, for a person.

@@ -9,7 +9,7 @@ use ffmpeg_next::{codec, frame, media};
 
 use proto::codec::{Codec, EncoderChoice};
 use proto::config::CameraConfig;
-use proto::frame::{FrameFlags, FrameInfo, Geometry, LossBefore};
+use proto::frame::{FrameFlags, FrameInfo, Geometry, LossBefore, PictureTags, Rotation};
 use proto::time::MonotonicNs;
 
 use super::reel::{Picture, Reel};
@@ -48,7 +48,8 @@ fn record(
     folder: &Path,
 ) -> Result<(), String> {
     let CameraConfig { name, geometry, fps, .. } = &reel.camera;
-    let setup = EncoderSetup { choice: choice.clone(), geometry: *geometry, fps: *fps, quality };
+    let picture = PictureTags::made_as(geometry.format());
+    let setup = EncoderSetup { choice: choice.clone(), geometry: *geometry, fps: *fps, quality, picture };
     let header = PartHeader {
         choice: choice.clone(),
         base_ns: MonotonicNs(0),
@@ -85,10 +86,14 @@ fn join(folder: &Path, camera: &CameraConfig, codec: Codec) -> Result<std::path:
     let text = |e: std::io::Error| e.to_string();
     let parts = part::read_all(folder, &camera.name).map_err(text)?;
     let part = parts.first().ok_or("the part holds no frame")?;
-    let parameters = part.parameters(&camera.geometry).map_err(text)?.ok_or("the part can't be read")?;
+    let parameters = part
+        .parameters(&camera.geometry, &PictureTags::default())
+        .map_err(text)?
+        .ok_or("the part can't be read")?;
     let path = folder.join(format!("probe{}", codec.extension()));
-    let mut writer = VideoWriter::create(&path, container::layout(codec, fps_milli), parameters, || ())
-        .map_err(|e| e.to_string())?;
+    let mut writer =
+        VideoWriter::create(&path, container::layout(codec, fps_milli), parameters, Rotation::None, || ())
+            .map_err(|e| e.to_string())?;
     part.each_packet(|_, packet| writer.write(packet, 1_000_000_000 / i64::from(fps_milli)))
         .map_err(|e| e.to_string())?;
     writer.finish().map_err(|e| e.to_string())?;

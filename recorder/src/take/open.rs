@@ -46,7 +46,8 @@ pub(super) fn open_track(
     let path = TrackWriter::next_path(partial, camera).map_err(unwritable)?;
     let choice = header.choice.clone();
     let encoder = choice.encoder.clone();
-    let setup = EncoderSetup { choice, geometry: camera.geometry, fps: camera.fps, quality };
+    let setup =
+        EncoderSetup { choice, geometry: camera.geometry, fps: camera.fps, quality, picture: camera.picture };
     let parameters =
         feed.open(&setup).map_err(|source| PartError::Encoder { encoder: encoder.clone(), source })?;
     TrackWriter::create(&path, header, camera.fps, parameters, feed.media())

@@ -9,7 +9,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use proto::clip::untold;
+use proto::codec::Codec;
 use proto::config::{self, Backend, CameraConfig, Config, FileConfig, ValueOf};
+use proto::frame::PictureTags;
 use proto::name::Name;
 use proto::process::Pid;
 use proto::source::{self, NotAFile, SourceKind};
@@ -30,7 +33,17 @@ pub(crate) fn look(config: &Config) -> Result<Vec<String>, Failure> {
     for camera in &config.cameras {
         let found = match &camera.backend {
             Backend::Sim(_) => Ok(None),
-            Backend::File(_) => films.remove(&camera.name).unwrap_or(Ok(Ok(None)))?,
+            Backend::File(_) => match films.remove(&camera.name).transpose()? {
+                Some(Ok(Seen::Film(picture))) => {
+                    let codec = config.recording.preferred_codec.unwrap_or(Codec::H264);
+                    let told = untold(&picture, codec).into_iter();
+                    warnings.extend(told.map(|what| format!("camera {}: {what}", camera.name)));
+                    Ok(None)
+                }
+                Some(Ok(Seen::Missing(missing))) => Ok(Some(missing)),
+                Some(Err(why)) => Err(why),
+                None => Ok(None),
+            },
             Backend::Opencv(opencv) => {
                 let source = opencv.source.reveal().to_owned();
                 let what = format!("camera {}: source: {}", camera.name, opencv.source);
@@ -49,9 +62,16 @@ pub(crate) fn look(config: &Config) -> Result<Vec<String>, Failure> {
     Ok(warnings)
 }
 
-/// A film: a warning if it isn't there yet, the inner error if it can't be played by its camera, the outer one if it couldn't
-/// be looked at.
-type Film = Result<Result<Option<String>, String>, Failure>;
+/// A film: the inner error if it can't be played by its camera, the outer one if it couldn't be looked at.
+type Film = Result<Result<Seen, String>, Failure>;
+
+/// What was seen of a film that its camera can play.
+enum Seen {
+    /// It isn't there yet: a warning.
+    Missing(String),
+    /// It is there, and says this of its pictures.
+    Film(PictureTags),
+}
 
 /// Looks at all films, side by side.
 fn films(config: &Config) -> BTreeMap<Name, Film> {
@@ -112,6 +132,9 @@ struct Video {
     width: u32,
     height: u32,
     fps: f64,
+    /// What its pictures say of themselves.
+    #[serde(default)]
+    picture: PictureTags,
 }
 
 /// Looks at one film.
@@ -123,7 +146,7 @@ fn film(camera: &CameraConfig, file: &FileConfig) -> Film {
         Ok(()) => {}
         // Its disk may still come: a machine starts its rig while disks are being mounted.
         Err(NotAFile::Unreachable(e)) if e.kind() == ErrorKind::NotFound => {
-            return Ok(Ok(Some(format!("path: there is no file {path}"))));
+            return Ok(Ok(Seen::Missing(format!("path: there is no file {path}"))));
         }
         Err(why) => return Ok(Err(format!("path: {path}: {why}"))),
     }
@@ -163,7 +186,7 @@ fn film(camera: &CameraConfig, file: &FileConfig) -> Film {
     })?;
     let rate = if file.realtime { config::check_rate(camera.fps, video.fps) } else { Ok(()) };
     let fits = config::check_size(&camera.geometry, (video.width, video.height), file.scale).and(rate);
-    Ok(fits.map(|()| None).map_err(|misfit| format!("path: {path} {misfit}")))
+    Ok(fits.map(|()| Seen::Film(video.picture)).map_err(|misfit| format!("path: {path} {misfit}")))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use ffmpeg_next::codec::packet::Flags;
 use ffmpeg_next::{Packet, codec};
 use proto::clip::Window;
 use proto::codec::Codec;
+use proto::frame::PictureTags;
 
 use super::*;
 use crate::account::Evidence;
@@ -25,7 +26,13 @@ const PACKET_BYTES: usize = 100;
 fn setup() -> EncoderSetup {
     let choice = EncoderChoice { codec: Codec::Mp4v, encoder: "mpeg4".into(), preset: None };
     let geometry = proto::frame::Geometry::new(64, 64, proto::frame::PixelFormat::I420).unwrap();
-    EncoderSetup { choice, geometry, fps: proto::frame::Fps::new(100.0).unwrap(), quality: 23 }
+    EncoderSetup {
+        choice,
+        geometry,
+        fps: proto::frame::Fps::new(100.0).unwrap(),
+        quality: 23,
+        picture: PictureTags::default(),
+    }
 }
 
 pub(in crate::finish) fn camera() -> PlannedCamera {
