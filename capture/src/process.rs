@@ -59,7 +59,8 @@ pub fn main(open: OpenSource) -> ExitCode {
     signals::ignore_strays();
     signals::ignore_hangup();
     let args = CaptureArgs::parse();
-    log::start(LogFormat::from_name(&args.log_format).unwrap_or_default());
+    let format = LogFormat::from_name(&args.log_format).unwrap_or_default();
+    log::start(format, "capture", Some(args.camera.as_str()));
     panics::install("capture", Some(args.camera.as_str()));
     titles::show(&ChildId::Capture(args.camera.clone()));
     priority::begin(priority::CAPTURE);

@@ -1,6 +1,7 @@
 //! A clip on disk, as documents: the plan that it begins with and the manifest that ends it. Writing them is the
 //! supervisor's and the recorder's part; journals and parts are the recorder's alone.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,12 @@ pub const CSV_HEADER: &str = "camera_id,frame_index,t_capture_monotonic_ns,seque
 #[must_use]
 pub fn mark(clip_folder: &Path) -> u64 {
     fnv1a::sum(fnv1a::BASIS, clip_folder.as_os_str().as_bytes())
+}
+
+/// The name of a clip's folder, which is what log lines' field `clip` holds.
+#[must_use]
+pub fn clip_name(clip_folder: &Path) -> Cow<'_, str> {
+    clip_folder.file_name().unwrap_or_default().to_string_lossy()
 }
 
 /// The document [`STOPPED`]: Preroll was stopped in the clip.

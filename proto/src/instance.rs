@@ -52,6 +52,17 @@ pub enum ChildId {
     Standby,
 }
 
+impl ChildId {
+    /// The camera that the child serves, if it serves one.
+    #[must_use]
+    pub fn camera(&self) -> Option<&str> {
+        match self {
+            Self::Capture(camera) => Some(camera.as_str()),
+            Self::Recorder | Self::Standby => None,
+        }
+    }
+}
+
 impl fmt::Display for ChildId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

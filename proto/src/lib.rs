@@ -12,7 +12,7 @@
 //!   [`instance`], which folder is fit to be recorded in ([`storage`]), how a file in it is [`opened`], the [`origin`] of
 //!   a plan, a [`process`] by its number and its [`parent`], the [`titles`] of processes, their [`priority`] and the
 //!   [`signals`] that they ignore, exit codes ([`exit`]), the [`crash_note`] of a recorder, the form of the [`log`] that they
-//!   share and of [`panics`] in it, and the [`failpoint`]s that a test sets for all of them at once.
+//!   share and of [`panics`] in it, what a command prints ([`say`]), and the [`failpoint`]s that a test sets for all of them at once.
 //!
 //! Imports run one way: [`ring`] and what it needs ([`frame`], [`nontemporal`], [`time`], [`sync`]) know nothing of the
 //! rest, so that model checkers build them in seconds (`--no-default-features`).
@@ -67,6 +67,8 @@ pub mod priority;
 pub mod process;
 #[cfg(feature = "host")]
 pub mod refusal;
+#[cfg(feature = "host")]
+pub mod say;
 #[cfg(feature = "host")]
 pub mod secret;
 #[cfg(feature = "host")]

@@ -94,7 +94,9 @@ fn report(panic: &PanicHookInfo<'_>) {
     // A panic during the borrow, or after the thread's own variables are gone, is reported without them.
     let work = WORK.try_with(|work| work.try_borrow().ok().map(|work| work.clone())).ok().flatten();
     let work = work.unwrap_or_default();
-    let camera = work.camera.as_deref().or_else(|| process?.camera.as_deref());
+    // The log adds the camera of a whole process to each line by itself.
+    let field = work.camera.as_deref();
+    let camera = field.or_else(|| process?.camera.as_deref());
     let clip = work.clip.as_deref();
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("without a name");
@@ -104,7 +106,7 @@ fn report(panic: &PanicHookInfo<'_>) {
     let message = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("(no message)");
     let line = sentence(role, thread, camera, clip, &place, message);
     if tracing::dispatcher::has_been_set() {
-        tracing::error!(process = role, thread, camera, clip, place, "{line}");
+        tracing::error!(thread, camera = field, clip, place, "{line}");
     } else {
         // A command that has no log. Standard error may be closed, which is no reason to panic again.
         let _ = writeln!(std::io::stderr(), "{line}");

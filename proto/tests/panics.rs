@@ -31,8 +31,8 @@ fn lines(output: &Output) -> Vec<String> {
 fn a_process_that_panics() {
     let Ok(part) = std::env::var(PART) else { return };
     match part.as_str() {
-        "text" => log::start(LogFormat::Text),
-        "json" => log::start(LogFormat::Json),
+        "text" => log::start(LogFormat::Text, "recorder", None),
+        "json" => log::start(LogFormat::Json, "recorder", None),
         _ => {}
     }
     panics::install("recorder", None);
@@ -52,7 +52,7 @@ fn a_panic_is_one_error_line_that_names_process_camera_clip_and_place() {
     let lines = lines(&output);
     let [line] = &lines[..] else { panic!("not one line: {lines:?}") };
     assert!(
-        line.starts_with("[ERROR] recorder: thread worker of left, camera left, clip clip-0007-goal: "),
+        line.contains("Z [ERROR] recorder: thread worker of left, camera left, clip clip-0007-goal: "),
         "{line}"
     );
     assert!(line.contains("proto/tests/panics.rs:") || line.contains("tests/panics.rs:"), "{line}");

@@ -36,6 +36,16 @@ impl Assignment {
             self.camera.picture = frames.picture_tags();
         }
     }
+
+    /// The clip's id, for a log line's field.
+    pub(crate) fn clip_id(&self) -> &str {
+        &self.plan.clip_id
+    }
+
+    /// The camera's name, for a log line's field.
+    pub(crate) fn camera_name(&self) -> &str {
+        self.camera.name.as_str()
+    }
 }
 
 impl fmt::Display for Assignment {

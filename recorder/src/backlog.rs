@@ -140,12 +140,20 @@ impl Backlog {
                 // One that was made in advance, and never used.
                 Ok(_) => remove(&listed.segment),
                 Err(e @ BacklogError::Bad(_)) => {
-                    tracing::warn!("camera {}: its backlog: {e}; it is removed", listed.camera);
+                    tracing::warn!(
+                        camera = listed.camera.as_str(),
+                        "camera {}: its backlog: {e}; it is removed",
+                        listed.camera
+                    );
                     remove(&listed.segment);
                 }
                 // There may be no descriptor, or no address space, just now. The next start looks again.
                 Err(e) => {
-                    tracing::error!("camera {}: frames of its backlog are out of reach: {e}", listed.camera)
+                    tracing::error!(
+                        camera = listed.camera.as_str(),
+                        "camera {}: frames of its backlog are out of reach: {e}",
+                        listed.camera
+                    )
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use proto::clip::plan_path;
+use proto::clip::{clip_name, plan_path};
 use proto::opened;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
@@ -54,6 +54,7 @@ pub(crate) fn patiently<T>(folder: &Path, once: impl Fn() -> io::Result<T>) -> i
         }
         if !std::mem::replace(&mut told, true) {
             tracing::error!(
+                clip = &*clip_name(folder),
                 "clip {}: its files can't be opened for want of descriptors (Too many open files); trying again until \
                  it works",
                 folder.display()

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use proto::clip::{MANIFEST, Plan, Window, plan_path, unfinished_clips};
+use proto::clip::{MANIFEST, Plan, Window, clip_name, plan_path, unfinished_clips};
 use proto::config::Config;
 use proto::failpoint;
 use proto::instance::RuntimeDir;
@@ -197,7 +197,7 @@ impl Intake {
         }
         let why = format!("clip {} can't be begun or gone on with: {e}", folder.display());
         if self.waiting.get(folder) != Some(&why) {
-            tracing::error!("{why}; trying again until it works");
+            tracing::error!(clip = &*clip_name(folder), "{why}; trying again until it works");
             self.waiting.insert(folder.to_owned(), why);
         }
     }
@@ -240,7 +240,11 @@ impl Intake {
         }
         let Some(lock) = ClipLock::take(folder)?.map(Arc::new) else {
             if self.elsewhere.insert(folder.to_owned()) {
-                tracing::info!("clip {}: another recorder is at work on it", folder.display());
+                tracing::info!(
+                    clip = &*clip_name(folder),
+                    "clip {}: another recorder is at work on it",
+                    folder.display()
+                );
             }
             return Ok(());
         };
@@ -331,7 +335,11 @@ impl Intake {
     fn give_up(&mut self, folder: &Path, why: &str) {
         self.given_up.insert(folder.to_owned());
         self.elsewhere.remove(folder);
-        tracing::error!("clip {}: its plan can't be read, so it can't be recorded: {why}", folder.display());
+        tracing::error!(
+            clip = &*clip_name(folder),
+            "clip {}: its plan can't be read, so it can't be recorded: {why}",
+            folder.display()
+        );
         self.reports.send(RecorderReport::ClipLost { folder: folder.to_owned() });
     }
 

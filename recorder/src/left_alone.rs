@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use proto::clip::{PARTIAL_DIR, SET_ASIDE_DIR, plan_path, unfinished_clips};
+use proto::clip::{PARTIAL_DIR, SET_ASIDE_DIR, clip_name, plan_path, unfinished_clips};
 use proto::instance::{RuntimeDir, boot_id};
 use proto::name::Name;
 use proto::opened;
@@ -86,16 +86,19 @@ impl LeftAlone {
         if self.clips.get(folder) == Some(&because) {
             return;
         }
-        let clip = folder.display();
+        let clip = clip_name(folder);
+        let clip = &*clip;
+        let shown = folder.display();
         match &because {
             (Why::Machine, _) => {
-                tracing::info!("clip {clip}: it is of another machine, and left to it");
+                tracing::info!(clip, "clip {shown}: it is of another machine, and left to it");
             }
             (Why::Runs, origin) => {
-                tracing::info!("clip {clip}: {} records it, and it is left to it", instance(origin));
+                tracing::info!(clip, "clip {shown}: {} records it, and it is left to it", instance(origin));
             }
             (Why::RingsAreLeft, origin) => tracing::warn!(
-                "clip {clip}: {} has ended, and its rings still hold frames for it: start it again to have it finished, or \
+                clip,
+                "clip {shown}: {} has ended, and its rings still hold frames for it: start it again to have it finished, or \
                  give those frames up: {}",
                 instance(origin),
                 give_up(origin)
@@ -158,6 +161,7 @@ impl LeftAlone {
         opened::rename(folder, &to)?;
         self.clips.remove(folder);
         tracing::error!(
+            clip = &*clip_name(folder),
             "clip {}: {why}; it can't be recorded, and is set aside: it is now {}. Put {PARTIAL_DIR} right and move the \
              folder back to have it recorded",
             folder.display(),

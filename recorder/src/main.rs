@@ -88,8 +88,9 @@ fn main() -> ExitCode {
     signals::ignore_strays();
     signals::ignore_hangup();
     let args = RecorderArgs::parse();
-    log::start(LogFormat::from_name(&args.log_format).unwrap_or_default());
-    panics::install(if args.probe { "recorder --probe" } else { "recorder" }, None);
+    let role = if args.probe { "recorder --probe" } else { "recorder" };
+    log::start(LogFormat::from_name(&args.log_format).unwrap_or_default(), role, None);
+    panics::install(role, None);
     // A recorder without one of its threads would record half of what it is told to. Another takes its place at once.
     panics::end_the_process();
     if args.probe {

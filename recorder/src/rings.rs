@@ -10,7 +10,14 @@ use proto::ring::Ring;
 pub(crate) fn open_rings(config: &Config, dir: &RuntimeDir) -> Vec<Option<Arc<Ring>>> {
     let open = |camera: &CameraConfig| {
         let ring = Ring::open(&dir.segment(&camera.name));
-        ring.map_err(|e| tracing::error!("camera {}: its ring can't be opened: {e}", camera.name)).ok()
+        ring.map_err(|e| {
+            tracing::error!(
+                camera = camera.name.as_str(),
+                "camera {}: its ring can't be opened: {e}",
+                camera.name
+            )
+        })
+        .ok()
     };
     config.cameras.iter().map(open).collect()
 }

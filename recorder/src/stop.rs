@@ -5,7 +5,7 @@
 use std::io;
 use std::path::Path;
 
-use proto::clip::{PARTIAL_DIR, STOPPED, Stopped};
+use proto::clip::{PARTIAL_DIR, STOPPED, Stopped, clip_name};
 use proto::durable;
 use proto::opened;
 use proto::time::MonotonicNs;
@@ -20,6 +20,7 @@ pub(crate) fn note(clip_folder: &Path, end_ns: MonotonicNs) {
         && e.kind() != io::ErrorKind::NotFound
     {
         tracing::error!(
+            clip = &*clip_name(clip_folder),
             "clip {}: can't note in {} that it was stopped: {e}; whoever finishes it may look for frames of after the stop",
             clip_folder.display(),
             path.display()
@@ -34,7 +35,7 @@ pub(crate) fn read(clip_folder: &Path) -> io::Result<Option<MonotonicNs>> {
         Ok(text) => text,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) if opened::is_foreign(&e) => {
-            tracing::warn!("clip {}: {e}", clip_folder.display());
+            tracing::warn!(clip = &*clip_name(clip_folder), "clip {}: {e}", clip_folder.display());
             return Ok(None);
         }
         Err(e) => return Err(e),
@@ -42,7 +43,12 @@ pub(crate) fn read(clip_folder: &Path) -> io::Result<Option<MonotonicNs>> {
     match serde_json::from_slice::<Stopped>(&text) {
         Ok(stopped) => Ok(Some(stopped.end_ns)),
         Err(e) => {
-            tracing::warn!("clip {}: {} can't be read: {e}", clip_folder.display(), path.display());
+            tracing::warn!(
+                clip = &*clip_name(clip_folder),
+                "clip {}: {} can't be read: {e}",
+                clip_folder.display(),
+                path.display()
+            );
             Ok(None)
         }
     }

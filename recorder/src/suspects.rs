@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use proto::clip::PARTIAL_DIR;
+use proto::clip::{PARTIAL_DIR, clip_name};
 use proto::opened;
 
 /// The mark's file in a clip's partial folder.
@@ -92,6 +92,7 @@ pub(crate) fn mark(folder: &Path) -> bool {
         Err(e) => {
             // A full disk is no reason to leave the clip alone.
             tracing::warn!(
+                clip = &*clip_name(folder),
                 "clip {}: can't be marked as on trial: {e}; it is taken on all the same",
                 folder.display()
             );

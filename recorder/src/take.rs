@@ -176,7 +176,12 @@ impl Take {
             Soundness::Sound => false,
             Soundness::Unnamed => true,
             Soundness::Broken(broken) => {
-                tracing::error!("{}: its ring broke: {broken}", self.assignment);
+                tracing::error!(
+                    clip = self.assignment.clip_id(),
+                    camera = self.assignment.camera_name(),
+                    "{}: its ring broke: {broken}",
+                    self.assignment
+                );
                 self.frames = None;
                 return self.over(now, feed);
             }
@@ -276,7 +281,12 @@ impl Take {
                 recording.next = next + 1;
                 self.place.add_cost(spent);
                 if self.trouble().is_some() {
-                    tracing::info!("{}: writing again", self.assignment);
+                    tracing::info!(
+                        clip = self.assignment.clip_id(),
+                        camera = self.assignment.camera_name(),
+                        "{}: writing again",
+                        self.assignment
+                    );
                 }
                 self.files = Files::Fine;
                 self.change_preset_if_filling(frames, feed, disk).unwrap_or(Step::Encoded)
@@ -307,6 +317,8 @@ impl Take {
         let too_slow = self.filling.is_too_slow(now, self.assignment.camera.fps.period());
         let (from, to) = (self.place.encoder().clone(), self.place.faster().filter(|_| too_slow)?);
         tracing::warn!(
+            clip = self.assignment.clip_id(),
+            camera = self.assignment.camera_name(),
             "{}: {} at preset {} is too slow just now ({behind} frames behind, and the backlog has little room left); \
              going on at {}",
             self.assignment,
@@ -350,7 +362,12 @@ impl Take {
             && let Err(e) = self.resume()
         {
             // The finisher reads it again, and waits until it can.
-            tracing::error!("{}: its parts can't be read now: {e}", self.assignment);
+            tracing::error!(
+                clip = self.assignment.clip_id(),
+                camera = self.assignment.camera_name(),
+                "{}: its parts can't be read now: {e}",
+                self.assignment
+            );
         }
         let (window, period) = (self.window, self.assignment.camera.fps.period());
         let evidence = self.frames.as_deref().and_then(|frames| {

@@ -143,7 +143,13 @@ impl Worker {
     fn look_at_ring(&mut self) {
         if self.ring.as_ref().is_none_or(|ring| ring.check().is_err()) {
             let opened = Ring::open(&self.segment);
-            let say = |e| tracing::warn!("camera {}: its ring can't be opened: {e}", self.camera);
+            let say = |e| {
+                tracing::warn!(
+                    camera = self.camera.as_str(),
+                    "camera {}: its ring can't be opened: {e}",
+                    self.camera
+                )
+            };
             self.ring = opened.map_err(say).ok();
         }
         self.backlog.use_ring(self.ring.as_ref());
@@ -216,7 +222,11 @@ impl Worker {
     fn learn_costs(&self, take: &Take) {
         let changed = self.ladder.clip_ended(take.costs());
         if let Some(Change { from, to, why }) = changed {
-            tracing::info!("camera {}: clips begin with {to} instead of {from}: {why}", self.camera);
+            tracing::info!(
+                camera = self.camera.as_str(),
+                "camera {}: clips begin with {to} instead of {from}: {why}",
+                self.camera
+            );
         }
         if let Some(ladders) = self.ladder.report() {
             self.reports.send(RecorderReport::Ladders(ladders));

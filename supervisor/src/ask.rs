@@ -8,12 +8,12 @@ mod moment;
 pub(crate) mod show;
 mod trigger;
 
-use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
 use proto::control::{Request, Response};
 use proto::exit;
+use proto::say;
 use proto::stats::Stats;
 use serde::Serialize;
 
@@ -85,15 +85,5 @@ fn print(document: &impl Serialize) -> Result<(), Failure> {
 
 /// Prints an answer. Nobody reading it any more is no failure.
 pub(crate) fn say(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // The reader has read enough (`supervisor stats | head`).
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(|e| Failure::failed(format!("can't write the answer: {e}"))),
-    }
-}
-
-/// Prints a remark beside the answer; what can't be printed is lost.
-pub(crate) fn say_aside(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    say::answer(text).map_err(|e| Failure::failed(format!("can't write the answer: {e}")))
 }

@@ -18,6 +18,7 @@ use std::path::Path;
 
 use proto::config::Config;
 use proto::exit;
+use proto::say;
 use proto::storage;
 
 use crate::ask;
@@ -40,7 +41,7 @@ pub(crate) fn check(path: &Path) -> Result<u8, Failure> {
     let backlog = Bound::of(config.recording.backlog_bytes, &Room::now().beside(needed));
     warnings.extend(backlog.warning());
     for warning in warnings {
-        ask::say_aside(&format!("{}: warning: {warning}\n", invoked::name()));
+        say::aside(&format!("{}: warning: {warning}\n", invoked::name()));
     }
     ask::say(&report(path, &config, needed, &backlog))?;
     Ok(exit::DONE)

@@ -133,7 +133,11 @@ impl Child {
             Err(e) => {
                 let when = self.wait_for_next(Duration::ZERO, Ending::Crashed, now);
                 let program = self.recipe.program.display();
-                tracing::error!("{}: can't start {program}: {e}; trying again {when}", self.id);
+                tracing::error!(
+                    camera = self.id.camera(),
+                    "{}: can't start {program}: {e}; trying again {when}",
+                    self.id
+                );
                 self.last_exit = Some(format!("could not be started: {e}"));
             }
         }
@@ -176,13 +180,14 @@ impl Child {
             None => end.how.clone(),
         });
         if self.camera == CameraState::Ended && end.code == Some(0) {
-            tracing::info!("{}: its file has played to the end", self.id);
+            tracing::info!(camera = self.id.camera(), "{}: its file has played to the end", self.id);
             self.life = Life::Ended;
             return None;
         }
         let ending = self.kind_of(end, why, adopted);
         let when = self.wait_for_next(life, ending, now);
         tracing::warn!(
+            camera = self.id.camera(),
             "{} ended after {:.1} s: {}; another takes its place {when}",
             self.id,
             life.as_secs_f64(),
@@ -268,13 +273,19 @@ impl Child {
         let patience = if opened { self.patience } else { OPENING_PATIENCE };
         match running.judge(now, patience) {
             Opinion::Stopped => {
-                tracing::error!("{} (pid {}) was stopped; replacing it", self.id, running.pid());
+                tracing::error!(
+                    camera = self.id.camera(),
+                    "{} (pid {}) was stopped; replacing it",
+                    self.id,
+                    running.pid()
+                );
                 running.kill(EndReason::Stopped);
             }
             Opinion::Hung => {
                 let stuck = self.beat.stuck.as_ref();
                 let stuck = stuck.map_or(String::new(), |c| format!(": camera {c} is stuck in its encoder"));
                 tracing::error!(
+                    camera = self.id.camera(),
                     "{} has made no progress for {silent_for:.1} s{stuck}; replacing it",
                     self.id
                 );

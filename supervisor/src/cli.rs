@@ -1,8 +1,11 @@
 //! The command line, as typed.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use proto::exit;
+use proto::say;
 
 /// Keeps the last moments of every camera in memory, and on a trigger writes them, and the moments after, as one
 /// clip per camera.
@@ -25,7 +28,21 @@ pub(crate) struct Cli {
 /// Reads the command line of the program that was called by `name`. Help and mistakes end the process here.
 pub(crate) fn parse(name: &'static str) -> Cli {
     let command = Cli::command().name(name).bin_name(name).after_help(after_help(name));
-    Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|mistake| mistake.exit())
+    let matches = command.try_get_matches().unwrap_or_else(|mistake| end(&mistake));
+    Cli::from_arg_matches(&matches).unwrap_or_else(|mistake| end(&mistake))
+}
+
+/// Prints help, the version or a mistake, and ends the process. Help that could not be printed is a failure.
+fn end(said: &clap::Error) -> ! {
+    let printed = say::unless_unread(said.print().and_then(|()| std::io::stdout().flush()));
+    let code = match printed {
+        Err(e) if !said.use_stderr() => {
+            say::aside(&format!("can't write the answer: {e}\n"));
+            i32::from(exit::FAILED)
+        }
+        _ => said.exit_code(),
+    };
+    std::process::exit(code)
 }
 
 fn after_help(name: &str) -> String {
@@ -47,9 +64,9 @@ and, in another terminal:
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Format {
-    /// `[INFO] what happened`
+    /// `TIME [INFO] what happened`; under systemd, the journal's own form with priority and fields
     Text,
-    /// A JSON object a line
+    /// A JSON object a line, with process, camera and clip as fields
     Json,
 }
 

@@ -36,6 +36,7 @@ use std::process::ExitCode;
 use proto::instance::RuntimeDir;
 use proto::log::{self, LogFormat};
 use proto::panics;
+use proto::say;
 use proto::signals;
 
 use cli::{Command, Format};
@@ -51,7 +52,13 @@ pub fn main(executable: &'static str) -> ExitCode {
     match run(cli::parse(invoked::name())) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            ask::say_aside(&format!("{}: {failure}\n", invoked::name()));
+            let why = format!("{}: {failure}", invoked::name());
+            if log::is_journal() {
+                // The same words, with the priority of an error: a unit that does not start is what alerts are for.
+                tracing::error!("{why}");
+            } else {
+                say::aside(&format!("{why}\n"));
+            }
             ExitCode::from(failure.exit_code())
         }
     }
@@ -65,7 +72,7 @@ fn run(cli: cli::Cli) -> Result<u8, Failure> {
     let dir = cli.runtime_dir.unwrap_or_else(RuntimeDir::default_path);
     match cli.command {
         Command::Start { config } => {
-            log::start(format);
+            log::start(format, "supervisor", None);
             start::start(&config, &dir, format)
         }
         Command::Check { config } => check::check(&config),

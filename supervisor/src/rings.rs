@@ -135,6 +135,7 @@ impl CameraRing for Held {
         match made {
             Ok(another) => {
                 tracing::error!(
+                    camera = self.camera.as_str(),
                     "camera {}: its ring broke: {broken}; there is a new one, empty",
                     self.camera
                 );
@@ -151,6 +152,7 @@ impl CameraRing for Held {
                     return Look::AsBefore;
                 }
                 tracing::error!(
+                    camera = self.camera.as_str(),
                     "camera {}: its ring broke: {broken}; another can't be made yet: {e}",
                     self.camera
                 );
@@ -180,7 +182,11 @@ impl CameraRing for Held {
 
     fn remove(&self) {
         if let Err(e) = Ring::remove(&self.segment) {
-            tracing::warn!("camera {}: its ring can't be removed: {e}", self.camera);
+            tracing::warn!(
+                camera = self.camera.as_str(),
+                "camera {}: its ring can't be removed: {e}",
+                self.camera
+            );
         }
     }
 }
@@ -231,19 +237,30 @@ fn find_or_make(
         Ok(ring) if *ring.spec() == spec => match ring.check_all() {
             Ok(()) => {
                 tracing::info!(
+                    camera = camera.name.as_str(),
                     "camera {}: its ring is there, with {} frames captured so far",
                     camera.name,
                     ring.head()
                 );
                 return Ok((ring, false));
             }
-            Err(e) => tracing::warn!("camera {}: its ring is broken: {e}; making a new one", camera.name),
+            Err(e) => tracing::warn!(
+                camera = camera.name.as_str(),
+                "camera {}: its ring is broken: {e}; making a new one",
+                camera.name
+            ),
         },
         Ok(_) => {
-            tracing::info!("camera {}: its ring was made for another config; making a new one", camera.name)
+            tracing::info!(
+                camera = camera.name.as_str(),
+                "camera {}: its ring was made for another config; making a new one",
+                camera.name
+            )
         }
         Err(RingError::Segment(SegmentError::Missing(_))) => {}
-        Err(e) => tracing::warn!("camera {}: {e}; making a new one", camera.name),
+        Err(e) => {
+            tracing::warn!(camera = camera.name.as_str(), "camera {}: {e}; making a new one", camera.name)
+        }
     }
     Ring::remove(name)?;
     Ok((Ring::create(name, &spec)?, true))
@@ -254,6 +271,7 @@ pub(crate) fn announce(config: &Config, rings: &[(Arc<CameraConfig>, Held)]) {
     for (camera, held) in rings {
         let (ring, size) = (&held.ring, held.spec.size);
         tracing::info!(
+            camera = camera.name.as_str(),
             "camera {}: {} at {} fps; ring of {} frames, {} MB: {} pre-roll, {} reserve ({} ms), {} for readers",
             camera.name,
             camera.geometry,

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use proto::clip::clip_name;
 use proto::control::Response;
 use proto::messages::{RecorderOrder, RecorderReport};
 use proto::refusal::Refusal;
@@ -134,7 +135,10 @@ impl Instance {
             Event::Found { folder, complete } => self.on_finished(&folder, complete, None),
             Event::Gone(folder) => {
                 let shown = folder.display();
-                tracing::warn!("clip {shown}: its folder or its plan is gone; nobody waits for it any more");
+                tracing::warn!(
+                    clip = &*clip_name(&folder),
+                    "clip {shown}: its folder or its plan is gone; nobody waits for it any more"
+                );
                 self.clips.give_up(&folder);
             }
             Event::Planned(folder) => {

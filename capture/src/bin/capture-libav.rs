@@ -7,6 +7,7 @@ mod file;
 
 use file::{VideoFile, probe};
 use proto::exit;
+use proto::say;
 
 fn main() -> ExitCode {
     let Some((file, parent)) = probe::asked(std::env::args_os()) else {
@@ -15,17 +16,20 @@ fn main() -> ExitCode {
     proto::signals::ignore_strays();
     proto::panics::install("capture-libav --probe", None);
     if let Err(e) = parent.map_or(Ok(()), proto::parent::end_with) {
-        eprintln!("{}: {e}", file.display());
+        say::aside(&format!("{}: {e}\n", file.display()));
         return ExitCode::from(exit::FAILED);
     }
     proto::failpoint::pass("probe.open", file.display());
     match probe::probe(&file) {
-        Ok(line) => {
-            println!("{line}");
-            ExitCode::from(exit::DONE)
-        }
+        Ok(line) => match say::answer(&format!("{line}\n")) {
+            Ok(()) => ExitCode::from(exit::DONE),
+            Err(e) => {
+                say::aside(&format!("can't write what {} holds: {e}\n", file.display()));
+                ExitCode::from(exit::FAILED)
+            }
+        },
         Err(e) => {
-            eprintln!("{e}");
+            say::aside(&format!("{e}\n"));
             ExitCode::from(exit::BAD_INPUT)
         }
     }

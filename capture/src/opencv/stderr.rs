@@ -140,7 +140,8 @@ impl<W: Write + AsFd> Output<W> {
             1 => "1 line left out".to_owned(),
             lines => format!("{lines} lines left out"),
         };
-        let is_said = self.write(&format!("[WARN] {notice}: too long, or nobody took them\n"));
+        let beginning = log::beginning(tracing::Level::WARN);
+        let is_said = self.write(&format!("{beginning}{notice}: too long, or nobody took them\n"));
         if is_said {
             self.left_out = 0;
         }
@@ -195,7 +196,7 @@ mod tests {
         let mut text = vec![b'x'; 100 << 10];
         text.extend(b"s3cret\nnext s3cret\n");
         let said = copied(&text);
-        assert!(said.starts_with("[WARN] 1 line left out"), "{said}");
+        assert!(said.contains("Z [WARN] 1 line left out"), "{said}");
         assert!(said.ends_with("\nnext ***\n"), "{said}");
         let mut lines = Lines { from: BufReader::new(text.as_slice()), line: Vec::new() };
         assert!(matches!(lines.next(), Ok(Some(Line::TooLong))));

@@ -52,6 +52,7 @@ impl Frames for WithBacklog {
             return Soundness::Broken(broken);
         }
         tracing::error!(
+            camera = self.backlog.camera.as_str(),
             "camera {}: its ring broke: {broken}; going on with the frames in the backlog",
             self.backlog.camera
         );

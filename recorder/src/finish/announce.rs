@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use proto::clip::{Manifest, Verdict};
+use proto::clip::{Gap, Manifest, Verdict};
 use proto::link::Reports;
 use proto::messages::RecorderReport;
 use proto::time::MonotonicNs;
@@ -16,36 +16,41 @@ pub(crate) fn announce(folder: &Path, manifest: &Manifest, reports: &Reports<Rec
         .iter()
         .map(|(name, c)| format!("{name} {}/{}", c.frames_written, c.frames_expected))
         .collect();
-    let (clip, frames) = (&manifest.clip_id, frames.join(", "));
+    let (id, frames) = (manifest.clip_id.as_str(), frames.join(", "));
     match manifest.verdict {
         Verdict::Complete => {
-            tracing::info!("clip {clip}: complete: {frames} ({finished_after_ms} ms after its end)");
+            tracing::info!(clip = id, "clip {id}: complete: {frames} ({finished_after_ms} ms after its end)");
         }
         Verdict::Short => tracing::info!(
-            "clip {clip}: short: {frames}, and less pre-roll than asked for ({finished_after_ms} ms after its end)"
+            clip = id,
+            "clip {id}: short: {frames}, and less pre-roll than asked for ({finished_after_ms} ms after its end)"
         ),
         Verdict::EndedEarly => {
-            tracing::warn!("clip {clip}: INCOMPLETE, ended early by a stop; until then: {frames}");
+            tracing::warn!(clip = id, "clip {id}: INCOMPLETE, ended early by a stop; until then: {frames}");
         }
         Verdict::Gaps if manifest.ended_early => {
-            tracing::warn!("clip {clip}: INCOMPLETE, and ended early by a stop; until then: {frames}");
+            tracing::warn!(
+                clip = id,
+                "clip {id}: INCOMPLETE, and ended early by a stop; until then: {frames}"
+            );
         }
         Verdict::Gaps => {
-            tracing::warn!("clip {clip}: INCOMPLETE: {frames} ({finished_after_ms} ms after its end)");
+            tracing::warn!(
+                clip = id,
+                "clip {id}: INCOMPLETE: {frames} ({finished_after_ms} ms after its end)"
+            );
         }
     }
     for (name, _) in manifest.cameras.iter().filter(|(_, camera)| !camera.live) {
-        tracing::warn!("clip {clip}: camera {name}: not live at any moment of the window");
+        tracing::warn!(
+            clip = id,
+            camera = name.as_str(),
+            "clip {id}: camera {name}: not live at any moment of the window"
+        );
     }
     for (name, camera) in &manifest.cameras {
-        for gap in &camera.gaps {
-            tracing::warn!(
-                "clip {}: camera {name}: {} missing behind frame {}: {}",
-                manifest.clip_id,
-                frames_text(gap.missing),
-                gap.after_sequence,
-                gap.cause.name()
-            );
+        for row in camera.gaps.chunk_by(|one, next| one.cause == next.cause) {
+            tracing::warn!(clip = id, camera = name.as_str(), "clip {id}: camera {name}: {}", row_text(row));
         }
     }
     reports.send(RecorderReport::ClipDone {
@@ -58,4 +63,43 @@ pub(crate) fn announce(folder: &Path, manifest: &Manifest, reports: &Reports<Rec
 /// A number of frames, in words: "1 frame".
 pub(super) fn frames_text(n: u64) -> String {
     if n == 1 { "1 frame".to_owned() } else { format!("{n} frames") }
+}
+
+/// A row of gaps with one cause, in words. A camera that loses every other frame would fill the log with its gaps, and
+/// the manifest lists each.
+fn row_text(row: &[Gap]) -> String {
+    let [first, .., last] = row else {
+        return row.iter().map(gap_text).collect();
+    };
+    let sizes = if row.iter().all(|gap| gap.missing == first.missing) {
+        format!("of {} each", frames_text(first.missing))
+    } else {
+        format!("of {} in all", frames_text(row.iter().map(|gap| gap.missing).sum()))
+    };
+    let (gaps, from, to) = (row.len(), first.after_sequence, last.after_sequence);
+    format!("{gaps} gaps {sizes} behind frames {from} to {to}: {}", first.cause.name())
+}
+
+fn gap_text(gap: &Gap) -> String {
+    format!("{} missing behind frame {}: {}", frames_text(gap.missing), gap.after_sequence, gap.cause.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::clip::GapCause;
+
+    use super::*;
+
+    fn row(gaps: &[(u64, u64)]) -> String {
+        let gap = |&(after_sequence, missing)| Gap { after_sequence, missing, cause: GapCause::CameraDrop };
+        row_text(&gaps.iter().map(gap).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_row_of_gaps_is_one_line() {
+        assert_eq!(row(&[(973, 3)]), "3 frames missing behind frame 973: camera_drop");
+        let many: Vec<_> = (0..35).map(|n| (973 + 2 * n, 1)).collect();
+        assert_eq!(row(&many), "35 gaps of 1 frame each behind frames 973 to 1041: camera_drop");
+        assert_eq!(row(&[(7, 1), (9, 4)]), "2 gaps of 5 frames in all behind frames 7 to 9: camera_drop");
+    }
 }

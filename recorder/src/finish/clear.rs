@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use proto::clip::{MANIFEST, Manifest, PARTIAL_DIR, PLAN};
+use proto::clip::{MANIFEST, Manifest, PARTIAL_DIR, PLAN, clip_name};
 use proto::durable;
 use proto::failpoint;
 use proto::opened;
@@ -42,6 +42,7 @@ pub(super) fn clear(folder: &Path) {
         && e.kind() != io::ErrorKind::NotFound
     {
         tracing::warn!(
+            clip = &*clip_name(folder),
             "clip {}: {} can't be removed: {e}; it is no longer needed",
             folder.display(),
             partial.display()

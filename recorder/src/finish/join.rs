@@ -113,6 +113,8 @@ fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Arc<Pulse>) -> 
         match Stream::of(part, camera)? {
             Some(stream) => streams.push(stream),
             None => tracing::error!(
+                clip = footage.plan.clip_id.as_str(),
+                camera = camera.name.as_str(),
                 "clip {}: camera {}: the disk has lost the beginning of a part; its {} are gone",
                 footage.plan.clip_id,
                 camera.name,
@@ -127,6 +129,8 @@ fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Arc<Pulse>) -> 
                 let reached = remove_files(ready, &camera.name)?;
                 most_bytes = Some(smaller(most_bytes, reached).ok_or(e)?);
                 tracing::warn!(
+                    clip = footage.plan.clip_id.as_str(),
+                    camera = camera.name.as_str(),
                     "clip {}: camera {}: a file in {} can't grow beyond {reached} bytes, so the video is split into several",
                     footage.plan.clip_id,
                     camera.name,

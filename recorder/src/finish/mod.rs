@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use proto::clip::clip_name;
 use proto::link::Reports;
 use proto::messages::RecorderReport;
 use proto::panics;
@@ -138,7 +139,11 @@ impl Finisher<'_> {
             }
             // A removed clip has nothing left to be finished, and nobody waits for it.
             Err(e) if disk::ask(|| storage::is_removed(&folder)) => {
-                tracing::error!("clip {}: its folder is gone, so it is not finished: {e}", folder.display());
+                tracing::error!(
+                    clip = &*clip_name(&folder),
+                    "clip {}: its folder is gone, so it is not finished: {e}",
+                    folder.display()
+                );
                 self.close(&folder);
             }
             Err(e) => self.try_again_later(folder, &e),
@@ -155,7 +160,7 @@ impl Finisher<'_> {
         let why = error.to_string();
         let told = format!("clip {} can't be finished: {why}", folder.display());
         if self.failed.get(&folder) != Some(&why) {
-            tracing::error!("{told}; trying again until it works");
+            tracing::error!(clip = &*clip_name(&folder), "{told}; trying again until it works");
             self.failed.insert(folder.clone(), why);
         }
         self.pulse.set_storage_trouble(Some(advice::with_advice(&told, error)));

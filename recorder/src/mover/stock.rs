@@ -95,7 +95,11 @@ impl Stock {
     /// Leaves the memory alone for a while: there was none for a segment, or for a frame.
     pub(super) fn has_failed(&mut self, camera: &CameraBacklog, why: &dyn std::error::Error) {
         if self.failed.replace(Instant::now()).is_none() {
-            tracing::error!("camera {}: its backlog can't grow: {why}", camera.camera);
+            tracing::error!(
+                camera = camera.camera.as_str(),
+                "camera {}: its backlog can't grow: {why}",
+                camera.camera
+            );
         }
     }
 }

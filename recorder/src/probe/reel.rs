@@ -54,7 +54,11 @@ pub(super) fn pictures(camera: &CameraConfig, rings: &[&Arc<Ring>], until: Insta
         let Some(first) = rings.first().filter(|_| !left.is_zero()) else { break };
         let _ = first.wait_newer(0, left.min(LOOK));
     }
-    tracing::warn!("camera {}: it has made no picture yet; codecs are probed with noise", camera.name);
+    tracing::warn!(
+        camera = camera.name.as_str(),
+        "camera {}: it has made no picture yet; codecs are probed with noise",
+        camera.name
+    );
     let bytes = camera.geometry.frame_bytes();
     (0..PICTURES).map(|n| Arc::new(noise(bytes, n))).collect()
 }

@@ -12,18 +12,24 @@ pub(crate) fn say(ladders: &Ladders, config: &Config) {
     for camera in &config.cameras {
         let Some(ladder) = ladders.get(&camera.name) else { continue };
         let chosen = ladder.first();
-        let of = match &told {
+        let camera = match &told {
             Some(first) if *first == chosen => continue,
-            Some(_) => format!("camera {}: ", camera.name),
-            None => String::new(),
+            Some(_) => Some(camera.name.as_str()),
+            None => None,
         };
+        let of = camera.map_or(String::new(), |camera| format!("camera {camera}: "));
         if chosen.codec == Codec::Mjpg && asked != Some(Codec::Mjpg) {
             let why = reason(ladder).map_or(String::new(), |why| format!(": {why}"));
-            tracing::warn!("{of}No supported video codec found, defaulting to MJPEG{why}");
+            tracing::warn!(camera, "{of}No supported video codec found, defaulting to MJPEG{why}");
         }
-        tracing::info!("{of}Using video codec: {} (extension: {})", chosen.codec, chosen.codec.extension());
+        tracing::info!(
+            camera,
+            "{of}Using video codec: {} (extension: {})",
+            chosen.codec,
+            chosen.codec.extension()
+        );
         let preset = chosen.preset.as_ref().map_or(String::new(), |preset| format!(" preset {preset}"));
-        tracing::info!("{of}Encoder {}{preset}", chosen.encoder);
+        tracing::info!(camera, "{of}Encoder {}{preset}", chosen.encoder);
         told.get_or_insert(chosen);
     }
 }

@@ -71,7 +71,12 @@ impl Take {
     /// Stops writing, since the disk is as full as it may become. A part that was begun can still be ended in order.
     pub(super) fn stop_writing(&mut self, source: io::Error, feed: &mut Feed) -> Step {
         if let Err(e) = self.end_part(feed) {
-            tracing::error!("{}: {e}", self.assignment);
+            tracing::error!(
+                clip = self.assignment.clip_id(),
+                camera = self.assignment.camera_name(),
+                "{}: {e}",
+                self.assignment
+            );
         }
         let path = self.assignment.folder.clone();
         self.recover(&PartError::Disk { path, source }, feed)
@@ -87,7 +92,12 @@ impl Take {
         match error {
             // Another part can hold as many frames again. One that can't hold a single frame is no way to go on.
             PartError::Disk { source, .. } if has_frames && source.kind() == io::ErrorKind::FileTooLarge => {
-                tracing::warn!("{}: {error}; going on in another part", self.assignment);
+                tracing::warn!(
+                    clip = self.assignment.clip_id(),
+                    camera = self.assignment.camera_name(),
+                    "{}: {error}; going on in another part",
+                    self.assignment
+                );
                 self.begin_next_part(PartReason::FileFull);
                 Step::Moved
             }
@@ -110,11 +120,23 @@ impl Take {
     pub(super) fn step_down(&mut self, error: &PartError, failed_at: u64) {
         if self.place.step_down() {
             let to = self.place.encoder();
-            tracing::warn!("{}: {error}; going on with {} ({})", self.assignment, to.codec, to.encoder);
+            tracing::warn!(
+                clip = self.assignment.clip_id(),
+                camera = self.assignment.camera_name(),
+                "{}: {error}; going on with {} ({})",
+                self.assignment,
+                to.codec,
+                to.encoder
+            );
             self.begin_next_part(PartReason::CodecChange);
             return;
         }
-        tracing::error!("{}: {error}, and no other encoder is left; a frame is given up", self.assignment);
+        tracing::error!(
+            clip = self.assignment.clip_id(),
+            camera = self.assignment.camera_name(),
+            "{}: {error}, and no other encoder is left; a frame is given up",
+            self.assignment
+        );
         if let Stage::Recording(Recording { next, .. }) = &mut self.stage
             // Unless the frame at which it failed is in the file.
             && *next <= failed_at
@@ -134,7 +156,12 @@ impl Take {
     /// one would need them for ever.
     pub(super) fn leave_if_removed(&mut self, error: &str) -> Option<Step> {
         disk::ask(|| storage::is_removed(&self.assignment.folder)).then(|| {
-            tracing::warn!("{}: its folder is gone, so no more of it is recorded: {error}", self.assignment);
+            tracing::warn!(
+                clip = self.assignment.clip_id(),
+                camera = self.assignment.camera_name(),
+                "{}: its folder is gone, so no more of it is recorded: {error}",
+                self.assignment
+            );
             self.stage = Stage::Over;
             Step::Over
         })
@@ -151,7 +178,12 @@ impl Take {
         let again = match &self.files {
             Files::Troubled { .. } => failed + DISK_PAUSE,
             Files::Fine => {
-                tracing::error!("{}: {why}; trying again until it works", self.assignment);
+                tracing::error!(
+                    clip = self.assignment.clip_id(),
+                    camera = self.assignment.camera_name(),
+                    "{}: {why}; trying again until it works",
+                    self.assignment
+                );
                 failed
             }
         };

@@ -40,6 +40,8 @@ impl Take {
         let newest = last.last.frame.sequence;
         self.stage = Stage::recording(newest.saturating_add(1).max(sequence), PartReason::RecorderRestart);
         tracing::info!(
+            clip = self.assignment.clip_id(),
+            camera = self.assignment.camera_name(),
             "{}: going on after frame {newest} ({} on disk)",
             self.assignment,
             match self.fate.written.frames() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use proto::clip::{MANIFEST, PARTIAL_DIR, Plan, STOPPED, Stopped, plan_path, unfinished_clips};
+use proto::clip::{MANIFEST, PARTIAL_DIR, Plan, STOPPED, Stopped, clip_name, plan_path, unfinished_clips};
 use proto::durable::replace_synced;
 use proto::instance::boot_id;
 use proto::opened;
@@ -109,6 +109,7 @@ fn note_stop(clip: &Path, stopped: Stopped) {
         && e.kind() != ErrorKind::NotFound
     {
         tracing::error!(
+            clip = &*clip_name(clip),
             "clip {}: can't note in {} that it was stopped: {e}; the next start records on to the end of its window",
             clip.display(),
             path.display()

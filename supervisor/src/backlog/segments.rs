@@ -38,7 +38,10 @@ fn remove(segments: &[Listed]) {
     for Listed { camera, segment, .. } in segments {
         match backlog::remove(segment) {
             Ok(()) => tracing::debug!("camera {camera}: backlog segment {segment} was no clip's any more"),
-            Err(e) => tracing::warn!("camera {camera}: its backlog segment can't be removed: {e}"),
+            Err(e) => tracing::warn!(
+                camera = camera.as_str(),
+                "camera {camera}: its backlog segment can't be removed: {e}"
+            ),
         }
     }
 }

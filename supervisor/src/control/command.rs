@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
+use proto::clip::clip_name;
 use proto::control::{Accepted, Request, Response, TriggerRequest};
 use proto::failpoint;
 use proto::priority;
@@ -116,7 +117,11 @@ fn take(request: &TriggerRequest, shared: &Shared) -> Result<(Accepted, PathBuf)
         other => flushed(other),
     };
     if let Err(e) = flushed {
-        tracing::error!("clip {}: its plan may not be on the disk yet: {e}", folder.display());
+        tracing::error!(
+            clip = &*clip_name(&folder),
+            "clip {}: its plan may not be on the disk yet: {e}",
+            folder.display()
+        );
         accepted
             .notes
             .push(format!("the plan may not be on the disk yet, so it may not outlive a power cut: {e}"));

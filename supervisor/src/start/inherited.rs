@@ -81,7 +81,7 @@ impl Inherited {
         match world.adopt(&child.id, pid) {
             Ok(process) => {
                 child.adopt(process, Instant::now());
-                tracing::info!("{} runs already (pid {pid}); adopted", child.id);
+                tracing::info!(camera = child.id.camera(), "{} runs already (pid {pid}); adopted", child.id);
             }
             // A process that can't be watched must not run on beside its successor.
             Err(e) => end(left, &format!("can't be adopted ({e})")),
@@ -96,7 +96,7 @@ fn same(a: &Config, b: &Config) -> bool {
 
 fn end(child: &SavedChild, why: &str) {
     if let Some(pid) = child.alive() {
-        tracing::info!("{} (pid {pid}) {why}; ending it", child.id);
+        tracing::info!(camera = child.id.camera(), "{} (pid {pid}) {why}; ending it", child.id);
         let _ = rustix::process::kill_process(pid.for_rustix(), rustix::process::Signal::KILL);
         let _ = lock::wait_for_end(pid, EVICTION);
     }

@@ -31,7 +31,7 @@ impl Drop for Made<'_> {
         }
         for camera in &self.rings {
             if let Err(e) = Ring::remove(&self.dir.segment(camera)) {
-                tracing::warn!("camera {camera}: its ring can't be removed: {e}");
+                tracing::warn!(camera = camera.as_str(), "camera {camera}: its ring can't be removed: {e}");
             }
         }
         if let Some(run_folder) = &self.run_folder {

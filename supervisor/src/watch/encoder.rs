@@ -67,6 +67,7 @@ impl Children {
         };
         let Some(change) = ladder.step_down(&encoder, &format!("the recorder {why}")) else { return false };
         tracing::error!(
+            camera = camera.as_str(),
             "camera {camera}: {} is given up: the recorder {why}; going on with {} at once",
             change.from,
             change.to

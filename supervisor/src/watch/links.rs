@@ -25,9 +25,17 @@ impl Children {
                     let pid =
                         child.running().map_or(String::new(), |running| format!(" (pid {})", running.pid()));
                     if fault == LinkFault::Ended(LinkError::Closed) {
-                        tracing::warn!("{}{pid} has closed its link; it is expected to come again", child.id);
+                        tracing::warn!(
+                            camera = child.id.camera(),
+                            "{}{pid} has closed its link; it is expected to come again",
+                            child.id
+                        );
                     } else {
-                        tracing::warn!("{}{pid}: {fault}; making its link anew", child.id);
+                        tracing::warn!(
+                            camera = child.id.camera(),
+                            "{}{pid}: {fault}; making its link anew",
+                            child.id
+                        );
                     }
                     if let Some(running) = child.running_mut() {
                         running.orders = None;
@@ -66,7 +74,7 @@ impl Children {
             "{executable} is of Preroll {theirs}, and this supervisor is of {own}: build or install all of Preroll together, \
              then restart this"
         );
-        tracing::error!("{}: {why}; ending it", child.id);
+        tracing::error!(camera = child.id.camera(), "{}: {why}; ending it", child.id);
         child.another_version = Some(why);
         if let Some(running) = child.running_mut() {
             running.kill(EndReason::OtherVersion);

@@ -38,6 +38,7 @@ impl Children {
         for (bit, frames) in camera.inflow.mapped_by(strangers) {
             let freed = camera.ring.sweep_frames(bit, &frames);
             tracing::warn!(
+                camera = camera.name().as_str(),
                 "camera {}: reader {} held {freed} of its frames, and no process but Preroll's maps its ring; they are free \
                  again",
                 camera.name(),

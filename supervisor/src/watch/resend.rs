@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use proto::clip;
+use proto::clip::clip_name;
 use proto::messages::RecorderOrder;
 
 use super::children::Children;
@@ -84,6 +85,7 @@ impl Children {
             if told == 0 {
                 let shown = folder.display();
                 tracing::warn!(
+                    clip = &*clip_name(&folder),
                     "clip {shown}: accepted, and the recorder doesn't know of it; telling it again"
                 );
             }
@@ -95,6 +97,7 @@ impl Children {
     fn replace_deaf_recorder(&mut self, folder: &Path, now: Instant) {
         let shown = folder.display();
         tracing::error!(
+            clip = &*clip_name(folder),
             "clip {shown}: the recorder was told of it {TELLINGS} times and doesn't know of it; replacing it"
         );
         self.unknown_clips.clear();

@@ -170,7 +170,7 @@ fn an_output_folder_that_others_may_write_is_warned_of_and_used() {
     }
     rig.launch(&[]);
     let line = rig.await_log(warning);
-    assert!(line.starts_with("[WARN] ") && line.contains("every user of this machine"), "{line}");
+    assert!(line.contains("Z [WARN] ") && line.contains("every user of this machine"), "{line}");
     rig.await_ready();
     rig.command(&["trigger", "--wait"]).code(0);
     rig.assert_complete();
