@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fnv1a::Fnv1a;
 use crate::name::Name;
+use crate::new_folders::NewFolders;
 use crate::ring::SegmentName;
 
 /// The longest path of a Unix socket on Linux, less its final zero: `sun_path` has 108 bytes (`unix(7)`).
@@ -179,31 +180,29 @@ impl RuntimeDir {
     /// # Errors
     /// As [`RuntimeDir::claim`].
     pub fn create(path: &Path) -> Result<Self, RuntimeDirError> {
-        let this = Self::claim(path)?;
+        let (this, new) = Self::claim(path)?;
         let system = |source| RuntimeDirError::System { path: path.to_owned(), doing: "fill", source };
         for sub in this.subdirectories() {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&sub).map_err(system)?;
         }
+        new.keep();
         Ok(this)
     }
 
-    /// Makes the directory with mode 0700, or takes the one that is there, and marks it as an instance's.
+    /// Makes the directory with mode 0700, or takes the one that is there, and marks it as an instance's. Folders that are
+    /// made here go again with the value that comes with it, once they are empty, unless it is kept.
     ///
     /// # Errors
     /// [`RuntimeDirError`]: it can't be made, belongs to another user, holds something else, or has too long a path.
-    pub fn claim(path: &Path) -> Result<Self, RuntimeDirError> {
+    pub fn claim(path: &Path) -> Result<(Self, NewFolders), RuntimeDirError> {
         be_text(path)?;
         let system = |doing, source| RuntimeDirError::System { path: path.to_owned(), doing, source };
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(|e| system("create", e))?;
+        let new = NewFolders::make(path, 0o700).map_err(|e| system("create", e))?;
         let this = Self::open(path)?;
         this.mark()?;
         let mode = std::fs::Permissions::from_mode(0o700);
         std::fs::set_permissions(&this.path, mode).map_err(|e| system("protect", e))?;
-        Ok(this)
+        Ok((this, new))
     }
 
     /// Marks the directory as an instance's. An instance empties its directory at its end, so it takes none that isn't
@@ -407,13 +406,14 @@ mod tests {
         let refused = || matches!(RuntimeDir::claim(folder.path()), Err(RuntimeDirError::NotEmpty { .. }));
         std::fs::create_dir_all(path("probe/libx264-left")).unwrap();
         std::fs::write(path("supervisor.lock"), "417").unwrap();
-        RuntimeDir::claim(folder.path()).unwrap();
+        let claim = || RuntimeDir::claim(folder.path()).unwrap().1.keep();
+        claim();
         for theirs in ["notes.txt", "probe/libx264-left/film.mp4", "config.json", "settled"] {
             std::fs::remove_file(path(".preroll")).unwrap();
             std::fs::write(path(theirs), "mine").unwrap();
             assert!(refused(), "{theirs}");
             std::fs::remove_file(path(theirs)).unwrap();
-            RuntimeDir::claim(folder.path()).unwrap();
+            claim();
         }
     }
 

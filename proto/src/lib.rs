@@ -9,7 +9,8 @@
 //! - Documents on disk: [`config`], and [`clip`] with its plan and manifest, made of [`name`]s, [`codec`]s and the state of
 //!   the [`wall_clock`]; each whole or not there, by [`durable`]; [`fnv1a`] seals journals and names instances.
 //! - Rules that several processes must keep alike: the encoder [`ladder`] of a camera, the paths and names of an
-//!   [`instance`], which folder is fit to be recorded in ([`storage`]), how a file in it is [`opened`], the [`origin`] of
+//!   [`instance`], which folder is fit to be recorded in ([`storage`]), how a file in it is [`opened`], the
+//!   [`new_folders`] that a refused start takes away, the [`origin`] of
 //!   a plan, a [`process`] by its number and its [`parent`], the [`titles`] of processes, their [`priority`] and the
 //!   [`signals`] that they ignore, exit codes ([`exit`]), the [`crash_note`] of a recorder, the form of the [`log`] that they
 //!   share and of [`panics`] in it, what a command prints ([`say`]), and the [`failpoint`]s that a test sets for all of them at once.
@@ -53,6 +54,8 @@ pub mod log;
 pub mod messages;
 #[cfg(feature = "host")]
 pub mod name;
+#[cfg(feature = "host")]
+pub mod new_folders;
 #[cfg(feature = "host")]
 pub mod opened;
 #[cfg(feature = "host")]

@@ -9,17 +9,20 @@ pub(crate) mod output_dir;
 pub(crate) mod patience;
 pub(crate) mod price;
 mod probe_run;
+pub(crate) mod shared_memory;
 pub(crate) mod source_probe;
+pub(crate) mod tilde;
 pub(crate) mod url_reach;
 pub(crate) mod utf8;
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use proto::codec::Codec;
 use proto::config::Config;
 use proto::exit;
 use proto::say;
-use proto::storage;
+use proto::storage::{self, mb};
 
 use crate::ask;
 use crate::backlog::Bound;
@@ -35,6 +38,7 @@ pub(crate) fn check(path: &Path) -> Result<u8, Failure> {
     warnings.extend(limits::look(&config)?);
     warnings.extend(output_dir::look(&config)?);
     warnings.extend(odd_size::warnings(&config));
+    warnings.extend(tilde::warnings(&config));
     warnings.extend(url_reach::warnings(&config));
     warnings.extend(config_mode::warning(&config, path));
     warnings.extend(others_may_write::warning(&config));
@@ -58,7 +62,7 @@ pub(crate) fn load(path: &Path) -> Result<Config, Failure> {
 }
 
 fn report(path: &Path, config: &Config, needed_bytes: u64, backlog: &Bound) -> String {
-    let mut text = format!("{}: good\n", path.display());
+    let mut text = format!("{}: good\n", absolute(path).display());
     for camera in &config.cameras {
         let Some(spec) = config.ring_spec(camera) else { continue };
         let bytes = spec.layout().map_or(0, |l| l.total_bytes);
@@ -94,13 +98,53 @@ fn report(path: &Path, config: &Config, needed_bytes: u64, backlog: &Bound) -> S
         storage::mb(memory.clip),
     );
     let _ = writeln!(text, "  backlog: {backlog}");
-    let _ = writeln!(
-        text,
-        "  disk: nothing while armed; while recording about {:.1} MB/s with H264 (a guess: {} bits a pixel), several \
-         times that with MJPG",
-        price::recording_bytes_per_s(config) / 1e6,
-        price::BITS_PER_PIXEL
-    );
-    let _ = writeln!(text, "  clips go to {}", config.recording.output_dir.display());
+    let _ = writeln!(text, "  disk: {}", disk(config));
+    let _ = writeln!(text, "  clips go to {}", absolute(&config.recording.output_dir).display());
     text
+}
+
+/// The price of recording on disk, and how long the room there lasts.
+fn disk(config: &Config) -> String {
+    let codec = price::codec(config);
+    let bytes_per_s = price::recording_bytes_per_s(config);
+    let more = if codec == Codec::Mjpg { "" } else { ", several times that with MJPG" };
+    let rate = format!(
+        "nothing while armed; while recording about {:.1} MB/s with {} (a guess: {} bits a pixel){more}",
+        bytes_per_s / 1e6,
+        codec.name(),
+        price::bits_per_pixel(codec)
+    );
+    match output_dir::free_bytes(config) {
+        Some(free) => {
+            let usable = free.saturating_sub(config.recording.min_free_bytes);
+            format!("{rate}; {:.1} GB are free, for about {}", mb(free) / 1e3, lasts(usable, bytes_per_s))
+        }
+        None => rate,
+    }
+}
+
+/// The time in which so many bytes are written, in words.
+#[expect(clippy::cast_precision_loss, reason = "a guess, for a person to read")]
+fn lasts(bytes: u64, bytes_per_s: f64) -> String {
+    match bytes as f64 / bytes_per_s / 60.0 {
+        minutes if (0.5..1.5).contains(&minutes) => "1 minute".to_owned(),
+        minutes if minutes < 120.0 => format!("{minutes:.0} minutes"),
+        minutes => format!("{:.0} hours", minutes / 60.0),
+    }
+}
+
+/// The path in full, since a person may stand elsewhere than Preroll will.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_room_lasts_for_minutes_or_hours() {
+        let said = [60_000_000, 7_200_000_000, 360_000_000_000].map(|bytes| lasts(bytes, 1e6));
+        assert_eq!(said, ["1 minute", "2 hours", "100 hours"]);
+    }
 }

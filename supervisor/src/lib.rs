@@ -28,6 +28,7 @@ mod state;
 mod statistics;
 mod stop_signals;
 mod trigger;
+mod umask;
 mod watch;
 mod world;
 
@@ -45,6 +46,7 @@ use failure::Failure;
 /// The whole of the program's main. `executable` is the name that it was built under.
 #[must_use]
 pub fn main(executable: &'static str) -> ExitCode {
+    umask::spare_the_owner();
     heap::keep_small();
     signals::ignore_file_size_limit();
     panics::install("supervisor", None);

@@ -34,7 +34,7 @@ use proto::time::MonotonicNs;
 use crate::backlog::needed::Needed;
 use crate::backlog::room::Room;
 use crate::backlog::{Bound, segments};
-use crate::check::{config_mode, limits, others_may_write, output_dir, patience, price, source_probe};
+use crate::check::{config_mode, limits, others_may_write, output_dir, patience, price, source_probe, tilde};
 use crate::child::Child;
 use crate::child::recipe::Recipe;
 use crate::clips::{Clips, Counts};
@@ -73,13 +73,13 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     let config = check::load(config_path)?;
     let recipes = Recipes::find(&config, runtime_dir, log_format)?;
     look_around(&config, config_path)?;
-    let dir = RuntimeDir::claim(runtime_dir).map_err(Failure::bad_input)?;
+    let (dir, new_folders) = RuntimeDir::claim(runtime_dir).map_err(Failure::bad_input)?;
     let _lock = lock::take(&dir)?;
     descriptors::raise_limit();
     priority::set(priority::SUPERVISOR);
     // A supervisor that was just ending may have cleared it away in between.
     let dir = RuntimeDir::create(runtime_dir).map_err(Failure::bad_input)?;
-    let mut made = Made::nothing(&dir);
+    let mut made = Made::only(&dir, new_folders);
     let (events, happening) = channel();
     // From here on a signal ends the start in order too.
     stop_signals::watch(hangup, events.clone())?;
@@ -92,8 +92,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     if !disk_wait::wait(&config, &inherited, &happening)? {
         return Ok(exit::DONE);
     }
-    let run_folder = choose_run_folder(&config, &dir, &inherited)?;
-    made.run_folder = (!inherited.is_adopting).then(|| run_folder.clone());
+    let run_folder = choose_run_folder(&config, &inherited, &mut made)?;
     inherited.clear_unplanned();
     let run_folders = run_folder::with_unfinished_clips(&config, &run_folder, inherited.run_folder());
     let needed = Needed::by(&run_folders);
@@ -151,15 +150,24 @@ fn clear_sockets(dir: &RuntimeDir) {
 
 /// The run's folder: the last run's when its processes are adopted, else a new one. Memory is checked before a new one
 /// is made.
-fn choose_run_folder(config: &Config, dir: &RuntimeDir, inherited: &Inherited) -> Result<PathBuf, Failure> {
+fn choose_run_folder(
+    config: &Config,
+    inherited: &Inherited,
+    made: &mut Made<'_>,
+) -> Result<PathBuf, Failure> {
     match inherited.run_folder() {
         // Also when it is away just now, with its disk: another would be made on the wrong one.
         Some(last) if inherited.is_adopting => Ok(last.to_owned()),
         _ => {
-            let rings_exist = || config.cameras.iter().all(|c| Ring::open(&dir.segment(&c.name)).is_ok());
+            let has_ring = |camera: &CameraConfig| Ring::open(&made.dir.segment(&camera.name)).is_ok();
+            let rings_exist = || config.cameras.iter().all(has_ring);
             price::fits(config).or_else(|e| if rings_exist() { Ok(0) } else { Err(e) })?;
             let owned = config.clone();
-            patience::within(output_dir::named(config), move || run_folder::make(&owned))?
+            let (run_folder, above) =
+                patience::within(output_dir::named(config), move || run_folder::make(&owned))??;
+            made.folders.push(above);
+            made.run_folder = Some(run_folder.clone());
+            Ok(run_folder)
         }
     }
 }
@@ -167,6 +175,7 @@ fn choose_run_folder(config: &Config, dir: &RuntimeDir, inherited: &Inherited) -
 /// Refuses what can never work here, and warns about what may not.
 fn look_around(config: &Config, config_path: &Path) -> Result<(), Failure> {
     let mut warnings = source_probe::look(config)?;
+    warnings.extend(tilde::warnings(config));
     warnings.extend(config_mode::warning(config, config_path));
     let owned = config.clone();
     let others = patience::within(output_dir::named(config), move || others_may_write::warning(&owned))?;

@@ -115,11 +115,12 @@ impl Checker<'_> {
             Some(folder) => self.path(&folder, "output_dir")?,
             None => OUTPUT_DIR.default.into(),
         };
+        let (pre_roll_ms, post_roll_ms) = self.rolls(typed)?;
         Ok(RecordingConfig {
             output_dir,
             run_name,
-            pre_roll_ms: self.span_or_default(typed, &PRE_ROLL)?,
-            post_roll_ms: self.span_or_default(typed, &POST_ROLL)?,
+            pre_roll_ms,
+            post_roll_ms,
             reserve_ms: self.span_or_default(typed, &RESERVE)?,
             backlog_bytes: typed.get(&BACKLOG).map(|bytes| bytes.value),
             preferred_codec,
@@ -129,6 +130,19 @@ impl Checker<'_> {
             standby_recorder: typed.or_default(&STANDBY_RECORDER),
             min_free_bytes: typed.or_default(&MIN_FREE),
         })
+    }
+
+    /// Pre-roll and post-roll, which may not both be nothing: every trigger that names no span of its own would be refused.
+    fn rolls(&self, typed: &Mapping) -> Result<(u64, u64), Mistake> {
+        let rolls = (self.span_or_default(typed, &PRE_ROLL)?, self.span_or_default(typed, &POST_ROLL)?);
+        if rolls == (0, 0)
+            && let Some(at) = typed.place("post_roll_ms")
+        {
+            let message = "pre_roll_ms and post_roll_ms are both 0, and a clip of no length holds no frame; let one of them \
+                           be more than 0";
+            return self.wrong(at, message);
+        }
+        Ok(rolls)
     }
 
     fn preferred_codec(&self, typed: &Mapping) -> Result<Option<Codec>, Mistake> {

@@ -19,7 +19,8 @@ use shared_memory::{Shmem, ShmemConf, ShmemError};
 use super::lost_pages::Guard;
 
 /// The folder in which Linux keeps POSIX shared memory.
-const SHM_DIR: &str = "/dev/shm";
+/// The folder of shared memory.
+pub const SHM_DIR: &str = "/dev/shm";
 
 /// The name of a ring's segment. [`RuntimeDir::segment`](crate::instance::RuntimeDir::segment) makes those of an
 /// instance's cameras.

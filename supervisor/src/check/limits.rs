@@ -72,7 +72,8 @@ fn ring_bytes(config: &Config, camera: &CameraConfig) -> Option<u64> {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a guess, of positive numbers")]
 fn clip_bytes(config: &Config, camera: &CameraConfig) -> u64 {
     let ms = config.recording.pre_roll_ms.saturating_add(config.recording.post_roll_ms);
-    (price::camera_bytes_per_s(camera) * std::time::Duration::from_millis(ms).as_secs_f64()) as u64
+    (price::camera_bytes_per_s(camera, price::codec(config))
+        * std::time::Duration::from_millis(ms).as_secs_f64()) as u64
 }
 
 #[cfg(test)]

@@ -83,3 +83,9 @@ fn writable(config: &Config) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+/// The bytes that are free where clips go: in the nearest folder that exists.
+pub(crate) fn free_bytes(config: &Config) -> Option<u64> {
+    let absolute = plain(config).ok()?;
+    absolute.ancestors().find_map(|folder| storage::free_bytes(folder))
+}

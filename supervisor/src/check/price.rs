@@ -1,14 +1,18 @@
 //! The price of a config on this machine: memory for its rings, bytes for its clips. A config whose rings don't fit is
 //! refused.
 
+use proto::codec::Codec;
 use proto::config::{Backend, CameraConfig, Config, ValueOf};
-use proto::storage::mb;
 
+use super::shared_memory;
 use crate::backlog::room::Room;
 use crate::failure::Failure;
 
 /// Bits that H.264 at CRF 23 takes for a pixel of a moving scene, roughly. A guess, and called one.
-pub(crate) const BITS_PER_PIXEL: f64 = 0.1;
+const BITS_PER_PIXEL: f64 = 0.1;
+/// The same for Motion JPEG, which took 7 times the bytes of H.264 at the same `codec_quality`, and 8 times at equal likeness
+/// (docs/benchmarks.md).
+const MJPG_BITS_PER_PIXEL: f64 = 0.8;
 
 // Memory of processes, shared pages counted once, half as much again as was measured (docs/operations.md, "Memory"): what
 // is taken above these is more than the config explains.
@@ -40,14 +44,12 @@ pub(crate) fn fits(config: &Config) -> Result<u64, Failure> {
         })?;
         needed = needed.saturating_add(bytes);
     }
-    let available = available_bytes();
-    if needed > available {
-        let message = format!(
-            "the rings need {needed} bytes ({:.0} MB) and {available} bytes ({:.0} MB) of shared memory are \
-             available; ask for less pre-roll, smaller frames or fewer cameras",
-            mb(needed),
-            mb(available)
-        );
+    if let Some(fault) = shared_memory::fault() {
+        return Err(Failure::failed(fault));
+    }
+    let room = Room::now();
+    if needed > rings_room(&room) {
+        let message = shared_memory::too_small(needed, &room);
         // The pre-roll is the first thing to make smaller, if the config has a key for it.
         let pre_roll = config.mistake(ValueOf::PreRoll, message.clone());
         let mistake =
@@ -60,7 +62,10 @@ pub(crate) fn fits(config: &Config) -> Result<u64, Failure> {
 /// The memory that rings may take: the room in /dev/shm, or free memory if that is less. A ring that exists already (of
 /// an instance that is to be adopted) is counted against it, which only errs on the safe side.
 pub(crate) fn available_bytes() -> u64 {
-    let room = Room::now();
+    rings_room(&Room::now())
+}
+
+fn rings_room(room: &Room) -> u64 {
     room.shm.min(room.memory)
 }
 
@@ -107,15 +112,28 @@ fn capture_bytes(backend: &Backend, frame: u64) -> u64 {
     process.saturating_add(frame.saturating_mul(frames))
 }
 
-/// The bytes a second of all cameras while they are recorded as H.264.
-pub(crate) fn recording_bytes_per_s(config: &Config) -> f64 {
-    config.cameras.iter().map(camera_bytes_per_s).sum()
+/// The codec that `check` prices: Motion JPEG if it was asked for, else H.264.
+pub(crate) fn codec(config: &Config) -> Codec {
+    match config.recording.preferred_codec {
+        Some(Codec::Mjpg) => Codec::Mjpg,
+        _ => Codec::H264,
+    }
 }
 
-/// The bytes a second of one camera while it is recorded as H.264.
-pub(crate) fn camera_bytes_per_s(camera: &CameraConfig) -> f64 {
+/// The bits that a codec takes for a pixel of a moving scene, roughly.
+pub(crate) fn bits_per_pixel(codec: Codec) -> f64 {
+    if codec == Codec::Mjpg { MJPG_BITS_PER_PIXEL } else { BITS_PER_PIXEL }
+}
+
+/// The bytes a second of all cameras while they are recorded with the config's codec.
+pub(crate) fn recording_bytes_per_s(config: &Config) -> f64 {
+    config.cameras.iter().map(|camera| camera_bytes_per_s(camera, codec(config))).sum()
+}
+
+/// The bytes a second of one camera while it is recorded with a codec.
+pub(crate) fn camera_bytes_per_s(camera: &CameraConfig, codec: Codec) -> f64 {
     let pixels = f64::from(camera.geometry.width()) * f64::from(camera.geometry.height());
-    pixels * camera.fps.as_f64() * BITS_PER_PIXEL / 8.0
+    pixels * camera.fps.as_f64() * bits_per_pixel(codec) / 8.0
 }
 
 #[cfg(test)]

@@ -5,28 +5,33 @@ use std::path::PathBuf;
 
 use proto::instance::RuntimeDir;
 use proto::name::Name;
+use proto::new_folders::NewFolders;
 use proto::ring::Ring;
 
 use crate::{run_file, state};
 
 /// The things that this start has made so far. Undone when it fails; kept once the first child is about to start.
 pub(super) struct Made<'a> {
-    dir: &'a RuntimeDir,
+    pub(super) dir: &'a RuntimeDir,
     pub(super) run_folder: Option<PathBuf>,
     /// The cameras whose rings this start has made. Others were there: open clips may need their frames.
     pub(super) rings: HashSet<Name>,
+    /// The folders that it has made: the runtime directory, the output folder, and those above them.
+    pub(super) folders: Vec<NewFolders>,
     pub(super) kept: bool,
 }
 
 impl<'a> Made<'a> {
-    pub(super) fn nothing(dir: &'a RuntimeDir) -> Self {
-        Self { dir, run_folder: None, rings: HashSet::new(), kept: false }
+    /// Nothing but the folders of the runtime directory.
+    pub(super) fn only(dir: &'a RuntimeDir, folders: NewFolders) -> Self {
+        Self { dir, run_folder: None, rings: HashSet::new(), folders: vec![folders], kept: false }
     }
 }
 
 impl Drop for Made<'_> {
     fn drop(&mut self) {
         if self.kept {
+            self.folders.drain(..).for_each(NewFolders::keep);
             return;
         }
         for camera in &self.rings {
@@ -41,5 +46,7 @@ impl Drop for Made<'_> {
         if state::load(self.dir).is_none() {
             self.dir.clear();
         }
+        // The folders go last, now that they are empty.
+        self.folders.clear();
     }
 }

@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 
 use proto::clip::unfinished_clips;
 use proto::config::{Config, ValueOf};
+use proto::new_folders::NewFolders;
 use proto::opened;
 use proto::time::{UtcTime, WallAnchor};
 
 use crate::check::output_dir;
 use crate::failure::Failure;
 
-/// Makes a run's folder: `<run_name>_<UTC date-time>`, with a number behind it if there is one of that name.
-pub(super) fn make(config: &Config) -> Result<PathBuf, Failure> {
+/// Makes a run's folder: `<run_name>_<UTC date-time>`, with a number behind it if there is one of that name. The folders
+/// above it that had to be made come with it.
+pub(super) fn make(config: &Config) -> Result<(PathBuf, NewFolders), Failure> {
     let recording = &config.recording;
     let no = |path: &Path, e: &std::io::Error| {
         let message = format!(
@@ -29,7 +31,7 @@ pub(super) fn make(config: &Config) -> Result<PathBuf, Failure> {
     };
     // Absolute, since the children and the person's other tools may stand elsewhere.
     let output = output_dir::plain(config)?;
-    std::fs::create_dir_all(&output).map_err(|e| no(&output, &e))?;
+    let above = NewFolders::make(&output, 0o777).map_err(|e| no(&output, &e))?;
     let utc = UtcTime::from_unix_ns(WallAnchor::now().unix_ns).compact();
     let name = format!("{}_{utc}", recording.run_name);
     for number in 1.. {
@@ -37,8 +39,11 @@ pub(super) fn make(config: &Config) -> Result<PathBuf, Failure> {
         // Recordings are for their owner: nobody else reads them unless the folder is opened to others.
         match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
             Ok(()) => {
-                proto::durable::sync_parent(&folder).map_err(|e| no(&folder, &e))?;
-                return Ok(folder);
+                if let Err(e) = proto::durable::sync_parent(&folder) {
+                    let _ = std::fs::remove_dir(&folder);
+                    return Err(no(&folder, &e));
+                }
+                return Ok((folder, above));
             }
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(no(&folder, &e)),

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
 mod answers;
+mod check;
 mod codecs;
 mod disks;
 mod films;
@@ -15,6 +16,7 @@ mod logs;
 mod mistakes;
 mod paths;
 mod printing;
+mod refusals;
 mod sources;
 mod surroundings;
 mod triggers;
