@@ -150,13 +150,13 @@ impl Visit for MessageOnly<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::parse_rfc3339;
 
     #[test]
     fn a_line_for_people_begins_with_its_time_and_level() {
         let beginning = beginning(Level::WARN);
         let (time, level) = beginning.split_once(' ').unwrap();
         assert_eq!(level, "[WARN] ");
-        assert!(parse_rfc3339(time).is_some() && time.len() == "2026-11-22T10:15:00.250Z".len(), "{time}");
+        let shape = time.replace(|c: char| c.is_ascii_digit(), "0");
+        assert_eq!(shape, "0000-00-00T00:00:00.000Z", "{time}");
     }
 }

@@ -87,5 +87,5 @@ fn writable(config: &Config) -> Result<(), Failure> {
 /// The bytes that are free where clips go: in the nearest folder that exists.
 pub(crate) fn free_bytes(config: &Config) -> Option<u64> {
     let absolute = plain(config).ok()?;
-    absolute.ancestors().find_map(|folder| storage::free_bytes(folder))
+    absolute.ancestors().find_map(storage::free_bytes)
 }

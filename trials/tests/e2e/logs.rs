@@ -5,7 +5,6 @@ use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use proto::time::parse_rfc3339;
 use rustix::process::Signal;
 use serde_json::Value;
 use trials::{Rig, TWO_CAMERAS, clip_of, kill, until};
@@ -17,7 +16,8 @@ fn lines_for_people_begin_with_their_time() {
     rig.await_log(": complete: ");
     for line in rig.log() {
         let (time, rest) = line.split_once(' ').unwrap();
-        assert!(parse_rfc3339(time).is_some(), "{line}");
+        let shape = time.replace(|c: char| c.is_ascii_digit(), "0");
+        assert_eq!(shape, "0000-00-00T00:00:00.000Z", "{line}");
         assert!(["[INFO] ", "[WARN] ", "[ERROR] "].iter().any(|level| rest.starts_with(level)), "{line}");
     }
 }
@@ -68,7 +68,10 @@ fn listen(socket: UnixDatagram) -> Arc<Mutex<Vec<Entry>>> {
     std::thread::spawn(move || {
         let mut bytes = vec![0; 1 << 18];
         while let Ok(length) = socket.recv(&mut bytes) {
-            heard.lock().unwrap().push(entry(&bytes[..length]));
+            // Empty is how a process asks whether anybody listens. journald passes over it too.
+            if length > 0 {
+                heard.lock().unwrap().push(entry(&bytes[..length]));
+            }
         }
     });
     entries
