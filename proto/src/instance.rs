@@ -3,12 +3,13 @@
 
 use std::fmt;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::access;
 use crate::fnv1a::Fnv1a;
 use crate::name::Name;
 use crate::new_folders::NewFolders;
@@ -18,6 +19,8 @@ use crate::ring::SegmentName;
 const MAX_SOCKET_PATH_BYTES: usize = 107;
 /// The bytes that the longest socket path adds to the runtime directory's: `/ipc/.tmpXXXXXX/socket`, and one to spare.
 const SOCKET_SUFFIX_BYTES: usize = 24;
+/// The mode of a runtime directory that lets a group come to the control socket.
+const LETS_GROUP_PASS: u32 = 0o710;
 /// A folder is tried to be removed so often …
 const REMOVALS: u32 = 20;
 /// … with so long between two tries. A killed process that still makes a file is gone within a few milliseconds.
@@ -217,7 +220,16 @@ impl RuntimeDir {
                 return Err(RuntimeDirError::NotEmpty { path: self.path.clone() });
             }
         }
-        std::fs::write(self.marker(), "").map_err(|e| system("mark", e))
+        empty_file(&self.marker()).map_err(|e| system("mark", e))
+    }
+
+    /// Lets the members of a group reach the control socket: they may pass through the directory, and list nothing in it.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn let_in(&self, gid: u32) -> io::Result<()> {
+        std::os::unix::fs::chown(&self.path, None, Some(gid))?;
+        std::fs::set_permissions(&self.path, std::fs::Permissions::from_mode(LETS_GROUP_PASS))
     }
 
     /// Is it something of an instance's that may be there without the mark? That is the lock, which goes last, and an
@@ -263,19 +275,41 @@ impl RuntimeDir {
     /// # Errors
     /// [`RuntimeDirError`]: there is none, it belongs to another user, or has too long a path.
     pub fn open(path: &Path) -> Result<Self, RuntimeDirError> {
+        let (this, there) = Self::find(path)?;
+        if there.uid() == rustix::process::getuid().as_raw() {
+            Ok(this)
+        } else {
+            Err(RuntimeDirError::NotOurs { path: this.path, owner: there.uid() })
+        }
+    }
+
+    /// The directory of an instance that a command names and that may be another user's: root's commands go to every
+    /// instance, others to those that let in a group of theirs ([`RuntimeDir::let_in`]). Returns its owner too.
+    ///
+    /// # Errors
+    /// As for [`RuntimeDir::open`].
+    pub fn visit(path: &Path) -> Result<(Self, u32), RuntimeDirError> {
+        let (this, there) = Self::find(path)?;
+        let (us, owner) = (rustix::process::getuid(), there.uid());
+        let lets_us_pass = || there.mode() & 0o777 == LETS_GROUP_PASS && access::is_member(there.gid());
+        if owner == us.as_raw() || us.is_root() || lets_us_pass() {
+            Ok((this, owner))
+        } else {
+            Err(RuntimeDirError::NotOurs { path: this.path, owner })
+        }
+    }
+
+    fn find(path: &Path) -> Result<(Self, std::fs::Metadata), RuntimeDirError> {
         be_text(path)?;
         let system = |doing, source| RuntimeDirError::System { path: path.to_owned(), doing, source };
         let real = path.canonicalize().map_err(|e| system("open", e))?;
         be_text(&real)?;
-        let owner = real.metadata().map_err(|e| system("look at", e))?.uid();
-        if owner != rustix::process::getuid().as_raw() {
-            return Err(RuntimeDirError::NotOurs { path: real, owner });
-        }
+        let there = real.metadata().map_err(|e| system("look at", e))?;
         let length = real.as_os_str().len();
         if length + SOCKET_SUFFIX_BYTES > MAX_SOCKET_PATH_BYTES {
             return Err(RuntimeDirError::TooLong { path: real, length });
         }
-        Ok(Self { path: real })
+        Ok((Self { path: real }, there))
     }
 
     /// The directory itself.
@@ -370,6 +404,14 @@ impl RuntimeDir {
     }
 }
 
+/// Makes an empty file for its owner alone, or empties the one that is there.
+///
+/// # Errors
+/// The system's error.
+pub fn empty_file(path: &Path) -> io::Result<()> {
+    std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map(drop)
+}
+
 /// Refuses a path that, made absolute, is not UTF-8.
 fn be_text(path: &Path) -> Result<(), RuntimeDirError> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -415,6 +457,20 @@ mod tests {
             std::fs::remove_file(path(theirs)).unwrap();
             claim();
         }
+    }
+
+    #[test]
+    fn a_group_that_is_let_in_may_pass_and_the_next_start_closes_the_directory_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = RuntimeDir::create(folder.path()).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().mode() & 0o7777;
+        assert_eq!((mode(dir.path()), mode(&dir.marker())), (0o700, 0o600));
+        dir.let_in(rustix::process::getegid().as_raw()).unwrap();
+        assert_eq!(mode(dir.path()), 0o710);
+        let owner = RuntimeDir::visit(folder.path()).unwrap().1;
+        assert_eq!(owner, rustix::process::getuid().as_raw());
+        RuntimeDir::claim(folder.path()).unwrap();
+        assert_eq!(mode(dir.path()), 0o700);
     }
 
     #[test]

@@ -9,9 +9,9 @@
 //! - Documents on disk: [`config`], and [`clip`] with its plan and manifest, made of [`name`]s, [`codec`]s and the state of
 //!   the [`wall_clock`]; each whole or not there, by [`durable`]; [`fnv1a`] seals journals and names instances.
 //! - Rules that several processes must keep alike: the encoder [`ladder`] of a camera, the paths and names of an
-//!   [`instance`], which folder is fit to be recorded in ([`storage`]), how a file in it is [`opened`], the
-//!   [`new_folders`] that a refused start takes away, the [`origin`] of
-//!   a plan, a [`process`] by its number and its [`parent`], the [`titles`] of processes, their [`priority`] and the
+//!   [`instance`], which folder is fit to be recorded in ([`storage`]), how a file in it is [`opened`], which groups
+//!   are let in ([`access`]), the [`new_folders`] that a refused start takes away, the [`origin`] of a plan, a
+//!   [`process`] by its number and its [`parent`], the [`titles`] of processes, their [`priority`] and the
 //!   [`signals`] that they ignore, exit codes ([`exit`]), the [`crash_note`] of a recorder, the form of the [`log`] that they
 //!   share and of [`panics`] in it, what a command prints ([`say`]), and the [`failpoint`]s that a test sets for all of them at once.
 //!
@@ -24,6 +24,8 @@ pub mod ring;
 pub mod sync;
 pub mod time;
 
+#[cfg(feature = "host")]
+pub mod access;
 #[cfg(feature = "host")]
 pub mod backlog;
 #[cfg(feature = "host")]
@@ -103,6 +105,8 @@ pub mod exit {
     pub const NOT_RUNNING: u8 = 3;
     /// A clip came out incomplete; its manifest says what is missing.
     pub const INCOMPLETE: u8 = 4;
+    /// The time that a command was to wait is over. What it waited for goes on.
+    pub const TIMED_OUT: u8 = 5;
     /// A thread of a child panicked, which is a bug. Rust's own code for it.
     pub const PANICKED: u8 = 101;
 }

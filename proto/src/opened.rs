@@ -12,16 +12,20 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawMode, Stat};
 use rustix::io::Errno;
 
 use crate::clip::PARTIAL_DIR;
 
+mod readers;
+
+pub use readers::let_in;
+
 /// The longest document that is read whole. A manifest with a hundred thousand gaps is shorter.
 const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
-/// The mode of every file that is made.
+/// The mode of every file that is made, before a group is let in.
 const FILE_MODE: RawMode = 0o600;
 /// The mode of every folder that is made, less the umask. The run folder above them has 0700.
 const FOLDER_MODE: RawMode = 0o777;
@@ -108,7 +112,11 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 pub fn create_new(path: &Path) -> io::Result<File> {
     let (parent, name) = parent_of(path)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(FILE_MODE))?.into())
+    let made = rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(FILE_MODE))?;
+    if let Some(readers) = readers::of(path) {
+        readers.give(&made, path, readers::FILE);
+    }
+    Ok(made.into())
 }
 
 /// Opens a file for writing that was made with [`create_new`], to end what another process began. It has this name and one
@@ -131,8 +139,28 @@ pub fn file_to_end(path: &Path) -> io::Result<File> {
 /// As for [`create_new`].
 pub fn create_folder(path: &Path) -> io::Result<()> {
     let (parent, name) = parent_of(path)?;
-    Ok(rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(FOLDER_MODE))?)
+    rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(FOLDER_MODE))?;
+    share_folder(path)
 }
+
+/// Gives a folder of ours that was just made to the group that may read clips, if there is one.
+///
+/// # Errors
+/// As for [`file`].
+pub fn share_folder(path: &Path) -> io::Result<()> {
+    if let Some(readers) = readers::of(path) {
+        readers.give(folder(path)?, path, readers::folder_mode(path));
+    }
+    Ok(())
+}
+
+/// Takes the files of another user for ours too: those of the user whose instance this command speaks to. For a command that
+/// reads, and for its first moments: the first call counts.
+pub fn believe(owner: u32) {
+    let _ = BELIEVED.set(owner);
+}
+
+static BELIEVED: OnceLock<u32> = OnceLock::new();
 
 /// Renames a file or folder, replacing any file of the new name.
 ///
@@ -303,7 +331,10 @@ fn kind_of(stat: &Stat) -> FileType {
 /// share, a memory card mounted for somebody) the owner of what we make there is ours too.
 fn is_ours(stat: &Stat, parent: &OwnedFd, name: &OsStr) -> bool {
     let us = rustix::process::geteuid().as_raw();
-    stat.st_uid == us || stat.st_uid == 0 || owner_of_new(stat.st_dev, parent, name) == Some(stat.st_uid)
+    stat.st_uid == us
+        || stat.st_uid == 0
+        || BELIEVED.get() == Some(&stat.st_uid)
+        || owner_of_new(stat.st_dev, parent, name) == Some(stat.st_uid)
 }
 
 /// The owner that a file system gives to what this process makes, found out once a file system, by making a file.

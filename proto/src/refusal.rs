@@ -135,6 +135,12 @@ pub enum Refusal {
     /// The recorder has not tried the codecs yet.
     #[error("the codecs are still being probed; ask again in a second")]
     CodecsNotProbed,
+    /// The command's process is none that the supervisor's pid namespace knows.
+    #[error(
+        "this command runs in another pid namespace than the supervisor, such as outside of its container, so neither knows \
+         the other's processes; run it where the supervisor runs, such as with docker exec; nothing was done"
+    )]
+    OtherPidNamespace,
     /// The request took too long to arrive.
     #[error("the request took longer than {at_most_s} s to arrive; nothing was done")]
     RequestTooSlow {
@@ -184,6 +190,7 @@ impl Refusal {
             | Self::ClipRemoved { .. }
             | Self::ClipLost { .. }
             | Self::CodecsNotProbed
+            | Self::OtherPidNamespace
             | Self::RequestTooSlow { .. }
             | Self::NotUnderstood { .. }
             | Self::TooManyConnections

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 
 use anyhow::Context;
+use proto::access;
 use proto::config::Config;
 use proto::failpoint;
 use proto::instance::{ChildId, Rendezvous, RuntimeDir};
 use proto::ladder::Ladders;
 use proto::link::{self, Link, Reports};
 use proto::messages::{BEAT, RecorderOrder, RecorderReport};
+use proto::opened;
 use proto::parent::{self, Parent};
 use proto::process::Pid;
 use proto::titles;
@@ -60,6 +62,7 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool, parent: Option<Pid>) -> any
         tracing::warn!("crashes of encoders can't be noted in {}: {e}", dir.crash_notes().display());
     }
     let config = load_config(&dir)?;
+    let_readers_in(&config, &dir);
     let ladders = SharedLadders::assumed(&config);
     let output = OutputFolder::watch(&config.recording)?;
     pulse.show_output(&output);
@@ -107,6 +110,15 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool, parent: Option<Pid>) -> any
     }
     intake.close();
     Ok(())
+}
+
+/// Gives the clips to the group that may read them. A group that is gone by now costs no clip.
+fn let_readers_in(config: &Config, dir: &RuntimeDir) {
+    match config.access.clips_group.as_deref().map(access::find) {
+        Some(Ok(gid)) => opened::let_in(gid, dir.path()),
+        Some(Err(e)) => tracing::warn!("access.clips_group: {e}. Clips are their owner's alone until then"),
+        None => {}
+    }
 }
 
 fn load_config(dir: &RuntimeDir) -> anyhow::Result<Config> {

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
+use super::access::{self, TypedAccess};
 use super::camera::{self, TypedCamera};
 use super::checker::Checker;
 use super::key::{Key, Table};
@@ -23,8 +24,10 @@ static RIG: Key<String> = Key::text("rig", "name").such_as("pitch-2").or_words("
 static CAMERA: Key<Mapping> = Key::mapping("camera", &camera::TABLE, "{ fps: 60 }");
 static CAMERAS: Key<Mapping> = Key::list("cameras", "[{ name: left, backend: sim }]").required();
 static RECORDING: Key<Mapping> = Key::mapping("recording", &recording::TABLE, "{ output_dir: recordings }");
+static ACCESS: Key<Mapping> = Key::mapping("access", &access::TABLE, "{ clips_group: video }");
 /// The keys of the whole file.
-pub(super) static TABLE: Table = Table::new(&[&[&RIG.row, &CAMERA.row, &CAMERAS.row, &RECORDING.row]]);
+pub(super) static TABLE: Table =
+    Table::new(&[&[&RIG.row, &CAMERA.row, &CAMERAS.row, &RECORDING.row, &ACCESS.row]]);
 
 /// The file as it was typed. Its keys are those of [`TABLE`].
 #[derive(Deserialize)]
@@ -36,6 +39,8 @@ pub(super) struct TypedConfig {
     pub(super) cameras: Spanned<Vec<Spanned<TypedCamera>>>,
     #[serde(default)]
     pub(super) recording: TypedRecording,
+    #[serde(default)]
+    access: TypedAccess,
 }
 
 pub(super) fn config(path: &Path, text: &str) -> Result<Config, Mistake> {
@@ -43,11 +48,12 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, Mistake> {
     let checker = Checker { path, text };
     let recording = checker.recording(&typed.recording.0)?;
     let cameras = checker.cameras(&typed, &recording)?;
+    let access = checker.access(&typed.access.0)?;
     let rig = match typed.rig {
         Some(rig) => checker.name(&rig.into(), "rig")?,
         None => Name::of_host(),
     };
-    Ok(Config { source: path.to_owned(), rig, cameras, recording })
+    Ok(Config { source: path.to_owned(), rig, cameras, recording, access })
 }
 
 impl Checker<'_> {
@@ -102,5 +108,7 @@ pub(super) fn place(text: &str, value: ValueOf<'_>) -> Option<Location> {
         ValueOf::Cameras => Some(typed.cameras.referenced),
         ValueOf::PreRoll => typed.recording.0.place("pre_roll_ms"),
         ValueOf::OutputDir => typed.recording.0.place("output_dir"),
+        ValueOf::ClipsGroup => typed.access.0.place("clips_group"),
+        ValueOf::ControlGroup => typed.access.0.place("control_group"),
     }
 }

@@ -234,7 +234,7 @@ pub(super) struct Table {
     parts: &'static [&'static [&'static Row]],
     /// The keys that stand in another list: those of every backend.
     more: &'static [&'static [&'static Row]],
-    /// Keys that have another name now: the old one and the new one.
+    /// Keys that are refused in words of their own: most have another name now, the second.
     renamed: &'static [(&'static str, &'static str)],
     names: OnceLock<Vec<&'static str>>,
 }

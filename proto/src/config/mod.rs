@@ -4,6 +4,7 @@
 //! the rest. The keys are data ([`key`]): the same tables read the file ([`mapping`]), give the words for a wrong value
 //! ([`mistake`]) and are compared with docs/config.md by a test. [`fit`] asks whether a video suits its camera.
 
+mod access;
 mod backend;
 mod camera;
 mod camera_entry;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Location;
 
+pub use access::AccessConfig;
 pub use backend::{Backend, Episode, FileConfig, OpencvConfig, SimConfig, SimFaults};
 pub use fit::{Misfit, check_rate, check_size};
 pub use mistake::Mistake;
@@ -49,6 +51,9 @@ pub struct Config {
     pub cameras: Vec<CameraConfig>,
     /// The settings of `recording`.
     pub recording: RecordingConfig,
+    /// The groups that are let in; none in what an older version left.
+    #[serde(default)]
+    pub access: AccessConfig,
 }
 
 /// One camera.
@@ -79,6 +84,10 @@ pub enum ValueOf<'a> {
     PreRoll,
     /// `recording.output_dir`.
     OutputDir,
+    /// `access.clips_group`.
+    ClipsGroup,
+    /// `access.control_group`.
+    ControlGroup,
 }
 
 /// A config as this instance's children read it: with the passwords beside it, by camera.

@@ -17,6 +17,7 @@ fn tables() -> Vec<(String, Vec<&'static Row>)> {
         ("## The whole file".to_owned(), check::TABLE.rows().collect()),
         ("## Every camera".to_owned(), camera::KEYS.to_vec()),
         ("## `recording`".to_owned(), recording::TABLE.rows().collect()),
+        ("## `access`".to_owned(), access::TABLE.rows().collect()),
     ];
     for name in backend::names() {
         tables.push((format!("## `backend: {name}`"), backend::keys(name).to_vec()));
@@ -148,6 +149,30 @@ fn the_configs_that_come_with_preroll_are_good() {
         files += 1;
     }
     assert!(files >= 5, "{files}");
+}
+
+#[test]
+fn groups_are_taken_by_name_and_by_number_and_rings_are_refused_in_words() {
+    let with =
+        |access: &str| parse(&format!("cameras: [{{ name: left, backend: sim }}]\naccess: {access}\n"));
+    let access = with("{ clips_group: video, control_group: 1001 }").unwrap().access;
+    assert_eq!(access.clips_group.as_deref(), Some("video"));
+    assert_eq!(access.control_group.as_deref(), Some("1001"));
+    assert_eq!(with("{}").unwrap().access, AccessConfig::default());
+    for (typed, said) in [
+        ("{ rings_group: video }", "rings can't be opened to a group yet"),
+        ("{ clips_group: \"\" }", "clips_group: it is empty"),
+        ("{ clip_group: video }", "expected"),
+        ("{ clips_group: [video] }", "a group's name or number"),
+    ] {
+        let shown = with(typed).unwrap_err().to_string();
+        assert!(shown.contains(said), "{typed}: {shown}");
+    }
+    let mut older: serde_json::Value =
+        serde_json::from_slice(&with("{ clips_group: video }").unwrap().to_checked().unwrap()).unwrap();
+    older.as_object_mut().unwrap().remove("access");
+    let read = Config::from_checked(older.to_string().as_bytes()).unwrap();
+    assert_eq!(read.access, AccessConfig::default(), "an older version's has none");
 }
 
 const WITH_PASSWORD: &str =

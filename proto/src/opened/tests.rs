@@ -127,8 +127,9 @@ const BY_PATH: [&str; 13] = [
 ];
 
 /// Sources that use such calls for what doesn't lie below the output folder, or for what follows no link.
-const ELSEWHERE: [(&str, &str); 35] = [
+const ELSEWHERE: [(&str, &str); 36] = [
     ("proto/src/opened.rs", "is this module"),
+    ("proto/src/access.rs", "/etc/group"),
     ("proto/src/backlog/mod.rs", "shared memory"),
     ("proto/src/config/mod.rs", "the runtime directory"),
     ("proto/src/config/read.rs", "the config, which a person names"),
