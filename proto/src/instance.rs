@@ -469,7 +469,7 @@ mod tests {
         assert_eq!(mode(dir.path()), 0o710);
         let owner = RuntimeDir::visit(folder.path()).unwrap().1;
         assert_eq!(owner, rustix::process::getuid().as_raw());
-        RuntimeDir::claim(folder.path()).unwrap();
+        drop(RuntimeDir::claim(folder.path()).unwrap());
         assert_eq!(mode(dir.path()), 0o700);
     }
 

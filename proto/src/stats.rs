@@ -11,7 +11,7 @@ pub const SCHEMA: u32 = 1;
 
 /// Everything that is known of a running instance, in one document.
 ///
-/// One struct of 13 fields, since it is one JSON object: its keys are public, and serde can't flatten parts into it on
+/// One struct of 14 fields, since it is one JSON object: its keys are public, and serde can't flatten parts into it on
 /// the control socket's bincode.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
@@ -25,6 +25,8 @@ pub struct Stats {
     pub uptime_s: f64,
     /// The path of the config in use, as typed.
     pub config: String,
+    /// True as long as the config on disk says something else than the one in use, or can't be read.
+    pub config_changed: bool,
     /// The name of this machine with its cameras.
     pub rig: String,
     /// The folder of this run's clips.

@@ -5,10 +5,11 @@ pub(crate) mod check;
 mod client;
 mod codecs;
 mod moment;
+mod progress;
 pub(crate) mod show;
 mod trigger;
+pub(crate) mod wait;
 
-use std::path::Path;
 use std::time::Duration;
 
 use proto::control::{Request, Response};
@@ -19,6 +20,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::lock;
+pub(crate) use client::Address;
 use client::{Client, unexpected};
 pub(crate) use trigger::trigger;
 
@@ -26,25 +28,25 @@ pub(crate) use trigger::trigger;
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// `supervisor stats`.
-pub(crate) fn stats(dir: &Path) -> Result<u8, Failure> {
-    print(&ask_for_stats(dir)?).map(|()| exit::DONE)
+pub(crate) fn stats(of: &Address) -> Result<u8, Failure> {
+    print(&ask_for_stats(of)?).map(|()| exit::DONE)
 }
 
 /// `supervisor status`.
-pub(crate) fn status(dir: &Path) -> Result<u8, Failure> {
-    say(&show::status(&*ask_for_stats(dir)?)).map(|()| exit::DONE)
+pub(crate) fn status(of: &Address) -> Result<u8, Failure> {
+    say(&show::status(&*ask_for_stats(of)?)).map(|()| exit::DONE)
 }
 
-fn ask_for_stats(dir: &Path) -> Result<Box<Stats>, Failure> {
-    match Client::connect(dir)?.ask(&Request::Stats)? {
+fn ask_for_stats(of: &Address) -> Result<Box<Stats>, Failure> {
+    match Client::connect(of)?.ask(&Request::Stats)? {
         Response::Stats(stats) => Ok(stats),
         other => Err(unexpected(&other)),
     }
 }
 
 /// `supervisor codecs`.
-pub(crate) fn codecs(dir: &Path, json: bool) -> Result<u8, Failure> {
-    match Client::connect(dir)?.ask(&Request::Codecs)? {
+pub(crate) fn codecs(of: &Address, json: bool) -> Result<u8, Failure> {
+    match Client::connect(of)?.ask(&Request::Codecs)? {
         Response::Codecs(ladders) if json => print(&codecs::document(&ladders)).map(|()| exit::DONE),
         Response::Codecs(ladders) => say(&codecs::table(&ladders)).map(|()| exit::DONE),
         other => Err(unexpected(&other)),
@@ -52,16 +54,16 @@ pub(crate) fn codecs(dir: &Path, json: bool) -> Result<u8, Failure> {
 }
 
 /// `supervisor restart`.
-pub(crate) fn restart(dir: &Path, what: String) -> Result<u8, Failure> {
-    match Client::connect(dir)?.ask(&Request::Restart(what))? {
+pub(crate) fn restart(of: &Address, what: String) -> Result<u8, Failure> {
+    match Client::connect(of)?.ask(&Request::Restart(what))? {
         Response::Done(what) => say(&format!("{what}\n")).map(|()| exit::DONE),
         other => Err(unexpected(&other)),
     }
 }
 
 /// `supervisor stop`: returns when everything is gone.
-pub(crate) fn stop(dir: &Path) -> Result<u8, Failure> {
-    let mut client = Client::connect(dir)?;
+pub(crate) fn stop(of: &Address) -> Result<u8, Failure> {
+    let mut client = Client::connect(of)?;
     let supervisor = client.supervisor();
     // "stopped", and which clips are left to the next start.
     let said = match client.ask(&Request::Stop)? {

@@ -2,6 +2,7 @@
 //! single looks are in files of their own: sources, memory, the output folder.
 
 pub(crate) mod config_mode;
+pub(crate) mod groups;
 pub(crate) mod limits;
 mod odd_size;
 pub(crate) mod others_may_write;
@@ -29,16 +30,20 @@ use crate::backlog::Bound;
 use crate::backlog::room::Room;
 use crate::failure::Failure;
 use crate::invoked;
+use groups::Groups;
 
 /// Checks a config and prints what it would cost here.
 pub(crate) fn check(path: &Path) -> Result<u8, Failure> {
     let config = load(path)?;
+    let groups = Groups::of(&config)?;
     let mut warnings = source_probe::look(&config)?;
     let needed = price::fits(&config)?;
     warnings.extend(limits::look(&config)?);
     warnings.extend(output_dir::look(&config)?);
     warnings.extend(odd_size::warnings(&config));
     warnings.extend(tilde::warnings(&config));
+    let named = config.clone();
+    warnings.extend(patience::within(output_dir::named(&config), move || groups.clips_warning(&named))?);
     warnings.extend(url_reach::warnings(&config));
     warnings.extend(config_mode::warning(&config, path));
     warnings.extend(others_may_write::warning(&config));

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use proto::exit;
@@ -54,6 +55,7 @@ Exit codes:
   2  bad input: an argument or the config; nothing was done
   3  no supervisor is running in this runtime directory
   4  a clip came out incomplete; its manifest says what is missing
+  5  the time of --timeout is over; what was waited for goes on
 
 Begin with:
   {name} start --config configs/default.yaml
@@ -88,6 +90,11 @@ pub(crate) enum Command {
     /// so that the clip will exist whatever crashes. With --wait also the verdict and each camera's counts; then the
     /// exit code is 4 unless every frame of what was asked for is there.
     Trigger(TriggerArgs),
+    /// Wait until the instance is ready: every camera delivers, and clips can be recorded
+    ///
+    /// Ends with 0 then; with 5 when the time of --timeout is over before, and with 3 if nothing runs by then. Without
+    /// --timeout it waits for as long as it takes, and 10 s for a supervisor that isn't there.
+    Wait(WaitArgs),
     /// Print everything there is to know, as one JSON document
     ///
     /// docs/formats.md explains it field by field.
@@ -152,7 +159,46 @@ pub(crate) struct TriggerArgs {
     /// Milliseconds to record after that moment, other than the config's post_roll_ms
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) post_ms: Option<u64>,
-    /// Wait until the clip is finished
+    /// Wait until the clip is finished. A terminal shows meanwhile how far it is
     #[arg(long)]
     pub(crate) wait: bool,
+    /// Wait no longer than this; the exit code is 5 then, and the clip goes on
+    #[arg(long, value_name = "SECONDS", requires = "wait", value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WaitArgs {
+    /// Wait for this: the state that status shows as ready
+    #[arg(long, required = true)]
+    pub(crate) ready: bool,
+    /// Wait no longer than this
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// A span of time in seconds, with or without a fraction.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.ok_or_else(|| "must be seconds, such as 30 or 0.5".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_out_is_in_seconds() {
+        assert_eq!(seconds("30"), Ok(Duration::from_secs(30)));
+        assert_eq!(seconds("0.25"), Ok(Duration::from_millis(250)));
+        assert_eq!(seconds("0"), Ok(Duration::ZERO));
+        for wrong in ["", "soon", "-1", "inf", "NaN", "5s", "1e30"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
 }

@@ -5,12 +5,13 @@
 //! a thread of its own, until it is answered.
 
 pub(crate) mod command;
+pub(crate) mod peer;
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use proto::wire::{Arriving, FRAME_DEADLINE, FrameError};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use command::{Shared, reply};
+use peer::{Admission, Peer};
 
 /// Connections whose request has not arrived. The oldest of them makes room for the next …
 const MAX_CONNECTIONS: usize = 256;
@@ -41,19 +43,29 @@ const BRIEFLY: Duration = Duration::from_millis(5);
 /// The stack of a connection's thread, which handles one small message.
 pub(crate) const STACK_BYTES: usize = 256 * 1024;
 
-/// Opens the socket, mode 0600, and serves it from a thread.
-pub(crate) fn open(path: &Path, shared: Shared) -> io::Result<()> {
+/// Opens the socket and serves it from a thread. Its mode is 0600, or 0660 for the members of `group`.
+pub(crate) fn open(path: &Path, group: Option<u32>, shared: Shared) -> io::Result<()> {
     // A socket that is there was left by a supervisor that is gone: this one holds the instance's lock.
     match std::fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => {}
     }
     let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    if group.is_some() {
+        chown(path, None, group)?;
+    }
+    let mode = if group.is_some() { 0o660 } else { 0o600 };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     rustix::net::listen(&listener, QUEUE)?;
     listener.set_nonblocking(true)?;
-    let mut listener =
-        Listener { socket: listener, shared, connections: VecDeque::new(), spare: spare(), paused: false };
+    let mut listener = Listener {
+        socket: listener,
+        group,
+        shared,
+        connections: VecDeque::new(),
+        spare: spare(),
+        paused: false,
+    };
     std::thread::Builder::new().name("control".into()).spawn(move || {
         loop {
             listener.turn();
@@ -65,6 +77,8 @@ pub(crate) fn open(path: &Path, shared: Shared) -> io::Result<()> {
 /// The socket, and the connections whose request has not arrived.
 struct Listener {
     socket: UnixListener,
+    /// The group whose members are answered besides the instance's user.
+    group: Option<u32>,
     shared: Shared,
     /// The oldest first.
     connections: VecDeque<Connection>,
@@ -79,6 +93,8 @@ struct Connection {
     stream: UnixStream,
     since: Instant,
     request: Arriving<Request>,
+    /// The reason why its request will not be done: it hears it then, and not before it can listen.
+    refused: Option<Refusal>,
 }
 
 /// The result of a wait: for each connection whether something has come from it, and whether another one wants in.
@@ -134,7 +150,10 @@ impl Listener {
         for (mut connection, is_ready) in connections.into_iter().zip(ready) {
             let read = if *is_ready { connection.request.read(&mut connection.stream) } else { Ok(None) };
             match read {
-                Ok(Some(request)) => self.serve(connection.stream, request),
+                Ok(Some(request)) => match connection.refused.take() {
+                    Some(why) => connection.refuse(why),
+                    None => self.serve(connection.stream, request),
+                },
                 Ok(None) if connection.since.elapsed() < FRAME_DEADLINE => {
                     self.connections.push_back(connection);
                 }
@@ -177,13 +196,21 @@ impl Listener {
     }
 
     fn admit(&mut self, stream: UnixStream) {
-        if !is_ours(&stream) || stream.set_nonblocking(true).is_err() {
+        if stream.set_nonblocking(true).is_err() {
             return;
         }
+        let Ok(peer) = Peer::of(&stream) else { return };
+        let refused = match peer.admission(rustix::process::getuid().as_raw(), self.group) {
+            Admission::Granted => None,
+            // Nobody listens to a stranger.
+            Admission::Stranger => return,
+            Admission::OtherPidNamespace => Some(Refusal::OtherPidNamespace),
+        };
         self.connections.push_back(Connection {
             stream,
             since: Instant::now(),
             request: Arriving::default(),
+            refused,
         });
     }
 
@@ -243,15 +270,6 @@ impl Drop for Counted {
 
 fn spare() -> Option<File> {
     File::open("/dev/null").ok()
-}
-
-/// Is it a process of the user who runs this supervisor, or of root, who may do anything anyway?
-fn is_ours(stream: &UnixStream) -> bool {
-    let own = rustix::process::getuid();
-    match rustix::net::sockopt::socket_peercred(stream) {
-        Ok(peer) => peer.uid == own || peer.uid.is_root(),
-        Err(_) => false,
-    }
 }
 
 #[cfg(test)]

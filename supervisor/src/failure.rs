@@ -26,6 +26,9 @@ pub(crate) enum Failure {
     /// A clip is finished, and lacks something.
     #[error("{0}")]
     Incomplete(String),
+    /// The time that the command was to wait is over.
+    #[error("{0}")]
+    TimedOut(String),
 }
 
 impl Failure {
@@ -47,6 +50,7 @@ impl Failure {
             Self::Refused(refusal) => refusal.exit_code(),
             Self::NotRunning { .. } => exit::NOT_RUNNING,
             Self::Incomplete(_) => exit::INCOMPLETE,
+            Self::TimedOut(_) => exit::TIMED_OUT,
         }
     }
 }

@@ -9,6 +9,7 @@ mod check;
 mod child;
 mod cli;
 mod clips;
+mod config_on_disk;
 mod control;
 mod descriptors;
 mod events;
@@ -71,19 +72,22 @@ fn run(cli: cli::Cli) -> Result<u8, Failure> {
         Format::Text => LogFormat::Text,
         Format::Json => LogFormat::Json,
     };
+    let is_named = cli.runtime_dir.is_some();
     let dir = cli.runtime_dir.unwrap_or_else(RuntimeDir::default_path);
+    let of = ask::Address { dir, is_named };
     match cli.command {
         Command::Start { config } => {
             log::start(format, "supervisor", None);
-            start::start(&config, &dir, format)
+            start::start(&config, &of.dir, format)
         }
         Command::Check { config } => check::check(&config),
-        Command::Trigger(args) => ask::trigger(&dir, &args),
-        Command::Stats => ask::stats(&dir),
-        Command::Status { check: false } => ask::status(&dir),
-        Command::Status { check: true } => ask::check::status(&dir),
-        Command::Codecs { json } => ask::codecs(&dir, json),
-        Command::Restart { what } => ask::restart(&dir, what),
-        Command::Stop => ask::stop(&dir),
+        Command::Trigger(args) => ask::trigger(&of, &args),
+        Command::Wait(args) => ask::wait::ready(&of, args.timeout),
+        Command::Stats => ask::stats(&of),
+        Command::Status { check: false } => ask::status(&of),
+        Command::Status { check: true } => ask::check::status(&of),
+        Command::Codecs { json } => ask::codecs(&of, json),
+        Command::Restart { what } => ask::restart(&of, what),
+        Command::Stop => ask::stop(&of),
     }
 }

@@ -19,10 +19,11 @@ use proto::clip::{Stopped, unfinished_clips};
 use proto::config::{CameraConfig, Config};
 use proto::control::Response;
 use proto::exit;
-use proto::instance::{ChildId, RuntimeDir};
+use proto::instance::{ChildId, RuntimeDir, empty_file};
 use proto::link;
 use proto::log::LogFormat;
 use proto::name::Name;
+use proto::opened;
 use proto::origin::Origin;
 use proto::priority;
 use proto::process::Pid;
@@ -34,6 +35,7 @@ use proto::time::MonotonicNs;
 use crate::backlog::needed::Needed;
 use crate::backlog::room::Room;
 use crate::backlog::{Bound, segments};
+use crate::check::groups::Groups;
 use crate::check::{config_mode, limits, others_may_write, output_dir, patience, price, source_probe, tilde};
 use crate::child::Child;
 use crate::child::recipe::Recipe;
@@ -72,7 +74,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     let hangup = stop_signals::prepare();
     let config = check::load(config_path)?;
     let recipes = Recipes::find(&config, runtime_dir, log_format)?;
-    look_around(&config, config_path)?;
+    let groups = look_around(&config, config_path)?;
     let (dir, new_folders) = RuntimeDir::claim(runtime_dir).map_err(Failure::bad_input)?;
     let _lock = lock::take(&dir)?;
     descriptors::raise_limit();
@@ -84,6 +86,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     // From here on a signal ends the start in order too.
     stop_signals::watch(hangup, events.clone())?;
     prepare_links(&dir)?;
+    groups.clips.inspect(|gid| opened::let_in(*gid, dir.path()));
     let mut inherited = Inherited::find(&config, &dir);
     if !inherited.is_adopting {
         // Nobody is left to be adopted, so the children of this start end with it until it has settled.
@@ -111,7 +114,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     let mut children = parts.children(&recipes, opened.rings, inherited.ladders(), &system);
     children.backlog_bytes = backlog.bytes;
     let mut instance = parts.instance(system, children);
-    parts.open_control(&dir)?;
+    parts.open_control(&dir, groups)?;
     adopt(&mut instance, &inherited)?;
     instance.children.recorder_first = (!needed.is_nothing()).then(|| Instant::now() + RECORDER_FIRST);
     made.kept = true;
@@ -134,7 +137,7 @@ fn prepare_links(dir: &RuntimeDir) -> Result<(), Failure> {
     link::keep_sockets_in(&dir.ipc_dir()).map_err(|_| Failure::failed("start was called twice"))?;
     clear_sockets(dir);
     // Empty: earlier notes were of earlier recorders. One that is adopted goes on writing behind the end of this file.
-    std::fs::write(dir.crash_notes(), "")
+    empty_file(&dir.crash_notes())
         .map_err(|e| Failure::failed(format!("can't write {}: {e}", dir.crash_notes().display())))?;
     lost_pages::survive().map_err(|e| Failure::failed(format!("can't watch for bus errors: {e}")))
 }
@@ -173,18 +176,19 @@ fn choose_run_folder(
 }
 
 /// Refuses what can never work here, and warns about what may not.
-fn look_around(config: &Config, config_path: &Path) -> Result<(), Failure> {
+fn look_around(config: &Config, config_path: &Path) -> Result<Groups, Failure> {
+    let groups = Groups::of(config)?;
     let mut warnings = source_probe::look(config)?;
     warnings.extend(tilde::warnings(config));
     warnings.extend(config_mode::warning(config, config_path));
     let owned = config.clone();
-    let others = patience::within(output_dir::named(config), move || others_may_write::warning(&owned))?;
-    warnings.extend(others);
+    let look = move || [groups.clips_warning(&owned), others_may_write::warning(&owned)];
+    warnings.extend(patience::within(output_dir::named(config), look)?.into_iter().flatten());
     warnings.extend(limits::look(config)?);
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    Ok(())
+    Ok(groups)
 }
 
 /// The bound of the backlog, now that the rings are there; `taken_bytes` of it are taken already. More than there is was asked for in vain, and is no reason not to
@@ -320,7 +324,7 @@ impl Parts {
     }
 
     /// Lets commands in.
-    fn open_control(&self, dir: &RuntimeDir) -> Result<(), Failure> {
+    fn open_control(&self, dir: &RuntimeDir, groups: Groups) -> Result<(), Failure> {
         let (config, rings, clips) = (Arc::clone(&self.config), self.rings.clone(), Arc::clone(&self.clips));
         let shared = Shared {
             triggers: Arc::new(Triggers::new(
@@ -336,8 +340,9 @@ impl Parts {
             answering: Arc::clone(&self.answering),
         };
         let socket = dir.control_socket();
-        control::open(&socket, shared)
-            .map_err(|e| Failure::failed(format!("can't open {}: {e}", socket.display())))
+        control::open(&socket, groups.control, shared)
+            .map_err(|e| Failure::failed(format!("can't open {}: {e}", socket.display())))?;
+        groups.let_control_in(dir)
     }
 
     /// Answers the command that asked for the end, after all others. `left`: what is left to the next start.

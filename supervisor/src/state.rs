@@ -109,7 +109,7 @@ impl Saved {
 pub(crate) fn settle(dir: &RuntimeDir, settled: bool) {
     let mark = dir.settled_mark();
     let done = match settled {
-        true => std::fs::write(&mark, ""),
+        true => proto::instance::empty_file(&mark),
         false => std::fs::remove_file(&mark),
     };
     match done {

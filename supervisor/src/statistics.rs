@@ -27,6 +27,7 @@ use proto::status::{CameraStatus, InstanceState, ProcessRole, ProcessState};
 
 use crate::check::price::{self, Memory};
 use crate::clips::{Clips, Phase};
+use crate::config_on_disk::ConfigOnDisk;
 use crate::health::load::{Expected, Load};
 use crate::health::surroundings::DiskRoom;
 use crate::health::{self, Behind, Situation};
@@ -47,6 +48,7 @@ pub(crate) struct Statistics {
     /// The most that the config explains.
     memory: Memory,
     clips: Arc<Clips>,
+    on_disk: Arc<ConfigOnDisk>,
     started: Instant,
     /// `None` until the loop has published for the first time.
     view: Mutex<Option<Arc<View>>>,
@@ -92,6 +94,7 @@ impl Statistics {
     /// Nothing is read before the loop has published for the first time.
     pub(crate) fn start(config: Arc<Config>, clips: Arc<Clips>) -> std::io::Result<Arc<Self>> {
         let statistics = Arc::new(Self::new(config, clips));
+        statistics.on_disk.watch()?;
         let reader = Arc::clone(&statistics);
         std::thread::Builder::new().name("statistics".into()).spawn(move || reader.read_for_ever())?;
         Ok(statistics)
@@ -101,6 +104,7 @@ impl Statistics {
     pub(crate) fn new(config: Arc<Config>, clips: Arc<Clips>) -> Self {
         Self {
             memory: Memory::of(&config),
+            on_disk: Arc::new(ConfigOnDisk::new(Arc::clone(&config))),
             config,
             clips,
             started: Instant::now(),
@@ -147,6 +151,7 @@ impl Statistics {
             health: self.health(&totals, &readings, &view),
             uptime_s: self.started.elapsed().as_secs_f64(),
             config: self.config.source.display().to_string(),
+            config_changed: self.on_disk.is_changed(),
             rig: self.config.rig.to_string(),
             session_folder: run_folder.clone(),
             run_folder,

@@ -1,11 +1,9 @@
 //! `status --check`: the verdict on health in a line and in an exit code, for scripts that alert.
 
-use std::path::Path;
-
 use proto::stats::Stats;
 use proto::status::{HealthStatus, InstanceState};
 
-use super::{ask_for_stats, say};
+use super::{Address, ask_for_stats, say};
 use crate::failure::Failure;
 
 /// The exit codes, worst last. Public: docs/alerting.md and `--help` name them.
@@ -15,8 +13,8 @@ const ATTENTION: u8 = 2;
 const UNKNOWN: u8 = 3;
 
 /// Prints the line, and returns the code for it.
-pub(crate) fn status(dir: &Path) -> Result<u8, Failure> {
-    let (line, code) = judge(ask_for_stats(dir).as_deref());
+pub(crate) fn status(of: &Address) -> Result<u8, Failure> {
+    let (line, code) = judge(ask_for_stats(of).as_deref());
     // The code says it even where nobody reads the line.
     let _ = say(&format!("{line}\n"));
     Ok(code)

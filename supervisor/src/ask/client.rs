@@ -2,19 +2,34 @@
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use proto::control::{Request, Response};
 use proto::instance::{RuntimeDir, RuntimeDirError};
+use proto::opened;
 use proto::process::Pid;
 use proto::wire::{self, FRAME_DEADLINE, FrameError};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::sockopt::Timeout;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::child::proc;
+use crate::control::peer::Peer;
 use crate::failure::Failure;
 use crate::lock;
+
+/// A look at a supervisor that is waited for is taken this often.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// The instance that a command is for.
+#[derive(Clone, Debug)]
+pub(crate) struct Address {
+    /// Its runtime directory.
+    pub(crate) dir: PathBuf,
+    /// Was it named? The default directory lies where other users may have made it.
+    pub(crate) is_named: bool,
+}
 
 /// A connection to the supervisor of an instance.
 pub(super) struct Client {
@@ -23,10 +38,15 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Connects to the supervisor of the instance in this runtime directory.
-    pub(super) fn connect(dir: &Path) -> Result<Self, Failure> {
-        let not_running = || Failure::NotRunning { dir: dir.to_owned() };
-        let dir = RuntimeDir::open(dir).map_err(|e| match e {
+    /// Connects to the supervisor of the instance at this address. One of another user is spoken to only if it was named.
+    pub(super) fn connect(of: &Address) -> Result<Self, Failure> {
+        let not_running = || Failure::NotRunning { dir: of.dir.clone() };
+        let opened = if of.is_named {
+            RuntimeDir::visit(&of.dir)
+        } else {
+            RuntimeDir::open(&of.dir).map(|dir| (dir, rustix::process::getuid().as_raw()))
+        };
+        let (dir, owner) = opened.map_err(|e| match e {
             RuntimeDirError::System { ref source, .. }
                 if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
             {
@@ -36,6 +56,8 @@ impl Client {
             system @ RuntimeDirError::System { .. } => Failure::failed(system),
             other => Failure::bad_input(other),
         })?;
+        // Its clips are its owner's.
+        opened::believe(owner);
         match connect(&dir.control_socket()) {
             Ok(stream) => Ok(Self { stream, dir }),
             Err(rustix::io::Errno::AGAIN) => Err(no_answer(&dir, &FrameError::TooSlow)),
@@ -50,14 +72,40 @@ impl Client {
         self.read(Some(FRAME_DEADLINE * 2))
     }
 
-    /// Reads a second answer, however long it takes. The end of the supervisor ends this too.
-    pub(super) fn ask_no_more(&mut self) -> Result<Response, Failure> {
-        self.read(None)
+    /// Reads a second answer, however long it takes, and calls `meanwhile` about once a second. `None` if there is none within
+    /// `at_most`. The end of the supervisor ends this too.
+    pub(super) fn await_second(
+        &mut self,
+        at_most: Option<Duration>,
+        mut meanwhile: impl FnMut(),
+    ) -> Result<Option<Response>, Failure> {
+        let begun = Instant::now();
+        loop {
+            let left = at_most.map_or(GLANCE, |at_most| at_most.saturating_sub(begun.elapsed()));
+            if self.is_readable(left.min(GLANCE)) {
+                return self.read(Some(FRAME_DEADLINE)).map(Some);
+            }
+            if at_most.is_some_and(|at_most| begun.elapsed() >= at_most) {
+                return Ok(None);
+            }
+            meanwhile();
+        }
+    }
+
+    /// Has anything come within this time? Also true of an end, and of an error, which a read then tells.
+    fn is_readable(&self, within: Duration) -> bool {
+        let timeout = Timespec {
+            tv_sec: i64::try_from(within.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: within.subsec_nanos().into(),
+        };
+        let polled = rustix::event::poll(&mut [PollFd::new(&self.stream, PollFlags::IN)], Some(&timeout));
+        !matches!(polled, Ok(0) | Err(rustix::io::Errno::INTR))
     }
 
     /// The process that holds the instance.
     pub(super) fn supervisor(&self) -> Option<Pid> {
-        lock::holder(&self.dir)
+        // Another user's lock can't be read. The kernel knows who listens.
+        lock::holder(&self.dir).or_else(|| Peer::of(&self.stream).ok()?.pid())
     }
 
     fn read(&mut self, within: Option<Duration>) -> Result<Response, Failure> {

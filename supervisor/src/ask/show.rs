@@ -27,6 +27,13 @@ fn write_status(to: &mut String, stats: &Stats) -> std::fmt::Result {
         totals.written_bytes_per_s / 1e6,
         stats.run_folder
     )?;
+    if stats.config_changed {
+        writeln!(
+            to,
+            "the config on disk is no longer the one in use; stop and start to use it: {}\n",
+            stats.config
+        )?;
+    }
     let mut cameras = vec![row(["camera", "state", "fps", "captured", "dropped", "reach", "ring"])];
     cameras.extend(stats.cameras.iter().map(camera_row));
     to.push_str(&table(&cameras));
@@ -65,7 +72,7 @@ fn encoder(recorder: &RecorderStats) -> String {
 }
 
 /// "1 clip", "2 clips".
-fn count(number: u64, what: &str) -> String {
+pub(super) fn count(number: u64, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
@@ -189,6 +196,15 @@ mod tests {
         ] {
             assert!(text.contains(said), "{said:?} is missing:\n{text}");
         }
+    }
+
+    #[test]
+    fn a_config_that_was_changed_on_disk_is_said() {
+        let mut stats = stats();
+        assert!(!status(&stats).contains("config"));
+        (stats.config_changed, stats.config) = (true, "rig.yaml".into());
+        let text = status(&stats);
+        assert!(text.contains("no longer the one in use; stop and start to use it: rig.yaml\n\n"), "{text}");
     }
 
     #[test]

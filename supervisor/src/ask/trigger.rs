@@ -11,9 +11,10 @@ use proto::name::Name;
 use proto::time::{MonotonicNs, WallAnchor};
 use serde::Serialize;
 
-use super::client::{Client, unexpected};
+use super::client::{Address, Client, unexpected};
 use super::moment::{self, Moment};
 use super::print;
+use super::progress::Progress;
 use crate::cli::TriggerArgs;
 use crate::failure::Failure;
 use crate::trigger::plan;
@@ -49,9 +50,9 @@ struct CameraAnswer<'a> {
 }
 
 /// Triggers, and waits for the clip if that is asked for.
-pub(crate) fn trigger(dir: &Path, args: &TriggerArgs) -> Result<u8, Failure> {
+pub(crate) fn trigger(of: &Address, args: &TriggerArgs) -> Result<u8, Failure> {
     let request = request(args, MonotonicNs::now())?;
-    let mut client = Client::connect(dir)?;
+    let mut client = Client::connect(of)?;
     let accepted = match client.ask(&Request::Trigger(request))? {
         Response::Accepted(accepted) => accepted,
         other => return Err(unexpected(&other)),
@@ -60,9 +61,21 @@ pub(crate) fn trigger(dir: &Path, args: &TriggerArgs) -> Result<u8, Failure> {
         print(&Answer::to(&accepted, None))?;
         return Ok(exit::DONE);
     }
-    match client.ask_no_more() {
-        Ok(Response::Finished) => finished(&accepted),
-        Ok(other) => Err(unexpected(&other)),
+    let second = {
+        let mut progress = Progress::for_a_person(of, &accepted.clip_id);
+        client.await_second(args.timeout, || progress.iter_mut().for_each(Progress::show))
+    };
+    match second {
+        Ok(Some(Response::Finished)) => finished(&accepted),
+        Ok(Some(other)) => Err(unexpected(&other)),
+        Ok(None) => {
+            print(&Answer::to(&accepted, None))?;
+            Err(Failure::TimedOut(format!(
+                "clip {} is not finished yet, and the time of --timeout is over; it goes on, and is finished when its manifest \
+                 is in {}",
+                accepted.clip_id, accepted.path
+            )))
+        }
         Err(failure) => {
             print(&Answer::to(&accepted, None))?;
             Err(unfinished(&accepted, failure))
@@ -194,6 +207,7 @@ mod tests {
             pre_ms: None,
             post_ms: None,
             wait: false,
+            timeout: None,
         }
     }
 

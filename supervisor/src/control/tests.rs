@@ -33,7 +33,7 @@ impl Served {
             answering: Arc::default(),
         };
         let socket = instance.folder.path().join("control.sock");
-        open(&socket, shared).unwrap();
+        open(&socket, None, shared).unwrap();
         std::thread::spawn(move || {
             for event in happening {
                 if let Event::Request { request: LoopRequest::Restart(what), reply } = event {

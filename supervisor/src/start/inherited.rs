@@ -91,7 +91,9 @@ impl Inherited {
 
 /// The same but for the name of the file it came from.
 fn same(a: &Config, b: &Config) -> bool {
-    a.cameras == b.cameras && a.recording == b.recording
+    // A recorder gives clips to the group that it began with.
+    let readers = |config: &Config| config.access.clips_group.clone();
+    a.cameras == b.cameras && a.recording == b.recording && readers(a) == readers(b)
 }
 
 fn end(child: &SavedChild, why: &str) {

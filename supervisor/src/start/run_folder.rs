@@ -39,7 +39,8 @@ pub(super) fn make(config: &Config) -> Result<(PathBuf, NewFolders), Failure> {
         // Recordings are for their owner: nobody else reads them unless the folder is opened to others.
         match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
             Ok(()) => {
-                if let Err(e) = proto::durable::sync_parent(&folder) {
+                let kept = opened::share_folder(&folder).and_then(|()| proto::durable::sync_parent(&folder));
+                if let Err(e) = kept {
                     let _ = std::fs::remove_dir(&folder);
                     return Err(no(&folder, &e));
                 }

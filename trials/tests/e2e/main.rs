@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
+mod access;
 mod answers;
 mod check;
 mod codecs;
@@ -20,3 +21,4 @@ mod refusals;
 mod sources;
 mod surroundings;
 mod triggers;
+mod waiting;
