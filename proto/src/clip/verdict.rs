@@ -63,7 +63,39 @@ impl Manifest {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+
+    /// Written by version 0.1.0 before there were verdicts: a clip without a fault, and one that lacks all of its frames.
+    const WHOLE: &str = include_str!("schema1/whole.json");
+    const GAPS: &str = include_str!("schema1/gaps.json");
+
+    #[test]
+    fn a_manifest_of_schema_1_is_read_and_gets_its_verdict() {
+        let read = |manifest: &Value| serde_json::from_value::<Manifest>(manifest.clone()).unwrap();
+        let mut whole: Value = serde_json::from_str(WHOLE).unwrap();
+        let manifest = read(&whole);
+        assert_eq!((manifest.schema, manifest.verdict, manifest.complete), (1, Verdict::Complete, true));
+        assert!(manifest.triggers.is_empty() && manifest.cameras.values().all(|camera| camera.live));
+        let gaps = read(&serde_json::from_str(GAPS).unwrap());
+        assert_eq!((gaps.verdict, gaps.complete), (Verdict::Gaps, false));
+        // A pre-roll that was cut short was called complete, and so it stays.
+        whole["asked_start_ns"] = json!(1);
+        assert_eq!((read(&whole).verdict, read(&whole).complete), (Verdict::Short, true));
+        whole["ended_early"] = json!(true);
+        assert_eq!(read(&whole).verdict, Verdict::EndedEarly);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut manifest: Manifest = serde_json::from_str(WHOLE).unwrap();
+        manifest.schema = super::super::SCHEMA;
+        // By the fields it would be complete: the word of a manifest of schema 2 counts.
+        manifest.verdict = Verdict::Short;
+        let text = serde_json::to_vec(&manifest).unwrap();
+        assert_eq!(serde_json::from_slice::<Manifest>(&text).unwrap(), manifest);
+    }
 
     #[test]
     fn the_first_that_holds_is_the_verdict() {
