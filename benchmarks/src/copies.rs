@@ -115,7 +115,7 @@ impl Memory {
     fn new(size: &str, fps: Fps) -> anyhow::Result<Self> {
         let (width, height) = size.split_once('x').context("--size takes pixels, as in 1280x720")?;
         let geometry = Geometry::new(width.parse()?, height.parse()?, PixelFormat::I420)?;
-        let slots = RingSize::for_camera(PRE_ROLL_MS, RESERVE_MS, fps).context("an absurd rate")?;
+        let slots = RingSize::for_camera(PRE_ROLL_MS, 0, RESERVE_MS, fps).context("an absurd rate")?;
         let folder = tempfile::tempdir()?;
         let name: SegmentName = RuntimeDir::create(folder.path())?.segment(&Name::new("copies")?);
         let ring = Ring::create(&name, &RingSpec { geometry, fps, size: slots })?;

@@ -41,10 +41,10 @@ pub enum Refusal {
         /// The distance to that time.
         ahead_ms: u64,
     },
-    /// The frames of the trigger's time have been overwritten.
+    /// All frames of the trigger's window have been overwritten.
     #[error(
-        "the trigger names a time {ago_ms} ms ago, and the rings reach back {reach_ms} ms; ask sooner, or set a \
-         larger pre_roll_ms"
+        "the trigger names a time {ago_ms} ms ago, and the rings reach back {reach_ms} ms: nothing of its window is left; \
+         ask sooner, or set a larger late_ms"
     )]
     TooLongAgo {
         /// The distance to that time.

@@ -30,6 +30,7 @@ use crate::backlog::Bound;
 use crate::backlog::room::Room;
 use crate::failure::Failure;
 use crate::invoked;
+use crate::rings;
 use groups::Groups;
 
 /// Checks a config and prints what it would cost here.
@@ -75,13 +76,14 @@ fn report(path: &Path, config: &Config, needed_bytes: u64, backlog: &Bound) -> S
         // Writing to a String can't fail.
         let _ = writeln!(
             text,
-            "  {}: {} at {} fps, {}: ring of {} frames ({} pre-roll, {} reserve, {} for readers), {:.1} MB",
+            "  {}: {} at {} fps, {}: ring of {} frames ({} pre-roll{}, {} reserve, {} for readers), {:.1} MB",
             camera.name,
             camera.geometry,
             camera.fps,
             camera.backend.name(),
             size.slots(),
             size.pre_roll_slots,
+            rings::late(config),
             size.reserve_slots,
             size.lease_slots,
             storage::mb(bytes as u64),

@@ -272,17 +272,26 @@ pub(crate) fn announce(config: &Config, rings: &[(Arc<CameraConfig>, Held)]) {
         let (ring, size) = (&held.ring, held.spec.size);
         tracing::info!(
             camera = camera.name.as_str(),
-            "camera {}: {} at {} fps; ring of {} frames, {} MB: {} pre-roll, {} reserve ({} ms), {} for readers",
+            "camera {}: {} at {} fps; ring of {} frames, {} MB: {} pre-roll{}, {} reserve ({} ms), {} for readers",
             camera.name,
             camera.geometry,
             camera.fps,
             size.slots(),
             (ring.total_bytes() + 500_000) / 1_000_000,
             size.pre_roll_slots,
+            late(config),
             size.reserve_slots,
             config.recording.reserve_ms,
             size.lease_slots,
         );
+    }
+}
+
+/// How much of the pre-roll's slots is for late triggers, in brackets; nothing without such.
+pub(crate) fn late(config: &Config) -> String {
+    match config.recording.late_ms {
+        0 => String::new(),
+        ms => format!(" (with {ms} ms for late triggers)"),
     }
 }
 

@@ -84,10 +84,12 @@ impl Checker<'_> {
                 );
                 return self.wrong(at, message);
             }
-            if RingSize::for_camera(recording.pre_roll_ms, recording.reserve_ms, camera.fps).is_none() {
+            let &RecordingConfig { pre_roll_ms, late_ms, reserve_ms, .. } = recording;
+            if RingSize::for_camera(pre_roll_ms, late_ms, reserve_ms, camera.fps).is_none() {
+                let late = if late_ms > 0 { format!(" with late_ms {late_ms}") } else { String::new() };
                 let message = format!(
-                    "camera {}: a pre-roll of {} ms at {} fps is more frames than any ring can hold",
-                    camera.name, recording.pre_roll_ms, camera.fps
+                    "camera {}: a pre-roll of {pre_roll_ms} ms{late} at {} fps is more frames than any ring can hold",
+                    camera.name, camera.fps
                 );
                 return self.wrong(at, message);
             }

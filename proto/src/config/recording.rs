@@ -22,6 +22,7 @@ static OUTPUT_DIR: KeyOr<String> = Key::text("output_dir", "folder's path").or("
 static RUN_NAME: KeyOr<String> = Key::text("run_name", "name").such_as("practice").or("run");
 static PRE_ROLL: KeyOr<u64> = Key::whole("pre_roll_ms", "milliseconds").or(500);
 static POST_ROLL: KeyOr<u64> = Key::whole("post_roll_ms", "milliseconds").or(500);
+static LATE: KeyOr<u64> = Key::whole("late_ms", "milliseconds").or(0);
 static RESERVE: KeyOr<u64> = Key::whole("reserve_ms", "milliseconds").or(200);
 static BACKLOG: Key<u64> =
     Key::whole("backlog_bytes", "bytes").such_as("1073741824").or_words("what the machine affords");
@@ -36,6 +37,7 @@ static KEYS: &[&Row] = &[
     &RUN_NAME.row,
     &PRE_ROLL.row,
     &POST_ROLL.row,
+    &LATE.row,
     &RESERVE.row,
     &BACKLOG.row,
     &PREFERRED_CODEC.row,
@@ -66,7 +68,7 @@ impl<'de> Deserialize<'de> for TypedRecording {
     }
 }
 
-/// The settings of `recording`, checked. Its twelve fields are the keys of one mapping.
+/// The settings of `recording`, checked. Its thirteen fields are the keys of one mapping.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordingConfig {
     /// The folder in which run folders are made.
@@ -77,6 +79,8 @@ pub struct RecordingConfig {
     pub pre_roll_ms: u64,
     /// After the trigger.
     pub post_roll_ms: u64,
+    /// The time that a trigger may come late by and still get its whole pre-roll.
+    pub late_ms: u64,
     /// The time that an encoder may be late by, or away for, without losing a frame.
     pub reserve_ms: u64,
     /// The most memory that frames may take which the encoder hasn't reached in time, all cameras together; 0 keeps none.
@@ -121,6 +125,7 @@ impl Checker<'_> {
             run_name,
             pre_roll_ms,
             post_roll_ms,
+            late_ms: self.span_or_default(typed, &LATE)?,
             reserve_ms: self.span_or_default(typed, &RESERVE)?,
             backlog_bytes: typed.get(&BACKLOG).map(|bytes| bytes.value),
             preferred_codec,

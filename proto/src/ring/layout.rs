@@ -38,7 +38,7 @@ pub const INTERVAL_BUCKETS: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "host", derive(serde::Serialize, serde::Deserialize))]
 pub struct RingSize {
-    /// Slots for the pre-roll, with a fifth on top.
+    /// Slots for the pre-roll, with a fifth on top, and for the time that triggers may come late by.
     pub pre_roll_slots: usize,
     /// Slots for the time that the encoder may be late or away.
     pub reserve_slots: usize,
@@ -50,18 +50,18 @@ impl RingSize {
     /// The slots that a camera needs; `None` when they are more than [`MAX_SLOTS`].
     ///
     /// The pre-roll takes `pre_roll_ms * fps / 1000 * 1.2`, rounded down: the formula of the recorder that Preroll began
-    /// from, in integers. It takes at least the frames of the pre-roll plus two. The reserve takes
-    /// `reserve_ms * fps / 1000`, rounded up.
+    /// from, in integers. It takes at least the frames of the pre-roll plus two. Lateness takes `late_ms * fps / 1000` and the
+    /// reserve `reserve_ms * fps / 1000`, both rounded up.
     #[must_use]
-    pub fn for_camera(pre_roll_ms: u64, reserve_ms: u64, fps: Fps) -> Option<Self> {
+    pub fn for_camera(pre_roll_ms: u64, late_ms: u64, reserve_ms: u64, fps: Fps) -> Option<Self> {
         let slots = |n: u128| usize::try_from(n).ok().filter(|n| *n <= MAX_SLOTS);
         let frames_e6 = u128::from(pre_roll_ms) * u128::from(fps.milli());
         let with_margin = frames_e6 * 12 / 10_000_000;
         let at_least = frames_e6.div_ceil(1_000_000) + 2;
-        let reserve = (u128::from(reserve_ms) * u128::from(fps.milli())).div_ceil(1_000_000);
+        let frames_in = |ms: u64| (u128::from(ms) * u128::from(fps.milli())).div_ceil(1_000_000);
         let size = Self {
-            pre_roll_slots: slots(with_margin.max(at_least))?,
-            reserve_slots: slots(reserve)?,
+            pre_roll_slots: slots(with_margin.max(at_least) + frames_in(late_ms))?,
+            reserve_slots: slots(frames_in(reserve_ms))?,
             lease_slots: LEASE_SLOTS,
         };
         (size.slots() <= MAX_SLOTS).then_some(size)
@@ -309,7 +309,7 @@ mod tests {
         RingSpec {
             geometry: Geometry::new(1280, 720, PixelFormat::I420).unwrap(),
             fps,
-            size: RingSize::for_camera(pre_roll_ms, reserve_ms, fps).unwrap(),
+            size: RingSize::for_camera(pre_roll_ms, 0, reserve_ms, fps).unwrap(),
         }
     }
 
@@ -326,6 +326,12 @@ mod tests {
     }
 
     #[test]
+    fn lateness_comes_on_top_of_the_pre_roll_and_its_margin() {
+        let late = |ms| RingSize::for_camera(500, ms, 0, Fps::new(60.0).unwrap()).unwrap().pre_roll_slots;
+        assert_eq!([late(0), late(1), late(1000)], [36, 37, 96]);
+    }
+
+    #[test]
     fn the_reserve_is_rounded_up() {
         assert_eq!(spec(500, 250, 60.0).size.reserve_slots, 15);
         assert_eq!(spec(500, 251, 60.0).size.reserve_slots, 16);
@@ -334,8 +340,9 @@ mod tests {
     #[test]
     fn an_absurd_ring_is_no_ring() {
         let fps = Fps::new(10_000.0).unwrap();
-        assert_eq!(RingSize::for_camera(u64::MAX, 0, fps), None);
-        assert_eq!(RingSize::for_camera(1_000_000_000, 0, fps), None);
+        assert_eq!(RingSize::for_camera(u64::MAX, 0, 0, fps), None);
+        assert_eq!(RingSize::for_camera(1_000_000_000, 0, 0, fps), None);
+        assert_eq!(RingSize::for_camera(0, u64::MAX, 0, fps), None);
     }
 
     #[test]

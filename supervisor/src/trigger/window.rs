@@ -53,7 +53,7 @@ pub(crate) fn grant(
         return Err(Refusal::InTheFuture { ahead_ms: millis(at - now).max(1) });
     }
     let oldest = reaches.iter().map(|r| r.oldest).max().unwrap_or(now);
-    if at < oldest {
+    if at + post < oldest {
         return Err(Refusal::TooLongAgo { ago_ms: millis(now - at), reach_ms: millis(now - oldest) });
     }
     let asked = at.before(pre);
@@ -61,15 +61,22 @@ pub(crate) fn grant(
     let mut notes = Vec::new();
     if oldest > start {
         start = oldest;
-        notes.push(format!(
-            "pre-roll is {} ms instead of {} ms: the rings hold no more; set a larger pre_roll_ms",
-            millis(at - start),
-            millis(pre)
-        ));
+        notes.push(if start <= at {
+            let (given, asked) = (millis(at - start), millis(pre));
+            let key = if now - at > ENCODER_START { "late_ms or pre_roll_ms" } else { "pre_roll_ms" };
+            format!("pre-roll is {given} ms instead of {asked} ms: the rings hold no more; set a larger {key}")
+        } else {
+            format!(
+                "the trigger came {} ms after its moment, and the rings hold no more than what begins {} ms after it; set \
+                 a larger late_ms",
+                millis(now - at),
+                millis(start - at)
+            )
+        });
     }
     let first_ever = reaches.iter().filter_map(|r| r.first_ever).max().filter(|first| *first > start);
     if let Some(first) = first_ever {
-        start = first.min(at);
+        start = first.min(at).max(start);
         notes.push(format!(
             "pre-roll is {} ms instead of {} ms: the cameras had only just started",
             millis(at - start),
@@ -117,6 +124,23 @@ mod tests {
     }
 
     #[test]
+    fn a_trigger_later_than_the_rings_reach_gets_what_is_left_of_its_window() {
+        let granted = grant(at(4100), ms(500), ms(700), at(5000), &[reach(4200, None)]).unwrap();
+        assert_eq!(granted.window, Window { start_ns: at(4200), end_ns: at(4800) });
+        assert!(
+            granted.notes[0].contains("begins 100 ms after it; set a larger late_ms"),
+            "{:?}",
+            granted.notes
+        );
+        let late = grant(at(4300), ms(500), ms(0), at(5000), &[reach(4200, None)]).unwrap();
+        assert!(late.notes[0].contains("100 ms instead of 500 ms"), "{:?}", late.notes);
+        assert!(late.notes[0].ends_with("set a larger late_ms or pre_roll_ms"), "{:?}", late.notes);
+        // The cameras had only just started, too.
+        let started = grant(at(4100), ms(500), ms(700), at(5000), &[reach(4200, Some(4500))]).unwrap();
+        assert_eq!(started.window.start_ns, at(4200));
+    }
+
+    #[test]
     fn a_camera_that_has_just_started_gives_what_it_has() {
         let granted =
             grant(at(5000), ms(500), ms(0), at(5000), &[reach(4200, Some(4800)), reach(4200, None)]).unwrap();
@@ -128,7 +152,7 @@ mod tests {
     fn the_future_and_the_forgotten_past_are_refused() {
         let future = grant(at(5001), ms(500), ms(0), at(5000), &[reach(4200, None)]).unwrap_err();
         assert_eq!(future, Refusal::InTheFuture { ahead_ms: 1 });
-        let past = grant(at(4000), ms(500), ms(0), at(5000), &[reach(4200, None)]).unwrap_err();
+        let past = grant(at(4000), ms(500), ms(199), at(5000), &[reach(4200, None)]).unwrap_err();
         assert_eq!(past, Refusal::TooLongAgo { ago_ms: 1000, reach_ms: 800 });
     }
 }

@@ -91,6 +91,31 @@ fn more_pre_roll_than_there_is_gives_what_there_is_and_says_so() {
 }
 
 #[test]
+fn a_late_trigger_gets_what_is_left_of_its_window_or_all_of_it_with_room_for_lateness() {
+    let full = |rig: &Rig| {
+        rig.await_stats("full rings", |s| {
+            list(s, "cameras").iter().all(|c| c["ring"]["filled_slots"] == c["ring"]["slots"])
+        });
+    };
+    let late = ["trigger", "--ago", "2500", "--post-ms", "2000", "--wait"];
+    let tight = TWO_CAMERAS.replace("4000", "1000");
+    let rig = Rig::start(&tight);
+    full(&rig);
+    let answer = rig.command(&late).code(4).json();
+    assert_eq!((&answer["verdict"], &answer["pre_roll_ms"]), (&"short".into(), &0.into()));
+    assert!(answer["notes"].to_string().contains("larger late_ms"), "{answer:#}");
+    rig.assert_whole();
+    rig.command(&["trigger", "--ago", "9000"]).refusal(2, &["late_ms"]);
+    drop(rig);
+
+    let rig = Rig::start(&format!("{tight}  late_ms: 2500\n"));
+    full(&rig);
+    let answer = rig.command(&late).code(0).json();
+    assert_eq!((&answer["verdict"], &answer["pre_roll_ms"]), (&"complete".into(), &500.into()));
+    rig.assert_complete();
+}
+
+#[test]
 fn a_trigger_right_after_the_start_gets_what_the_cameras_have_made() {
     let mut rig = Rig::prepare(TWO_CAMERAS);
     rig.launch(&[]);

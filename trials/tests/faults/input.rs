@@ -221,6 +221,7 @@ const RECORDING_KEYS: &[(&str, &[&str], &[&str])] = &[
     ("run_name", &["[a]", "{ a: b }", "\"\"", "../x", "\"a\\0b\"", "-rf", "\"a\\nb\""], &[]),
     ("pre_roll_ms", WHOLE, &["86400001"]),
     ("post_roll_ms", WHOLE, &["86400001"]),
+    ("late_ms", WHOLE, &["86400001"]),
     ("reserve_ms", WHOLE, &["86400001"]),
     ("backlog_bytes", WHOLE, &["2G"]),
     ("preferred_codec", ONE_OF, &[]),
