@@ -158,7 +158,7 @@ impl<'a> CaptureLoop<'a> {
         self.ring_was_full = false;
         let change = picture.and_then(|picture| self.watch.picture(picture, MonotonicNs::now()));
         self.tell(change);
-        Ok(())
+        if matches!(change, Some(Change::Frozen { .. })) { self.source.frozen() } else { Ok(()) }
     }
 
     /// Tells the supervisor and the log of a change of state.

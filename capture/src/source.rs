@@ -25,6 +25,14 @@ pub trait Source {
     /// When the frame can't be had after all.
     fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError>;
 
+    /// The source's picture has stood still for long, although it may not. Called once each time.
+    ///
+    /// # Errors
+    /// When the camera is better opened again.
+    fn frozen(&mut self) -> Result<(), SourceError> {
+        Ok(())
+    }
+
     /// True for a source whose frames come at no rate: none is due at any moment, so none is missing when none comes.
     fn has_variable_rate(&self) -> bool {
         false

@@ -12,7 +12,7 @@ use std::time::Duration;
 use capture::source::{CameraSetup, Source, SourceError};
 use opencv_camera::OpencvCamera;
 use proto::config::{Backend, OpencvConfig};
-use proto::frame::PixelFormat;
+use proto::frame::{LossBefore, PixelFormat};
 use proto::time::MonotonicNs;
 use test_camera::{TestCamera, make, numbers, packed, psnr, reference};
 
@@ -43,6 +43,33 @@ fn a_file_is_played_at_its_rate_to_its_end() {
     assert_eq!(numbers(&got), (0..12).collect::<Vec<_>>());
     // The player is never ahead of the rate: eleven periods have passed when the twelfth frame comes.
     assert!(got[11].t.since(got[0].t) >= Duration::from_millis(11 * 40));
+}
+
+#[test]
+fn a_dead_picture_is_declared_and_not_the_end_of_the_film() {
+    let Some((_folder, path)) = card(12) else { return };
+    let mut film = std::fs::read(&path).unwrap();
+    let pictures = |film: &[u8]| -> Vec<usize> {
+        let is_jpeg = |at: usize| film[at..].starts_with(b"00dc") && film[at + 8..].starts_with(b"\xff\xd8");
+        (0..film.len() - 10).filter(|at| is_jpeg(*at)).collect()
+    };
+    // The chunks, behind whose headers (name and length) the JPEGs lie.
+    let chunks = pictures(&film);
+    for dead in [5, 11] {
+        let jpeg = chunks[dead] + 8;
+        let bytes = u32::from_le_bytes(film[jpeg - 4..jpeg].try_into().unwrap());
+        film[jpeg..][..usize::try_from(bytes).unwrap()].fill(0);
+    }
+    std::fs::write(&path, film).unwrap();
+    let camera = camera_of(&path, false, (192, 108, PixelFormat::BGR24), 25.0);
+    let (got, error) = camera.play(open, usize::MAX);
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(numbers(&got), [0, 1, 2, 3, 4, 6, 7, 8, 9, 10]);
+    for frame in &got {
+        let lost = if frame.number == 6 { LossBefore::CameraDrop } else { LossBefore::Nothing };
+        assert_eq!(frame.before, lost, "{}", frame.number);
+    }
+    assert!(got[5].t.since(got[4].t) >= Duration::from_millis(60), "the dead picture has its time");
 }
 
 #[test]

@@ -188,10 +188,11 @@ impl Child {
         let when = self.wait_for_next(life, ending, now);
         tracing::warn!(
             camera = self.id.camera(),
-            "{} ended after {:.1} s: {}; another takes its place {when}",
+            "{} ended after {:.1} s: {}{}; another takes its place {when}",
             self.id,
             life.as_secs_f64(),
             self.last_exit.as_deref().unwrap_or_default(),
+            end.advice(&self.id, self.record.keeps_ending()),
         );
         Some(ending)
     }

@@ -162,6 +162,46 @@ fn a_frame_without_a_slot_is_declared_by_the_next_one_that_has_one() {
     assert_eq!(ring.lost_by_camera(), 0, "the ring was full, and the camera did its part");
 }
 
+/// A camera that gives one picture for ever, and is to be opened again when that is noticed.
+struct StillSource(u64);
+
+impl Source for StillSource {
+    fn wait(&mut self) -> Result<Arrival, SourceError> {
+        self.0 += 1;
+        let (source_sequence, t_capture) = (self.0, MonotonicNs(self.0));
+        Ok(Arrival::Frame {
+            source_sequence,
+            t_capture,
+            before: LossBefore::Nothing,
+            flags: FrameFlags::NONE,
+        })
+    }
+
+    fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError> {
+        frame.fill(99);
+        Ok(())
+    }
+
+    fn picture_tags(&self) -> PictureTags {
+        PictureTags::default()
+    }
+
+    fn frozen(&mut self) -> Result<(), SourceError> {
+        Err(SourceError::Lost { input: "still".into(), reason: "its picture stands still".into() })
+    }
+}
+
+#[test]
+fn a_picture_that_stands_still_is_told_to_its_source() {
+    let (ring, status) = (TestRing::new(), LoopStatus::default());
+    let writer = ring.ring.writer().unwrap();
+    let mut capture = CaptureLoop::new(&ring.name, Box::new(StillSource(0)), writer, &status, false);
+    capture.watch = CameraWatch::new(std::time::Duration::ZERO, MonotonicNs::now());
+    let error = capture.run().unwrap_err();
+    assert_eq!(error.to_string(), "still: its picture stands still");
+    assert_eq!(ring.ring.newest().unwrap().source_sequence, 2, "the second picture is the first again");
+}
+
 #[test]
 fn a_loop_that_is_told_to_stop_takes_no_further_frame() {
     let ring = TestRing::new();

@@ -7,7 +7,11 @@
 //! - `grab()` has no time-out for devices and pipelines (for URLs OpenCV has one of 30 s): while a camera is silent this
 //!   process doesn't react either, and its supervisor can only end it.
 //! - A file plays from its beginning at each start, at one steady rate. The `file` backend does better.
+//! - OpenCV 4.6 can't follow frames that change their size within a stream: it shows the last picture of the old size for
+//!   ever. That is noticed by what libswscale prints, and a camera is opened again. A pixel format that changes isn't noticed:
+//!   colours are wrong from there, or OpenCV crashes.
 
+mod film;
 mod pixels;
 mod stderr;
 
@@ -25,10 +29,17 @@ use proto::source::SourceKind;
 use proto::time::MonotonicNs;
 
 use capture::source::{Arrival, CameraSetup, PATIENCE, Source, SourceError};
+use film::Film;
 use stderr::MaskedStderr;
 
-/// A file that is further behind its pace than this starts the pace anew.
-const LATE: Duration = Duration::from_secs(1);
+/// So many pictures in a row that can't be decoded are no passing fault of a live camera.
+const UNDECODABLE: u32 = 25;
+/// The first pictures of a film that may be dead.
+const FIRST_TRIES: u64 = 8;
+/// A camera whose picture stands still is opened again, unless that was done within this time: then it was in vain.
+const OPENED_LATELY: Duration = Duration::from_secs(10);
+/// The time that a line of libswscale takes to be heard of. It is printed before the picture is handed out.
+const HEARSAY: Duration = Duration::from_millis(5);
 
 /// A camera that OpenCV opens.
 pub(crate) struct OpencvCamera {
@@ -37,24 +48,39 @@ pub(crate) struct OpencvCamera {
     geometry: Geometry,
     scale: bool,
     kind: SourceKind,
-    /// The newest frame.
+    /// The newest picture as OpenCV gave it, and the one before.
+    raw: [Mat; 2],
+    /// The newest frame: of the config's size.
     picture: Mat,
     /// The arrival of the frame that was read on opening, until that frame is delivered.
     first: Option<MonotonicNs>,
-    /// The number of the next frame.
-    next: u64,
-    /// The pace of a file; `None` for a camera, which has a pace of its own.
-    pace: Option<FilePace>,
-    /// Masks this source's password in the lines that libraries print. Dropped last, after they have printed theirs.
-    _stderr: Option<MaskedStderr>,
+    numbers: Numbers,
+    /// `None` for a camera, which has a pace of its own.
+    film: Option<Film>,
+    opened: MonotonicNs,
+    /// Reads what libraries print, and masks this source's password in it. Dropped last, after they have printed theirs.
+    stderr: Option<MaskedStderr>,
 }
 
-/// The pace of a file: OpenCV would hand out all its frames at once.
-#[derive(Clone, Copy)]
-struct FilePace {
-    /// The moment at which the last frame was due.
-    due: MonotonicNs,
-    period: Duration,
+/// The numbers of frames, and what goes wrong with some.
+#[derive(Clone, Copy, Debug, Default)]
+struct Numbers {
+    /// Of the next frame.
+    next: u64,
+    /// Frames that can't be decoded, since the last one that can.
+    dead: u32,
+    /// The last two pictures were the same.
+    stands_still: bool,
+}
+
+/// The answer of OpenCV to the wish for a picture.
+enum Picture {
+    /// It is there, and arrived at this moment.
+    Arrived(MonotonicNs),
+    /// It has arrived, and can't be decoded.
+    Dead,
+    /// OpenCV gives none.
+    Nothing,
 }
 
 /// Frames that OpenCV reads from the disk, and would hand out all at once.
@@ -74,7 +100,7 @@ impl OpencvCamera {
         };
         let source = config.source.clone();
         let kind = SourceKind::of(source.reveal());
-        let stderr = MaskedStderr::start_for(&source).map_err(|e| unmasked(&source, &e))?;
+        let stderr = MaskedStderr::start_for(&source, kind).map_err(|e| unmasked(&source, &e))?;
         let mut capture = open(&source, kind)?;
         // A pipeline states its own size and rate. Asked for others, OpenCV takes it apart, and some don't come up again.
         if !is_film(kind) && kind != SourceKind::Pipeline {
@@ -87,11 +113,13 @@ impl OpencvCamera {
             geometry: camera.geometry,
             scale: config.scale,
             kind,
+            raw: [Mat::default(), Mat::default()],
             picture: Mat::default(),
             first: None,
-            next: 0,
-            pace: None,
-            _stderr: stderr,
+            numbers: Numbers::default(),
+            film: None,
+            opened: MonotonicNs::now(),
+            stderr,
         };
         let silent = |camera: &Self| {
             let (input, reason) =
@@ -102,29 +130,72 @@ impl OpencvCamera {
                 SourceError::Lost { input, reason }
             }
         };
-        let t = this.grab()?.ok_or_else(|| silent(&this))?;
-        this.retrieve()?;
+        let (tries, t) = this.first_picture()?.ok_or_else(|| silent(&this))?;
         this.first = Some(t);
-        this.next = number_after(ring, t, camera.fps);
-        this.pace = period.map(|period| FilePace { due: t, period });
+        this.numbers.next = number_after(ring, t, camera.fps).max(tries - 1);
+        if let Some(period) = period {
+            let stated = this.capture.get(videoio::CAP_PROP_FRAME_COUNT).unwrap_or_default();
+            this.film = Some(Film::new(t, period, stated, tries));
+        }
         Ok(Box::new(this))
     }
 
-    /// Waits for the next frame; returns its arrival, or `None` when there is none.
-    fn grab(&mut self) -> Result<Option<MonotonicNs>, SourceError> {
-        let grabbed = self.capture.grab().map_err(|e| lost(&self.source, &e))?;
-        Ok(grabbed.then(MonotonicNs::now))
+    /// The first picture, with the number of tries that it took. A film may begin with dead ones.
+    fn first_picture(&mut self) -> Result<Option<(u64, MonotonicNs)>, SourceError> {
+        let most = if is_film(self.kind) { FIRST_TRIES } else { 1 };
+        for tries in 1..=most {
+            if let Picture::Arrived(t) = self.ask()? {
+                return Ok(Some((tries, t)));
+            }
+        }
+        Ok(None)
     }
 
-    /// Decodes the frame that was grabbed.
-    fn retrieve(&mut self) -> Result<(), SourceError> {
-        let done = self.capture.retrieve_def(&mut self.picture).map_err(|e| lost(&self.source, &e))?;
-        if !done || self.picture.empty() {
-            return Err(SourceError::Lost {
-                input: self.source.to_string(),
-                reason: "OpenCV can't decode a frame of it".into(),
-            });
+    /// Waits for the next picture, and decodes it.
+    fn ask(&mut self) -> Result<Picture, SourceError> {
+        if !self.capture.grab().map_err(|e| lost(&self.source, &e))? {
+            return Ok(Picture::Nothing);
         }
+        let t = MonotonicNs::now();
+        self.raw.swap(0, 1);
+        let done = self.capture.retrieve_def(&mut self.raw[0]).map_err(|e| lost(&self.source, &e))?;
+        if !done || self.raw[0].empty() {
+            return Ok(Picture::Dead);
+        }
+        self.be_of_one_size()?;
+        self.fit()?;
+        Ok(Picture::Arrived(t))
+    }
+
+    /// Notices frames of another size in the stream, which OpenCV 4.6 can't show: it gives its last picture again.
+    fn be_of_one_size(&mut self) -> Result<(), SourceError> {
+        let Some(stderr) = &self.stderr else { return Ok(()) };
+        let stood_still = self.numbers.stands_still;
+        self.numbers.stands_still = pixels::are_equal(&self.raw[0], &self.raw[1]);
+        if !self.numbers.stands_still {
+            return Ok(());
+        }
+        if !stood_still {
+            std::thread::sleep(HEARSAY);
+        }
+        if !stderr.told_of_another_size() {
+            return Ok(());
+        }
+        let input = self.source.to_string();
+        Err(if is_film(self.kind) {
+            let reason = "its frames change their size on the way, which OpenCV can't follow; write backend: file and path: \
+                          FILE, with scale: true to have all of them scaled";
+            SourceError::Unusable { input, reason: reason.into() }
+        } else {
+            let reason =
+                "its frames have another size than before, which OpenCV sees only when it opens it again";
+            SourceError::Lost { input, reason: reason.into() }
+        })
+    }
+
+    /// Makes the frame of the picture.
+    fn fit(&mut self) -> Result<(), SourceError> {
+        self.picture = self.raw[0].clone();
         let side = |pixels: i32| u32::try_from(pixels).unwrap_or(0);
         let (width, height) = (side(self.picture.cols()), side(self.picture.rows()));
         let (w, h) = (self.geometry.width(), self.geometry.height());
@@ -145,12 +216,27 @@ impl OpencvCamera {
         }
         config::check_size(&self.geometry, (width, height), self.scale)
             .map_err(|misfit| SourceError::Misfit { input: self.source.to_string(), misfit })?;
-        self.picture = pixels::scaled(&self.picture, &self.geometry).map_err(|e| lost(&self.source, &e))?;
+        self.picture = pixels::scaled(&self.raw[0], &self.geometry).map_err(|e| lost(&self.source, &e))?;
         Ok(())
     }
 }
 
 impl OpencvCamera {
+    /// Counts a picture that can't be had, or ends.
+    fn missed(&mut self, what: &Picture) -> Result<Arrival, SourceError> {
+        self.numbers.next += 1;
+        self.numbers.dead += 1;
+        if let Some(film) = &mut self.film {
+            return Ok(if film.missed() { Arrival::End } else { Arrival::NotDue });
+        }
+        let reason = match what {
+            Picture::Dead if self.numbers.dead < UNDECODABLE => return Ok(Arrival::Silence),
+            Picture::Dead => "OpenCV can't decode its frames",
+            _ => "it gives no more frames",
+        };
+        Err(SourceError::Lost { input: self.source.to_string(), reason: reason.into() })
+    }
+
     /// True for a picture that a pipeline gives in the ring's own 4:2:0 format, to be copied as it is.
     fn is_raw(&self) -> bool {
         self.kind == SourceKind::Pipeline && pixels::is_raw(&self.picture, &self.geometry)
@@ -162,37 +248,36 @@ impl Source for OpencvCamera {
         let t_capture = match self.first.take() {
             Some(t) => t,
             None => {
-                if let Some(pace) = &mut self.pace {
-                    let now = MonotonicNs::now();
-                    let due = pace.due + pace.period;
-                    if due > now + PATIENCE {
+                if let Some(film) = &mut self.film {
+                    let due = film.next_due();
+                    if due > MonotonicNs::now() + PATIENCE {
                         std::thread::sleep(PATIENCE);
-                        return Ok(Arrival::Silence);
+                        return Ok(Arrival::NotDue);
                     }
                     due.sleep_until();
-                    pace.due = if now.since(due) > LATE { now } else { due };
+                    film.ask(MonotonicNs::now());
                 }
-                match (self.grab()?, self.pace) {
-                    (Some(t), _) => {
-                        self.retrieve()?;
-                        t
-                    }
-                    (None, Some(_)) => return Ok(Arrival::End),
-                    (None, None) => {
-                        let (input, reason) = (self.source.to_string(), "it gives no more frames".into());
-                        return Err(SourceError::Lost { input, reason });
-                    }
+                match self.ask()? {
+                    Picture::Arrived(t) => t,
+                    missed => return self.missed(&missed),
                 }
             }
         };
-        let source_sequence = self.next;
-        self.next += 1;
-        Ok(Arrival::Frame {
-            source_sequence,
-            t_capture,
-            before: LossBefore::Nothing,
-            flags: FrameFlags::NONE,
-        })
+        if let Some(film) = &mut self.film {
+            film.had();
+        }
+        let before = if self.numbers.dead > 0 { LossBefore::CameraDrop } else { LossBefore::Nothing };
+        let source_sequence = self.numbers.next;
+        self.numbers = Numbers { next: source_sequence + 1, dead: 0, ..self.numbers };
+        Ok(Arrival::Frame { source_sequence, t_capture, before, flags: FrameFlags::NONE })
+    }
+
+    fn frozen(&mut self) -> Result<(), SourceError> {
+        if !is_opened_again(self.kind, MonotonicNs::now().since(self.opened)) {
+            return Ok(());
+        }
+        let reason = "its picture stands still; it is opened again, in case that OpenCV has lost it".into();
+        Err(SourceError::Lost { input: self.source.to_string(), reason })
     }
 
     fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError> {
@@ -208,6 +293,13 @@ impl Source for OpencvCamera {
         // OpenCV gives BGR, and pixels::write makes the ring's frames of it. Nothing is known of a pipeline's own YUV.
         if self.is_raw() { PictureTags::default() } else { PictureTags::made_as(self.geometry.format()) }
     }
+}
+
+/// Is a camera opened again whose picture stands still, `after` it was opened? A pipeline and a pipe may not be there a second
+/// time, and a film's picture may stand still.
+fn is_opened_again(kind: SourceKind, after: Duration) -> bool {
+    let is_live = matches!(kind, SourceKind::Device(_) | SourceKind::DevicePath | SourceKind::Url);
+    is_live && after >= OPENED_LATELY
 }
 
 /// Opens a source and asks whether it is open: OpenCV returns Ok for one that isn't there.
@@ -286,4 +378,23 @@ fn unmasked(source: &Secret, error: &std::io::Error) -> SourceError {
 
 fn lost(source: &Secret, error: &opencv::Error) -> SourceError {
     SourceError::Lost { input: source.to_string(), reason: source.mask_in(&error.message) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_live_camera_that_was_open_for_long_is_opened_again() {
+        let (long, short) = (OPENED_LATELY, OPENED_LATELY / 2);
+        for (kind, after, again) in [
+            (SourceKind::Url, long, true),
+            (SourceKind::Device(0), long, true),
+            (SourceKind::Url, short, false),
+            (SourceKind::Pipeline, long, false),
+            (SourceKind::File, long, false),
+        ] {
+            assert_eq!(is_opened_again(kind, after), again, "{kind:?} {after:?}");
+        }
+    }
 }

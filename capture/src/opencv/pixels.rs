@@ -81,6 +81,13 @@ pub(super) fn copy(picture: &Mat, to: &Geometry, bytes: &mut [u8]) -> opencv::Re
     Ok(())
 }
 
+/// Are two pictures the same to the last byte? A glance, nearly always: pictures of a camera differ within the first rows.
+pub(super) fn are_equal(one: &Mat, other: &Mat) -> bool {
+    let shape = |picture: &Mat| (picture.rows(), picture.cols(), picture.typ());
+    shape(one) == shape(other)
+        && matches!((one.data_bytes(), other.data_bytes()), (Ok(one), Ok(other)) if one == other)
+}
+
 /// The picture, scaled to the geometry's size.
 pub(super) fn scaled(picture: &Mat, to: &Geometry) -> opencv::Result<Mat> {
     let side = |pixels| i32::try_from(pixels).unwrap_or(i32::MAX);

@@ -2,7 +2,10 @@
 //!
 //! OpenCV, GStreamer and FFmpeg print a source as it was given to them when it can't be opened. Their log levels differ
 //! from version to version, and without their lines nobody knows why a camera fails: so the lines stay and the password
-//! goes. Our own log lines hold no password and go past this. For a source without a password nothing is done.
+//! goes. Our own log lines hold no password and go past this.
+//!
+//! What libav prints is also the only sign of some faults that OpenCV hides: of frames that change their size, which OpenCV
+//! 4.6 answers with its last picture. For a source without a password that libav doesn't read nothing is done.
 //!
 //! The library that prints is never held up: what standard error doesn't take at once, and a line without an end, is
 //! left out and counted. The lines that a crash prints as the process's very last may be lost on their way through.
@@ -10,11 +13,14 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use proto::log;
 use proto::secret::Secret;
+use proto::source::SourceKind;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// The time that the last lines may take to get through. A process that GStreamer has started may keep the pipe open for
@@ -32,12 +38,23 @@ const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 pub(crate) struct MaskedStderr {
     original: OwnedFd,
     done: Receiver<()>,
+    another_size: Arc<AtomicBool>,
 }
 
 impl MaskedStderr {
     /// Begins, if the source has a password. After an error the source must not be opened: the library would print it.
-    pub(crate) fn start_for(source: &Secret) -> io::Result<Option<Self>> {
-        if source.has_password() { Self::start(source.clone()).map(Some) } else { Ok(None) }
+    pub(crate) fn start_for(source: &Secret, kind: SourceKind) -> io::Result<Option<Self>> {
+        let is_read_by_libav = matches!(kind, SourceKind::File | SourceKind::Pictures | SourceKind::Url);
+        if source.has_password() || is_read_by_libav {
+            Self::start(source.clone()).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Has libswscale complained that a frame isn't of the size that OpenCV has prepared it for?
+    pub(crate) fn told_of_another_size(&self) -> bool {
+        self.another_size.load(Ordering::Relaxed)
     }
 
     fn start(source: Secret) -> io::Result<Self> {
@@ -46,13 +63,15 @@ impl MaskedStderr {
         log::keep_output(File::from(original.try_clone()?));
         let (reader, writer) = io::pipe()?;
         let (ended, done) = channel();
+        let another_size = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&another_size);
         std::thread::Builder::new().name("stderr".into()).spawn(move || {
-            copy(reader, output, &source);
+            copy(reader, output, &source, &told);
             // The receiver has gone if it took too long.
             let _ = ended.send(());
         })?;
         rustix::stdio::dup2_stderr(&writer)?;
-        Ok(Self { original, done })
+        Ok(Self { original, done, another_size })
     }
 }
 
@@ -65,13 +84,24 @@ impl Drop for MaskedStderr {
     }
 }
 
+/// libswscale's complaint about a frame of another size than it was prepared for.
+fn tells_of_another_size(line: &str) -> bool {
+    line.contains("Slice parameters") && line.contains("are invalid")
+}
+
 /// Copies masked lines until the other end is closed.
-fn copy(from: impl Read, to: impl Write + AsFd, source: &Secret) {
+fn copy(from: impl Read, to: impl Write + AsFd, source: &Secret, another_size: &AtomicBool) {
     let mut lines = Lines { from: BufReader::new(from), line: Vec::new() };
     let mut output = Output { to, left_out: 0 };
     while let Ok(Some(line)) = lines.next() {
         match line {
-            Line::Whole(line) => output.print(&source.mask_in(&String::from_utf8_lossy(line))),
+            Line::Whole(line) => {
+                let line = String::from_utf8_lossy(line);
+                if tells_of_another_size(&line) {
+                    another_size.store(true, Ordering::Relaxed);
+                }
+                output.print(&source.mask_in(&line));
+            }
             Line::TooLong => output.left_out += 1,
         }
     }
@@ -178,7 +208,7 @@ mod tests {
     /// The text that comes out for some text that goes in.
     fn copied(text: &[u8]) -> String {
         let (mut reader, writer) = io::pipe().unwrap();
-        copy(text, writer, &source());
+        copy(text, writer, &source(), &AtomicBool::new(false));
         let mut out = String::new();
         reader.read_to_string(&mut out).unwrap();
         out
@@ -189,6 +219,19 @@ mod tests {
         let said = copied(b"can't open rtsp://keeper:s3cret@h/x\nframe 1\rwith s3cret\r\nand its end");
         assert_eq!(said, "can't open rtsp://keeper:***@h/x\nframe 1\rwith ***\r\nand its end");
         assert_eq!(copied(b""), "");
+    }
+
+    #[test]
+    fn a_frame_of_another_size_is_heard_of() {
+        for (said, is_heard) in [
+            ("[swscaler @ 0x5650c91c7740] Slice parameters 0, 480 are invalid\n", true),
+            ("[mjpeg @ 0x5] No JPEG data found in image\n", false),
+        ] {
+            let (_reader, writer) = io::pipe().unwrap();
+            let told = AtomicBool::new(false);
+            copy(said.as_bytes(), writer, &source(), &told);
+            assert_eq!(told.load(Ordering::Relaxed), is_heard, "{said}");
+        }
     }
 
     #[test]
@@ -211,7 +254,12 @@ mod tests {
         let (ended, done) = channel();
         let (proceed, go_on) = channel::<()>();
         std::thread::spawn(move || {
-            copy(line.repeat(500).as_bytes(), writer.try_clone().unwrap(), &source());
+            copy(
+                line.repeat(500).as_bytes(),
+                writer.try_clone().unwrap(),
+                &source(),
+                &AtomicBool::new(false),
+            );
             ended.send(()).unwrap();
             go_on.recv().unwrap();
             let mut output = Output { to: writer, left_out: 3 };

@@ -23,6 +23,19 @@ pub(crate) struct End {
     pub(crate) crashed: bool,
 }
 
+impl End {
+    /// What to do about a process that has ended like this, `again` and again, to stand behind how it ended. Empty if there is
+    /// nothing to say.
+    pub(crate) fn advice(&self, child: &ChildId, again: bool) -> &'static str {
+        let is_fault = self.signal.is_some_and(is_own_fault);
+        if is_fault && again && matches!(child, ChildId::Capture(_)) {
+            " again and again: its source gives what its library crashes on; try another backend for this camera"
+        } else {
+            ""
+        }
+    }
+}
+
 /// Waits for a process to end on a thread of its own, and tells. An own child is reaped; an adopted one is somebody
 /// else's to reap.
 pub(crate) fn watch(
@@ -82,6 +95,17 @@ fn name(signal: i32) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_backend_is_advised_for_a_camera_that_keeps_crashing_its_capture() {
+        let capture = ChildId::Capture("left".parse().unwrap());
+        let advised = |end: &End, child: &ChildId, again| !end.advice(child, again).is_empty();
+        let (crash, killed, failed) =
+            (end(None, Some(SIGSEGV)), end(None, Some(SIGKILL)), end(Some(1), None));
+        assert!(advised(&crash, &capture, true) && !advised(&crash, &capture, false));
+        assert!(!advised(&killed, &capture, true) && !advised(&failed, &capture, true));
+        assert!(!advised(&crash, &ChildId::Recorder, true));
+    }
 
     #[test]
     fn only_a_fault_of_its_own_is_a_crash() {

@@ -12,7 +12,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use trials::clip::entries;
 use trials::command::{Answer, Asked};
 use trials::stats::camera;
-use trials::{Rig, program, until};
+use trials::{Rig, list, program, until};
 
 /// The error of reading what `/proc` has on a process that has ended.
 const ESRCH: i32 = 3;
@@ -188,6 +188,34 @@ recording: { output_dir: $DIR/recordings }
     rig.launch(&[]);
     let stats = rig.await_stats("the last picture", |stats| camera(stats, "left")["state"] == "ended");
     assert_eq!(camera(&stats, "left")["captured_frames"], 20, "{stats}");
+}
+
+#[test]
+fn a_picture_that_cannot_be_decoded_is_declared_and_ends_nothing() {
+    if no_opencv() {
+        return;
+    }
+    let config = "camera: { width: 64, height: 48, fps: 25 }
+cameras: [{ name: left, backend: opencv, source: $DIR/frames/%04d.ppm }]
+recording: { output_dir: $DIR/recordings, pre_roll_ms: 3000, post_roll_ms: 1000 }
+";
+    let mut rig = Rig::prepare(config);
+    std::fs::create_dir(rig.path("frames")).unwrap();
+    for number in 0..40_u8 {
+        let mut picture = b"P6\n64 48\n255\n".to_vec();
+        // The eleventh is cut off.
+        let pixels = if number == 10 { 7 } else { 64 * 48 * 3 };
+        picture.extend(std::iter::repeat_n(number * 6, pixels));
+        std::fs::write(rig.path(&format!("frames/{number:04}.ppm")), picture).unwrap();
+    }
+    rig.launch(&[]);
+    rig.await_stats("some pictures", |stats| camera(stats, "left")["captured_frames"].as_u64() > Some(15));
+    let answer = rig.command(&["trigger", "--wait"]).code(4).json();
+    let gaps = list(&answer["cameras"]["left"], "gaps");
+    let lost = gaps.iter().find(|gap| gap["cause"] == "camera_drop").unwrap_or_else(|| panic!("{answer}"));
+    assert_eq!(lost["missing"], 1, "{answer}");
+    let stats = rig.await_stats("the last picture", |stats| camera(stats, "left")["state"] == "ended");
+    assert_eq!(camera(&stats, "left")["captured_frames"], 39, "{stats}");
 }
 
 #[test]
