@@ -174,18 +174,105 @@ mod tests {
         }
     }
 
+    /// A grey picture.
+    fn grey(pixel: Pixel, value: u8) -> frame::Video {
+        let mut grey = frame::Video::new(pixel, 64, 64);
+        for at in 0..grey.planes() {
+            grey.data_mut(at).fill(if at == 0 { value } else { 128 });
+        }
+        grey
+    }
+
+    /// The brightness in the middle of a frame that was made of a picture, and what the frame says of itself.
+    fn brightness(converter: &mut FrameConverter, picture: &frame::Video) -> (u8, PictureTags) {
+        let mut bytes = vec![0; converter.to.frame_bytes()];
+        assert!(converter.write(picture, &mut bytes));
+        (converter.to.planes()[0].row(&bytes, 5)[5], colour_tags(picture, converter.to.format()))
+    }
+
     #[test]
-    fn full_range_becomes_limited() {
+    fn full_range_stays_full_and_says_so() {
+        for (format, pixel) in [(PixelFormat::I420, Pixel::YUVJ420P), (PixelFormat::NV12, Pixel::YUVJ422P)] {
+            let to = Geometry::new(64, 64, format).unwrap();
+            for value in [0, 128, 255] {
+                let mut converter = FrameConverter::new(to).unwrap();
+                let (luma, tags) = brightness(&mut converter, &grey(pixel, value));
+                assert!(luma.abs_diff(value) <= 1, "{value} became {luma}");
+                assert_eq!(tags.range, Range::Full);
+            }
+        }
+    }
+
+    #[test]
+    fn what_comes_later_in_another_range_becomes_what_the_first_picture_was() {
         let to = Geometry::new(64, 64, PixelFormat::I420).unwrap();
+        let mut converter = FrameConverter::new(to).unwrap();
+        assert_eq!(brightness(&mut converter, &grey(Pixel::YUV420P, 235)).0, 235);
         for (value, limited) in [(0, 16), (255, 235), (128, 126)] {
-            let mut white = frame::Video::new(Pixel::YUVJ420P, 64, 64);
-            white.data_mut(0).fill(value);
-            white.data_mut(1).fill(128);
-            white.data_mut(2).fill(128);
-            let mut bytes = vec![0; to.frame_bytes()];
-            assert!(FrameConverter::new(to).unwrap().write(&white, &mut bytes));
-            let luma = to.planes()[0].row(&bytes, 5)[5];
+            let (luma, _) = brightness(&mut converter, &grey(Pixel::YUVJ420P, value));
             assert!(luma.abs_diff(limited) <= 1, "{value} became {luma}");
+        }
+    }
+
+    /// The numbers of a strong blue, by matrix: 50, 60, 200 in limited range.
+    const BLUE: [(u8, color::Space, [u8; 3]); 4] = [
+        (2, color::Space::Unspecified, [79, 191, 114]),
+        (6, color::Space::SMPTE170M, [79, 191, 114]),
+        (1, color::Space::BT709, [74, 190, 118]),
+        (9, color::Space::BT2020NCL, [72, 191, 119]),
+    ];
+
+    #[test]
+    fn a_blue_film_is_blue_in_every_ring_format_and_by_every_matrix() {
+        for (matrix, space, numbers) in BLUE {
+            let mut blue = frame::Video::new(Pixel::YUV420P, 64, 64);
+            blue.set_color_space(space);
+            for (at, number) in numbers.into_iter().enumerate() {
+                blue.data_mut(at).fill(number);
+            }
+            for format in PixelFormat::ALL {
+                let to = Geometry::new(64, 64, format).unwrap();
+                let mut bytes = vec![0; to.frame_bytes()];
+                assert!(FrameConverter::new(to).unwrap().write(&blue, &mut bytes));
+                let row = |at: usize| to.planes()[at].row(&bytes, 16);
+                let [y, u, v] = numbers;
+                let came = match format {
+                    PixelFormat::NV12 => vec![row(0)[32], row(1)[32], row(1)[33]],
+                    PixelFormat::YUYV => vec![row(0)[32], row(0)[33], row(0)[35]],
+                    PixelFormat::BGR24 => row(0)[96..99].to_vec(),
+                    PixelFormat::GRAY8 => vec![row(0)[32]],
+                    _ => vec![row(0)[32], row(1)[16], row(2)[16]],
+                };
+                let grey = u8::try_from((u32::from(y) - 16) * 255 / 219).unwrap();
+                let (wanted, said) = match format {
+                    PixelFormat::BGR24 => (vec![200, 60, 50], PictureTags::RGB),
+                    PixelFormat::GRAY8 => (vec![grey], matrix),
+                    _ => (vec![y, u, v], matrix),
+                };
+                let off = came.iter().zip(&wanted).map(|(a, b)| a.abs_diff(*b)).max();
+                assert!(off <= Some(3), "{space:?} in {format}: {came:?} instead of {wanted:?}");
+                assert_eq!(colour_tags(&blue, format).matrix, said, "{space:?} in {format}");
+            }
+        }
+    }
+
+    #[test]
+    fn rgb_becomes_bt601_and_says_so_whatever_it_is_tagged_with() {
+        for (pixel, space) in [(Pixel::RGB24, color::Space::Unspecified), (Pixel::GBRP, color::Space::RGB)] {
+            let mut blue = frame::Video::new(pixel, 64, 64);
+            blue.set_color_space(space);
+            if pixel == Pixel::RGB24 {
+                blue.data_mut(0).chunks_exact_mut(3).for_each(|rgb| rgb.copy_from_slice(&[50, 60, 200]));
+            } else {
+                [60, 200, 50].into_iter().enumerate().for_each(|(at, n)| blue.data_mut(at).fill(n));
+            }
+            let to = Geometry::new(64, 64, PixelFormat::I420).unwrap();
+            let mut bytes = vec![0; to.frame_bytes()];
+            assert!(FrameConverter::new(to).unwrap().write(&blue, &mut bytes));
+            let came = [0, 1, 2].map(|at| to.planes()[at].row(&bytes, 16)[16]);
+            assert!(came.iter().zip([79, 191, 114]).all(|(a, b)| a.abs_diff(b) <= 1), "{pixel:?}: {came:?}");
+            let tags = colour_tags(&blue, PixelFormat::I420);
+            assert_eq!((tags.matrix, tags.range), (PictureTags::BT601, Range::Limited), "{pixel:?}");
         }
     }
 }

@@ -138,6 +138,10 @@ impl Scaler {
         let context = NonNull::new(unsafe { ffi::sws_alloc_context() })?;
         // Owned from here on, so that every return below frees it.
         let this = Self { context, from, to };
+        // Between YUV and RGB the fast ways cut off instead of rounding, and are up to 5 of 255 off.
+        let mut flags = Flags::BILINEAR;
+        flags.set(Flags::ACCURATE_RND, [from.pixel, pixel].map(Model::of).contains(&Model::Rgb));
+        flags.set(Flags::FULL_CHR_H_INT, Model::of(pixel) == Model::Rgb);
         let options: [(&CStr, i64); 9] = [
             (c"srcw", from.width.into()),
             (c"srch", from.height.into()),
@@ -147,7 +151,7 @@ impl Scaler {
             (c"dsth", to.height().into()),
             (c"dst_format", ffi::AVPixelFormat::from(pixel) as i64),
             (c"dst_range", target.full_range.into()),
-            (c"sws_flags", Flags::BILINEAR.bits().into()),
+            (c"sws_flags", flags.bits().into()),
         ];
         for (name, value) in options {
             // SAFETY: the context is one with options (its first field is an AVClass) and lives; the name is a
