@@ -37,6 +37,8 @@ pub(crate) struct Evidence {
     pub(crate) period: Duration,
     /// The cause if no frame followed; `None` if none is missed (a file that has ended).
     pub(crate) silence: Option<GapCause>,
+    /// The camera's frames come at no rate: none is missing because none came.
+    pub(crate) variable_rate: bool,
 }
 
 /// The result.
@@ -111,7 +113,7 @@ impl Evidence {
         match (before, self.following) {
             (Some(before), Some(after)) => self.add_between(&before, &after, &mut gaps),
             (before, None) => {
-                if let Some(cause) = self.silence {
+                if let Some(cause) = self.silence.filter(|cause| !self.is_none_due(*cause)) {
                     gaps.add(before.map_or(0, |b| b.sequence), self.silent_frames(before), cause);
                 }
             }
@@ -192,9 +194,17 @@ impl Evidence {
         // Frames due after the window's end are not missed in it.
         let since_end = nanos(first.t_capture.before(NANOSECOND) - self.window.end_ns) / period_ns;
         let cause = if first.sequence == 1 { GapCause::CameraStall } else { GapCause::RingOverrun };
+        if self.is_none_due(cause) {
+            return;
+        }
         let newest = first.sequence.saturating_sub(1);
         gaps.add(newest.saturating_sub(since_start), since_start.saturating_sub(since_end), cause);
         gaps.reaches = newest.saturating_sub(since_end);
+    }
+
+    /// Says whether no frame was due when none came. One that is lost for another reason than silence is missing all the same.
+    fn is_none_due(&self, cause: GapCause) -> bool {
+        self.variable_rate && cause == GapCause::CameraStall
     }
 
     /// Frames that a silent camera should have made from its last one (or the window's start) to the end.

@@ -164,7 +164,7 @@ fn empty(
     previous: Option<FrameInfo>,
     silence: Option<GapCause>,
 ) -> Evidence {
-    Evidence { window, previous, wanted: Vec::new(), following: None, period, silence }
+    Evidence { window, previous, wanted: Vec::new(), following: None, period, silence, variable_rate: false }
 }
 
 /// A frame that even the ring's ledger has forgotten: it is taken to be one period after the one before it.

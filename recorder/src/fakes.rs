@@ -121,6 +121,13 @@ impl FakeRing {
         self.info((self.head() + 2).saturating_sub(SLOTS as u64).max(1))
     }
 
+    /// Publishes a frame at this moment, whenever the last one was.
+    pub(crate) fn publish_at(&self, t_capture: MonotonicNs) {
+        let mut published = self.published.borrow_mut();
+        let next = frame(published.len() as u64 + 1);
+        published.push(FrameInfo { t_capture, ..next });
+    }
+
     /// Publishes every frame up to this one.
     pub(crate) fn publish_to(&self, n: u64) {
         let mut published = self.published.borrow_mut();

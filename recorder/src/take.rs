@@ -7,6 +7,7 @@
 //! [`failure`]. Frames come through [`Frames`], and packets are made by a [`Feed`].
 
 mod failure;
+mod lead_in;
 mod open;
 mod place;
 mod recording;
@@ -186,7 +187,7 @@ impl Take {
                 return self.over(now, feed);
             }
         };
-        if matches!(self.stage, Stage::Seeking) && !self.finds_first(&*frames) {
+        if matches!(self.stage, Stage::Seeking) && !self.finds_first(&*frames, now) {
             return if is_unnamed { self.over(now, feed) } else { self.wait_or_end(&*frames, now, feed) };
         }
         if now > self.window.end_ns {
@@ -204,9 +205,9 @@ impl Take {
         }
     }
 
-    /// Finds the window's first frame.
-    fn finds_first(&mut self, frames: &dyn Frames) -> bool {
-        let Some(first) = frames.first_at_or_after(self.window.start_ns) else { return false };
+    /// Finds the first frame that the take should hold.
+    fn finds_first(&mut self, frames: &dyn Frames, now: MonotonicNs) -> bool {
+        let Some(first) = self.first_frame(frames, now) else { return false };
         let previous = frames.info(first.sequence.saturating_sub(1));
         self.fate.first = Some(First { sequence: first.sequence, previous });
         self.stage = Stage::recording(first.sequence, PartReason::First);
@@ -214,6 +215,11 @@ impl Take {
     }
 
     fn wait_or_end(&mut self, frames: &dyn Frames, now: MonotonicNs, feed: &mut Feed) -> Step {
+        if self.is_patience_over(frames, now) { self.over(now, feed) } else { Step::Waiting }
+    }
+
+    /// Says whether no further frame of the window is waited for.
+    fn is_patience_over(&self, frames: &dyn Frames, now: MonotonicNs) -> bool {
         let grace = SILENCE_GRACE + self.assignment.camera.fps.period() * 10;
         let patience = match (frames.has_ended(), self.ended_early) {
             (true, _) => Duration::ZERO,
@@ -221,7 +227,7 @@ impl Take {
             (false, true) => grace.min(SILENCE_GRACE),
             (false, false) => grace,
         };
-        if now > self.window.end_ns + patience { self.over(now, feed) } else { Step::Waiting }
+        now > self.window.end_ns + patience
     }
 
     /// Ends the last part. Frames of it that can't be written are encoded again.
@@ -272,7 +278,8 @@ impl Take {
         let working = crash_note::at_work(&assignment.camera.name, place.encoder());
         let encoded = recording.encode(frame, fate, feed, |because, frame, fate, feed| {
             assignment.learn_tags(frames);
-            let header = open::header(place.encoder().clone(), fate, because, frame);
+            let start = assignment.plan.window.start_ns;
+            let header = open::header(place.encoder().clone(), fate, because, frame, start);
             open::open_track(assignment, &assignment.partial(), header, *quality, feed)
         });
         drop(working);
@@ -343,11 +350,15 @@ impl Take {
     fn skip_overrun(&mut self, frames: &dyn Frames, at_least: u64, kept_by_the_disk: bool) {
         let Stage::Recording(recording) = &mut self.stage else { return };
         let to = frames.next_held(at_least).map_or(at_least, |held| held.max(at_least));
-        for lost in recording.next..to {
+        let from = recording.next;
+        recording.next = to;
+        for lost in from..to {
+            if self.drop_lead_in(lost, frames) {
+                continue;
+            }
             let cause = if kept_by_the_disk { GapCause::Disk } else { frames.loss_of(lost) };
             self.fate.give_up(lost, lost + 1, cause);
         }
-        recording.next = to;
     }
 
     /// Did the disk keep this thread, or was the encoder slow?
@@ -369,13 +380,17 @@ impl Take {
                 self.assignment
             );
         }
-        let (window, period) = (self.window, self.assignment.camera.fps.period());
+        let period = self.assignment.camera.fps.period();
+        // A lead-in is part of what the clip should hold.
+        let first = self.fate.written.first().map_or(self.window.start_ns, |first| first.t_capture);
+        let window = Window { start_ns: self.window.start_ns.min(first), ..self.window };
         let evidence = self.frames.as_deref().and_then(|frames| {
             let evidence = self.fate.evidence(window, period, frames);
             // Looked at after it was asked: a ring that was written over meanwhile may have said anything.
             evidence.filter(|_| frames.soundness() == Soundness::Sound)
         });
-        let evidence = evidence.unwrap_or_else(|| self.fate.evidence_without_ring(window, period));
+        let mut evidence = evidence.unwrap_or_else(|| self.fate.evidence_without_ring(window, period));
+        evidence.variable_rate = self.assignment.camera.variable_rate;
         let Assignment { folder, plan, camera, lock, stopped: _ } = self.assignment;
         Footage { folder, plan, camera, evidence, ended_early: self.ended_early, _lock: lock }
     }

@@ -12,6 +12,12 @@ pub(crate) fn pts_us(t: MonotonicNs, base: MonotonicNs) -> i64 {
     i64::try_from(nanos(t - base) / 1_000).unwrap_or(i64::MAX)
 }
 
+/// The capture time that a file's time 0 stands for: its first frame's, but no earlier one than the clip's time 0. So a lead-in
+/// is shown from the window's start on.
+pub(crate) fn video_base(first: MonotonicNs, clip_base: MonotonicNs) -> MonotonicNs {
+    first.max(clip_base)
+}
+
 /// One frame's length in video time, nominally.
 pub(crate) fn period_us(fps: Fps) -> i64 {
     i64::try_from(fps.period().as_micros()).unwrap_or(1)

@@ -39,6 +39,7 @@ fn evidence(wanted: Vec<One>) -> Evidence {
         following: Some(frame(21)),
         period: Duration::from_millis(10),
         silence: Some(GapCause::CameraStall),
+        variable_rate: false,
     };
     wanted.iter().for_each(|one| evidence.want(&one.frame, one.lost));
     evidence
@@ -271,4 +272,30 @@ proptest! {
         by_runs.correct_by(&there.iter().collect());
         prop_assert_eq!(by_runs.account(), frame_by_frame(&by_runs, &corrected));
     }
+}
+
+#[test]
+fn a_camera_of_variable_rate_misses_nothing_by_silence_alone() {
+    let still = Evidence {
+        following: None,
+        variable_rate: true,
+        ..evidence((10..=12).map(|n| here(frame(n))).collect())
+    };
+    assert_eq!((still.account().expected, still.account().gaps), (3, vec![]));
+    let nothing = Evidence { following: None, variable_rate: true, ..evidence(vec![]) };
+    assert_eq!(nothing.account().expected, 0);
+    let late = FrameInfo { sequence: 1, ..frame(15) };
+    let began_late =
+        Evidence { previous: None, following: None, variable_rate: true, ..evidence(vec![here(late)]) };
+    assert_eq!(began_late.account().gaps, []);
+    // Its own numbers tell of frames that it made, and a ring that is gone held some.
+    let dropped = Evidence { variable_rate: true, ..evidence([10, 13].map(|n| here(frame(n))).to_vec()) };
+    assert_eq!(dropped.account().gaps.iter().map(|gap| gap.missing).sum::<u64>(), 9);
+    let gone = Evidence {
+        silence: Some(GapCause::RingGone),
+        following: None,
+        variable_rate: true,
+        ..evidence(vec![])
+    };
+    assert_eq!(gone.account().expected, 11);
 }

@@ -228,7 +228,8 @@ fn each_sample(
 }
 
 fn at_us(part: &Part, sample: &Sample<'_>) -> u64 {
-    let at = video_time::pts_us(sample.row.frame.t_capture, part.first.frame.t_capture);
+    let base = video_time::video_base(part.first.frame.t_capture, part.header.base_ns);
+    let at = video_time::pts_us(sample.row.frame.t_capture, base);
     u64::try_from(at).unwrap_or(0)
 }
 

@@ -15,6 +15,7 @@ use proto::clip::{
 use proto::codec::{Codec, EncoderChoice};
 use proto::durable;
 use proto::failpoint;
+use proto::frame::FrameInfo;
 use proto::ladder::last_resort;
 use proto::name::Name;
 use proto::opened;
@@ -243,7 +244,7 @@ impl<'a> Joining<'a> {
         let Some(first) = streams.first() else { return Ok(()) };
         // A player may go to any key frame from any other, so each of them carries its sets.
         let differ = streams.iter().any(|stream| stream.extradata != first.extradata);
-        self.begin_file(first, first.part.first.frame.t_capture)?;
+        self.begin_file(first, &first.part.first.frame)?;
         for stream in streams {
             // A frame that an earlier part holds too is left out.
             let newest = self.frames.last().map_or(0, |frame| frame.sequence);
@@ -254,7 +255,8 @@ impl<'a> Joining<'a> {
         self.end_file()
     }
 
-    fn begin_file(&mut self, stream: &Stream<'_>, base: MonotonicNs) -> Result<(), WriteError> {
+    fn begin_file(&mut self, stream: &Stream<'_>, first: &FrameInfo) -> Result<(), WriteError> {
+        let base = video_time::video_base(first.t_capture, stream.part.header.base_ns);
         let choice = &stream.part.header.choice;
         let file = file_name(&self.camera.name, choice.codec, self.files.len() + 1);
         // A long film takes its time, and so does its end: every write is a sign of life.
@@ -285,7 +287,7 @@ impl<'a> Joining<'a> {
             self.open.as_ref().is_some_and(|open| self.most_bytes.is_some_and(|most| open.bytes >= most));
         if is_full && packet.is_key() {
             self.end_file()?;
-            self.begin_file(stream, row.frame.t_capture)?;
+            self.begin_file(stream, &row.frame)?;
         }
         let (Some(open), Some(maker)) = (&mut self.open, self.files.last_mut()) else { return Ok(()) };
         if let Some(sets) = stream.sets.as_ref().filter(|_| with_sets && packet.is_key()) {

@@ -5,6 +5,7 @@ use std::path::Path;
 use proto::codec::EncoderChoice;
 use proto::frame::FrameInfo;
 use proto::storage;
+use proto::time::MonotonicNs;
 
 use super::failure::PartError;
 use crate::assignment::Assignment;
@@ -14,6 +15,7 @@ use crate::evidence::{Fate, First};
 use crate::feed::Feed;
 use crate::journal::{PartHeader, PartReason};
 use crate::track::TrackWriter;
+use crate::video_time::video_base;
 
 /// The header of a part whose first frame is `frame`.
 pub(super) fn header(
@@ -21,11 +23,12 @@ pub(super) fn header(
     fate: &Fate,
     begun_because: PartReason,
     frame: &FrameInfo,
+    window_start: MonotonicNs,
 ) -> PartHeader {
     let first = fate.first.unwrap_or(First { sequence: frame.sequence, previous: None });
     PartHeader {
         choice,
-        base_ns: fate.written.first().unwrap_or(*frame).t_capture,
+        base_ns: video_base(fate.written.first().unwrap_or(*frame).t_capture, window_start),
         begun_because,
         first_sequence: first.sequence,
         previous: first.previous,

@@ -1,6 +1,6 @@
 //! Tests of a take, against a ring, an encoder, a disk and a clock that are made up.
 
-mod rig;
+pub(super) mod rig;
 
 use proto::clip::{Gap, PARTIAL_DIR};
 use proto::ladder::last_resort;

@@ -75,6 +75,7 @@ pub(in crate::finish) fn footage(folder: &Path, frames: u64) -> Footage {
         following: Some(frame(frames + 1)),
         period: camera().fps.period(),
         silence: None,
+        variable_rate: false,
     };
     (1..=frames).for_each(|n| evidence.want(&frame(n), None));
     let plan = plan(window, vec![camera()]);

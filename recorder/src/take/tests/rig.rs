@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use proto::clip::{PARTIAL_DIR, plan_path};
+use proto::clip::{PARTIAL_DIR, PlannedCamera, plan_path};
 use proto::codec::Codec;
 use proto::ladder::EncoderLadder;
 use proto::name::Name;
@@ -16,15 +16,15 @@ use crate::part;
 use crate::runs::Runs;
 
 /// A camera of 100 frames a second, and a clip from 1000 to 2000 ms: frames 100 to 200.
-pub(super) struct Rig {
-    pub(super) take: Take,
-    pub(super) feed: Feed,
-    pub(super) ring: Rc<FakeRing>,
-    pub(super) media: Arc<FakeMedia>,
-    pub(super) clock: Arc<FakeClock>,
-    pub(super) disk: FakeDisk,
+pub(in crate::take) struct Rig {
+    pub(in crate::take) take: Take,
+    pub(in crate::take) feed: Feed,
+    pub(in crate::take) ring: Rc<FakeRing>,
+    pub(in crate::take) media: Arc<FakeMedia>,
+    pub(in crate::take) clock: Arc<FakeClock>,
+    pub(in crate::take) disk: FakeDisk,
     lock: Arc<ClipLock>,
-    pub(super) folder: tempfile::TempDir,
+    pub(in crate::take) folder: tempfile::TempDir,
 }
 
 const WINDOW: Window = Window { start_ns: MonotonicNs(1_000_000_000), end_ns: MonotonicNs(2_000_000_000) };
@@ -38,15 +38,24 @@ fn ladder() -> CameraLadder {
     CameraLadder::alone(&Name::new("left").unwrap(), EncoderLadder::tried(chain, Vec::new()))
 }
 
-fn assignment(folder: &Path, lock: &Arc<ClipLock>, ring: &FakeRing) -> Assignment {
-    let camera = planned_camera(ring.spec().geometry, ring.spec().fps);
+fn assignment(folder: &Path, lock: &Arc<ClipLock>, ring: &FakeRing, variable_rate: bool) -> Assignment {
+    let camera = PlannedCamera { variable_rate, ..planned_camera(ring.spec().geometry, ring.spec().fps) };
     let plan = plan(WINDOW, vec![camera.clone()]);
     let (folder, plan, lock) = (folder.to_owned(), Arc::new(plan), Arc::clone(lock));
     Assignment { folder, plan, camera, lock, stopped: None }
 }
 
 impl Rig {
-    pub(super) fn new() -> Self {
+    pub(in crate::take) fn new() -> Self {
+        Self::of(false)
+    }
+
+    /// A camera of variable rate.
+    pub(in crate::take) fn variable() -> Self {
+        Self::of(true)
+    }
+
+    fn of(variable_rate: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let plan = plan_path(folder.path());
         std::fs::create_dir_all(plan.parent().unwrap()).unwrap();
@@ -55,29 +64,35 @@ impl Rig {
         let (ring, media, clock) =
             (FakeRing::new(), Arc::<FakeMedia>::default(), Arc::<FakeClock>::default());
         let (frames, disk): (Rc<dyn Frames>, _) = (ring.clone(), FakeDisk::default());
-        let assignment = assignment(folder.path(), &lock, &ring);
+        let assignment = assignment(folder.path(), &lock, &ring, variable_rate);
         let take = Take::begin(assignment, Some(frames), ladder(), 23, disk.waited());
         let feed = Feed::new(media.clone(), clock.clone(), None);
         Self { take, feed, ring, media, clock, disk, lock, folder }
     }
 
     /// The take of another recorder, after the first was killed: its feed and its encoder's frames are gone with it.
-    pub(super) fn killed(mut self) -> Self {
+    pub(in crate::take) fn killed(mut self) -> Self {
         let frames: Rc<dyn Frames> = self.ring.clone();
-        let assignment = assignment(self.folder.path(), &self.lock, &self.ring);
+        let variable_rate = self.take.assignment.camera.variable_rate;
+        let assignment = assignment(self.folder.path(), &self.lock, &self.ring, variable_rate);
         self.take = Take::begin(assignment, Some(frames), ladder(), 23, self.disk.waited());
         self.feed = Feed::new(self.media.clone(), self.clock.clone(), None);
         self
     }
 
-    pub(super) fn step(&mut self, now_ms: u64) -> Step {
+    pub(in crate::take) fn step(&mut self, now_ms: u64) -> Step {
         self.clock.set(ms(now_ms));
         self.take.step(ms(now_ms), &mut self.feed, &self.disk)
     }
 
     /// Publishes the frames of up to this moment, and moves the take on until it can't.
-    pub(super) fn run_to(&mut self, now_ms: u64) -> Step {
+    pub(in crate::take) fn run_to(&mut self, now_ms: u64) -> Step {
         self.ring.publish_to(now_ms / 10);
+        self.go_on(now_ms)
+    }
+
+    /// Moves the take on until it can't.
+    pub(in crate::take) fn go_on(&mut self, now_ms: u64) -> Step {
         loop {
             let step = self.step(now_ms);
             if !matches!(step, Step::Encoded | Step::Moved) {
@@ -87,22 +102,22 @@ impl Rig {
     }
 
     /// Runs a camera and the take side by side, frame by frame.
-    pub(super) fn run(&mut self, frames: std::ops::RangeInclusive<u64>) {
+    pub(in crate::take) fn run(&mut self, frames: std::ops::RangeInclusive<u64>) {
         frames.for_each(|n| {
             self.run_to(n * 10);
         });
     }
 
-    pub(super) fn parts(&self) -> Vec<part::Part> {
+    pub(in crate::take) fn parts(&self) -> Vec<part::Part> {
         part::read_all(&self.folder.path().join(PARTIAL_DIR), &Name::new("left").unwrap()).unwrap()
     }
 
-    pub(super) fn reasons(&self) -> Vec<PartReason> {
+    pub(in crate::take) fn reasons(&self) -> Vec<PartReason> {
         self.parts().iter().map(|part| part.header.begun_because).collect()
     }
 
     /// The frames whose packets are in the parts' videos.
-    pub(super) fn payloads(&self) -> Vec<u64> {
+    pub(in crate::take) fn payloads(&self) -> Vec<u64> {
         let (partial, left) = (self.folder.path().join(PARTIAL_DIR), Name::new("left").unwrap());
         let videos = (1..).map(|number| part::video_path(&partial, &left, number));
         videos.take_while(|video| video.exists()).flat_map(|video| payloads(&video)).collect()
@@ -110,7 +125,7 @@ impl Rig {
 
     /// The account of the finished take, by what is really in the parts. No packet may be under another frame's row, and
     /// no frame may still be held.
-    pub(super) fn account(self) -> Account {
+    pub(in crate::take) fn account(self) -> Account {
         let parts = self.parts();
         let mut written = Runs::default();
         let mut rows = Vec::new();

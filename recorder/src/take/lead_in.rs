@@ -1,0 +1,50 @@
+//! The lead-in of a take: a camera of variable rate shows a picture until the next one comes. So its part of a clip begins
+//! with the picture that stood when the window began, at its own, earlier time; the video shows it from the window's start on.
+
+use proto::frame::FrameInfo;
+use proto::time::MonotonicNs;
+
+use super::Take;
+use crate::evidence::First;
+use crate::frames::Frames;
+use crate::video_time::pts_us;
+
+impl Take {
+    /// The first frame that the take should hold, once it is known: the window's first, or the one that stood before it.
+    pub(super) fn first_frame(&self, frames: &dyn Frames, now: MonotonicNs) -> Option<FrameInfo> {
+        let start = self.window.start_ns;
+        match frames.first_at_or_after(start) {
+            Some(first) => self.stood_before(&first, frames).or(Some(first)),
+            // A frame of the window may still be on its way.
+            None if frames.has_ended() || !self.is_patience_over(frames, now) => None,
+            None => frames.newest().filter(|newest| self.is_lead_in(newest, frames)),
+        }
+    }
+
+    /// The frame before the window's first, if it stood when the window began.
+    fn stood_before(&self, first: &FrameInfo, frames: &dyn Frames) -> Option<FrameInfo> {
+        // A frame at the window's very start leaves no time to show another one in.
+        let stood = pts_us(first.t_capture, self.window.start_ns) > 0;
+        let before = frames.info(first.sequence.checked_sub(1).filter(|_| stood)?)?;
+        self.is_lead_in(&before, frames).then_some(before)
+    }
+
+    /// A frame whose pixels are gone is no lead-in, and isn't missing either: it was captured before the window.
+    fn is_lead_in(&self, frame: &FrameInfo, frames: &dyn Frames) -> bool {
+        self.assignment.camera.variable_rate
+            && frame.t_capture < self.window.start_ns
+            && frames.next_held(frame.sequence) == Some(frame.sequence)
+    }
+
+    /// Does without this frame if it is the lead-in: it was overwritten before it was encoded. False for any other.
+    pub(super) fn drop_lead_in(&mut self, sequence: u64, frames: &dyn Frames) -> bool {
+        let before = frames.info(sequence).filter(|frame| frame.t_capture < self.window.start_ns);
+        let is_first = self.fate.first.is_some_and(|first| first.sequence == sequence);
+        let Some(previous) = before.filter(|_| is_first) else { return false };
+        self.fate.first = Some(First { sequence: sequence.saturating_add(1), previous: Some(previous) });
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;
