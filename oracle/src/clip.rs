@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::decode;
 use crate::fault::Fault;
 use crate::judge::{self, Evidence, Frame, Verdict};
+use crate::lead_in;
 use crate::manifest::{Camera, Manifest, is_plain_name};
 use crate::report::{Clip, State};
 use crate::schema2;
@@ -70,6 +71,7 @@ fn judge_camera(folder: &Path, manifest: &Manifest, name: &str, claims: &Camera,
     let frames = decode_parts(folder, claims, &mut faults);
     let rows = read_rows(folder, name, claims, &mut faults);
     faults.extend(schema2::check_the_columns(manifest, &rows));
+    faults.extend(lead_in::check(manifest.window, claims, &rows));
     faults.extend(claims.stretches_break_at().map(|frame| Fault::StretchesElsewhere { frame }));
     let mut verdict = judge::judge(&Evidence {
         window: manifest.window,

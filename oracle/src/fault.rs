@@ -155,6 +155,24 @@ pub enum Fault {
         /// The distance.
         by_us: u64,
     },
+    /// A row of the CSV from before or after the window.
+    #[error("the CSV's time at frame {frame} is {by_us} us outside the window")]
+    RowOutsideWindow {
+        /// The first such row.
+        frame: usize,
+        /// The distance.
+        by_us: u64,
+    },
+    /// The frame that stood when the window began is not where it may be, or not as it is claimed.
+    #[error(
+        "lead_in_frames is {claimed}; frames before the window at its beginning: {found}, or their flags are wrong"
+    )]
+    LeadInDiffers {
+        /// In the manifest.
+        claimed: u64,
+        /// By the CSV's times.
+        found: usize,
+    },
     /// A frame the camera never made.
     #[error("frame {frame} shows sequence {sequence}, which the truth log doesn't hold")]
     NeverMade {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::due::{self, Due};
 use crate::fault::Fault;
+use crate::lead_in;
 use crate::manifest::{Camera, Window};
 use crate::stamp::Stamp;
 use crate::timestamps::Row;
@@ -146,6 +147,9 @@ fn compare_its_claims(evidence: &Evidence<'_>) -> Verdict {
     faults.extend(damaged.map(|(frame, _)| Fault::Damaged { frame }));
     check_the_claims(evidence, present, expected, Due::exactly(expected), &mut faults);
     check_the_rows(evidence, None, &mut faults);
+    let outside = lead_in::row_outside(evidence.window, evidence.camera, evidence.rows);
+    faults
+        .extend(outside.map(|(frame, by_ns)| Fault::RowOutsideWindow { frame, by_us: by_ns.div_ceil(1000) }));
     check_the_play(evidence, &mut faults);
     let camera_index = evidence.camera.camera_index;
     Verdict { camera_index, judged_by: JudgedBy::Nothing, expected, present, declared, silent, faults }
@@ -236,6 +240,13 @@ fn find(life: &[Made], sequence: i64) -> Option<u64> {
 /// The CSV's time for a frame, where rows and frames can be paired at all.
 fn matching_row(evidence: &Evidence<'_>, frame: usize) -> Option<u64> {
     (evidence.rows.len() == evidence.frames.len()).then(|| evidence.rows[frame].t_ns)
+}
+
+/// The moment at which a frame is due in the video: its capture time, and a lead-in's the window's start.
+fn due_at(evidence: &Evidence<'_>, frame: usize) -> Option<u64> {
+    let is_lead_in = frame == 0 && evidence.camera.lead_in_frames > 0;
+    let earliest = if is_lead_in { evidence.window.start_ns } else { 0 };
+    matching_row(evidence, frame).map(|t_ns| t_ns.max(earliest))
 }
 
 fn ns_outside(window: Window, t_ns: u64) -> u64 {
@@ -363,8 +374,7 @@ fn check_the_times(evidence: &Evidence<'_>, start: usize, shown_at: &[Option<i64
     }
     let mut off = (start..).zip(shown_at).filter_map(|(frame, &pts)| {
         let shown_us = i128::from(pts?) - i128::from((*shown_at.first()?)?);
-        let captured_ns =
-            i128::from(matching_row(evidence, frame)?) - i128::from(matching_row(evidence, start)?);
+        let captured_ns = i128::from(due_at(evidence, frame)?) - i128::from(due_at(evidence, start)?);
         let by_ns = shown_us * 1000 - captured_ns;
         (by_ns.unsigned_abs() > u128::from(PTS_TOLERANCE_NS))
             .then(|| (frame, i64::try_from(by_ns / 1000).unwrap_or(i64::MAX)))

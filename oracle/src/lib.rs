@@ -15,6 +15,7 @@
 //! | [`manifest`] | what the clip says about itself |
 //! | [`timestamps`] | the capture times beside the video |
 //! | [`due`] | how many frames the window should hold |
+//! | [`lead_in`] | the one frame that a clip may hold from before its window |
 //! | [`schema2`] | the verdict and the columns that clips have since schema 2 |
 //! | [`mod@judge`] | one camera's verdict, from all of the above |
 //! | [`fault`] | everything that makes a clip false |
@@ -28,6 +29,7 @@ pub mod due;
 pub mod fault;
 pub mod folder;
 pub mod judge;
+pub mod lead_in;
 pub mod manifest;
 pub mod report;
 pub mod schema2;

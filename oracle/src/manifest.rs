@@ -69,6 +69,9 @@ pub struct Camera {
     /// The rows of frames that were made in one way, if the manifest lists them.
     #[serde(default)]
     pub stretches: Vec<Stretch>,
+    /// Frames before the window: the picture that stood when it began.
+    #[serde(default)]
+    pub lead_in_frames: u64,
     /// False: the camera was not live at any moment of the window, by the recorder's word.
     #[serde(default = "yes")]
     pub live: bool,

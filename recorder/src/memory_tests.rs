@@ -212,7 +212,7 @@ fn read_all(partial: &Path) -> Runs {
 
 /// Reads every packet, with the timestamps written beside it, as the join does.
 fn read_packets(folder: &Path, partial: &Path) -> Runs {
-    let mut timestamps = Timestamps::create(folder, &left(), MonotonicNs(0)).unwrap();
+    let mut timestamps = Timestamps::create(folder, &left(), MonotonicNs(0), MonotonicNs(0)).unwrap();
     let mut written = Runs::default();
     for part in crate::part::read_all(partial, &left()).unwrap() {
         part.each_packet(|row, _| {

@@ -19,6 +19,8 @@ use crate::disk;
 const PIECE_BYTES: usize = 64 * 1024;
 /// The letter in `flags` of a frame whose time was repaired.
 const REPAIRED: &str = "r";
+/// The letter of a frame that was captured before the window, and stood when it began.
+const LEAD_IN: &str = "l";
 
 /// The file's name for a camera.
 pub(crate) fn file_name(camera: &Name) -> String {
@@ -32,6 +34,8 @@ pub(crate) struct RowCounts {
     pub(crate) before_trigger: u64,
     /// With a time that was repaired.
     pub(crate) repaired: u64,
+    /// Captured before the window.
+    pub(crate) lead_in: u64,
 }
 
 /// A timestamps file that is being written.
@@ -40,6 +44,7 @@ pub(crate) struct Timestamps {
     path: PathBuf,
     camera: Name,
     trigger: MonotonicNs,
+    window_start: MonotonicNs,
     rows: u64,
     counts: RowCounts,
     /// Text that the kernel doesn't have yet.
@@ -47,30 +52,38 @@ pub(crate) struct Timestamps {
 }
 
 impl Timestamps {
-    /// Begins the file in a folder, for a clip of this trigger's moment. There must be none yet.
-    pub(crate) fn create(folder: &Path, camera: &Name, trigger: MonotonicNs) -> io::Result<Self> {
+    /// Begins the file in a folder, for a clip of this trigger's moment and this window. There must be none yet.
+    pub(crate) fn create(
+        folder: &Path,
+        camera: &Name,
+        trigger: MonotonicNs,
+        window_start: MonotonicNs,
+    ) -> io::Result<Self> {
         let path = folder.join(file_name(camera));
         let file = disk::ask(|| opened::create_new(&path))?;
         let text = format!("{CSV_HEADER}\n");
         let counts = RowCounts::default();
-        Ok(Self { file, path, camera: camera.clone(), trigger, rows: 0, counts, text })
+        Ok(Self { file, path, camera: camera.clone(), trigger, window_start, rows: 0, counts, text })
     }
 
     /// Adds the next frame's row.
     pub(crate) fn add(&mut self, frame: &FrameInfo) -> io::Result<()> {
         let FrameInfo { t_capture, sequence, .. } = *frame;
         let is_repaired = frame.flags.contains(FrameFlags::TIME_REPAIRED);
-        let flags = if is_repaired { REPAIRED } else { "" };
+        let is_lead_in = t_capture < self.window_start;
+        let letter = |letter, is_set: bool| if is_set { letter } else { "" };
+        let (repaired, lead_in) = (letter(REPAIRED, is_repaired), letter(LEAD_IN, is_lead_in));
         let relative = relative_us(t_capture, self.trigger);
         // Writing to a String can't fail.
         let _ = writeln!(
             self.text,
-            "{},{},{},{sequence},{relative},{flags}",
+            "{},{},{},{sequence},{relative},{repaired}{lead_in}",
             self.camera, self.rows, t_capture.0
         );
         self.rows += 1;
         self.counts.before_trigger += u64::from(t_capture < self.trigger);
         self.counts.repaired += u64::from(is_repaired);
+        self.counts.lead_in += u64::from(is_lead_in);
         if self.text.len() >= PIECE_BYTES { self.hand_over() } else { Ok(()) }
     }
 
@@ -103,7 +116,8 @@ mod tests {
     fn the_rows_are_those_of_one_long_text() {
         let folder = tempfile::tempdir().unwrap();
         let camera = Name::new("left").unwrap();
-        let mut timestamps = Timestamps::create(folder.path(), &camera, MonotonicNs(4_000_000)).unwrap();
+        let (trigger, window_start) = (MonotonicNs(4_000_000), MonotonicNs(2_000_000));
+        let mut timestamps = Timestamps::create(folder.path(), &camera, trigger, window_start).unwrap();
         let mut expected = format!("{CSV_HEADER}\n");
         for n in 0..10_000_u64 {
             let flags = FrameFlags::TIME_REPAIRED.when(n % 100 == 1);
@@ -111,10 +125,15 @@ mod tests {
             let frame = FrameInfo { sequence: n + 7, t_capture, flags, ..FrameInfo::default() };
             timestamps.add(&frame).unwrap();
             let relative = i64::try_from(n).unwrap() * 1000 - 4000;
-            let letters = if n % 100 == 1 { "r" } else { "" };
+            let letters = match n {
+                0 => "l",
+                1 => "rl",
+                _ if n % 100 == 1 => "r",
+                _ => "",
+            };
             expected += &format!("left,{n},{},{},{relative},{letters}\n", n * 1_000_000, n + 7);
         }
-        assert_eq!(timestamps.finish().unwrap(), RowCounts { before_trigger: 4, repaired: 100 });
+        assert_eq!(timestamps.finish().unwrap(), RowCounts { before_trigger: 4, repaired: 100, lead_in: 2 });
         let path = folder.path().join("left_timestamps.csv");
         assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
     }

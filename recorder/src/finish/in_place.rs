@@ -118,7 +118,8 @@ fn put_index(
     pulse: &Pulse,
 ) -> io::Result<Option<Finished>> {
     let camera = &footage.camera;
-    let mut timestamps = Timestamps::create(ready, &camera.name, footage.plan.trigger_ns)?;
+    let mut timestamps =
+        Timestamps::create(ready, &camera.name, footage.plan.trigger_ns, footage.plan.window.start_ns)?;
     let Some(counted) = count(part, camera, &mut timestamps, pulse)? else { return Ok(None) };
     let Some(stsd) = sample_description(head) else { return Ok(None) };
     let shown = Shown::of(camera);

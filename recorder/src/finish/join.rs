@@ -96,7 +96,7 @@ pub(super) fn join_camera(
         live: account.live,
         frames_expected: account.expected,
         frames_written: account.written,
-        lead_in_frames: 0,
+        lead_in_frames: joined.rows.lead_in,
         times_repaired: joined.rows.repaired,
         first_frame_ns: joined.frames.first().map(|frame| frame.t_capture),
         last_frame_ns: joined.frames.last().map(|frame| frame.t_capture),
@@ -227,7 +227,8 @@ impl<'a> Joining<'a> {
         most_bytes: Option<u64>,
     ) -> io::Result<Self> {
         let camera = &footage.camera;
-        let timestamps = Timestamps::create(ready, &camera.name, footage.plan.trigger_ns)?;
+        let timestamps =
+            Timestamps::create(ready, &camera.name, footage.plan.trigger_ns, footage.plan.window.start_ns)?;
         let (frames, files, stretches) = (Runs::default(), Vec::new(), Vec::new());
         Ok(Self { camera, ready, pulse, timestamps, frames, files, stretches, most_bytes, open: None })
     }

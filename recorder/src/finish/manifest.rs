@@ -10,6 +10,7 @@ use proto::name::Name;
 
 use super::join::FinishedCamera;
 use crate::assignment::Footage;
+use crate::video_time::pts_us;
 
 /// The manifest of a clip whose cameras' parts are joined. `None` when it has no camera.
 pub(super) fn manifest(set: &[Footage], cameras: BTreeMap<Name, FinishedCamera>) -> Option<Manifest> {
@@ -28,6 +29,7 @@ pub(super) fn manifest(set: &[Footage], cameras: BTreeMap<Name, FinishedCamera>)
         cameras.into_iter().map(|(name, camera)| (name, camera.clip)).collect();
     cameras.iter().for_each(|(name, camera)| notes.extend(notes_of(name, camera)));
     set.iter().for_each(|footage| notes.extend(untold_of(footage, &cameras)));
+    notes.extend(set.iter().filter_map(|footage| lead_in_note(footage, cameras.get(&footage.camera.name)?)));
     let has_gaps = cameras.values().any(|camera| !camera.live || !camera.gaps.is_empty());
     let verdict = Verdict::of(has_gaps, ended_early, plan.window.start_ns > plan.asked_start_ns);
     Some(Manifest {
@@ -63,6 +65,21 @@ fn untold_of(footage: &Footage, cameras: &BTreeMap<Name, CameraClip>) -> Vec<Str
         notes.extend(new);
     }
     notes
+}
+
+/// The note for a camera of variable rate whose clip begins without the picture that stood when its window began.
+fn lead_in_note(footage: &Footage, clip: &CameraClip) -> Option<String> {
+    let start = footage.plan.window.start_ns;
+    let is_without = footage.camera.variable_rate && clip.lead_in_frames == 0;
+    let stood = footage.evidence.previous.filter(|previous| is_without && previous.t_capture < start)?;
+    let begins_later = clip.first_frame_ns.is_none_or(|first| pts_us(first, start) > 0);
+    begins_later.then(|| {
+        format!(
+            "camera {}: the picture that stood when the window began (frame {}) was no longer in the ring; its video begins with \
+             the first one behind it",
+            footage.camera.name, stood.sequence
+        )
+    })
 }
 
 /// Notes on one camera, for a person.

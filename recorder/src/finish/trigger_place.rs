@@ -6,6 +6,7 @@ use proto::time::MonotonicNs;
 use super::join::Joined;
 use crate::assignment::Footage;
 use crate::container::{self, Layout};
+use crate::video_time::video_base;
 
 /// The trigger's place in a camera's video. A file with real times has it where its clock says; one of a constant rate,
 /// where the first frame at or after the trigger is shown.
@@ -14,7 +15,8 @@ pub(super) fn offset_s(footage: &Footage, joined: &Joined) -> Option<f64> {
     let fps = footage.camera.fps;
     let has_real_times = container::layout(file.codec, fps.milli()) == Layout::FaststartMp4;
     Some(if has_real_times {
-        by_the_clock(first.t_capture, footage.plan.trigger_ns)
+        let begins = video_base(first.t_capture, footage.plan.window.start_ns);
+        by_the_clock(begins, footage.plan.trigger_ns)
     } else {
         by_frames(joined.rows.before_trigger, fps)
     })

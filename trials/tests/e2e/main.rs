@@ -10,6 +10,7 @@ mod answers;
 mod check;
 mod codecs;
 mod disks;
+mod film_times;
 mod films;
 mod health;
 mod install;

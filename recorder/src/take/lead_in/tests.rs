@@ -17,7 +17,7 @@ fn written(rig: Rig) -> (Vec<u64>, Account) {
 }
 
 fn whole(frames: u64) -> Account {
-    Account { expected: frames, written: frames, gaps: Vec::new() }
+    Account { expected: frames, written: frames, gaps: Vec::new(), live: true }
 }
 
 #[test]

@@ -1,0 +1,121 @@
+//! Films whose times or packets are not what they should be, and films that stand still: their clips hold what `ffmpeg` shows.
+
+use std::path::Path;
+
+use serde_json::Value;
+use trials::{Rig, camera, clip_of, list, manifest};
+
+/// A rig with one film as its camera.
+fn rig(film: &str, config: &str) -> Rig {
+    let mut rig = Rig::prepare(&format!(
+        "cameras:
+  - {{ name: left, backend: file, path: $DIR/{film}, {config} }}
+recording: {{ output_dir: $DIR/recordings, reserve_ms: 2000 }}
+"
+    ));
+    let data = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data")).join(film);
+    std::fs::copy(data, rig.path(film)).unwrap();
+    let config = rig.config();
+    rig.command(&["check", "--config", config.to_str().unwrap()]).code(0);
+    rig.launch(&[]);
+    rig.await_ready();
+    rig
+}
+
+/// The times and the flags in the rows of a clip.
+fn rows(clip: &Path) -> Vec<(u64, String)> {
+    let text = std::fs::read_to_string(clip.join("left_timestamps.csv")).unwrap();
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        (cells[2].parse().unwrap(), cells[5].to_owned())
+    };
+    text.lines().skip(1).map(row).collect()
+}
+
+/// Records a film that repeats itself after 4 s for longer than that.
+#[track_caller]
+fn assert_whole(film: &str, config: &str, frames_per_pass: u64, repaired_per_pass: u64) {
+    let rig = rig(film, config);
+    let answer = rig.command(&["trigger", "--pre-ms", "100", "--post-ms", "5000", "--wait"]).code(0).json();
+    let clip = clip_of(&answer);
+    let left = manifest(&clip)["cameras"]["left"].clone();
+    assert_eq!(list(&left, "gaps"), [Value::Null; 0]);
+    let rows = rows(&clip);
+    assert!((126..=129).contains(&rows.len()), "{film}: {}", rows.len());
+    assert!(rows.windows(2).all(|pair| pair[1].0 - pair[0].0 == 40_000_000), "{rows:?}");
+    let repaired = rows.iter().filter(|(_, flags)| flags == "r").count() as u64;
+    assert_eq!(left["times_repaired"], repaired);
+    let passes = 127 / frames_per_pass;
+    assert!(
+        (repaired_per_pass * passes..=repaired_per_pass * (passes + 2)).contains(&repaired),
+        "{repaired}"
+    );
+    rig.assert_true();
+}
+
+#[test]
+fn frames_with_equal_timestamps_are_all_recorded() {
+    assert_whole("duplicate-timestamps.mkv", "width: 320, height: 240, fps: 25, loop: true", 100, 4);
+}
+
+#[test]
+fn two_recordings_in_one_film_are_recorded_whole() {
+    assert_whole("concat-two-recordings.ts", "width: 320, height: 240, fps: 25, loop: true", 100, 1);
+}
+
+#[test]
+fn field_pictures_are_recorded_as_frames() {
+    assert_whole("fields-25i.ts", "width: 64, height: 64, fps: 25, loop: true", 14, 0);
+}
+
+#[test]
+fn a_film_that_stands_still_misses_nothing_and_its_clip_begins_with_the_picture_that_stood() {
+    // It shows 10 frames in 0.4 s, then stands still for 4 s, again and again.
+    let rig = rig("still-4s.mp4", "width: 320, height: 240, fps: 25, loop: true");
+    rig.await_stats("the film to stand still", |s| camera(s, "left")["captured_frames"] == 10);
+    std::thread::sleep(std::time::Duration::from_millis(1200));
+    let answer = rig.command(&["trigger", "--pre-ms", "300", "--post-ms", "300", "--wait"]).code(0).json();
+    let clip = clip_of(&answer);
+    let manifest = manifest(&clip);
+    let left = &manifest["cameras"]["left"];
+    assert_eq!(list(left, "gaps"), [Value::Null; 0]);
+    assert_eq!((&left["frames_expected"], &left["frames_written"]), (&1.into(), &1.into()), "{left:#}");
+    assert_eq!(left["lead_in_frames"], 1);
+    assert!(rows(&clip)[0].0 < manifest["window"]["start_ns"].as_u64().unwrap());
+    assert_eq!(rows(&clip)[0].1, "l");
+    // A window into which the film moves again.
+    let answer = rig.command(&["trigger", "--pre-ms", "300", "--post-ms", "4000", "--wait"]).code(0).json();
+    let clip = clip_of(&answer);
+    let rows = rows(&clip);
+    assert_eq!(rows.iter().map(|(_, flags)| flags.as_str()).collect::<String>(), "l");
+    assert_eq!(rows.len(), 11, "{rows:?}");
+    let stats = rig.stats();
+    assert_eq!(camera(&stats, "left")["state"], "live");
+    let reasons = stats["health"]["reasons"].to_string();
+    assert!(!reasons.contains("left"), "{reasons}");
+    rig.assert_true();
+}
+
+#[test]
+fn numbered_pictures_are_accepted_by_check_and_start() {
+    let mut rig = Rig::prepare(
+        "cameras:
+  - { name: left, backend: opencv, source: $DIR/png/f%04d.png, width: 320, height: 240, fps: 2 }
+recording: { output_dir: $DIR/recordings }
+",
+    );
+    std::fs::create_dir(rig.path("png")).unwrap();
+    let picture = rig.path("png/f%04d.png");
+    let card = "testsrc2=size=320x240:rate=2:duration=5";
+    let made = std::process::Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", card])
+        .arg(&picture)
+        .status();
+    if made.is_err() {
+        println!("skipped: there is no ffmpeg command");
+        return;
+    }
+    rig.launch(&[]);
+    rig.await_ready();
+    rig.await_stats("its pictures", |s| camera(s, "left")["captured_frames"].as_u64() >= Some(2));
+}
