@@ -66,9 +66,10 @@ impl Camera {
     }
 
     /// Its status and what is wrong with it, as of its present process. A camera from which nothing comes into its ring is not live,
-    /// whatever its capture says.
+    /// whatever its capture says; but of one whose frames come at no rate none is due.
     fn present(&self) -> (CameraStatus, Option<String>) {
-        match (camera_status(&self.capture), self.inflow.standstill()) {
+        let standstill = self.inflow.standstill().filter(|_| !self.ring.ring().has_variable_rate());
+        match (camera_status(&self.capture), standstill) {
             ((CameraStatus::Live, _), Some(why)) => (CameraStatus::Silent, Some(why.to_owned())),
             (as_said, _) => as_said,
         }
