@@ -100,13 +100,13 @@ fn a_film_that_stands_still_misses_nothing_and_its_clip_begins_with_the_picture_
 fn numbered_pictures_are_accepted_by_check_and_start() {
     let mut rig = Rig::prepare(
         "cameras:
-  - { name: left, backend: opencv, source: $DIR/png/f%04d.png, width: 320, height: 240, fps: 2 }
+  - { name: left, backend: opencv, source: $DIR/png/f%04d.png, width: 320, height: 240, fps: 25 }
 recording: { output_dir: $DIR/recordings }
 ",
     );
     std::fs::create_dir(rig.path("png")).unwrap();
     let picture = rig.path("png/f%04d.png");
-    let card = "testsrc2=size=320x240:rate=2:duration=5";
+    let card = "testsrc2=size=320x240:rate=25:duration=10";
     let made = std::process::Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", card])
         .arg(&picture)
@@ -115,6 +115,8 @@ recording: { output_dir: $DIR/recordings }
         println!("skipped: there is no ffmpeg command");
         return;
     }
+    let config = rig.config();
+    rig.command(&["check", "--config", config.to_str().unwrap()]).code(0);
     rig.launch(&[]);
     rig.await_ready();
     rig.await_stats("its pictures", |s| camera(s, "left")["captured_frames"].as_u64() >= Some(2));
