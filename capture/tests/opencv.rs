@@ -156,7 +156,7 @@ fn a_source_that_is_not_there_is_refused_in_plain_words() {
     let size = (192, 108, PixelFormat::BGR24);
     let (_, error) = camera_of("no/such/film.mp4", false, size, 25.0).play(open, 1);
     assert!(
-        matches!(&error, Some(SourceError::Unusable { input, .. }) if input == "no/such/film.mp4"),
+        matches!(&error, Some(SourceError::Lost { input, .. }) if input == "no/such/film.mp4"),
         "{error:?}"
     );
     let text = tempfile::NamedTempFile::new().unwrap();

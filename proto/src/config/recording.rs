@@ -22,7 +22,7 @@ static OUTPUT_DIR: KeyOr<String> = Key::text("output_dir", "folder's path").or("
 static RUN_NAME: KeyOr<String> = Key::text("run_name", "name").such_as("practice").or("run");
 static PRE_ROLL: KeyOr<u64> = Key::whole("pre_roll_ms", "milliseconds").or(500);
 static POST_ROLL: KeyOr<u64> = Key::whole("post_roll_ms", "milliseconds").or(500);
-static LATE: KeyOr<u64> = Key::whole("late_ms", "milliseconds").or(0);
+static LATE: KeyOr<u64> = Key::whole("late_ms", "milliseconds").such_as("2000").or(0);
 static RESERVE: KeyOr<u64> = Key::whole("reserve_ms", "milliseconds").or(200);
 static BACKLOG: Key<u64> =
     Key::whole("backlog_bytes", "bytes").such_as("1073741824").or_words("what the machine affords");
