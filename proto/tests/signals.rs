@@ -7,6 +7,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use proto::process::Pid;
 use proto::signals;
@@ -15,6 +16,8 @@ use rustix::process::{Signal, kill_process};
 const PART: &str = "PREROLL_SIGNALS";
 /// The code with which the process ends that nothing else has ended.
 const OUTLIVED: i32 = 17;
+/// The longest life of the process: a test that waits for a signal to end it must not wait for ever.
+const LONGEST: Duration = Duration::from_secs(20);
 const READY: &str = "ignores strays";
 
 /// Not a test by itself: the process that the tests below look at.
@@ -25,6 +28,10 @@ fn a_process_that_ignores_strays() {
     match part.as_str() {
         "waits" => {
             println!("\n{READY}");
+            std::thread::spawn(|| {
+                std::thread::sleep(LONGEST);
+                std::process::exit(OUTLIVED);
+            });
             // Until the test closes the other end.
             let _ = std::io::stdin().read_to_end(&mut Vec::new());
         }
@@ -77,11 +84,17 @@ fn play(part: &str) -> Child {
         .unwrap()
 }
 
-/// Starts a process that waits, does something to it, lets it go, and returns its end.
-fn after(blow: impl FnOnce(rustix::process::Pid)) -> ExitStatus {
+/// Starts a process that waits.
+fn waiting() -> Child {
     let mut process = play("waits");
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap() == READY));
+    process
+}
+
+/// Starts a process that waits, does something to it, lets it go, and returns its end.
+fn after(blow: impl FnOnce(rustix::process::Pid)) -> ExitStatus {
+    let mut process = waiting();
     blow(Pid::of(&process).for_rustix());
     drop(process.stdin.take());
     process.wait().unwrap()
@@ -125,8 +138,13 @@ fn no_stray_from_outside_ends_a_process() {
 #[test]
 fn what_is_meant_to_end_a_process_ends_it() {
     for signal in [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP, Signal::KILL] {
-        let status = after(|pid| kill_process(pid, signal).unwrap());
+        let mut process = waiting();
+        // Held: a process that is let go may end by itself before a signal that it dumps its core for has ended it.
+        let held = process.stdin.take();
+        kill_process(Pid::of(&process).for_rustix(), signal).unwrap();
+        let status = process.wait().unwrap();
         assert_eq!(status.signal(), Some(signal.as_raw()), "{status}");
+        drop(held);
     }
 }
 
