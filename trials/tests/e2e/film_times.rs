@@ -5,20 +5,30 @@ use std::path::Path;
 use serde_json::Value;
 use trials::{Rig, camera, clip_of, list, manifest};
 
-/// A rig with one film as its camera.
-fn rig(film: &str, config: &str) -> Rig {
-    let mut rig = Rig::prepare(&format!(
+/// A rig with one film as its camera, which isn't there yet.
+fn prepare(film: &str, config: &str) -> Rig {
+    Rig::prepare(&format!(
         "cameras:
   - {{ name: left, backend: file, path: $DIR/{film}, {config} }}
 recording: {{ output_dir: $DIR/recordings, reserve_ms: 2000 }}
 "
-    ));
-    let data = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data")).join(film);
-    std::fs::copy(data, rig.path(film)).unwrap();
+    ))
+}
+
+/// Checks the config and starts.
+fn start(rig: &mut Rig) {
     let config = rig.config();
     rig.command(&["check", "--config", config.to_str().unwrap()]).code(0);
     rig.launch(&[]);
     rig.await_ready();
+}
+
+/// A started rig with one film as its camera.
+fn rig(film: &str, config: &str) -> Rig {
+    let mut rig = prepare(film, config);
+    let data = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data")).join(film);
+    std::fs::copy(data, rig.path(film)).unwrap();
+    start(&mut rig);
     rig
 }
 
@@ -69,6 +79,30 @@ fn field_pictures_are_recorded_as_frames() {
 }
 
 #[test]
+fn frames_that_no_decoder_shows_are_not_missing() {
+    let mut rig = prepare("middle.ts", "width: 320, height: 240, fps: 25, loop: true");
+    let (whole, middle) = (rig.path("whole.ts"), rig.path("middle.ts"));
+    if !make(&whole, &["-c:v", "libx264", "-x264-params", "intra-refresh=1:keyint=40:bframes=0"]) {
+        return;
+    }
+    // Joined in the middle, with the tables that begin a transport stream in front: nothing can be shown until the next
+    // parameter sets come.
+    let bytes = std::fs::read(&whole).unwrap();
+    let middle_bytes = [&bytes[..3 * 188], &bytes[bytes.len() / 188 * 4 / 5 * 188..]].concat();
+    std::fs::write(&middle, middle_bytes).unwrap();
+    start(&mut rig);
+    // More than one pass: the film is 2 s long.
+    let answer = rig.command(&["trigger", "--pre-ms", "100", "--post-ms", "4000", "--wait"]).code(0).json();
+    let clip = clip_of(&answer);
+    assert_eq!(list(&manifest(&clip)["cameras"]["left"], "gaps"), [Value::Null; 0]);
+    let rows = rows(&clip);
+    assert!(rows.windows(2).all(|pair| pair[1].0 - pair[0].0 == 40_000_000), "{rows:?}");
+    assert!((101..=104).contains(&rows.len()), "{}", rows.len());
+    rig.await_log("its packets don't tell its frames");
+    rig.assert_true();
+}
+
+#[test]
 fn a_film_that_stands_still_misses_nothing_and_its_clip_begins_with_the_picture_that_stood() {
     // It shows 10 frames in 0.4 s, then stands still for 4 s, again and again.
     let rig = rig("still-4s.mp4", "width: 320, height: 240, fps: 25, loop: true");
@@ -105,19 +139,23 @@ recording: { output_dir: $DIR/recordings }
 ",
     );
     std::fs::create_dir(rig.path("png")).unwrap();
-    let picture = rig.path("png/f%04d.png");
-    let card = "testsrc2=size=320x240:rate=25:duration=10";
-    let made = std::process::Command::new("ffmpeg")
-        .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", card])
-        .arg(&picture)
-        .status();
-    if made.is_err() {
-        println!("skipped: there is no ffmpeg command");
+    if !make(&rig.path("png/f%04d.png"), &[]) {
         return;
     }
-    let config = rig.config();
-    rig.command(&["check", "--config", config.to_str().unwrap()]).code(0);
-    rig.launch(&[]);
-    rig.await_ready();
+    start(&mut rig);
     rig.await_stats("its pictures", |s| camera(s, "left")["captured_frames"].as_u64() >= Some(2));
+}
+
+/// Makes 10 s of a test card. False without the command `ffmpeg`.
+fn make(path: &Path, encoded: &[&str]) -> bool {
+    let card = "testsrc2=size=320x240:rate=25:duration=10";
+    let mut ffmpeg = std::process::Command::new("ffmpeg");
+    let made =
+        ffmpeg.args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", card]).args(encoded).arg(path).status();
+    let Ok(made) = made else {
+        println!("skipped: there is no ffmpeg command");
+        return false;
+    };
+    assert!(made.success(), "ffmpeg {encoded:?}: {made}");
+    true
 }
