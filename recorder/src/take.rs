@@ -29,7 +29,7 @@ use crate::assignment::{Assignment, Footage};
 use crate::backlog::{Need, NeededFrom};
 use crate::crash_note;
 use crate::disk::{self, output::DiskState};
-use crate::evidence::{Fate, First};
+use crate::evidence::Fate;
 use crate::feed::Feed;
 use crate::filling::{Filling, Now};
 use crate::frames::{Frames, Soundness};
@@ -203,15 +203,6 @@ impl Take {
             }
             _ => self.record(&*frames, now, feed, disk),
         }
-    }
-
-    /// Finds the first frame that the take should hold.
-    fn finds_first(&mut self, frames: &dyn Frames, now: MonotonicNs) -> bool {
-        let Some(first) = self.first_frame(frames, now) else { return false };
-        let previous = frames.info(first.sequence.saturating_sub(1));
-        self.fate.first = Some(First { sequence: first.sequence, previous });
-        self.stage = Stage::recording(first.sequence, PartReason::First);
-        true
     }
 
     fn wait_or_end(&mut self, frames: &dyn Frames, now: MonotonicNs, feed: &mut Feed) -> Step {

@@ -30,7 +30,7 @@ use timetable::{Numbering, Timetable};
 const LATE_NS: u64 = 1_000_000_000;
 /// A frame further ahead than this is looked up in the file's index; nearer ones are reached by decoding.
 const SEEK_BEYOND_NS: u64 = 2_000_000_000;
-/// A video file that is played.
+/// A video file that is played. Of its 13 fields some never change; the others are one position in the film, which moves on as a whole.
 pub(crate) struct VideoFile {
     decoder: Decoder,
     timetable: Timetable,

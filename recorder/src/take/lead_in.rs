@@ -4,14 +4,24 @@
 use proto::frame::FrameInfo;
 use proto::time::MonotonicNs;
 
-use super::Take;
+use super::{Stage, Take};
 use crate::evidence::First;
 use crate::frames::Frames;
+use crate::journal::PartReason;
 use crate::video_time::pts_us;
 
 impl Take {
+    /// Finds the first frame that the take should hold.
+    pub(super) fn finds_first(&mut self, frames: &dyn Frames, now: MonotonicNs) -> bool {
+        let Some(first) = self.first_frame(frames, now) else { return false };
+        let previous = frames.info(first.sequence.saturating_sub(1));
+        self.fate.first = Some(First { sequence: first.sequence, previous });
+        self.stage = Stage::recording(first.sequence, PartReason::First);
+        true
+    }
+
     /// The first frame that the take should hold, once it is known: the window's first, or the one that stood before it.
-    pub(super) fn first_frame(&self, frames: &dyn Frames, now: MonotonicNs) -> Option<FrameInfo> {
+    fn first_frame(&self, frames: &dyn Frames, now: MonotonicNs) -> Option<FrameInfo> {
         let start = self.window.start_ns;
         match frames.first_at_or_after(start) {
             Some(first) => self.stood_before(&first, frames).or(Some(first)),
