@@ -331,13 +331,13 @@ impl Intake {
         Ok(())
     }
 
-    /// Gives up a clip whose plan can't be read. It can't be recorded, and nobody should wait for it.
+    /// Gives up a clip whose folder or plan was removed. It can't be recorded, and nobody should wait for it.
     fn give_up(&mut self, folder: &Path, why: &str) {
         self.given_up.insert(folder.to_owned());
         self.elsewhere.remove(folder);
         tracing::error!(
             clip = &*clip_name(folder),
-            "clip {}: its plan can't be read, so it can't be recorded: {why}",
+            "clip {}: its folder or its plan is gone, so it can't be recorded: {why}",
             folder.display()
         );
         self.reports.send(RecorderReport::ClipLost { folder: folder.to_owned() });

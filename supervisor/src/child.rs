@@ -179,7 +179,8 @@ impl Child {
             Some(why) => format!("{} ({why})", end.how),
             None => end.how.clone(),
         });
-        if self.camera == CameraState::Ended && end.code == Some(0) {
+        // The exit code of an adopted process is somebody else's to know.
+        if self.camera == CameraState::Ended && end.signal.is_none() && end.code.unwrap_or(0) == 0 {
             tracing::info!(camera = self.id.camera(), "{}: its file has played to the end", self.id);
             self.life = Life::Ended;
             return None;

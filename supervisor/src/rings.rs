@@ -58,6 +58,9 @@ pub(crate) trait CameraRing {
     /// Its newest frame, and the frames that foreign readers hold.
     fn inflow(&self) -> Inflow;
 
+    /// Has the film that was captured played to its end?
+    fn has_ended(&self) -> bool;
+
     /// Frees these frames of a foreign reader that is proven to be gone, and counts them.
     fn sweep_frames(&self, dead: ReaderBit, frames: &[u64]) -> usize;
 
@@ -169,6 +172,10 @@ impl CameraRing for Held {
     fn inflow(&self) -> Inflow {
         let slots = self.spec.size.slots();
         Inflow { head: self.ring.head(), slots, foreign: self.ring.held_by_others() }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ring.has_ended()
     }
 
     fn sweep_frames(&self, dead: ReaderBit, frames: &[u64]) -> usize {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use proto::exit;
 use proto::instance::ChildId;
+use proto::messages::CameraState;
 use proto::process::Pid;
 use signal_hook::consts::SIGKILL;
 
@@ -18,11 +19,21 @@ use crate::world::World;
 const AFTER_A_BREAK: Duration = Duration::from_secs(1);
 
 impl Children {
+    /// A capture whose film has played to its end says so, and ends. Its last word may be read behind its end, or by nobody if
+    /// the supervisor was away; its ring says it too.
+    fn hear_the_end_of_a_film(&mut self, pid: Pid, end: &End) {
+        let camera = self.cameras.iter_mut().find(|camera| camera.capture.is_process(pid));
+        if let Some(camera) = camera.filter(|camera| end.signal.is_none() && camera.ring.has_ended()) {
+            camera.capture.camera = CameraState::Ended;
+        }
+    }
+
     /// A process has ended. True when that has changed an encoder ladder.
     pub(super) fn on_exited(&mut self, world: &dyn World, pid: Pid, end: &End) -> bool {
         let now = world.now();
         // The process may have died of a ring that was cut short: that is put right first.
         self.mend_rings(now);
+        self.hear_the_end_of_a_film(pid, end);
         let broke = |at: Instant| now.saturating_duration_since(at) <= AFTER_A_BREAK;
         let mut end = end.clone();
         end.crashed &= !self.ring_broke.is_some_and(broke);

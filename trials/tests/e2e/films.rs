@@ -42,7 +42,7 @@ fn psnr(a: &[u8], b: &[u8]) -> f64 {
 
 fn times_ns(clip: &Path, camera: &str) -> Vec<u64> {
     let text = std::fs::read_to_string(clip.join(format!("{camera}_timestamps.csv"))).unwrap();
-    text.lines().skip(1).map(|line| line.rsplit(',').next().unwrap().parse().unwrap()).collect()
+    text.lines().skip(1).map(|line| line.split(',').nth(2).unwrap().parse().unwrap()).collect()
 }
 
 #[test]

@@ -168,7 +168,8 @@ fn a_trigger_while_a_camera_can_not_be_opened_says_so_in_its_answer_and_in_the_m
         "cameras:",
         "cameras:\n  - { name: gone, backend: opencv, source: \"rtsp://127.0.0.1:9/none\", width: 320, height: 240 }",
     );
-    let rig = Rig::prepare(&config);
+    let mut rig = Rig::prepare(&config);
+    rig.launch(&[]);
     rig.await_stats("the camera that fails", |s| {
         list(s, "cameras").iter().any(|c| c["name"] == "gone" && c["state"] == "failed")
     });

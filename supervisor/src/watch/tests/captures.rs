@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::fake::{by_signal, ms, with_code};
 use super::*;
+use crate::child::end::End;
 
 #[test]
 fn everything_is_started_once_and_kept_for_the_next_supervisor() {
@@ -141,6 +142,19 @@ fn a_file_that_has_played_to_its_end_is_not_started_again() {
     rig.run(60_000);
     assert_eq!((rig.camera("left"), rig.state()), (CameraStatus::Ended, InstanceState::Ready));
     assert_eq!(rig.world.starts(&capture("left")).len(), 1);
+}
+
+#[test]
+fn a_file_whose_end_its_ring_alone_tells_of_is_not_started_again() {
+    let unknown = End { how: "unknown (it was adopted)".into(), code: None, signal: None, crashed: false };
+    for end in [with_code(0), unknown] {
+        let mut rig = Rig::ready();
+        rig.rings["left"].with(|ring| ring.has_ended = true);
+        rig.world.exit(rig.pid(&capture("left")), end);
+        rig.run(60_000);
+        assert_eq!((rig.camera("left"), rig.state()), (CameraStatus::Ended, InstanceState::Ready));
+        assert_eq!(rig.world.starts(&capture("left")).len(), 1);
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub(super) struct FakeRing {
     world: FakeWorld,
 }
 
-/// Its thirteen fields are what tests set and ask for.
+/// Its fourteen fields are what tests set and ask for.
 #[derive(Default)]
 pub(super) struct RingState {
     pub(super) broken: bool,
@@ -37,6 +37,7 @@ pub(super) struct RingState {
     /// The newest frame, if none comes any more.
     pub(super) stands_at: Option<u64>,
     pub(super) foreign: Vec<(ReaderBit, u64)>,
+    pub(super) has_ended: bool,
 }
 
 impl FakeRing {
@@ -98,6 +99,10 @@ impl CameraRing for FakeRing {
         let running = self.world.age().as_millis() / 16;
         let head = self.with(|ring| ring.stands_at).unwrap_or(u64::try_from(running).unwrap());
         Inflow { head, slots: 60, foreign: self.with(|ring| ring.foreign.clone()) }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.with(|ring| ring.has_ended)
     }
 
     fn sweep_frames(&self, dead: ReaderBit, frames: &[u64]) -> usize {
