@@ -21,7 +21,7 @@ pub(crate) fn announce(folder: &Path, manifest: &Manifest, reports: &Reports<Rec
         Verdict::Complete => {
             tracing::info!(clip = id, "clip {id}: complete: {frames} ({finished_after_ms} ms after its end)");
         }
-        Verdict::Short => tracing::info!(
+        Verdict::Short => tracing::warn!(
             clip = id,
             "clip {id}: short: {frames}, and less pre-roll than asked for ({finished_after_ms} ms after its end)"
         ),
