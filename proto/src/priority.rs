@@ -71,17 +71,20 @@ pub fn behind_the_mover() {
 /// other programs; in a session of its own it has as much as all of them together. Niceness counts among sessions only
 /// by what their `autogroup` says.
 pub fn begin(niceness: i32) {
-    if rustix::process::setsid().is_err() {
+    let has_its_own = rustix::process::setsid().is_ok() || {
         // The leader of a group can't begin a session. The supervisor makes each child one, for Ctrl-C's sake; for an
         // instant this one goes back to the supervisor's group.
         let parents = rustix::process::getppid().and_then(group_of);
         let _ = parents.and_then(|group| rustix::process::setpgid(None, Some(group)).ok());
         // Without a session of its own it runs as other programs do, which is no error.
-        let _ = rustix::process::setsid();
-    }
+        rustix::process::setsid().is_ok()
+    };
     set(niceness);
-    // A kernel without such groups has no such file, and an ordinary user may not go below 0.
-    let _ = std::fs::write("/proc/self/autogroup", niceness.to_string());
+    // Never that of somebody else's session: the file speaks for all of it. A kernel without such groups has no such file,
+    // and an ordinary user may not go below 0.
+    if has_its_own {
+        let _ = std::fs::write("/proc/self/autogroup", niceness.to_string());
+    }
 }
 
 /// The group of a process. None of a process whose group lies outside this pid namespace, as that of an orphan's new
