@@ -76,7 +76,7 @@ fn target(from: &PictureFormat, to: PixelFormat) -> Target {
     Target { matrix, full_range }
 }
 
-/// What the frames say of themselves that are made of such pictures: of their colours.
+/// The colour tags of frames that are made of such pictures.
 pub(super) fn colour_tags(picture: &frame::Video, to: PixelFormat) -> PictureTags {
     let format = PictureFormat::of(picture);
     let Target { matrix, full_range } = target(&format, to);

@@ -181,7 +181,7 @@ impl Decoder {
         &self.picture
     }
 
-    /// What frames of this format and size say of themselves that are made of such a picture.
+    /// The tags of frames of this format and size that are made of such a picture.
     pub(super) fn tags(&mut self, to: PixelFormat, size: (u32, u32)) -> PictureTags {
         let picture = &self.picture;
         let shape = libav::pixel_shape(&mut self.input, self.stream, picture);
@@ -198,7 +198,7 @@ impl Decoder {
         }
     }
 
-    /// What the film's first picture says of itself. It is decoded for that; the next step goes on behind it.
+    /// The tags of the film's first picture, which is decoded for that; the next step goes on behind it.
     pub(super) fn first_tags(&mut self) -> PictureTags {
         loop {
             match self.step() {

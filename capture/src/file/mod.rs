@@ -35,7 +35,7 @@ pub(crate) struct VideoFile {
     decoder: Decoder,
     timetable: Timetable,
     converter: FrameConverter,
-    /// What the frames say of themselves: the first picture's word, which holds for all that this process delivers.
+    /// The frames' tags: those of the first picture, which hold for all that this process delivers.
     tags: Option<PictureTags>,
     geometry: Geometry,
     looping: bool,
@@ -175,7 +175,7 @@ impl VideoFile {
             match self.decoder.step() {
                 Step::On => {}
                 Step::Picture(ticks, count) => {
-                    // What can't be told is passed over: a jump that has led too far is found out by the next one.
+                    // A picture whose number can't be told is passed over; the next one shows whether a jump has led too far.
                     let Some(number) = self.number_of(pass, ticks, count) else { continue };
                     if number > self.next && self.position.jumped {
                         self.jumped_too_far()?;

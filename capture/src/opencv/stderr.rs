@@ -4,7 +4,7 @@
 //! from version to version, and without their lines nobody knows why a camera fails: so the lines stay and the password
 //! goes. Our own log lines hold no password and go past this.
 //!
-//! What libav prints is also the only sign of some faults that OpenCV hides: of frames that change their size, which OpenCV
+//! Lines that libav prints are also the only sign of some faults that OpenCV hides: of frames that change their size, which OpenCV
 //! 4.6 answers with its last picture. For a source without a password that libav doesn't read nothing is done.
 //!
 //! The library that prints is never held up: what standard error doesn't take at once, and a line without an end, is

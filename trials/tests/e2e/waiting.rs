@@ -28,6 +28,7 @@ fn an_instance_is_waited_for_until_it_is_ready() {
     let mut rig = Rig::prepare(TWO_CAMERAS);
     rig.command(&["wait", "--ready", "--timeout", "0.3"]).refusal(3, &["no supervisor is running"]);
     let waits = [&["wait", "--ready"][..], &["wait", "--ready", "--timeout", "60"]].map(|args| rig.ask(args));
+    // Nothing tells from outside that both have looked for an instance once.
     std::thread::sleep(Duration::from_millis(300));
     rig.launch(&[]);
     for wait in waits {
