@@ -30,8 +30,8 @@ pub fn run_again(
     let program = std::env::current_exe()?;
     let mut command = Command::new(&program);
     command.args(arguments).arg("--output").arg(&results);
-    // Temporary folders of its own: root's can't be written to.
-    command.current_dir(folder.path()).env("TMPDIR", folder.path()).env("HOME", folder.path());
+    // Temporary folders of its own: root's can't be written to. The current folder stays, for arguments may be relative paths.
+    command.env("TMPDIR", folder.path()).env("HOME", folder.path());
     // std drops the supplementary groups with the user.
     command.gid(NOBODY).uid(NOBODY);
     let status = command.status().with_context(|| {
