@@ -10,6 +10,7 @@
 pub mod camera_state;
 pub mod capture_loop;
 pub mod digest;
+pub mod jpeg;
 pub mod process;
 pub mod sim;
 pub mod source;
