@@ -118,7 +118,7 @@ impl Memory {
         let slots = RingSize::for_camera(PRE_ROLL_MS, 0, RESERVE_MS, fps).context("an absurd rate")?;
         let folder = tempfile::tempdir()?;
         let name: SegmentName = RuntimeDir::create(folder.path())?.segment(&Name::new("copies")?);
-        let ring = Ring::create(&name, &RingSpec { geometry, fps, size: slots })?;
+        let ring = Ring::create(&name, &RingSpec::planes(geometry, fps, slots))?;
         // The segment lives as long as it is mapped.
         let writer = ring.writer();
         Ring::remove(&name)?;

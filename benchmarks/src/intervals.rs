@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proto::ring::Ring;
-use proto::ring::layout::INTERVAL_BUCKETS;
+use proto::ring::header::INTERVAL_BUCKETS;
 use proto::sync::Ordering::Relaxed;
 
 /// One ring's counts at a moment.

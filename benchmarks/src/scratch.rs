@@ -21,11 +21,9 @@ impl Scratch {
     pub(crate) fn new(width: u32, height: u32, slots: usize) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let name = segment(folder.path())?;
-        let spec = RingSpec {
-            geometry: Geometry::new(width, height, PixelFormat::I420)?,
-            fps: Fps::new(60.0).context("a rate")?,
-            size: RingSize { pre_roll_slots: slots, reserve_slots: 0, lease_slots: 2 },
-        };
+        let size = RingSize { pre_roll_slots: slots, reserve_slots: 0, lease_slots: 2 };
+        let geometry = Geometry::new(width, height, PixelFormat::I420)?;
+        let spec = RingSpec::planes(geometry, Fps::new(60.0).context("a rate")?, size);
         Ok(Self { ring: Ring::create(&name, &spec)?, name, folder })
     }
 }

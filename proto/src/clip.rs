@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::codec::Codec;
 use crate::fnv1a;
-use crate::frame::{Fps, Geometry, PictureTags};
+use crate::frame::{Fps, Geometry, Payload, PictureTags};
 use crate::name::Name;
 use crate::opened;
 use crate::origin::Origin;
@@ -165,6 +165,9 @@ pub struct PlannedCamera {
     pub ring_id: u64,
     /// The size and format of its frames.
     pub geometry: Geometry,
+    /// The kind of its frames' bytes; planes in a plan of a version that knew no others.
+    #[serde(default)]
+    pub payload: Payload,
     /// The nominal frame rate.
     pub fps: Fps,
     /// The event that its capture times are times of.

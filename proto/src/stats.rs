@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::frame::Payload;
 use crate::process::Pid;
 use crate::status::{CameraStatus, HealthStatus, InstanceState, ProcessRole, ProcessState};
 
@@ -101,6 +102,8 @@ pub struct Dropped {
     pub by_camera: u64,
     /// Every slot was leased.
     pub ring_full: u64,
+    /// They were larger than the ring takes.
+    pub too_large: u64,
 }
 
 /// Time between publications, since the ring was made.
@@ -117,6 +120,8 @@ pub struct IntervalStats {
 /// A ring's size and fill.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RingStats {
+    /// The kind of its frames' bytes.
+    pub payload: Payload,
     /// All slots.
     pub slots: usize,
     /// Slots for the pre-roll.

@@ -107,8 +107,9 @@ fn f42_no_text_of_a_config_does_harm() {
 
 #[test]
 fn f25_no_bytes_in_a_ring_do_harm() {
-    let ring = Damaged::new();
-    run("ring", 10_000, |bytes| ring.ring(bytes));
+    for ring in [Damaged::new(), Damaged::compressed()] {
+        run("ring", 10_000, |bytes| ring.ring(bytes));
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use proto::nontemporal;
 use proto::ring::ReaderBit;
 use proto::time::MonotonicNs;
 
-use scratch::ScratchRing;
+use scratch::{ScratchRing, scramble};
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -59,5 +59,29 @@ fn a_frame_is_published_and_leased_without_an_allocation() {
             assert_eq!(reader.lease(sequence).unwrap().bytes(), frame);
         }
     });
+    assert_eq!(all, 0);
+}
+
+/// Lengths that make the writer jump over the arena's end and over a lease, and run out of slots now and then.
+#[test]
+fn a_compressed_frame_is_published_and_leased_without_an_allocation() {
+    let scratch = ScratchRing::compressed(8, 64 << 10, 16 << 10);
+    let mut writer = scratch.ring().writer().unwrap();
+    let reader = scratch.ring().reader(ReaderBit::RECORDER);
+    let mut held = None;
+    let all = allocations(|| {
+        for number in 0..200_u64 {
+            let bytes = usize::try_from(scramble(number) % (16 << 10)).unwrap();
+            let Some(mut slot) = writer.slot_for(16 << 10) else { continue };
+            slot.bytes_mut()[..bytes].fill(7);
+            let sequence = slot.filled(bytes).publish(number, MonotonicNs::now(), LossBefore::Nothing);
+            let lease = reader.lease(sequence).unwrap();
+            assert_eq!((lease.bytes().len(), lease.bytes().iter().all(|byte| *byte == 7)), (bytes, true));
+            if number % 20 == 0 {
+                held = Some(lease);
+            }
+        }
+    });
+    drop(held);
     assert_eq!(all, 0);
 }

@@ -180,6 +180,7 @@ impl Pair {
             epoch: self.model.epoch,
             before: LossBefore::from_code(before),
             flags: FrameFlags::TIME_REPAIRED.when(sequence.is_multiple_of(3)),
+            ..FrameInfo::default()
         };
         if let Some(mut slot) = self.writer().slot() {
             draw(slot.bytes_mut(), sequence, info.epoch);

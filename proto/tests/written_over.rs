@@ -20,9 +20,14 @@ use proto::time::MonotonicNs;
 use scratch::{ScratchRing, scramble};
 
 const SLOTS: usize = 6;
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 600;
 /// A reader that hasn't come to an end by then never will.
 const FOR_EVER: Duration = Duration::from_secs(60);
+
+/// A ring of planes, and one of compressed frames.
+fn shapes() -> [fn() -> ScratchRing; 2] {
+    [|| ScratchRing::new(64, 32, SLOTS), || ScratchRing::compressed(SLOTS, 16 << 10, 2 << 10)]
+}
 
 /// The ranges that get written over: each part of the segment alone, and all of it together.
 fn places(ring: &Ring) -> Vec<std::ops::Range<usize>> {
@@ -30,10 +35,10 @@ fn places(ring: &Ring) -> Vec<std::ops::Range<usize>> {
     vec![
         128..144,
         96..1024,
-        layout.states_offset..layout.ledger_offset,
-        layout.ledger_offset..layout.slots_offset,
-        layout.states_offset..layout.slots_offset,
-        layout.slots_offset..layout.total_bytes,
+        layout.slots_offset..layout.ledger_offset,
+        layout.ledger_offset..layout.arena_offset,
+        layout.slots_offset..layout.arena_offset,
+        layout.arena_offset..layout.total_bytes,
         0..layout.total_bytes,
     ]
 }
@@ -57,7 +62,7 @@ fn ask_everything(ring: &Arc<Ring>, bit: ReaderBit) {
     for sequence in [0, 1, head.saturating_sub(3), head.saturating_sub(1), head, head + 1, u64::MAX] {
         let _ = ring.frame_info(sequence);
         match reader.lease(sequence) {
-            Ok(lease) => assert_eq!(lease.bytes().len(), ring.spec().geometry.frame_bytes()),
+            Ok(lease) => assert!(lease.bytes().len() <= ring.spec().max_frame_bytes()),
             Err(Miss::NotYet | Miss::Overrun | Miss::AlreadyLeased) => {}
         }
     }
@@ -65,17 +70,27 @@ fn ask_everything(ring: &Arc<Ring>, bit: ReaderBit) {
         let _ = ring.first_at_or_after(MonotonicNs(at));
     }
     let _ = (ring.newest(), ring.oldest(), ring.epoch(), ring.has_ended(), ring.sweep(bit));
+    let _ = (ring.endangered(4), ring.held_by_others());
     let _ = ring.wait_newer(head, Duration::from_micros(10));
     let _ = (ring.check(), ring.check_all());
 }
 
 fn write_one(ring: &Arc<Ring>) {
-    let mut writer = ring.writer().unwrap();
-    for _ in 0..3 {
+    // An arena whose parts contradict each other gets no writer.
+    let mut writer = match ring.writer() {
+        Err(RingError::Contradiction { .. }) if ring.spec().arena.is_some() => return,
+        writer => writer.unwrap(),
+    };
+    for part in 1..=3 {
         let source_sequence = ring.head();
         if let Some(mut slot) = writer.slot() {
             slot.bytes_mut().fill(7);
-            slot.publish(source_sequence, MonotonicNs::now(), LossBefore::Nothing);
+            let bytes = if ring.spec().arena.is_some() {
+                slot.bytes_mut().len() / part
+            } else {
+                slot.bytes_mut().len()
+            };
+            slot.filled(bytes).publish(source_sequence, MonotonicNs::now(), LossBefore::Nothing);
         }
     }
 }
@@ -100,12 +115,12 @@ fn noise_over_any_part_of_a_ring_in_use_harms_nobody() {
     });
     for seed in 0..SEEDS {
         turns.store(seed, Ordering::Relaxed);
-        let scratch = ScratchRing::new(64, 32, SLOTS);
+        let scratch = shapes()[usize::try_from(seed).unwrap() % 2]();
         let ring = Arc::clone(scratch.ring());
         (0..4).for_each(|_| write_one(&ring));
         let file = OpenOptions::new().write(true).open(scratch.name().path()).unwrap();
         let places = places(&ring);
-        let place = places[usize::try_from(seed).unwrap() % places.len()].clone();
+        let place = places[usize::try_from(seed / 2).unwrap() % places.len()].clone();
         let quiet = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let reading = scope.spawn(|| {
@@ -135,9 +150,11 @@ fn noise_over_any_part_of_a_ring_in_use_harms_nobody() {
 
 #[test]
 fn a_ring_that_was_written_over_says_so() {
-    for (index, part) in ["head", "moving words", "states", "ledger", "states and ledger"].iter().enumerate()
+    let parts = ["head", "moving words", "slots", "ledger", "slots and ledger"];
+    for (shape, (index, part)) in
+        shapes().into_iter().flat_map(|shape| parts.iter().enumerate().map(move |it| (shape, it)))
     {
-        let scratch = ScratchRing::new(64, 32, SLOTS);
+        let scratch = shape();
         let ring = scratch.ring();
         (0..4).for_each(|_| write_one(ring));
         assert_eq!(ring.check_all(), Ok(()));
@@ -145,8 +162,29 @@ fn a_ring_that_was_written_over_says_so() {
         let file = OpenOptions::new().write(true).open(scratch.name().path()).unwrap();
         let bytes: Vec<u8> = (0_u64..).flat_map(|n| scramble(n).to_ne_bytes()).take(place.len()).collect();
         file.write_all_at(&bytes, place.start as u64).unwrap();
-        assert!(ring.check_all().is_err(), "{part}");
+        assert!(ring.check_all().is_err(), "{part} of {}", ring.spec().payload);
     }
+}
+
+#[test]
+fn an_arena_in_which_frames_lie_over_each_other_gets_no_writer() {
+    let scratch = ScratchRing::compressed(SLOTS, 16 << 10, 2 << 10);
+    let ring = scratch.ring();
+    (0..2).for_each(|_| write_one(ring));
+    let layout = ring.spec().layout().unwrap();
+    let file = OpenOptions::new().read(true).write(true).open(scratch.name().path()).unwrap();
+    // Each slot tells its frame's offset in its second word.
+    for slot in 0..SLOTS {
+        file.write_all_at(&0_u64.to_ne_bytes(), (layout.slots_offset + slot * 64 + 8) as u64).unwrap();
+    }
+    let refused = ring.writer().unwrap_err();
+    assert!(matches!(refused, RingError::Contradiction { .. }));
+    assert!(
+        refused.to_string().ends_with("two frames lie in one place; another program has written to it"),
+        "{refused}"
+    );
+    let broken = ring.check_all().unwrap_err();
+    assert_eq!(broken.to_string(), "two frames lie in one place; another program has written to it");
 }
 
 #[test]
@@ -164,8 +202,8 @@ fn another_version_another_id_another_name_and_another_size_are_noticed() {
         assert_eq!(ring.check(), Ok(()));
         (found.unwrap_err().to_string(), opened.err().map(|e| e.to_string()))
     };
-    let (found, refused) = spoilt(8, 2);
-    assert!(found.contains("version 2") && refused.unwrap().contains("version 2"));
+    let (found, refused) = spoilt(8, 1);
+    assert!(found.contains("is version 1") && refused.unwrap().contains("is version 1"));
     assert_eq!(spoilt(24, 1), (Broken::Rewritten.to_string(), None));
     assert!(spoilt(32, u64::MAX).1.unwrap().contains("in the future"));
 

@@ -234,6 +234,10 @@ fn cause(a: &FrameInfo, b: &FrameInfo) -> GapCause {
         _ if a.epoch != b.epoch => GapCause::CaptureRestart,
         LossBefore::RingFull => GapCause::RingFull,
         LossBefore::CameraStall => GapCause::CameraStall,
+        LossBefore::Unplugged => GapCause::Unplugged,
+        LossBefore::Network => GapCause::Network,
+        LossBefore::Corrupt => GapCause::Corrupt,
+        LossBefore::TooLarge => GapCause::TooLarge,
         LossBefore::CameraDrop | LossBefore::Nothing => GapCause::CameraDrop,
     }
 }

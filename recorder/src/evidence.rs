@@ -177,6 +177,8 @@ fn guess(sequence: u64, evidence: &Evidence) -> FrameInfo {
         t_capture: before.t_capture + evidence.period,
         before: LossBefore::Nothing,
         flags: FrameFlags::NONE,
+        start_sequence: 0,
+        picture_offset_ns: 0,
         ..before
     }
 }

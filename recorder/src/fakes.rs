@@ -51,6 +51,7 @@ pub(crate) fn frame(n: u64) -> FrameInfo {
         epoch: 1,
         before: LossBefore::Nothing,
         flags: FrameFlags::NONE,
+        ..FrameInfo::default()
     }
 }
 
@@ -97,7 +98,7 @@ impl FakeRing {
         let geometry = Geometry::new(64, 64, PixelFormat::GRAY8).unwrap();
         let size = RingSize { pre_roll_slots: 60, reserve_slots: 20, lease_slots: 2 };
         Rc::new(Self {
-            spec: RingSpec { geometry, fps: Fps::new(100.0).unwrap(), size },
+            spec: RingSpec::planes(geometry, Fps::new(100.0).unwrap(), size),
             published: RefCell::new(Vec::new()),
             soundness: RefCell::new(Soundness::Sound),
             has_ended: Cell::new(false),

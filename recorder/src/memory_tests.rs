@@ -86,6 +86,7 @@ fn frame(n: u64) -> FrameInfo {
         epoch: u32::try_from((n + 5_000) / EVENTS_EVERY).unwrap() + 1,
         before: if n.is_multiple_of(EVENTS_EVERY) { LossBefore::CameraDrop } else { LossBefore::Nothing },
         flags: FrameFlags::NONE,
+        ..FrameInfo::default()
     }
 }
 

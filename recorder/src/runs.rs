@@ -72,6 +72,8 @@ impl Run {
             t_capture: MonotonicNs(self.first.t_capture.0.saturating_add(since_first)),
             before: LossBefore::Nothing,
             flags: FrameFlags::NONE,
+            start_sequence: 0,
+            picture_offset_ns: 0,
             ..self.first
         }
     }
@@ -140,6 +142,7 @@ mod tests {
             epoch: 1,
             before: LossBefore::Nothing,
             flags: FrameFlags::NONE,
+            ..FrameInfo::default()
         }
     }
 

@@ -62,6 +62,7 @@ pub(crate) struct Take {
 }
 
 /// The stage of a take.
+#[expect(clippy::large_enum_variant, reason = "a take has one, and is recording for most of its life")]
 enum Stage {
     /// The frames that an earlier recorder left have not been read. Nothing is recorded before that: frames that are on disk
     /// already would be encoded again, in a part that can't be joined to theirs.

@@ -110,7 +110,9 @@ impl Held {
             return;
         }
         // If there isn't even room for that, the next look tries again.
-        if let Ok(stand_in) = Ring::create(&self.segment, &RingSpec { geometry, ..self.spec }) {
+        if let Ok(stand_in) =
+            Ring::create(&self.segment, &RingSpec::planes(geometry, self.spec.fps, self.spec.size))
+        {
             self.ring = stand_in;
         }
         let _ = Ring::remove(&self.segment);

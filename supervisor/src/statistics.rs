@@ -338,7 +338,7 @@ fn camera_stats(camera: &CameraView, readings: &Readings) -> CameraStats {
         fps: readings.rates.get(&camera.name).copied().unwrap_or(0.0),
         nominal_fps: camera.nominal_fps,
         captured_frames: camera.ring.head(),
-        dropped_frames: dropped.by_camera.saturating_add(dropped.ring_full),
+        dropped_frames: dropped.by_camera.saturating_add(dropped.ring_full).saturating_add(dropped.too_large),
         dropped,
         interval_ms: ring::intervals(&camera.ring),
         epoch: camera.ring.epoch(),

@@ -193,6 +193,7 @@ fn planned(camera: &CameraConfig, ring: &Ring) -> PlannedCamera {
         index: camera.index,
         ring_id: ring.id(),
         geometry: camera.geometry,
+        payload: ring.spec().payload,
         fps: camera.fps,
         capture_time: camera.backend.capture_time(),
         variable_rate: ring.has_variable_rate(),

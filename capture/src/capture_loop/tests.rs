@@ -21,11 +21,9 @@ impl TestRing {
         let folder = tempfile::tempdir().unwrap();
         let dir = RuntimeDir::create(&folder.path().join("run")).unwrap();
         let name: Name = "left".parse().unwrap();
-        let spec = RingSpec {
-            geometry: Geometry::new(64, 64, PixelFormat::GRAY8).unwrap(),
-            fps: Fps::new(60.0).unwrap(),
-            size: RingSize { pre_roll_slots: 3, reserve_slots: 0, lease_slots: 0 },
-        };
+        let size = RingSize { pre_roll_slots: 3, reserve_slots: 0, lease_slots: 0 };
+        let geometry = Geometry::new(64, 64, PixelFormat::GRAY8).unwrap();
+        let spec = RingSpec::planes(geometry, Fps::new(60.0).unwrap(), size);
         let ring = Ring::create(&dir.segment(&name), &spec).unwrap();
         Self { ring, dir, name, _folder: folder }
     }

@@ -43,11 +43,8 @@ impl TestCamera {
             fps: Fps::new(fps).unwrap(),
             backend,
         };
-        let spec = RingSpec {
-            geometry: config.geometry,
-            fps: config.fps,
-            size: RingSize { pre_roll_slots: 3, reserve_slots: 0, lease_slots: 1 },
-        };
+        let size = RingSize { pre_roll_slots: 3, reserve_slots: 0, lease_slots: 1 };
+        let spec = RingSpec::planes(config.geometry, config.fps, size);
         let ring = Ring::create(&dir.segment(&config.name), &spec).unwrap();
         Self { folder, config, ring, dir }
     }

@@ -4,7 +4,7 @@
 //! ```text
 //!  0        header: what the segment is
 //!  128      entries, 64 bytes each; an entry counts once its sequence is there
-//!  4096     the frames' bytes, one behind the other, each at a multiple of 64
+//!  4096     the frames' bytes, of any length, one behind the other, each at a multiple of 64 and with 64 zeros behind it
 //!  …        one page of nothing, so that a vector load at the last pixel stays inside
 //! ```
 //!
@@ -35,6 +35,8 @@ pub const ENTRIES_OFFSET: usize = 128;
 pub const DATA_OFFSET: usize = PAGE_BYTES;
 /// Frames begin at multiples of this: a cache line.
 const ALIGN_BYTES: usize = 64;
+/// The zeros behind each frame: a vector load at its last pixel stays inside, and libav's parsers read beyond a compressed frame.
+pub const PADDING_BYTES: usize = 64;
 
 const _: () = assert!(ENTRIES_OFFSET + MAX_ENTRIES * size_of::<Entry>() <= DATA_OFFSET);
 
@@ -51,9 +53,16 @@ impl Shape {
     /// A segment for so many frames of this size. `None` for none or too many, or for more than an address space has room for.
     #[must_use]
     pub fn of(entries: usize, frame_bytes: usize) -> Option<Self> {
-        let each = frame_bytes.checked_next_multiple_of(ALIGN_BYTES)?.max(ALIGN_BYTES);
-        let shape = Self { entries, data_bytes: each.checked_mul(entries)? };
-        ((1..=MAX_ENTRIES).contains(&entries) && shape.checked_total().is_some()).then_some(shape)
+        Self::with_bytes(entries, place_bytes(frame_bytes)?.checked_mul(entries)?)
+    }
+
+    /// A segment for at most so many frames that differ in length, and take so many bytes together: see [`place_bytes`]. `None` as
+    /// of [`Shape::of`].
+    #[must_use]
+    pub fn with_bytes(entries: usize, data_bytes: usize) -> Option<Self> {
+        let shape = Self { entries, data_bytes };
+        let has_some = (1..=MAX_ENTRIES).contains(&entries) && data_bytes > 0;
+        (has_some && shape.checked_total().is_some()).then_some(shape)
     }
 
     fn checked_total(self) -> Option<usize> {
@@ -136,6 +145,8 @@ pub struct Entry {
     /// From [`DATA_OFFSET`] on.
     offset_bytes: AtomicU64,
     length_bytes: AtomicU64,
+    /// [`FrameInfo::decoding_word`]; 0 in a segment of a version that knew none.
+    decoding: AtomicU64,
 }
 
 impl Entry {
@@ -146,6 +157,7 @@ impl Entry {
         self.epoch_and_marks.store(info.epoch_and_marks(), Relaxed);
         self.offset_bytes.store(place.start as u64, Relaxed);
         self.length_bytes.store(place.len() as u64, Relaxed);
+        self.decoding.store(info.decoding_word(), Relaxed);
         self.sequence.store(info.sequence, Release);
     }
 
@@ -171,15 +183,23 @@ impl Entry {
             epoch,
             before,
             flags,
+            ..FrameInfo::default()
         };
+        let info = info.with_decoding_word(self.decoding.load(Relaxed));
         Some((info, start..end))
     }
 }
 
-/// The place for `length` bytes behind `end`. `None` when there is no room for them.
+/// The bytes that a frame takes of a segment: its own, and the zeros behind them. `None` for more than an address space has room
+/// for.
 #[must_use]
-pub fn next_place(shape: &Shape, end: usize, length: usize) -> Option<Range<usize>> {
-    let start = end.checked_next_multiple_of(ALIGN_BYTES)?;
-    let place = start..start.checked_add(length)?;
-    (place.end <= shape.data_bytes).then_some(place)
+pub fn place_bytes(length: usize) -> Option<usize> {
+    length.max(1).checked_add(PADDING_BYTES)?.checked_next_multiple_of(ALIGN_BYTES)
+}
+
+/// The place for `length` bytes, if so many bytes of the segment are used. `None` when there is no room for them.
+#[must_use]
+pub fn next_place(shape: &Shape, used: usize, length: usize) -> Option<Range<usize>> {
+    let end = used.checked_add(place_bytes(length)?)?;
+    (end <= shape.data_bytes).then_some(used..used.checked_add(length)?)
 }

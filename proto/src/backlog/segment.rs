@@ -10,7 +10,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::layout::{CheckedHeader, DATA_OFFSET, ENTRIES_OFFSET, Entry, Header, next_place};
+use super::layout::{
+    CheckedHeader, DATA_OFFSET, ENTRIES_OFFSET, Entry, Header, PADDING_BYTES, next_place, place_bytes,
+};
 use crate::frame::FrameInfo;
 use crate::ring::SegmentName;
 use crate::ring::segment::{AtomicsOnly, Segment, SegmentError};
@@ -110,9 +112,12 @@ impl BacklogSegment {
     /// [`SegmentError::Busy`] while another has it, [`SegmentError::Missing`] when its name is gone.
     pub fn writer(self: &Arc<Self>) -> Result<BacklogWriter, SegmentError> {
         let lock = self.segment.lock_for_writing()?;
-        // The end of the last frame alone would do, unless another program has written over the table.
+        // The end of the last frame alone would do, unless another program has written over the table. An earlier version left no
+        // zeros behind a frame; there are some behind the last.
+        let behind =
+            |place: &Range<usize>| place.start.saturating_add(place_bytes(place.len()).unwrap_or(usize::MAX));
         let (used, end) =
-            self.committed().fold((0, 0), |(used, end), (_, place)| (used + 1, place.end.max(end)));
+            self.committed().fold((0, 0), |(used, end), (_, place)| (used + 1, behind(&place).max(end)));
         Ok(BacklogWriter { segment: Arc::clone(self), used, end, _lock: lock })
     }
 }
@@ -123,7 +128,7 @@ pub struct BacklogWriter {
     segment: Arc<BacklogSegment>,
     /// Committed entries.
     used: usize,
-    /// The end of their frames.
+    /// The end of their frames' places.
     end: usize,
     _lock: OwnedFd,
 }
@@ -141,7 +146,14 @@ impl BacklogWriter {
         self.segment.header.shape.entries - self.used
     }
 
-    /// Takes the place of the next frame. `None` when the segment is full. A place that is dropped uncommitted is taken
+    /// Is there a place for a frame of so many bytes?
+    #[must_use]
+    pub fn has_room_for(&self, length: usize) -> bool {
+        let place = next_place(&self.segment.header.shape, self.end, length);
+        self.entries_left() > 0 && length > 0 && place.is_some()
+    }
+
+    /// Takes the place of the next frame, which may have any length. `None` when the segment is full. A place that is dropped uncommitted is taken
     /// again by the next frame.
     #[must_use]
     pub fn place(&mut self, length: usize) -> Option<Place<'_>> {
@@ -158,8 +170,8 @@ pub struct Place<'a> {
     written: usize,
 }
 
-/// A vector load at the last pixel reads up to so much behind it, and a page that was never written is no page to touch.
-const BEHIND: [u8; 64] = [0; 64];
+/// The bytes behind a frame, which are written since a page that was never written is no page to touch.
+const BEHIND: [u8; PADDING_BYTES] = [0; PADDING_BYTES];
 
 impl Place<'_> {
     /// Writes the next bytes of the frame. No reader looks at them before the frame is committed.
@@ -189,7 +201,7 @@ impl Place<'_> {
         writer.segment.segment.write(DATA_OFFSET + bytes.end, &BEHIND)?;
         writer.segment.entries()[writer.used].commit(info, &bytes);
         writer.used += 1;
-        writer.end = bytes.end;
+        writer.end = bytes.start.saturating_add(place_bytes(bytes.len()).unwrap_or(usize::MAX));
         Ok(())
     }
 }

@@ -52,6 +52,8 @@ fn info(sequence: u64) -> FrameInfo {
         epoch: 3,
         before: LossBefore::CameraStall,
         flags: FrameFlags::TIME_REPAIRED,
+        start_sequence: sequence.saturating_sub(2),
+        picture_offset_ns: -7,
     }
 }
 
@@ -94,10 +96,35 @@ fn a_later_recorder_finds_every_frame_and_goes_on_behind_them() {
 fn a_segment_is_full_when_its_bytes_are_too() {
     let scratch = Scratch::new();
     let mut writer = scratch.make(0, 2).writer().unwrap();
-    assert!(writer.place(2 * FRAME_BYTES + 100).is_none(), "longer than two");
+    assert!(writer.place(2 * FRAME_BYTES + 200).is_none(), "longer than two");
     assert!(append(&mut writer, 1, 2 * FRAME_BYTES));
-    assert_eq!(writer.entries_left(), 1);
+    assert_eq!((writer.entries_left(), writer.has_room_for(1)), (1, false));
     assert!(!append(&mut writer, 2, FRAME_BYTES));
+}
+
+#[test]
+fn frames_of_any_length_lie_apart_with_zeros_behind_each() {
+    let scratch = Scratch::new();
+    let shape = Shape::with_bytes(5, 4096).unwrap();
+    let name = scratch.name(0);
+    let made = BacklogSegment::create(&name, &CheckedHeader { shape, ring_id: 77, number: 0 }).unwrap();
+    let mut writer = made.writer().unwrap();
+    let lengths = [(3, 64), (4, 1), (5, 2000), (6, 63)];
+    for (sequence, length) in lengths {
+        assert!(append(&mut writer, sequence, length));
+        drop(writer);
+        // Each by another recorder, which goes on behind them.
+        writer = made.writer().unwrap();
+    }
+    let file = std::fs::read(name.path()).unwrap();
+    for (sequence, length) in lengths {
+        assert_holds(&made, sequence, length);
+        let frame = vec![sequence.to_le_bytes()[0]; length];
+        let at = file[DATA_OFFSET..].windows(length).position(|piece| piece == frame).unwrap();
+        assert_eq!(file[DATA_OFFSET + at + length..][..64], [0; 64], "behind {length} bytes");
+    }
+    assert!(!writer.has_room_for(1900) && writer.has_room_for(1500), "so many bytes are left");
+    assert!(!writer.has_room_for(0) && writer.place(0).is_none(), "a frame has some bytes");
 }
 
 #[test]
@@ -174,5 +201,7 @@ fn a_segment_has_a_shape_that_fits() {
     for (entries, bytes) in [(0, 10), (33, 10), (1, usize::MAX), (32, usize::MAX / 16)] {
         assert_eq!(Shape::of(entries, bytes), None);
     }
-    assert_eq!(Shape::of(32, 1_382_400).unwrap().total_bytes(), 32 * 1_382_400 + 2 * 4096);
+    let bytes: usize = 32 * (1_382_400 + 64) + 2 * 4096;
+    assert_eq!(Shape::of(32, 1_382_400).unwrap().total_bytes(), bytes.next_multiple_of(4096));
+    assert_eq!(Shape::with_bytes(4, 0), None);
 }

@@ -39,6 +39,18 @@ pub enum GapCause {
     EndedEarly,
     /// The ring that held them is gone: another boot, or another ring of the same name.
     RingGone,
+    /// The camera was unplugged when they were due.
+    Unplugged,
+    /// The connection to the camera was lost when they were due.
+    Network,
+    /// They came damaged.
+    Corrupt,
+    /// They can't be decoded: they came before the first key frame, or after a loss and before the next one.
+    NoKeyFrame,
+    /// They were larger than the ring takes.
+    TooLarge,
+    /// The ring was too small for the camera's bit rate: they were overwritten before the pre-roll was over.
+    RingSmall,
 }
 
 impl GapCause {
@@ -56,6 +68,12 @@ impl GapCause {
             Self::Encoder => "encoder",
             Self::EndedEarly => "ended_early",
             Self::RingGone => "ring_gone",
+            Self::Unplugged => "unplugged",
+            Self::Network => "network",
+            Self::Corrupt => "corrupt",
+            Self::NoKeyFrame => "no_key_frame",
+            Self::TooLarge => "too_large",
+            Self::RingSmall => "ring_small",
         }
     }
 }

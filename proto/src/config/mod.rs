@@ -184,6 +184,6 @@ impl Config {
     pub fn ring_spec(&self, camera: &CameraConfig) -> Option<RingSpec> {
         let r = &self.recording;
         let size = RingSize::for_camera(r.pre_roll_ms, r.late_ms, r.reserve_ms, camera.fps)?;
-        Some(RingSpec { geometry: camera.geometry, fps: camera.fps, size })
+        Some(RingSpec::planes(camera.geometry, camera.fps, size))
     }
 }

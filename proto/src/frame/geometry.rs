@@ -7,8 +7,8 @@ use crate::nontemporal;
 /// The layout of a camera's pixels. The ring keeps the camera's own format: converting I420 to BGR24 doubles the memory
 /// and costs about a millisecond a frame.
 ///
-/// The numbers are part of the ring's layout. Those from 16 on are kept for Bayer patterns, those from 32 on for
-/// compressed frames.
+/// The numbers are part of the ring's layout. Those from 16 on are kept for Bayer patterns. For a compressed
+/// [`Payload`](super::Payload) it is the format that a decoder is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "host", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u32)]

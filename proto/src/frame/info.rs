@@ -15,10 +15,29 @@ pub enum LossBefore {
     CameraStall,
     /// Readers held leases on every slot of the ring.
     RingFull,
+    /// The camera was unplugged, and came back.
+    Unplugged,
+    /// The connection to the camera was lost, and came back.
+    Network,
+    /// Frames came damaged, and were not kept.
+    Corrupt,
+    /// Frames were larger than the ring takes
+    /// ([`Arena::max_frame_bytes`](crate::ring::layout::Arena::max_frame_bytes)).
+    TooLarge,
 }
 
 impl LossBefore {
-    const ALL: [Self; 4] = [Self::Nothing, Self::CameraDrop, Self::CameraStall, Self::RingFull];
+    /// Every loss, in the order of their codes.
+    const ALL: [Self; 8] = [
+        Self::Nothing,
+        Self::CameraDrop,
+        Self::CameraStall,
+        Self::RingFull,
+        Self::Unplugged,
+        Self::Network,
+        Self::Corrupt,
+        Self::TooLarge,
+    ];
 
     /// The number that stands for it in a ring.
     #[must_use]
@@ -43,6 +62,19 @@ impl FrameFlags {
     pub const NONE: Self = Self(0);
     /// The frame's own time stood still, went back or jumped, and its capture time was made to fit its neighbours'.
     pub const TIME_REPAIRED: Self = Self(1);
+    /// Decoding can begin with this frame. Every JPEG is one; with H.264 and H.265 it is an IDR picture or its counterpart,
+    /// and carries its parameter sets.
+    pub const KEY: Self = Self(2);
+    /// The frame is known to be damaged: a part of it was lost on its way.
+    pub const DAMAGED: Self = Self(4);
+    /// The parameter sets of this key frame differ from those before.
+    pub const NEW_PARAMETERS: Self = Self(8);
+
+    /// These flags and those.
+    #[must_use]
+    pub fn with(self, flags: Self) -> Self {
+        Self(self.0 | flags.0)
+    }
 
     /// These flags if the condition holds, else none.
     #[must_use]
@@ -74,7 +106,21 @@ pub struct FrameInfo {
     /// Remarks on it.
     #[cfg_attr(feature = "host", serde(default))]
     pub flags: FrameFlags,
+    /// The sequence of the key frame from which it decodes: its own if it is one, 0 if none is known. Decoding takes every
+    /// frame from there on. Always 0 with [`Payload::Planes`](super::Payload::Planes).
+    #[cfg_attr(feature = "host", serde(default))]
+    pub start_sequence: u64,
+    /// The time of its picture minus the capture time, in nanoseconds. Not 0 only where pictures are shown in another order
+    /// than they are decoded in (B-frames): capture times rise in the order of decoding.
+    #[cfg_attr(feature = "host", serde(default))]
+    pub picture_offset_ns: i64,
 }
+
+/// The bits of a decoding word that hold the distance to the key frame, plus one.
+const START_BITS: u32 = 24;
+const START_MASK: u64 = (1 << START_BITS) - 1;
+/// The largest picture offset that the other 40 bits hold: 549 s.
+const MOST_OFFSET_NS: i64 = (1 << 39) - 1;
 
 impl FrameInfo {
     /// Loss and flags in one number, as rings, backlogs and journals keep them: [`LossBefore::code`] in the low 8 bits, the
@@ -104,6 +150,27 @@ impl FrameInfo {
         let (before, flags) = Self::from_marks((word >> 32) as u16);
         (word as u32, before, flags)
     }
+
+    /// Start and picture offset in one word of a ring or a backlog: in the low 24 bits the number of frames back to the key
+    /// frame plus one, 0 if none is known or it lies further back; the offset in the 40 bits above, with its sign. Before
+    /// there was such a word it was 0.
+    #[must_use]
+    #[expect(clippy::cast_sign_loss, reason = "the bits are what is kept, the sign's among them")]
+    pub fn decoding_word(&self) -> u64 {
+        let back = self.sequence.checked_sub(self.start_sequence).filter(|_| self.start_sequence > 0);
+        let start = back.map(|back| back.saturating_add(1)).filter(|start| *start <= START_MASK).unwrap_or(0);
+        let offset = self.picture_offset_ns.clamp(-MOST_OFFSET_NS, MOST_OFFSET_NS);
+        start | (offset << START_BITS) as u64
+    }
+
+    /// The same frame with the start and the picture offset of such a word.
+    #[must_use]
+    #[expect(clippy::cast_possible_wrap, reason = "the bits are what was kept, the sign's among them")]
+    pub fn with_decoding_word(self, word: u64) -> Self {
+        let back = (word & START_MASK).checked_sub(1);
+        let start_sequence = back.map_or(0, |back| self.sequence.saturating_sub(back));
+        Self { start_sequence, picture_offset_ns: word as i64 >> START_BITS, ..self }
+    }
 }
 
 #[cfg(test)]
@@ -113,7 +180,10 @@ mod tests {
     #[test]
     fn marks_keep_loss_and_flags_and_old_ones_hold_no_flag() {
         for before in LossBefore::ALL {
-            for flags in [FrameFlags::NONE, FrameFlags::TIME_REPAIRED] {
+            let all = FrameFlags::KEY.with(FrameFlags::DAMAGED).with(FrameFlags::NEW_PARAMETERS);
+            for flags in
+                [FrameFlags::NONE, FrameFlags::TIME_REPAIRED, all, all.with(FrameFlags::TIME_REPAIRED)]
+            {
                 let info = FrameInfo { before, flags, epoch: u32::MAX, ..FrameInfo::default() };
                 assert_eq!(FrameInfo::from_marks(info.marks()), (before, flags));
                 let word = info.epoch_and_marks();
@@ -121,5 +191,46 @@ mod tests {
             }
             assert_eq!(FrameInfo::from_marks(before.code().into()), (before, FrameFlags::NONE));
         }
+    }
+
+    #[test]
+    fn flags_are_added_and_found() {
+        let flags = FrameFlags::KEY.with(FrameFlags::DAMAGED);
+        assert!(flags.contains(FrameFlags::KEY) && flags.contains(FrameFlags::DAMAGED));
+        assert!(!flags.contains(FrameFlags::TIME_REPAIRED) && !FrameFlags::KEY.contains(flags));
+    }
+
+    #[test]
+    fn a_decoding_word_keeps_start_and_offset_as_far_as_they_fit() {
+        let far = (1 << 24) - 2;
+        for (sequence, start_sequence, kept) in [
+            (5, 5, 5),
+            (5, 1, 1),
+            (5, 0, 0),
+            (far + 1, 1, 1),
+            (far + 2, 1, 0),
+            (u64::MAX, u64::MAX, u64::MAX),
+            // No frame decodes from a later one.
+            (5, 6, 0),
+        ] {
+            for (offset, kept_offset) in [
+                (0, 0),
+                (1, 1),
+                (-1, -1),
+                (40_000_000, 40_000_000),
+                (i64::MIN, -MOST_OFFSET_NS),
+                (i64::MAX, MOST_OFFSET_NS),
+            ] {
+                let info =
+                    FrameInfo { sequence, start_sequence, picture_offset_ns: offset, ..FrameInfo::default() };
+                let read =
+                    FrameInfo { sequence, ..FrameInfo::default() }.with_decoding_word(info.decoding_word());
+                assert_eq!((read.start_sequence, read.picture_offset_ns), (kept, kept_offset), "{info:?}");
+            }
+        }
+        let plain = FrameInfo { sequence: 9, ..FrameInfo::default() };
+        assert_eq!((plain.decoding_word(), plain.with_decoding_word(0)), (0, plain));
+        // Noise in a ring does no harm.
+        assert_eq!(plain.with_decoding_word(u64::MAX).start_sequence, 0);
     }
 }

@@ -5,20 +5,29 @@
 //! - `order`: the memory orderings, by the name of their synchronisation point;
 //! - [`protocol`]: who may touch which slot when; atomics only, so loom can check it;
 //! - `overwriting`: which frames the writer comes to next, and how soon;
-//! - [`layout`]: the number of slots, and the place of everything in the segment;
+//! - [`place`]: where a frame lies, by its slot;
+//! - [`arena`]: how the writer shares the arena among frames that differ in length;
+//! - `contradiction`: what no writer and reader can have left behind;
+//! - [`layout`]: the number of slots, and the place of everything in the segment; [`header`]: its first page;
 //! - [`lost_pages`]: how a process survives a segment that was cut short;
 //! - [`segment`]: the named shared memory itself;
-//! - [`shared`]: the ring in that memory: [`Ring`];
-//! - `slot_header`: a frame's numbers, in its slot before its pixels;
+//! - [`shared`]: the ring in that memory: [`Ring`]; [`error`]: what may be wrong with it;
+//! - `slot_header`: a frame's numbers, in its place before its bytes;
 //! - [`writer`]: the capture's end: [`RingWriter`], [`WriteSlot`];
 //! - [`reader`]: the recorder's end: [`RingReader`], [`Lease`].
 
+pub mod arena;
+mod contradiction;
+pub mod header;
 pub mod layout;
 mod order;
 mod overwriting;
+pub mod place;
 pub mod protocol;
 pub mod state;
 
+#[cfg(feature = "host")]
+pub mod error;
 #[cfg(feature = "host")]
 pub mod lost_pages;
 #[cfg(feature = "host")]
@@ -33,15 +42,17 @@ mod slot_header;
 pub mod writer;
 
 #[cfg(feature = "host")]
+pub use error::{Broken, RingError};
+#[cfg(feature = "host")]
 pub use reader::{Lease, RingReader};
 #[cfg(feature = "host")]
 pub use segment::SegmentName;
 #[cfg(feature = "host")]
-pub use shared::{Broken, Ring, RingError};
+pub use shared::Ring;
 #[cfg(feature = "host")]
 pub use writer::{RingWriter, WriteSlot};
 
-pub use layout::{RingSize, RingSpec};
+pub use layout::{Arena, RingSize, RingSpec, Stream};
 pub use overwriting::Endangered;
 pub use protocol::Miss;
 pub use state::ReaderBit;

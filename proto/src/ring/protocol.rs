@@ -1,5 +1,5 @@
 //! The ring's protocol: who may touch which slot when. It holds atomics and no memory of its own, no frame's bytes and
-//! no system call.
+//! no system call. How compressed frames share the arena is in [`super::arena`].
 //!
 //! Theory of operation. A slot's bytes are plain memory; its [`State`] word says who may touch them. The writer takes
 //! the next slot round the ring that nobody leases, marks it WRITING, fills it and stores the bare sequence: from then
@@ -15,26 +15,32 @@
 //! - `Publish`: the writer's Release of a slot's state pairs with a reader's Acquire in [`Protocol::lease`] and
 //!   [`Protocol::state`]: a reader that sees the sequence sees the pixels. (`Head` alone would make a lease sound too;
 //!   a reader that copies under no lease has only this one.)
-//! - `Mark`: a reader that sees any new byte of a slot also sees its WRITING mark; for readers that copy.
+//! - `Mark`: a reader that sees any new byte, place or length of a slot also sees that its frame is gone; for readers that copy.
 //! - `Return`: a reader's Release in [`Protocol::release`], or the sweeper's in its name, pairs with the writer's
-//!   Acquire in [`Protocol::claim`]: the reader's last look happens before the first new byte.
+//!   Acquire in [`Protocol::claim`] and [`Protocol::claim_part`]: the reader's last look happens before the first new byte.
 //! - `Head`: the Release of `head` pairs with the Acquire in [`Protocol::head`]: a process that sees the head sees the
 //!   ledger entry and the state of that frame.
 //! - `Entry`: within a ledger entry, the tag is its version (a sequence lock over atomics, so no data race).
 
 use super::order::SyncPoint::{Entry, Head, Mark, Publish, Return};
 use super::order::{acquire, acquire_fence, release, release_fence};
+use super::place::Shape;
 use super::state::{MAX_SEQUENCE, ReaderBit, State};
 use crate::frame::FrameInfo;
 use crate::sync::Ordering::{self, Relaxed};
 use crate::sync::{AtomicU32, AtomicU64};
 use crate::time::MonotonicNs;
 
-/// A slot's state, alone on its cache line, so that readers of neighbouring slots don't slow each other down.
+/// A slot, alone on its cache line, so that readers of neighbouring slots don't slow each other down.
 #[derive(Debug)]
 #[repr(C, align(64))]
-pub struct SlotState {
-    word: AtomicU64,
+pub struct Slot {
+    /// A [`State`].
+    pub(super) word: AtomicU64,
+    /// The start of the slot's part of the arena. In a ring of planes it never changes.
+    pub(super) offset: AtomicU64,
+    /// The frame's bytes, without its header. While the frame is being written, the bytes that it may have at most.
+    pub(super) len: AtomicU64,
 }
 
 /// A ledger entry: what is remembered of a frame after its pixels are gone.
@@ -42,12 +48,14 @@ pub struct SlotState {
 #[repr(C)]
 pub struct LedgerEntry {
     /// The frame's sequence; 0 while the entry is being written.
-    tag: AtomicU64,
-    slot: AtomicU64,
+    pub(super) tag: AtomicU64,
+    pub(super) slot: AtomicU64,
     t_capture_ns: AtomicU64,
     source_sequence: AtomicU64,
     /// [`FrameInfo::epoch_and_marks`].
     epoch_and_marks: AtomicU64,
+    /// [`FrameInfo::decoding_word`].
+    decoding: AtomicU64,
 }
 
 /// The two words that every frame moves.
@@ -55,7 +63,7 @@ pub struct LedgerEntry {
 #[repr(C, align(64))]
 pub struct Heads {
     /// The newest sequence published; 0 before the first.
-    head: AtomicU64,
+    pub(super) head: AtomicU64,
     /// The futex that readers sleep on: counts publications, modulo 2^32.
     pub wake: AtomicU32,
 }
@@ -65,10 +73,12 @@ pub struct Heads {
 pub struct Protocol<'a> {
     /// The newest frame.
     pub heads: &'a Heads,
-    /// The state words, one a slot.
-    pub states: &'a [SlotState],
+    /// The slots.
+    pub slots: &'a [Slot],
     /// The ledger, one entry a remembered frame. Its length is a power of two and no less than the number of slots.
     pub ledger: &'a [LedgerEntry],
+    /// How the slots share the arena.
+    pub shape: Shape,
 }
 
 /// The reason why a frame can't be leased.
@@ -94,9 +104,10 @@ pub struct WriterPosition {
     pub cursor: usize,
 }
 
-impl Default for SlotState {
+impl Default for Slot {
     fn default() -> Self {
-        Self { word: AtomicU64::new(0) }
+        let zero = || AtomicU64::new(0);
+        Self { word: zero(), offset: zero(), len: zero() }
     }
 }
 
@@ -109,6 +120,7 @@ impl Default for LedgerEntry {
             t_capture_ns: zero(),
             source_sequence: zero(),
             epoch_and_marks: zero(),
+            decoding: zero(),
         }
     }
 }
@@ -130,19 +142,19 @@ impl Protocol<'_> {
     /// it that a lease should decide.
     #[must_use]
     pub fn state(&self, slot: usize) -> State {
-        State::from_word(self.states[slot].word.load(acquire(Publish)))
+        State::from_word(self.slots[slot].word.load(acquire(Publish)))
     }
 
-    /// Takes a slot for the frame at `at.sequence`: the first from the cursor on that nobody leases. Moves the cursor
+    /// In a ring of planes, takes a slot for the frame at `at.sequence`: the first from the cursor on that nobody leases. Moves the cursor
     /// behind it. `None` when all slots are leased; the frame is then lost, and the writer counts it. For the one
     /// writer only.
     #[must_use]
     pub fn claim(&self, at: &mut WriterPosition) -> Option<usize> {
-        let count = self.states.len();
+        let count = self.slots.len();
         for _ in 0..count {
             let slot = at.cursor % count;
             at.cursor = (slot + 1) % count;
-            let word = &self.states[slot].word;
+            let word = &self.slots[slot].word;
             let seen = word.load(Relaxed);
             if State::from_word(seen).is_leased() {
                 continue;
@@ -162,15 +174,15 @@ impl Protocol<'_> {
     /// Makes the frame in a claimed slot visible. The caller wakes the readers. For the one writer only.
     pub fn publish(&self, slot: usize, info: &FrameInfo) {
         self.note(slot, info);
-        self.states[slot].word.store(State::holding(info.sequence).word(), release(Publish));
+        self.slots[slot].word.store(State::holding(info.sequence).word(), release(Publish));
         self.advance(info.sequence);
     }
 
-    /// Gives up a claimed slot: it becomes empty, and the next frame gets it and its sequence. For the one writer only.
+    /// In a ring of planes, gives up a claimed slot: it becomes empty, and the next frame gets it and its sequence. For the one writer only.
     ///
     /// The cursor steps back because a source that fails and tries again would otherwise empty the whole ring.
     pub fn abandon(&self, slot: usize, at: &mut WriterPosition) {
-        self.states[slot].word.store(State::EMPTY.word(), release(Publish));
+        self.slots[slot].word.store(State::EMPTY.word(), release(Publish));
         at.cursor = slot;
     }
 
@@ -179,7 +191,7 @@ impl Protocol<'_> {
         self.heads.wake.fetch_add(1, Ordering::Release);
     }
 
-    fn note(&self, slot: usize, info: &FrameInfo) {
+    pub(super) fn note(&self, slot: usize, info: &FrameInfo) {
         let entry = self.entry(info.sequence);
         // The tag is zero while the fields change, and the sequence once they are whole.
         entry.tag.store(0, Relaxed);
@@ -188,10 +200,11 @@ impl Protocol<'_> {
         entry.t_capture_ns.store(info.t_capture.0, Relaxed);
         entry.source_sequence.store(info.source_sequence, Relaxed);
         entry.epoch_and_marks.store(info.epoch_and_marks(), Relaxed);
+        entry.decoding.store(info.decoding_word(), Relaxed);
         entry.tag.store(info.sequence, release(Entry));
     }
 
-    fn entry(&self, sequence: u64) -> &LedgerEntry {
+    pub(super) fn entry(&self, sequence: u64) -> &LedgerEntry {
         // The ledger's length is a power of two, checked when it was laid out: the mask keeps the index inside.
         #[expect(
             clippy::cast_possible_truncation,
@@ -213,12 +226,15 @@ impl Protocol<'_> {
         let t_capture = MonotonicNs(entry.t_capture_ns.load(Relaxed));
         let source_sequence = entry.source_sequence.load(Relaxed);
         let (epoch, before, flags) = FrameInfo::from_epoch_and_marks(entry.epoch_and_marks.load(Relaxed));
+        let decoding = entry.decoding.load(Relaxed);
         acquire_fence(Entry);
         if entry.tag.load(Relaxed) != sequence {
             return None;
         }
-        let slot = usize::try_from(slot).ok().filter(|s| *s < self.states.len())?;
-        Some((slot, FrameInfo { sequence, source_sequence, t_capture, epoch, before, flags }))
+        let slot = usize::try_from(slot).ok().filter(|s| *s < self.slots.len())?;
+        let info =
+            FrameInfo { sequence, source_sequence, t_capture, epoch, before, flags, ..FrameInfo::default() };
+        Some((slot, info.with_decoding_word(decoding)))
     }
 
     /// A published frame as the ledger remembers it, whether its pixels are still there or not. `None` before the
@@ -256,7 +272,7 @@ impl Protocol<'_> {
             return Err(Miss::NotYet);
         }
         let (slot, _) = self.recall(sequence).ok_or(Miss::Overrun)?;
-        let word = &self.states[slot].word;
+        let word = &self.slots[slot].word;
         let mut seen = word.load(Relaxed);
         loop {
             let state = State::from_word(seen);
@@ -278,24 +294,24 @@ impl Protocol<'_> {
 
     /// Gives a lease back.
     pub fn release(&self, slot: usize, reader: ReaderBit) {
-        self.states[slot].word.fetch_and(!reader.mask(), release(Return));
+        self.slots[slot].word.fetch_and(!reader.mask(), release(Return));
     }
 
     /// Clears every lease of a reader that is known to be dead. Returns how many there were. Safe to repeat.
     pub fn sweep(&self, dead: ReaderBit) -> usize {
-        let held = |slot: &&SlotState| {
+        let held = |slot: &&Slot| {
             // The Release here stands for the one that the dead reader never made: its last look happens before its death,
             // and the proof of its death (it was reaped, its lock is free) happens before this.
             State::from_word(slot.word.fetch_and(!dead.mask(), release(Return))).is_leased_by(dead)
         };
-        self.states.iter().filter(held).count()
+        self.slots.iter().filter(held).count()
     }
 
     /// The frames that readers hold which are none of Preroll's own, each with its reader. They change while this looks.
     #[must_use]
     pub fn held_by_others(&self) -> Vec<(ReaderBit, u64)> {
         let bits = || (0..ReaderBit::COUNT).filter_map(ReaderBit::new).filter(|bit| bit.is_foreign());
-        let states = (0..self.states.len()).map(|slot| self.state(slot)).filter(|state| state.is_leased());
+        let states = (0..self.slots.len()).map(|slot| self.state(slot)).filter(|state| state.is_leased());
         states
             .flat_map(|state| {
                 bits().filter(move |bit| state.is_leased_by(*bit)).map(move |bit| (bit, state.sequence()))
@@ -305,7 +321,7 @@ impl Protocol<'_> {
 
     /// Clears a dead reader's leases on these frames, and no later lease of its bit. Returns how many there were.
     pub fn sweep_frames(&self, dead: ReaderBit, frames: &[u64]) -> usize {
-        let clear = |slot: &&SlotState| {
+        let clear = |slot: &&Slot| {
             // As in `sweep`: the Release stands for the one that the dead reader never made.
             let clear = |word| {
                 let state = State::from_word(word);
@@ -314,51 +330,18 @@ impl Protocol<'_> {
             };
             slot.word.fetch_update(release(Return), Relaxed, clear).is_ok()
         };
-        self.states.iter().filter(clear).count()
-    }
-
-    /// Looks for a contradiction that a writer and its readers can't have made: another program wrote over the ring.
-    /// Reads every state and every ledger entry, while they go on changing.
-    #[must_use]
-    pub fn contradiction(&self) -> Option<&'static str> {
-        let states = self.states.iter().map(|state| State::from_word(state.word.load(acquire(Publish))));
-        let mut newest = 0;
-        for state in states {
-            if !state.is_possible() {
-                return Some("a slot's state is impossible");
-            }
-            newest = newest.max(state.sequence());
-        }
-        for entry in self.ledger {
-            let tag = entry.tag.load(acquire(Entry));
-            let is_here = core::ptr::eq(self.entry(tag), entry);
-            if tag != 0 && (!is_here || entry.slot.load(Relaxed) >= self.states.len() as u64) {
-                return Some("a ledger entry is for a frame that can't be there");
-            }
-            newest = newest.max(tag);
-        }
-        // The head is read last: any frame seen above is then at most the one after the head.
-        let head = self.heads.head.load(acquire(Head));
-        if head > MAX_SEQUENCE || newest > head + 1 {
-            return Some("a frame is numbered beyond the newest");
-        }
-        // The entry of a head that has moved on may be overwritten already, so the head is read once more.
-        let is_noted = head == 0 || self.entry(head).tag.load(acquire(Entry)) == head;
-        if !is_noted && self.heads.head.load(acquire(Head)) == head {
-            return Some("the newest frame is not in the ledger");
-        }
-        None
+        self.slots.iter().filter(clear).count()
     }
 
     /// Prepares the ring for a new writer after the last one ended, however it ended. A frame that was whole but not yet
     /// published is published; a slot that was being written becomes empty. The caller wakes the readers.
     pub fn take_over(&self) -> WriterPosition {
         let next = self.head() + 1;
-        for state in self.states {
-            let seen = State::from_word(state.word.load(acquire(Publish)));
+        for slot in self.slots {
+            let seen = State::from_word(slot.word.load(acquire(Publish)));
             if seen.is_writing() {
                 // Readers never change a WRITING word, so a plain store can't undo anything of theirs.
-                state.word.store(State::EMPTY.word(), release(Publish));
+                slot.word.store(State::EMPTY.word(), release(Publish));
             }
         }
         let whole = |(slot, _): (usize, FrameInfo)| self.state(slot).sequence() == next;
@@ -369,7 +352,7 @@ impl Protocol<'_> {
         self.heads.wake.fetch_add(1, Ordering::Release);
         let sequence = self.head() + 1;
         let newest = self.recall(sequence - 1).map(|(slot, _)| slot);
-        WriterPosition { sequence, cursor: newest.map_or(0, |slot| (slot + 1) % self.states.len()) }
+        WriterPosition { sequence, cursor: newest.map_or(0, |slot| (slot + 1) % self.slots.len()) }
     }
 }
 

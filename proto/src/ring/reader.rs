@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::layout::SLOT_HEADER_BYTES;
+use super::layout::FRAME_HEADER_BYTES;
+use super::place::Place;
 use super::protocol::Miss;
 use super::shared::Ring;
 use super::slot_header::SlotHeader;
@@ -41,16 +42,20 @@ impl RingReader {
     /// left it, [`Miss::AlreadyLeased`] while this reader holds it.
     pub fn lease(&self, sequence: u64) -> Result<Lease, Miss> {
         let slot = self.ring.protocol().lease(sequence, self.bit)?;
+        let place = Place { offset: 0, len: 0 };
         // From here on the lease gives the slot back, whichever way this function ends.
         let mut lease =
-            Lease { ring: Arc::clone(&self.ring), slot, bit: self.bit, info: FrameInfo::default() };
-        let at = self.ring.slot(slot).cast::<SlotHeader>();
-        // SAFETY: aligned and inside the mapping (see WriteSlot::publish); leased, so nobody writes it, and all
+            Lease { ring: Arc::clone(&self.ring), slot, bit: self.bit, place, info: FrameInfo::default() };
+        lease.place = self.ring.protocol().place(slot).ok_or(Miss::Overrun)?;
+        let at = self.ring.frame(&lease.place).cast::<SlotHeader>();
+        // SAFETY: aligned and inside the mapping (Protocol::place gives no other place); leased, so nobody writes it, and all
         // of it was written before the state that the lease's Acquire saw. Any bytes are a valid SlotHeader.
-        lease.info = FrameInfo::from(unsafe { at.read() });
-        // The writer notes each frame in the slot and in the ledger. Where the two differ, something else has written
+        let header = unsafe { at.read() };
+        lease.info = FrameInfo::from(header);
+        // The writer notes each frame in its header, in the slot and in the ledger. Where they differ, something else has written
         // over the frame.
-        let is_as_noted = self.ring.frame_info(sequence).is_none_or(|noted| noted == lease.info);
+        let is_as_noted = self.ring.frame_info(sequence).is_none_or(|noted| noted == lease.info)
+            && header.bytes() == lease.place.len as u64;
         if lease.info.sequence == sequence && is_as_noted { Ok(lease) } else { Err(Miss::Overrun) }
     }
 }
@@ -61,6 +66,8 @@ pub struct Lease {
     ring: Arc<Ring>,
     slot: usize,
     bit: ReaderBit,
+    /// As the slot told it when it was leased, and checked then.
+    place: Place,
     info: FrameInfo,
 }
 
@@ -77,14 +84,16 @@ impl Lease {
         &self.info
     }
 
-    /// The frame's bytes: [`Geometry::frame_bytes`](crate::frame::Geometry::frame_bytes) of them, laid out by
-    /// [`Geometry::planes`](crate::frame::Geometry::planes).
+    /// The frame's bytes. Of planes, [`Geometry::frame_bytes`](crate::frame::Geometry::frame_bytes) of them, laid out by
+    /// [`Geometry::planes`](crate::frame::Geometry::planes). Of a compressed frame as many as it has;
+    /// [`PADDING_BYTES`](super::layout::PADDING_BYTES) zeros lie behind them.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        let pixels = self.ring.slot(self.slot).wrapping_add(SLOT_HEADER_BYTES);
-        // SAFETY: inside the mapping, which `self.ring` keeps alive; the reader's bit is set in the slot's word,
-        // so the writer passes it by until `self` is dropped, and the slice can't outlive `self`.
-        unsafe { core::slice::from_raw_parts(pixels, self.ring.frame_bytes()) }
+        let bytes = self.ring.frame(&self.place).wrapping_add(FRAME_HEADER_BYTES);
+        // SAFETY: inside the mapping, which `self.ring` keeps alive, since the place was checked against the arena; the reader's
+        // bit is set in the slot's word, so the writer passes its bytes by until `self` is dropped, and the slice can't outlive
+        // `self`.
+        unsafe { core::slice::from_raw_parts(bytes, self.place.len) }
     }
 }
 

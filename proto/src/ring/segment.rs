@@ -348,9 +348,9 @@ impl Guard {
 pub unsafe trait AtomicsOnly {}
 
 // SAFETY: each is a repr(C) struct of AtomicU64, AtomicU32 and arrays of them.
-unsafe impl AtomicsOnly for super::layout::Header {}
+unsafe impl AtomicsOnly for super::header::Header {}
 // SAFETY: as above.
-unsafe impl AtomicsOnly for super::protocol::SlotState {}
+unsafe impl AtomicsOnly for super::protocol::Slot {}
 // SAFETY: as above.
 unsafe impl AtomicsOnly for super::protocol::LedgerEntry {}
 

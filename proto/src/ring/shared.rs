@@ -7,55 +7,18 @@ use std::time::Duration;
 
 use rustix::thread::futex;
 
-use super::layout::{BadHeader, CheckedHeader, Counters, Header, RingSpec};
-use super::overwriting::Endangered;
+use super::arena::Parts;
+use super::error::{Broken, RingError};
+use super::header::{BadHeader, CheckedHeader, Counters, Header};
+use super::layout::RingSpec;
+use super::overwriting::{self, Endangered};
+use super::place::{Place, Shape};
 use super::protocol::{Protocol, WriterPosition};
-use super::segment::{self, Loss, Segment, SegmentError, SegmentName};
+use super::segment::{self, Segment, SegmentError, SegmentName};
 use super::state::ReaderBit;
 use crate::frame::{FrameInfo, PictureTags};
 use crate::sync::Ordering::{Acquire, Relaxed};
 use crate::time::MonotonicNs;
-
-/// The reason why a ring can't be made or opened.
-#[derive(Debug, thiserror::Error)]
-pub enum RingError {
-    /// The shared memory can't be had.
-    #[error(transparent)]
-    Segment(#[from] SegmentError),
-    /// The memory is there, but holds no ring that this program can use.
-    #[error("shared memory {name} is not usable as a ring: {why}")]
-    Bad {
-        /// The segment.
-        name: SegmentName,
-        /// The mistake in its header.
-        why: BadHeader,
-    },
-    /// The ring would not fit in any address space.
-    #[error("a ring of {slots} frames of {frame_bytes} bytes is larger than any memory")]
-    Absurd {
-        /// The number of frames.
-        slots: usize,
-        /// The bytes of each.
-        frame_bytes: usize,
-    },
-}
-
-/// The damage to a ring that was sound when it was opened.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Broken {
-    /// The memory was cut short, or its name taken away.
-    #[error(transparent)]
-    Segment(#[from] Loss),
-    /// The header can't be read any more.
-    #[error(transparent)]
-    Header(#[from] BadHeader),
-    /// The header is sound, and differs from the one that was read at first.
-    #[error("its header has changed since it was opened; another program has written to it")]
-    Rewritten,
-    /// Its slot states and its ledger contradict each other.
-    #[error("{0}; another program has written to it")]
-    Contradiction(&'static str),
-}
 
 /// One camera's ring, mapped into this process.
 ///
@@ -65,11 +28,9 @@ pub enum Broken {
 /// use proto::time::MonotonicNs;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let spec = RingSpec {
-///     geometry: Geometry::new(64, 16, PixelFormat::GRAY8)?,
-///     fps: Fps::new(60.0).ok_or("no rate")?,
-///     size: RingSize { pre_roll_slots: 3, reserve_slots: 0, lease_slots: 1 },
-/// };
+/// let size = RingSize { pre_roll_slots: 3, reserve_slots: 0, lease_slots: 1 };
+/// let (geometry, fps) = (Geometry::new(64, 16, PixelFormat::GRAY8)?, Fps::new(60.0).ok_or("no rate")?);
+/// let spec = RingSpec::planes(geometry, fps, size);
 /// let name = SegmentName::new(format!("preroll-doctest-{}", std::process::id()));
 /// let ring = Ring::create(&name, &spec)?;
 /// let mut writer = ring.writer()?;
@@ -123,12 +84,15 @@ impl Ring {
         spec: &RingSpec,
         created: MonotonicNs,
     ) -> Result<Arc<Self>, RingError> {
-        let absurd =
-            || RingError::Absurd { slots: spec.size.slots(), frame_bytes: spec.geometry.frame_bytes() };
+        let absurd = || RingError::Absurd { slots: spec.size.slots(), frame_bytes: spec.max_frame_bytes() };
         let layout = spec.layout().ok_or_else(absurd)?;
         let segment = Segment::create(name, layout.total_bytes)?;
-        header(&segment).fill(spec, &layout, random_id(), created);
-        drop(segment);
+        let checked = CheckedHeader { spec: *spec, layout, ring_id: random_id(), created };
+        let ring = Self { segment, checked };
+        ring.protocol().lay_out();
+        // The magic number comes last: nobody takes a ring for whole that isn't.
+        header(&ring.segment).fill(spec, &layout, checked.ring_id, created);
+        drop(ring);
         Self::open(name)
     }
 
@@ -161,7 +125,7 @@ impl Ring {
         Ok(self.segment.check_name()?)
     }
 
-    /// [`Ring::check`], and a look at all that the ring says of its frames: 64 bytes a slot and 40 a ledger entry.
+    /// [`Ring::check`], and a look at all that the ring says of its frames: 64 bytes a slot and 48 a ledger entry.
     ///
     /// # Errors
     /// [`Broken`].
@@ -272,7 +236,10 @@ impl Ring {
     /// The oldest frame whose pixels should still be there. The writer may overwrite it at any time.
     #[must_use]
     pub fn oldest(&self) -> Option<FrameInfo> {
-        let first = (self.head() + 1).saturating_sub(self.spec().size.slots() as u64 - 1).max(1);
+        let first = match self.spec().arena {
+            None => (self.head() + 1).saturating_sub(self.spec().size.slots() as u64 - 1).max(1),
+            Some(_) => self.protocol().oldest_held()?,
+        };
         self.frame_info(first)
     }
 
@@ -285,7 +252,17 @@ impl Ring {
     /// The frames that the writer overwrites before it has published `within` more, the soonest first.
     #[must_use]
     pub fn endangered(&self, within: usize) -> Vec<Endangered> {
-        self.protocol().endangered(within)
+        match self.spec().arena {
+            None => self.protocol().endangered(within),
+            Some(_) => self.protocol().endangered_parts(within, self.usual_part_bytes().unwrap_or(1)),
+        }
+    }
+
+    /// The bytes that a frame takes of the arena at the rate that the ring was made for. None in a ring of planes.
+    #[must_use]
+    pub fn usual_part_bytes(&self) -> Option<usize> {
+        let RingSpec { arena, fps, .. } = self.spec();
+        arena.map(|arena| overwriting::usual_part_bytes(arena.max_rate_bytes, *fps))
     }
 
     /// True while a frame's pixels are where its writer left them. The next moment they may not be.
@@ -362,6 +339,12 @@ impl Ring {
         next
     }
 
+    /// The parts of the arena, for a writer that has taken over. None in a ring of planes.
+    pub(super) fn find_parts(&self) -> Result<Option<Parts>, RingError> {
+        let contradiction = |what| RingError::Contradiction { name: self.segment.name().clone(), what };
+        self.spec().arena.map(|_| self.protocol().find_parts().map_err(contradiction)).transpose()
+    }
+
     pub(super) fn wake_readers(&self) {
         let wake = &header(&self.segment).heads.wake;
         // To wake nobody is no error, and nothing else can fail with an address that is mapped.
@@ -370,21 +353,26 @@ impl Ring {
 
     pub(super) fn protocol(&self) -> Protocol<'_> {
         let layout = &self.checked.layout;
+        let shape = match self.spec().arena {
+            None => Shape::Fixed {
+                stride_bytes: layout.stride_bytes,
+                frame_bytes: self.spec().geometry.frame_bytes(),
+            },
+            Some(arena) => {
+                Shape::Parts { arena_bytes: layout.arena_bytes, max_frame_bytes: arena.max_frame_bytes }
+            }
+        };
         Protocol {
             heads: &header(&self.segment).heads,
-            states: self.segment.view(layout.states_offset, self.spec().size.slots()),
+            slots: self.segment.view(layout.slots_offset, self.spec().size.slots()),
             ledger: self.segment.view(layout.ledger_offset, layout.ledger_entries),
+            shape,
         }
     }
 
-    /// The first byte of a slot: its header, with the pixels behind it.
-    pub(super) fn slot(&self, slot: usize) -> *mut u8 {
-        let layout = &self.checked.layout;
-        self.segment.byte(layout.slots_offset + slot * layout.slot_stride_bytes)
-    }
-
-    pub(super) fn frame_bytes(&self) -> usize {
-        self.spec().geometry.frame_bytes()
+    /// The first byte of a frame's place: its header, with the frame's bytes behind it.
+    pub(super) fn frame(&self, place: &Place) -> *mut u8 {
+        self.segment.byte(self.checked.layout.arena_offset + place.offset)
     }
 }
 

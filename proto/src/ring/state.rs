@@ -108,6 +108,12 @@ impl State {
         self.0 & WRITING != 0
     }
 
+    /// The same state without any lease.
+    #[must_use]
+    pub fn bare(self) -> Self {
+        Self(self.0 & !READERS)
+    }
+
     /// True while any reader holds a lease.
     #[must_use]
     pub fn is_leased(self) -> bool {

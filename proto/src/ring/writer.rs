@@ -5,9 +5,12 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::layout::{INTERVAL_BUCKETS, SLOT_HEADER_BYTES};
+use super::arena::{Claim, Parts};
+use super::error::RingError;
+use super::header::INTERVAL_BUCKETS;
+use super::layout::{FRAME_HEADER_BYTES, part_bytes};
 use super::protocol::WriterPosition;
-use super::shared::{Ring, RingError};
+use super::shared::Ring;
 use super::slot_header::SlotHeader;
 use crate::frame::{FrameFlags, FrameInfo, LossBefore, PictureTags};
 use crate::sync::Ordering::Relaxed;
@@ -18,16 +21,22 @@ use crate::time::{MonotonicNs, nanos};
 pub struct RingWriter {
     ring: Arc<Ring>,
     next: WriterPosition,
+    /// How the arena is shared; none in a ring of planes.
+    parts: Option<Parts>,
     epoch: u32,
+    /// The key frame from which the next frame decodes; 0 if none is known.
+    start: u64,
     last_publish: Option<MonotonicNs>,
     _lock: OwnedFd,
 }
 
 impl RingWriter {
     /// Takes over from the last writer, however it ended, and begins a new epoch.
-    pub(super) fn begin(ring: &Arc<Ring>, lock: OwnedFd) -> Self {
+    pub(super) fn begin(ring: &Arc<Ring>, lock: OwnedFd) -> Result<Self, RingError> {
         let next = ring.take_over();
-        Self { ring: Arc::clone(ring), next, epoch: ring.begin_epoch(), last_publish: None, _lock: lock }
+        let parts = ring.find_parts()?;
+        let (ring, epoch) = (Arc::clone(ring), ring.begin_epoch());
+        Ok(Self { ring, next, parts, epoch, start: 0, last_publish: None, _lock: lock })
     }
 
     /// The ring.
@@ -52,16 +61,59 @@ impl RingWriter {
         self.ring.set_variable_rate(variable);
     }
 
-    /// A slot for the next frame. `None` when readers hold leases on all slots; the frame is then counted in
-    /// [`Counters::dropped_ring_full`](super::layout::Counters::dropped_ring_full).
+    /// A slot for the next frame, with room for the longest. `None` when readers hold leases on all slots, or on too much of the
+    /// arena; the frame is then counted in [`Counters::dropped_ring_full`](super::header::Counters::dropped_ring_full).
     pub fn slot(&mut self) -> Option<WriteSlot<'_>> {
-        match self.ring.protocol().claim(&mut self.next) {
-            Some(slot) => Some(WriteSlot { writer: self, slot, flags: FrameFlags::NONE, published: false }),
-            None => {
-                self.ring.counters().dropped_ring_full.fetch_add(1, Relaxed);
-                None
-            }
+        self.slot_for(self.ring.spec().max_frame_bytes())
+    }
+
+    /// A slot for the next frame, with room for `max_bytes`. `None` as of [`RingWriter::slot`], and for more than
+    /// [`RingSpec::max_frame_bytes`](super::layout::RingSpec::max_frame_bytes); the frame is then counted in
+    /// [`Counters::dropped_too_large`](super::header::Counters::dropped_too_large). Frames of planes all have the same length,
+    /// whatever is asked for.
+    pub fn slot_for(&mut self, max_bytes: usize) -> Option<WriteSlot<'_>> {
+        if max_bytes > self.ring.spec().max_frame_bytes() {
+            self.refuse_too_large();
+            return None;
         }
+        let protocol = self.ring.protocol();
+        let claim = match &mut self.parts {
+            Some(parts) => protocol.claim_part(parts, self.next.sequence, max_bytes),
+            None => protocol
+                .claim(&mut self.next)
+                .and_then(|slot| Some(Claim { slot, place: protocol.place(slot)? })),
+        };
+        let Some(claim) = claim else {
+            self.ring.counters().dropped_ring_full.fetch_add(1, Relaxed);
+            return None;
+        };
+        let (flags, picture_offset_ns) = (FrameFlags::NONE, 0);
+        Some(WriteSlot {
+            writer: self,
+            claim,
+            bytes: claim.place.len,
+            flags,
+            picture_offset_ns,
+            published: false,
+        })
+    }
+
+    /// Counts a frame that is lost since it is longer than the ring takes, where that shows only while it is written.
+    pub fn refuse_too_large(&self) {
+        self.ring.counters().dropped_too_large.fetch_add(1, Relaxed);
+    }
+
+    /// Says from which key frame this frame decodes, and goes on from there. After a loss nothing decodes before the next key frame.
+    fn start_of(&mut self, sequence: u64, flags: FrameFlags, before: LossBefore) -> u64 {
+        let payload = self.ring.spec().payload;
+        let is_key =
+            payload.is_compressed() && (flags.contains(FrameFlags::KEY) || !payload.needs_key_frames());
+        self.start = match before {
+            _ if is_key => sequence,
+            LossBefore::Nothing => self.start,
+            _ => 0,
+        };
+        self.start
     }
 
     fn count_interval(&mut self) {
@@ -83,10 +135,11 @@ impl Ring {
     ///
     /// # Errors
     /// [`SegmentError::Busy`](super::segment::SegmentError::Busy) while another process is the writer, and
-    /// [`SegmentError::Missing`](super::segment::SegmentError::Missing) when the ring's name has been taken away.
+    /// [`SegmentError::Missing`](super::segment::SegmentError::Missing) when the ring's name has been taken away;
+    /// [`RingError::Contradiction`] when another program has written over it.
     pub fn writer(self: &Arc<Self>) -> Result<RingWriter, RingError> {
         let lock = self.lock_for_writing()?;
-        Ok(RingWriter::begin(self, lock))
+        RingWriter::begin(self, lock)
     }
 }
 
@@ -94,21 +147,45 @@ impl Ring {
 #[derive(Debug)]
 pub struct WriteSlot<'a> {
     writer: &'a mut RingWriter,
-    slot: usize,
+    claim: Claim,
+    /// The bytes that the frame has.
+    bytes: usize,
     flags: FrameFlags,
+    picture_offset_ns: i64,
     published: bool,
 }
 
 impl WriteSlot<'_> {
-    /// The frame's bytes: [`Geometry::frame_bytes`](crate::frame::Geometry::frame_bytes) of them, laid out by
-    /// [`Geometry::planes`](crate::frame::Geometry::planes). Until they are written they hold an older frame.
+    /// The room for the frame's bytes. Of planes, [`Geometry::frame_bytes`](crate::frame::Geometry::frame_bytes), laid out by
+    /// [`Geometry::planes`](crate::frame::Geometry::planes); of a compressed frame, as many as were asked for. Until they are
+    /// written they hold older frames.
     #[must_use]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        let pixels = self.writer.ring.slot(self.slot).wrapping_add(SLOT_HEADER_BYTES);
-        // SAFETY: the slot lies inside the mapping (the layout was checked against its size) and `frame_bytes`
-        // fit in its stride; the slot was claimed, so its word is WRITING: no reader can lease it and no other
-        // writer exists (the segment's lock); `&mut self` makes this the only slice of it in this process.
-        unsafe { core::slice::from_raw_parts_mut(pixels, self.writer.ring.frame_bytes()) }
+        let bytes = self.writer.ring.frame(&self.claim.place).wrapping_add(FRAME_HEADER_BYTES);
+        // SAFETY: the claimed place lies inside the arena and the mapping (the layout was checked against its size); its slot's
+        // word is WRITING and no other slot owns a byte of it, so no reader can lease it, and no other writer exists (the
+        // segment's lock); `&mut self` makes this the only slice of it in this process.
+        unsafe { core::slice::from_raw_parts_mut(bytes, self.claim.place.len) }
+    }
+
+    /// Says how many of the bytes are the frame's. Without a word it is all of them.
+    ///
+    /// # Panics
+    /// When they are more than the room, or in a ring of planes not all of it.
+    #[must_use]
+    pub fn filled(mut self, bytes: usize) -> Self {
+        let room = self.claim.place.len;
+        let fits = if self.writer.parts.is_some() { bytes <= room } else { bytes == room };
+        assert!(fits, "a frame of {bytes} bytes in a room of {room}");
+        self.bytes = bytes;
+        self
+    }
+
+    /// Says when the frame's picture is shown, where that is another time than its capture time: in a stream with B-frames.
+    #[must_use]
+    pub fn shown_after_ns(mut self, picture_offset_ns: i64) -> Self {
+        self.picture_offset_ns = picture_offset_ns;
+        self
     }
 
     /// Adds remarks to the frame.
@@ -128,25 +205,54 @@ impl WriteSlot<'_> {
     /// nobody.
     pub fn publish(mut self, source_sequence: u64, t_capture: MonotonicNs, before: LossBefore) -> u64 {
         let sequence = self.writer.next.sequence;
-        let (epoch, flags) = (self.writer.epoch, self.flags);
-        let info = FrameInfo { sequence, source_sequence, t_capture, epoch, before, flags };
-        let at = self.writer.ring.slot(self.slot).cast::<SlotHeader>();
-        // SAFETY: the slot starts at a page boundary inside the mapping, so it is aligned and large enough, and
-        // it belongs to this writer alone while its word says WRITING (see bytes_mut).
-        unsafe { at.write(SlotHeader::from(&info)) };
-        self.writer.ring.protocol().publish(self.slot, &info);
+        let (epoch, flags, picture_offset_ns) = (self.writer.epoch, self.flags, self.picture_offset_ns);
+        let start_sequence = self.writer.start_of(sequence, flags, before);
+        let info = FrameInfo {
+            sequence,
+            source_sequence,
+            t_capture,
+            epoch,
+            before,
+            flags,
+            start_sequence,
+            picture_offset_ns,
+        };
+        let at = self.writer.ring.frame(&self.claim.place).cast::<SlotHeader>();
+        // SAFETY: the place starts at a cache line inside the mapping, so it is aligned and large enough, and
+        // it belongs to this writer alone while its slot's word says WRITING (see bytes_mut).
+        unsafe { at.write(SlotHeader::of(&info, self.bytes)) };
+        self.write_padding();
+        let protocol = self.writer.ring.protocol();
+        match &mut self.writer.parts {
+            Some(parts) => protocol.publish_part(parts, self.claim, self.bytes, &info),
+            None => protocol.publish(self.claim.slot, &info),
+        }
         self.published = true;
         self.writer.ring.wake_readers();
         self.writer.next.sequence += 1;
         self.writer.count_interval();
         sequence
     }
+
+    /// Writes the zeros behind a compressed frame's bytes, up to the end of its part.
+    fn write_padding(&self) {
+        let part = part_bytes(self.bytes).filter(|_| self.writer.parts.is_some());
+        let behind = part.map_or(0, |part| part - FRAME_HEADER_BYTES - self.bytes);
+        let end = self.writer.ring.frame(&self.claim.place).wrapping_add(FRAME_HEADER_BYTES + self.bytes);
+        // SAFETY: from the frame's end to the end of the part of a frame that is no longer than the claimed one (see filled); that
+        // part is this writer's alone, as in bytes_mut.
+        unsafe { end.write_bytes(0, behind) };
+    }
 }
 
 impl Drop for WriteSlot<'_> {
     fn drop(&mut self) {
         if !self.published {
-            self.writer.ring.protocol().abandon(self.slot, &mut self.writer.next);
+            let protocol = self.writer.ring.protocol();
+            match &mut self.writer.parts {
+                Some(parts) => protocol.abandon_part(parts, self.claim),
+                None => protocol.abandon(self.claim.slot, &mut self.writer.next),
+            }
         }
     }
 }

@@ -4,10 +4,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use proto::frame::{Fps, Geometry, PixelFormat};
+use proto::frame::{Fps, Geometry, Payload, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::name::Name;
-use proto::ring::{Ring, RingSize, RingSpec, SegmentName};
+use proto::ring::{Arena, Ring, RingSize, RingSpec, SegmentName};
 use tempfile::TempDir;
 
 /// Takes its shared memory away when it goes, by a panic too.
@@ -21,12 +21,25 @@ impl ScratchRing {
     pub(crate) fn new(width: u32, height: u32, slots: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let name = segment_in(dir.path());
-        let spec = RingSpec {
-            geometry: Geometry::new(width, height, PixelFormat::GRAY8).unwrap(),
-            fps: Fps::new(60.0).unwrap(),
-            size: RingSize { pre_roll_slots: slots, reserve_slots: 0, lease_slots: 0 },
-        };
-        let ring = Ring::create(&name, &spec).unwrap();
+        let size = RingSize { pre_roll_slots: slots, reserve_slots: 0, lease_slots: 0 };
+        let geometry = Geometry::new(width, height, PixelFormat::GRAY8).unwrap();
+        let spec = RingSpec::planes(geometry, Fps::new(60.0).unwrap(), size);
+        Self::of(dir, name, &spec)
+    }
+
+    /// One for H.264 frames of at most `max_frame_bytes`, in an arena of `arena_bytes`.
+    pub(crate) fn compressed(slots: usize, arena_bytes: usize, max_frame_bytes: usize) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let name = segment_in(dir.path());
+        let size = RingSize { pre_roll_slots: slots, reserve_slots: 0, lease_slots: 0 };
+        let geometry = Geometry::new(64, 16, PixelFormat::I420).unwrap();
+        let arena = Arena { bytes: arena_bytes, max_frame_bytes, max_rate_bytes: 60_000 };
+        let spec = RingSpec::compressed(geometry, Fps::new(60.0).unwrap(), size, Payload::H264, arena);
+        Self::of(dir, name, &spec)
+    }
+
+    fn of(dir: TempDir, name: SegmentName, spec: &RingSpec) -> Self {
+        let ring = Ring::create(&name, spec).unwrap();
         Self { dir, name, ring }
     }
 

@@ -16,6 +16,7 @@ fn frame(n: u64) -> FrameInfo {
         epoch: 1,
         before: LossBefore::Nothing,
         flags: FrameFlags::NONE,
+        ..FrameInfo::default()
     }
 }
 

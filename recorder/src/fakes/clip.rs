@@ -1,7 +1,7 @@
 //! A clip's plan and its pictures, made up.
 
 use proto::clip::{CaptureTime, PLAN_SCHEMA, Plan, PlannedCamera, Window};
-use proto::frame::{Fps, FrameInfo, Geometry, PictureTags};
+use proto::frame::{Fps, FrameInfo, Geometry, Payload, PictureTags};
 use proto::name::Name;
 use proto::time::WallAnchor;
 
@@ -50,6 +50,7 @@ pub(crate) fn planned_camera(geometry: Geometry, fps: Fps) -> PlannedCamera {
         index: 0,
         ring_id: 1,
         geometry,
+        payload: Payload::Planes,
         fps,
         capture_time: CaptureTime::Device,
         variable_rate: false,

@@ -198,6 +198,7 @@ fn row(line: &str) -> Option<Row> {
     let (sequence, source_sequence, t_capture) = (field()?, field()?, MonotonicNs(field()?));
     let epoch = u32::try_from(field()?).ok()?;
     let (before, flags) = FrameInfo::from_marks(u16::try_from(field()?).ok()?);
-    let frame = FrameInfo { sequence, source_sequence, t_capture, epoch, before, flags };
+    let frame =
+        FrameInfo { sequence, source_sequence, t_capture, epoch, before, flags, ..FrameInfo::default() };
     Some(Row { frame, encoded: MonotonicNs(field()?) })
 }

@@ -25,6 +25,7 @@ fn row(n: u64) -> Row {
         epoch: 1,
         before: LossBefore::Nothing,
         flags: FrameFlags::TIME_REPAIRED.when(n.is_multiple_of(2)),
+        ..FrameInfo::default()
     };
     Row { frame, encoded: MonotonicNs(n * 16_666_667 + 1) }
 }

@@ -45,7 +45,7 @@ impl Rig {
         let camera = Name::new("left").unwrap();
         let size = RingSize { pre_roll_slots: 14, reserve_slots: RESERVE, lease_slots: 3 };
         let geometry = Geometry::new(32, 16, PixelFormat::GRAY8).unwrap();
-        let spec = RingSpec { geometry, fps: Fps::new(100.0).unwrap(), size };
+        let spec = RingSpec::planes(geometry, Fps::new(100.0).unwrap(), size);
         let ring = Ring::create(&dir.segment(&camera), &spec).unwrap();
         let writer = ring.writer().unwrap();
         let (backlog, mover) = recorder(&dir, &camera, &ring, bound);

@@ -71,6 +71,7 @@ fn record(
             epoch: 1,
             before: LossBefore::Nothing,
             flags: FrameFlags::NONE,
+            ..FrameInfo::default()
         };
         let picture = Picture { info, bytes: Arc::clone(picture) };
         track.pass_encode();

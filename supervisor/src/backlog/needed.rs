@@ -146,6 +146,7 @@ mod tests {
             index: 0,
             ring_id,
             geometry: Geometry::new(256, 64, PixelFormat::I420).unwrap(),
+            payload: proto::frame::Payload::Planes,
             fps: Fps::new(60.0).unwrap(),
             capture_time: CaptureTime::Device,
             variable_rate: false,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use proto::ring::Ring;
-use proto::ring::layout::INTERVAL_BUCKETS;
+use proto::ring::header::INTERVAL_BUCKETS;
 use proto::stats::{Dropped, IntervalStats, RingStats};
 use proto::sync::{AtomicU64, Ordering};
 use proto::time::{MonotonicNs, nanos};
@@ -53,18 +53,22 @@ pub(super) fn dropped(ring: &Ring) -> Dropped {
     Dropped {
         by_camera: counters.dropped_by_camera.load(Ordering::Relaxed),
         ring_full: counters.dropped_ring_full.load(Ordering::Relaxed),
+        too_large: counters.dropped_too_large.load(Ordering::Relaxed),
     }
 }
 
 /// All but `rebuilt`, which only the supervisor knows.
 pub(super) fn size_and_fill(ring: &Ring) -> RingStats {
     let size = ring.spec().size;
+    let oldest = ring.oldest();
     // One slot is always the writer's next.
-    let filled_slots = usize::try_from(ring.head()).unwrap_or(usize::MAX).min(size.slots());
-    let reach = ring.oldest().map_or(Duration::ZERO, |oldest| MonotonicNs::now() - oldest.t_capture);
+    let held = oldest.map_or(0, |oldest| ring.head().saturating_sub(oldest.sequence).saturating_add(2));
+    let filled_slots = usize::try_from(held.min(ring.head())).unwrap_or(usize::MAX).min(size.slots());
+    let reach = oldest.map_or(Duration::ZERO, |oldest| MonotonicNs::now() - oldest.t_capture);
     #[expect(clippy::cast_precision_loss, reason = "a number of slots")]
     let reserve_ms = size.reserve_slots as f64 * ring.spec().fps.period().as_secs_f64() * 1e3;
     RingStats {
+        payload: ring.spec().payload,
         slots: size.slots(),
         pre_roll_slots: size.pre_roll_slots,
         reserve_slots: size.reserve_slots,

@@ -13,6 +13,8 @@ use trials::{Rig, TWO_CAMERAS, camera, clip_of, kill, list, manifest, pid_in, pr
 /// Where the ring's parts lie, by docs/formats.md.
 const LAYOUT_VERSION_AT: u64 = 8;
 const STATES_AT: u64 = 4096;
+/// The header of layout 1 had nothing from here on.
+const BEHIND_LAYOUT_1_AT: usize = 744;
 
 /// The segment of a camera.
 fn segment(rig: &Rig, camera: &str) -> PathBuf {
@@ -34,7 +36,7 @@ fn write(segment: &Path, at: u64, bytes: &[u8]) {
 /// The bytes of a ring before its first slot.
 fn bytes_before_slots(stats: &Value, name: &str) -> usize {
     let slots = usize::try_from(camera(stats, name)["ring"]["slots"].as_u64().unwrap()).unwrap();
-    (4096 + slots * 64 + 4096.max((slots * 4).next_power_of_two()) * 40).next_multiple_of(4096)
+    (4096 + slots * 64 + 4096.max((slots * 4).next_power_of_two()) * 48).next_multiple_of(4096)
 }
 
 /// Breaks the left camera's ring in the middle of a clip, and asserts what must hold then.
@@ -266,10 +268,12 @@ fn f48_rings_of_another_layout_are_refused_and_made_anew() {
     rig.await_frames(&clip, "left", 45);
     crash(&mut rig, &clip);
     for name in ["left", "right"] {
-        write(&segment(&rig, name), LAYOUT_VERSION_AT, &2_u64.to_ne_bytes());
+        // As layout 1 was: another number, and nothing where layout 2 tells the payload.
+        write(&segment(&rig, name), LAYOUT_VERSION_AT, &1_u64.to_ne_bytes());
+        write(&segment(&rig, name), BEHIND_LAYOUT_1_AT as u64, &[0; 4096 - BEHIND_LAYOUT_1_AT]);
     }
     rig.launch(&[]);
-    rig.await_log("its layout is version 2, and this program reads version 1");
+    rig.await_log("its layout is version 1, and this program reads version 2");
     let manifest = rig.await_manifest(&clip);
     rig.await_ready();
     for name in ["left", "right"] {

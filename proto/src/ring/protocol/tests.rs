@@ -4,17 +4,18 @@ use super::*;
 
 struct Words {
     heads: Heads,
-    states: [SlotState; 3],
+    slots: [Slot; 3],
     ledger: [LedgerEntry; 4],
 }
 
 impl Words {
     fn new() -> Self {
-        Self { heads: Heads::default(), states: Default::default(), ledger: Default::default() }
+        Self { heads: Heads::default(), slots: Default::default(), ledger: Default::default() }
     }
 
     fn protocol(&self) -> Protocol<'_> {
-        Protocol { heads: &self.heads, states: &self.states, ledger: &self.ledger }
+        let shape = Shape::Fixed { stride_bytes: 0, frame_bytes: 0 };
+        Protocol { heads: &self.heads, slots: &self.slots, ledger: &self.ledger, shape }
     }
 }
 
@@ -35,7 +36,7 @@ const STEPS: [fn(Protocol<'_>, &mut WriterPosition, &mut usize); 6] = [
     |ring, at, _| ring.entry(at.sequence).t_capture_ns.store(at.sequence * 10, Relaxed),
     |ring, at, slot| ring.note(*slot, &info(at.sequence, 1)),
     |ring, at, slot| {
-        ring.states[*slot].word.store(State::holding(at.sequence).word(), release(Publish));
+        ring.slots[*slot].word.store(State::holding(at.sequence).word(), release(Publish));
     },
     |ring, at, _| ring.heads.head.store(at.sequence, release(Head)),
 ];
@@ -63,7 +64,7 @@ fn a_writer_may_die_before_any_step_of_any_frame() {
                 "{frames_before} frames, {steps} steps"
             );
             assert_eq!(ring.frame_info(whole), (whole > 0).then(|| info(whole, 1)));
-            assert!(ring.states.iter().all(|s| !State::from_word(s.word.load(Relaxed)).is_writing()));
+            assert!(ring.slots.iter().all(|s| !State::from_word(s.word.load(Relaxed)).is_writing()));
             // The next frame goes where the writer died, so that none of the others is lost.
             write(ring, &mut at, 2);
             for sequence in whole.saturating_sub(1).max(1)..=whole + 1 {
@@ -119,8 +120,9 @@ fn a_ring_that_was_written_over_contradicts_itself() {
         found
     };
     for noise in [u64::MAX, 0xDEAD_BEEF_0BAD_F00D, 0x0123_4567_89AB_CDEF] {
-        for state in &words.states {
-            assert!(spoilt(&state.word, noise), "{noise:x}");
+        for slot in &words.slots {
+            assert!(spoilt(&slot.word, noise), "{noise:x}");
+            assert!(spoilt(&slot.offset, noise) && spoilt(&slot.len, noise), "{noise:x}");
         }
         for entry in &words.ledger {
             assert!(spoilt(&entry.tag, noise) && spoilt(&entry.slot, noise), "{noise:x}");

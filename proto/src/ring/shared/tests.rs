@@ -12,15 +12,17 @@ use crate::name::Name;
 use crate::ring::RingSize;
 use crate::ring::segment::SegmentError;
 
+/// A ring of three small frames.
+fn small() -> RingSpec {
+    let size = RingSize { pre_roll_slots: 3, reserve_slots: 0, lease_slots: 0 };
+    RingSpec::planes(Geometry::new(64, 16, PixelFormat::GRAY8).unwrap(), Fps::new(60.0).unwrap(), size)
+}
+
 #[test]
 fn a_ring_that_others_may_use_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let name = RuntimeDir::create(dir.path()).unwrap().segment(&Name::new("open").unwrap());
-    let spec = RingSpec {
-        geometry: Geometry::new(64, 16, PixelFormat::GRAY8).unwrap(),
-        fps: Fps::new(60.0).unwrap(),
-        size: RingSize { pre_roll_slots: 3, reserve_slots: 0, lease_slots: 0 },
-    };
+    let spec = small();
     drop(Ring::create(&name, &spec).unwrap());
     let opened_with = |mode| {
         std::fs::set_permissions(name.path(), Permissions::from_mode(mode)).unwrap();
@@ -36,11 +38,7 @@ fn a_ring_that_others_may_use_is_refused() {
 fn a_new_writer_wakes_a_reader_that_the_dead_one_had_no_time_to() {
     let dir = tempfile::tempdir().unwrap();
     let name = RuntimeDir::create(dir.path()).unwrap().segment(&Name::new("test").unwrap());
-    let spec = RingSpec {
-        geometry: Geometry::new(64, 16, PixelFormat::GRAY8).unwrap(),
-        fps: Fps::new(60.0).unwrap(),
-        size: RingSize { pre_roll_slots: 3, reserve_slots: 0, lease_slots: 0 },
-    };
+    let spec = small();
     let ring = Ring::create(&name, &spec).unwrap();
     Ring::remove(&name).unwrap();
     let (say, heard) = channel();
