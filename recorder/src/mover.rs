@@ -161,8 +161,9 @@ fn move_frame(
     sequence: u64,
 ) -> Moved {
     let ring = reader.ring();
-    let Some(writer) = stock.writer(backlog, camera, ring) else { return Moved::NoRoom };
     let Ok(lease) = reader.lease(sequence) else { return Moved::Gone };
+    let length = lease.bytes().len();
+    let Some(writer) = stock.writer(backlog, camera, ring, length) else { return Moved::NoRoom };
     failpoint::pass("mover.leased", &camera.camera);
     match copy(writer, &lease, camera) {
         Ok(true) => {

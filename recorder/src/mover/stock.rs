@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proto::backlog::layout::{CheckedHeader, Shape};
+use proto::backlog::layout::{CheckedHeader, MAX_ENTRIES, Shape, place_bytes};
 use proto::backlog::{self, BacklogSegment, BacklogWriter};
 use proto::failpoint;
 use proto::ring::Ring;
@@ -31,21 +31,22 @@ pub(super) struct Stock {
 }
 
 impl Stock {
-    /// The segment to move a frame of this ring into. `None` when there is no room for one.
+    /// The segment to move a frame of this ring into, of so many bytes. `None` when there is no room for one.
     pub(super) fn writer(
         &mut self,
         backlog: &Backlog,
         camera: &CameraBacklog,
         ring: &Ring,
+        length: usize,
     ) -> Option<&mut BacklogWriter> {
         if self.failed.is_some_and(|failed| failed.elapsed() < TRY_AGAIN) {
             return None;
         }
         let fits = |writer: &BacklogWriter| {
-            writer.segment().header().ring_id == ring.id() && writer.entries_left() > 0
+            writer.segment().header().ring_id == ring.id() && writer.has_room_for(length)
         };
         if !self.filling.as_ref().is_some_and(fits) {
-            self.filling = left_behind(camera, ring).or_else(|| self.make(backlog, camera, ring));
+            self.filling = left_behind(camera, ring, length).or_else(|| self.make(backlog, camera, ring));
         }
         self.filling.as_mut()
     }
@@ -104,10 +105,10 @@ impl Stock {
     }
 }
 
-/// A segment of this ring that an earlier recorder left with free entries.
-fn left_behind(camera: &CameraBacklog, ring: &Ring) -> Option<BacklogWriter> {
+/// A segment of this ring that an earlier recorder left with room for a frame of so many bytes.
+fn left_behind(camera: &CameraBacklog, ring: &Ring, length: usize) -> Option<BacklogWriter> {
     let last = camera.segments().pop().filter(|last| last.header().ring_id == ring.id())?;
-    last.writer().ok().filter(|writer| writer.entries_left() > 0)
+    last.writer().ok().filter(|writer| writer.has_room_for(length))
 }
 
 fn make(
@@ -137,8 +138,18 @@ fn make(
 
 /// The shape of a segment for a ring's frames. `None` when the bound is too low for any.
 fn shape(ring: &Ring, bound: u64) -> Option<Shape> {
-    let frame_bytes = ring.spec().geometry.frame_bytes();
     let part = usize::try_from(bound / PART_OF_BOUND).unwrap_or(usize::MAX);
-    let entries = (part / frame_bytes.max(1)).clamp(LEAST_ENTRIES, backlog::layout::MAX_ENTRIES);
-    Shape::of(entries, frame_bytes).filter(|shape| shape.total_bytes() as u64 <= bound)
+    let shape = match ring.usual_part_bytes() {
+        None => {
+            let frame_bytes = ring.spec().geometry.frame_bytes();
+            let entries = (part / frame_bytes.max(1)).clamp(LEAST_ENTRIES, MAX_ENTRIES);
+            Shape::of(entries, frame_bytes)
+        }
+        // Frames differ in length: as many as are usual in it, and at least a few of the longest.
+        Some(usual) => {
+            let longest = place_bytes(ring.spec().max_frame_bytes())?.checked_mul(LEAST_ENTRIES)?;
+            Shape::with_bytes(MAX_ENTRIES, usual.saturating_mul(MAX_ENTRIES).min(part).max(longest))
+        }
+    };
+    shape.filter(|shape| shape.total_bytes() as u64 <= bound)
 }
