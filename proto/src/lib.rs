@@ -6,7 +6,7 @@
 //! - Messages: [`messages`] between the supervisor and its children, carried by [`link`]; [`control`] between the
 //!   commands and the supervisor, carried by [`wire`]; [`stats`] with [`status`], and a [`refusal`], are
 //!   among its answers.
-//! - Documents on disk: [`config`], and [`clip`] with its plan and manifest, made of [`name`]s, [`codec`]s and the state of
+//! - Documents on disk: [`config`] with a camera's [`offer`], and [`clip`] with its plan and manifest, made of [`name`]s, [`codec`]s and the state of
 //!   the [`wall_clock`]; each whole or not there, by [`durable`]; [`fnv1a`] seals journals and names instances.
 //! - Rules that several processes must keep alike: the encoder [`ladder`] of a camera, the paths and names of an
 //!   [`instance`], which folder is fit to be recorded in ([`storage`]), how a file in it is [`opened`], which groups
@@ -58,6 +58,8 @@ pub mod messages;
 pub mod name;
 #[cfg(feature = "host")]
 pub mod new_folders;
+#[cfg(feature = "host")]
+pub mod offer;
 #[cfg(feature = "host")]
 pub mod opened;
 #[cfg(feature = "host")]

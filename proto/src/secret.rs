@@ -10,6 +10,10 @@ use std::ops::Range;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+mod password;
+
+pub use password::{NoPassword, Password, all_may_read};
+
 /// The text that stands for a password.
 const MASK: &str = "***";
 /// The ends of names whose value is a password: `user-pw=`, `pubPasswd=`, `api_key=`.

@@ -8,6 +8,12 @@ use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
+mod http_url;
+mod video_device;
+
+pub use http_url::{BadUrl, HttpUrl};
+pub use video_device::VideoDevice;
+
 /// The kind of a source, by its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceKind {

@@ -4,6 +4,7 @@
 pub(crate) mod config_mode;
 pub(crate) mod groups;
 pub(crate) mod limits;
+mod live_source;
 mod odd_size;
 pub(crate) mod others_may_write;
 pub(crate) mod output_dir;

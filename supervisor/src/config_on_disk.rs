@@ -65,7 +65,9 @@ impl ConfigOnDisk {
             return;
         }
         *seen = Some(marks);
-        let is_same = Config::load(&self.config.source).is_ok_and(|on_disk| on_disk == *self.config);
+        // A file names what was typed, and not what cameras have offered.
+        let in_use = self.config.without_offers();
+        let is_same = Config::load(&in_use.source).is_ok_and(|on_disk| on_disk == in_use);
         self.is_changed.store(!is_same, Ordering::Relaxed);
     }
 }

@@ -195,7 +195,7 @@ fn planned(camera: &CameraConfig, ring: &Ring) -> PlannedCamera {
         geometry: camera.geometry,
         payload: ring.spec().payload,
         fps: camera.fps,
-        capture_time: camera.backend.capture_time(),
+        capture_time: camera.capture_time(),
         variable_rate: ring.has_variable_rate(),
         picture: ring.picture_tags(),
     }

@@ -36,13 +36,8 @@ impl TestCamera {
     pub(crate) fn new(backend: Backend, (width, height, format): (u32, u32, PixelFormat), fps: f64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = RuntimeDir::create(&folder.path().join("run")).unwrap();
-        let config = CameraConfig {
-            name: "left".parse().unwrap(),
-            index: 0,
-            geometry: Geometry::new(width, height, format).unwrap(),
-            fps: Fps::new(fps).unwrap(),
-            backend,
-        };
+        let (geometry, fps) = (Geometry::new(width, height, format).unwrap(), Fps::new(fps).unwrap());
+        let config = CameraConfig::new("left".parse().unwrap(), 0, geometry, fps, backend);
         let size = RingSize { pre_roll_slots: 3, reserve_slots: 0, lease_slots: 1 };
         let spec = RingSpec::planes(config.geometry, config.fps, size);
         let ring = Ring::create(&dir.segment(&config.name), &spec).unwrap();
@@ -198,4 +193,14 @@ pub(crate) fn numbers(got: &[Got]) -> Vec<u64> {
 pub(crate) fn times_ms(got: &[Got]) -> Vec<u64> {
     let ns = got.iter().map(|g| g.t.0 - got[0].t.0);
     ns.inspect(|ns| assert_eq!(ns % 1_000_000, 0)).map(|ns| ns / 1_000_000).collect()
+}
+
+/// Has a film looked at as the camera of a config.
+pub(crate) fn probe_film(path: &Path) -> std::process::Output {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("rig.yaml");
+    let text = format!("cameras: [{{ name: film, backend: file, path: \"{}\" }}]\n", path.display());
+    std::fs::write(&config, text).unwrap();
+    let libav = env!("CARGO_BIN_EXE_capture-libav");
+    Command::new(libav).args(["--probe", "film", "--config"]).arg(config).output().unwrap()
 }

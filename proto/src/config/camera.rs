@@ -7,8 +7,10 @@ use serde_saphyr::Location;
 use super::backend;
 use super::camera_entry::{Camera, HEIGHT, WIDTH};
 use super::checker::Checker;
-use super::key::{Key, KeyOr, Row, Table};
+use super::compressed;
+use super::key::{Key, Row, Table};
 use super::mapping;
+use super::resolve::{Assumed, Typed};
 use super::value::{At, Mapping};
 use super::{CameraConfig, Mistake};
 use crate::frame::{Fps, Geometry, PixelFormat};
@@ -19,13 +21,15 @@ const RECORDER: &str = "recorder";
 
 static NAME: Key<String> = Key::text("name", "name").such_as("left").required().own();
 static BACKEND: Key<String> = Key::one_of("backend", backend::names).required();
-static FPS: KeyOr<f64> = Key::number("fps", "frames a second").such_as("60 or 59.94").or(60.0);
-static PIXEL_FORMAT: KeyOr<String> = Key::one_of("pixel_format", pixel_formats).or("I420");
+static FPS: Key<f64> =
+    Key::number("fps", "frames a second").such_as("60 or 59.94").or_words("60, or what the camera says");
+static PIXEL_FORMAT: Key<String> =
+    Key::one_of("pixel_format", pixel_formats).or_words("I420, or what the camera says");
 /// The keys that every camera has.
 pub(super) static KEYS: &[&Row] =
     &[&NAME.row, &BACKEND.row, &WIDTH.row, &HEIGHT.row, &FPS.row, &PIXEL_FORMAT.row];
 /// The keys of a camera of any backend.
-pub(super) static TABLE: Table = Table::of_two(&[KEYS], backend::KEYS);
+pub(super) static TABLE: Table = Table::of_two(&[KEYS, compressed::KEYS], backend::KEYS);
 
 fn pixel_formats() -> Vec<&'static str> {
     PixelFormat::ALL.map(PixelFormat::name).to_vec()
@@ -60,16 +64,25 @@ impl Checker<'_> {
             let names = backend::names().join(", ");
             return self.wrong(here, format!("backend: camera {name} needs one of {names}"));
         };
-        let geometry = self.geometry(&name, own, all, here)?;
-        let camera = Camera { name: &name, geometry, here, own, all };
         let kind = self.backend(&backend)?;
         self.only_its_own_keys(own, kind)?;
-        let fps = self.fps(&camera.typed(&FPS).unwrap_or(At { value: FPS.default, at: here }))?;
-        let (backend, rate) = backend::check(kind, self, &camera, fps)?;
+        let assumed = if backend::is_live(kind) { Assumed::LIVE } else { Assumed::OTHERS };
+        let size = self.size(&name, own, all, here, &assumed)?;
+        let (geometry, has_typed_size) = (size.geometry, size.is_typed);
+        let camera = Camera { name: &name, geometry, has_typed_size, here, own, all };
+        let typed_fps = camera.get(&FPS).map(|typed| self.fps(&typed)).transpose()?;
+        let (backend, rate) = backend::check(kind, self, &camera, typed_fps.unwrap_or(assumed.fps))?;
         let Some(fps) = Fps::new(rate) else {
             return self.wrong(here, format!("camera {name}: {rate} is no number of frames a second"));
         };
-        Ok(CameraConfig { name, index, geometry, fps, backend })
+        let (clip, compressed) = self.compressed(&camera)?;
+        let typed = Typed {
+            size: has_typed_size.then(|| (geometry.width(), geometry.height())),
+            fps: typed_fps.map(|_| fps),
+            pixel_format: backend.pixel_format().or(size.typed_format),
+        };
+        let camera = CameraConfig::new(name, index, geometry, fps, backend);
+        Ok(CameraConfig { typed, clip, compressed, ..camera }.without_offer())
     }
 
     fn camera_name(&self, own: &Mapping, here: Location) -> Result<Name, Mistake> {
@@ -84,28 +97,36 @@ impl Checker<'_> {
         Ok(name)
     }
 
-    fn geometry(
+    /// Size and pixel format, and which of them were typed.
+    fn size(
         &self,
         name: &Name,
         own: &Mapping,
         all: &Mapping,
         here: Location,
-    ) -> Result<Geometry, Mistake> {
-        let side = |key: &'static KeyOr<u64>| {
-            let default = At { value: key.default, at: here };
-            own.typed(key).or_else(|| all.typed(key)).unwrap_or(default)
-        };
-        let (width, height) = (side(&WIDTH), side(&HEIGHT));
-        let format = match own.typed(&PIXEL_FORMAT).or_else(|| all.typed(&PIXEL_FORMAT)) {
-            Some(typed) => self.pixel_format(&typed)?,
-            None => PixelFormat::I420,
-        };
-        Geometry::new(pixels(width.value), pixels(height.value), format).or_else(|e| {
+        assumed: &Assumed,
+    ) -> Result<Size, Mistake> {
+        let typed = |key: &'static Key<u64>| own.get(key).or_else(|| all.get(key));
+        let (width, height) = (typed(&WIDTH), typed(&HEIGHT));
+        if assumed.is_of_a_live_camera && width.is_some() != height.is_some() {
+            let (there, missing) = if width.is_some() { (&width, "height") } else { (&height, "width") };
+            let message =
+                format!("camera {name}: it says its own size; write {missing} too, or neither of the two");
+            return self.wrong(there.as_ref().map_or(here, |typed| typed.at), message);
+        }
+        let is_typed = width.is_some() || height.is_some();
+        let side = |typed: Option<At<u64>>, assumed| typed.unwrap_or(At { value: assumed, at: here });
+        let (width, height) = (side(width, assumed.width), side(height, assumed.height));
+        let typed_format = own.get(&PIXEL_FORMAT).or_else(|| all.get(&PIXEL_FORMAT));
+        let typed_format = typed_format.map(|typed| self.pixel_format(&typed)).transpose()?;
+        let format = typed_format.unwrap_or(PixelFormat::I420);
+        let geometry = Geometry::new(pixels(width.value), pixels(height.value), format).or_else(|e| {
             // With a height that every format takes: is it the width?
             let width_alone = Geometry::new(pixels(width.value), 2, format);
             let place = if width_alone.is_err() { width.at } else { height.at };
             self.wrong(place, format!("camera {name}: {e}"))
-        })
+        })?;
+        Ok(Size { geometry, is_typed, typed_format })
     }
 
     /// Checks the defaults one by one: a mistake in one that no camera takes is a mistake all the same. Whether they
@@ -120,15 +141,16 @@ impl Checker<'_> {
             }
         }
         for key in [&WIDTH, &HEIGHT] {
-            let Some(side) = all.typed(key) else { continue };
+            let Some(side) = all.get(key) else { continue };
             if Geometry::new(pixels(side.value), 1, PixelFormat::GRAY8).is_err() {
                 let name = key.row.name;
                 let most = crate::frame::MAX_SIDE_PIXELS;
                 return self.wrong(side.at, format!("{name}: {} is not 1 to {most} pixels", side.value));
             }
         }
-        all.typed(&FPS).map_or(Ok(0.0), |typed| self.fps(&typed))?;
-        if let Some(typed) = all.typed(&PIXEL_FORMAT) {
+        all.get(&FPS).map_or(Ok(0.0), |typed| self.fps(&typed))?;
+        self.compressed_defaults(all)?;
+        if let Some(typed) = all.get(&PIXEL_FORMAT) {
             self.pixel_format(&typed)?;
         }
         if let Some(typed) = all.get(&BACKEND) {
@@ -171,7 +193,8 @@ impl Checker<'_> {
     fn only_its_own_keys(&self, own: &Mapping, backend: &str) -> Result<(), Mistake> {
         let takes = |backend: &str, key: &str| backend::keys(backend).iter().any(|row| row.name == key);
         for (key, place) in own.keys() {
-            if !KEYS.iter().any(|row| row.name == key) && !takes(backend, key) {
+            let is_every_cameras = KEYS.iter().chain(compressed::KEYS).any(|row| row.name == key);
+            if !is_every_cameras && !takes(backend, key) {
                 let whose: Vec<_> = backend::names().into_iter().filter(|name| takes(name, key)).collect();
                 let whose = whose.join(" and ");
                 return self.wrong(place, format!("{key}: a key of {whose} cameras; this one is {backend}"));
@@ -179,6 +202,13 @@ impl Checker<'_> {
         }
         Ok(())
     }
+}
+
+/// A camera's size as its entry has it.
+struct Size {
+    geometry: Geometry,
+    is_typed: bool,
+    typed_format: Option<PixelFormat>,
 }
 
 /// A side that no picture can have stays one.

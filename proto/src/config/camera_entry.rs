@@ -8,13 +8,17 @@ use super::value::{At, Mapping};
 use crate::frame::Geometry;
 use crate::name::Name;
 
-pub(super) static WIDTH: KeyOr<u64> = Key::whole("width", "pixels").or(1280);
-pub(super) static HEIGHT: KeyOr<u64> = Key::whole("height", "pixels").or(720);
+pub(super) static WIDTH: Key<u64> =
+    Key::whole("width", "pixels").such_as("1280").or_words("1280, or what the camera says");
+pub(super) static HEIGHT: Key<u64> =
+    Key::whole("height", "pixels").such_as("720").or_words("720, or what the camera says");
 
 /// A camera whose common keys are checked: what its backend's check goes by.
 pub(super) struct Camera<'a> {
     pub(super) name: &'a Name,
     pub(super) geometry: Geometry,
+    /// The config says width and height.
+    pub(super) has_typed_size: bool,
     /// The place of its entry.
     pub(super) here: Location,
     pub(super) own: &'a Mapping,
@@ -38,7 +42,7 @@ impl Camera<'_> {
     }
 
     /// The place of a key's value; of the whole entry when it wasn't typed.
-    pub(super) fn place<T: Kind>(&self, key: &KeyOr<T>) -> Location {
-        self.typed(key).map_or(self.here, |typed| typed.at)
+    pub(super) fn place<T: Kind>(&self, key: &Key<T>) -> Location {
+        self.get(key).map_or(self.here, |typed| typed.at)
     }
 }

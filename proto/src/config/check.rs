@@ -15,7 +15,6 @@ use super::recording::{self, RecordingConfig, TypedRecording};
 use super::value::Mapping;
 use super::{CameraConfig, Config, Mistake, ValueOf};
 use crate::name::Name;
-use crate::ring::RingSize;
 
 /// A frame's stamp has one byte for the camera's index.
 const MAX_CAMERAS: usize = 256;
@@ -84,8 +83,8 @@ impl Checker<'_> {
                 );
                 return self.wrong(at, message);
             }
-            let &RecordingConfig { pre_roll_ms, late_ms, reserve_ms, .. } = recording;
-            if RingSize::for_camera(pre_roll_ms, late_ms, reserve_ms, camera.fps).is_none() {
+            if recording.ring_spec(&camera).is_none() {
+                let &RecordingConfig { pre_roll_ms, late_ms, .. } = recording;
                 let late = if late_ms > 0 { format!(" with late_ms {late_ms}") } else { String::new() };
                 let message = format!(
                     "camera {}: a pre-roll of {pre_roll_ms} ms{late} at {} fps is more frames than any ring can hold",

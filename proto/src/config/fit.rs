@@ -4,7 +4,7 @@ use crate::frame::{Fps, Geometry};
 
 /// The factor by which a video may be faster than its camera's `fps`: rounding 29.97 or 59.94 makes no difference to it,
 /// and it is well within the fifth that the ring has to spare.
-const FPS_MARGIN: f64 = 1.05;
+pub(super) const FPS_MARGIN: f64 = 1.05;
 
 /// A video that doesn't suit its camera. The text goes behind the video's name.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

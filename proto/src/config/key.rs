@@ -2,6 +2,7 @@
 //! file. From the tables come the keys that are allowed, the words for a value that is none ("it takes …"), and a test
 //! that holds docs/config.md against them. Reading the file is [`super::mapping`]'s subject.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
@@ -38,6 +39,8 @@ pub(super) enum Shape {
     NumberOrText { what: &'static str },
     /// A mapping with keys of its own.
     Mapping { table: &'static Table, example: &'static str },
+    /// A mapping whose keys are the camera's: a whole number, or true or false for 1 or 0, by name.
+    Numbers { example: &'static str },
     /// A list of mappings.
     List { example: &'static str },
 }
@@ -84,6 +87,16 @@ kind!(u64, u64, Whole);
 kind!(f64, f64, Number);
 kind!(bool, bool, Flag);
 kind!(String, &'static str, Text);
+
+impl Kind for BTreeMap<String, i64> {
+    type Constant = ();
+    fn from_constant((): ()) -> Self {
+        Self::new()
+    }
+    fn from_value(value: &Value) -> Option<Self> {
+        if let Value::Numbers(value) = value { Some(value.clone()) } else { None }
+    }
+}
 
 impl Kind for Mapping {
     type Constant = ();
@@ -196,6 +209,12 @@ impl Key<Mapping> {
     }
 }
 
+impl Key<BTreeMap<String, i64>> {
+    pub(super) const fn numbers(name: &'static str, example: &'static str) -> Self {
+        Self::new(name, Shape::Numbers { example })
+    }
+}
+
 impl Row {
     /// The values that this key takes, for a person who typed something else.
     pub(super) fn takes(&self) -> String {
@@ -215,7 +234,9 @@ impl Row {
             Shape::Text { what } => format!("a {what}, a text{such_as}"),
             Shape::OneOf { words } => format!("one of {}", words().join(", ")),
             Shape::NumberOrText { what } => what.to_owned(),
-            Shape::Mapping { example, .. } => format!("a mapping such as {example}"),
+            Shape::Mapping { example, .. } | Shape::Numbers { example } => {
+                format!("a mapping such as {example}")
+            }
             Shape::List { example } => format!("a list such as {example}"),
         }
     }

@@ -1,6 +1,7 @@
 //! Reading a mapping of the file by its table of keys, which says what is allowed and of which type it is; and asking
 //! a mapping for the value of a key. Whether a value makes sense is not looked at here.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
@@ -125,6 +126,13 @@ fn value<'de, A: MapAccess<'de>>(
             let typed = map.next_value_seed(ByTable(table))?;
             typed.map(|mapping| At { at: key_at, value: Value::Mapping(mapping) })
         }
+        Shape::Numbers { .. } => {
+            let typed = map.next_value::<Option<BTreeMap<String, NumberOrFlag>>>()?;
+            typed.map(|numbers| {
+                let numbers = numbers.into_iter().map(|(name, NumberOrFlag(number))| (name, number));
+                At { at: key_at, value: Value::Numbers(numbers.collect()) }
+            })
+        }
     })
 }
 
@@ -134,4 +142,35 @@ fn value<'de, A: MapAccess<'de>>(
 enum NumberOrText {
     Number(u32),
     Text(String),
+}
+
+/// A whole number, or a flag that stands for 1 or 0.
+struct NumberOrFlag(i64);
+
+impl<'de> serde::Deserialize<'de> for NumberOrFlag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NumberOrFlagVisitor)
+    }
+}
+
+struct NumberOrFlagVisitor;
+
+impl Visitor<'_> for NumberOrFlagVisitor {
+    type Value = NumberOrFlag;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number, true or false")
+    }
+
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Self::Value, E> {
+        Ok(NumberOrFlag(i64::from(flag)))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(NumberOrFlag(number))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+        i64::try_from(number).map(NumberOrFlag).map_err(|_| E::custom("it is too large for a control"))
+    }
 }

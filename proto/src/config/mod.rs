@@ -10,12 +10,14 @@ mod camera;
 mod camera_entry;
 mod check;
 mod checker;
+mod compressed;
 mod fit;
 mod key;
 mod mapping;
 mod mistake;
 mod read;
 mod recording;
+mod resolve;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -28,14 +30,21 @@ use serde::{Deserialize, Serialize};
 use serde_saphyr::Location;
 
 pub use access::AccessConfig;
-pub use backend::{Backend, Episode, FileConfig, OpencvConfig, SimConfig, SimFaults};
+pub use backend::{
+    Backend, Episode, FileConfig, MjpegConfig, OpencvConfig, PipeConfig, PipeFormat, SimConfig, SimFaults,
+    V4l2Config, V4l2Format,
+};
+pub use compressed::{ClipMode, Compressed};
 pub use fit::{Misfit, check_rate, check_size};
 pub use mistake::Mistake;
-pub use recording::RecordingConfig;
+pub use recording::{JpegContainer, RecordingConfig};
+pub use resolve::{Contradiction, Typed};
 
-use crate::frame::{Fps, Geometry};
+use crate::clip::CaptureTime;
+use crate::frame::{Fps, Geometry, Payload};
 use crate::name::Name;
-use crate::ring::{RingSize, RingSpec};
+use crate::ring::RingSpec;
+use crate::ring::layout::Stream;
 use crate::secret::Secret;
 
 /// A checked config: every value is possible, and they are possible together.
@@ -56,7 +65,8 @@ pub struct Config {
     pub access: AccessConfig,
 }
 
-/// One camera.
+/// One camera, as it counts after resolution: what its config leaves out is what the camera offers, and what nobody says is
+/// assumed ([`CameraConfig::resolved`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CameraConfig {
     /// The name of its ring, its files, its column.
@@ -69,6 +79,72 @@ pub struct CameraConfig {
     pub fps: Fps,
     /// The source of its frames.
     pub backend: Backend,
+    /// The payload of its frames.
+    #[serde(default)]
+    pub payload: Payload,
+    /// The part of size, rate and format that the config says.
+    #[serde(default)]
+    pub typed: Typed,
+    /// The way of compressed frames into clips.
+    #[serde(default)]
+    pub clip: ClipMode,
+    /// The room for compressed frames, as typed.
+    #[serde(default)]
+    pub compressed: Compressed,
+    /// The meaning of its capture times, if the camera has said it.
+    #[serde(default)]
+    pub capture_time: Option<CaptureTime>,
+    /// Size and payload are what the config or the camera has said, now or earlier; false when they are assumed.
+    #[serde(default = "known_before")]
+    pub is_known: bool,
+}
+
+/// Cameras of a version without offers were always known.
+fn known_before() -> bool {
+    true
+}
+
+impl CameraConfig {
+    /// A camera that says nothing beside this.
+    #[must_use]
+    pub fn new(name: Name, index: u8, geometry: Geometry, fps: Fps, backend: Backend) -> Self {
+        let typed = Typed {
+            size: Some((geometry.width(), geometry.height())),
+            fps: Some(fps),
+            pixel_format: Some(geometry.format()),
+        };
+        Self {
+            name,
+            index,
+            geometry,
+            fps,
+            payload: backend.payload(),
+            backend,
+            typed,
+            clip: ClipMode::default(),
+            compressed: Compressed::default(),
+            capture_time: None,
+            is_known: true,
+        }
+    }
+
+    /// Its stream of compressed frames, as far as its ring's size follows from it; `None` for raw frames.
+    #[must_use]
+    pub fn stream(&self) -> Option<Stream> {
+        self.compressed.stream(self.payload, &self.geometry, self.fps, self.backend.frame_bytes())
+    }
+
+    /// Are its frames put into clips as they come, without a decoder and an encoder?
+    #[must_use]
+    pub fn is_copied(&self) -> bool {
+        self.payload == Payload::Jpeg && self.clip != ClipMode::Exact
+    }
+
+    /// The meaning of its capture times.
+    #[must_use]
+    pub fn capture_time(&self) -> CaptureTime {
+        self.capture_time.unwrap_or_else(|| self.backend.capture_time())
+    }
 }
 
 /// A value of the file that may turn out wrong only when it is tried out.
@@ -173,6 +249,13 @@ impl Config {
         Ok(config)
     }
 
+    /// The config as it was typed, without anything that cameras have offered.
+    #[must_use]
+    pub fn without_offers(&self) -> Self {
+        let cameras = self.cameras.iter().map(CameraConfig::without_offer).collect();
+        Self { cameras, ..self.clone() }
+    }
+
     /// The camera of this name.
     #[must_use]
     pub fn camera(&self, name: &Name) -> Option<&CameraConfig> {
@@ -182,8 +265,6 @@ impl Config {
     /// The shape of a camera's ring.
     #[must_use]
     pub fn ring_spec(&self, camera: &CameraConfig) -> Option<RingSpec> {
-        let r = &self.recording;
-        let size = RingSize::for_camera(r.pre_roll_ms, r.late_ms, r.reserve_ms, camera.fps)?;
-        Some(RingSpec::planes(camera.geometry, camera.fps, size))
+        self.recording.ring_spec(camera)
     }
 }

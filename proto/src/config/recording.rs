@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Mistake;
 use super::checker::Checker;
 use super::key::{Key, KeyOr, Row, Table};
 use super::mapping;
 use super::value::Mapping;
+use super::{CameraConfig, Mistake};
 use crate::codec::{Codec, X264_PRESETS};
 use crate::name::Name;
+use crate::ring::{RingSize, RingSpec};
 
 /// The bytes that stay free for the rest of the system by default: enough for a person to log in and for the system to
 /// log why, and small beside any disk that clips are recorded on.
@@ -29,6 +30,8 @@ static BACKLOG: Key<u64> =
 static PREFERRED_CODEC: KeyOr<String> = Key::one_of("preferred_codec", codecs).or(AUTO);
 static CODEC_QUALITY: KeyOr<u64> = Key::range("codec_quality", 0, 51, "best").or(23);
 static PRESET: KeyOr<String> = Key::one_of("preset", presets).or(AUTO);
+static JPEG_CONTAINER: KeyOr<String> =
+    Key::one_of("jpeg_container", containers).or(JpegContainer::Mov.name());
 static MAX_OPEN_CLIPS: KeyOr<u64> = Key::range("max_open_clips", 1, 64, "").or(4);
 static STANDBY_RECORDER: KeyOr<bool> = Key::flag("standby_recorder").or(true);
 static MIN_FREE: KeyOr<u64> = Key::whole("min_free_bytes", "bytes").or(MIN_FREE_BYTES);
@@ -43,6 +46,7 @@ static KEYS: &[&Row] = &[
     &PREFERRED_CODEC.row,
     &CODEC_QUALITY.row,
     &PRESET.row,
+    &JPEG_CONTAINER.row,
     &MAX_OPEN_CLIPS.row,
     &STANDBY_RECORDER.row,
     &MIN_FREE.row,
@@ -58,6 +62,35 @@ fn presets() -> Vec<&'static str> {
     std::iter::once(AUTO).chain(X264_PRESETS).collect()
 }
 
+fn containers() -> Vec<&'static str> {
+    JpegContainer::ALL.map(JpegContainer::name).to_vec()
+}
+
+/// The file that JPEGs are put into as their camera sends them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JpegContainer {
+    /// QuickTime: each frame has its own time, in microseconds.
+    #[default]
+    Mov,
+    /// AVI, which has a constant rate.
+    Avi,
+}
+
+impl JpegContainer {
+    /// Every container.
+    pub const ALL: [Self; 2] = [Self::Mov, Self::Avi];
+
+    /// The name used in configs, and the end of the file's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mov => "mov",
+            Self::Avi => "avi",
+        }
+    }
+}
+
 /// `recording` as it was typed.
 #[derive(Clone, Default)]
 pub(super) struct TypedRecording(pub(super) Mapping);
@@ -68,7 +101,7 @@ impl<'de> Deserialize<'de> for TypedRecording {
     }
 }
 
-/// The settings of `recording`, checked. Its thirteen fields are the keys of one mapping.
+/// The settings of `recording`, checked. Its fourteen fields are the keys of one mapping.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordingConfig {
     /// The folder in which run folders are made.
@@ -92,6 +125,9 @@ pub struct RecordingConfig {
     pub codec_quality: u8,
     /// An x264 preset by name; `None` takes the best that keeps up.
     pub preset: Option<String>,
+    /// The file for JPEGs that are copied.
+    #[serde(default)]
+    pub jpeg_container: JpegContainer,
     /// Clips that may be open at once.
     pub max_open_clips: usize,
     /// Keep a second recorder waiting, started and idle, to take over from one that ends.
@@ -100,10 +136,26 @@ pub struct RecordingConfig {
     pub min_free_bytes: u64,
 }
 
+impl RecordingConfig {
+    /// The shape of a camera's ring; `None` if no ring can be so large.
+    #[must_use]
+    pub fn ring_spec(&self, camera: &CameraConfig) -> Option<RingSpec> {
+        let (geometry, fps) = (camera.geometry, camera.fps);
+        let (pre_roll, late, reserve) = (self.pre_roll_ms, self.late_ms, self.reserve_ms);
+        if let Some(stream) = camera.stream() {
+            let (size, arena) = stream.size(pre_roll, late, reserve, fps)?;
+            return Some(RingSpec::compressed(geometry, fps, size, camera.payload, arena));
+        }
+        let size = RingSize::for_camera(pre_roll, late, reserve, fps)?;
+        Some(RingSpec::planes(geometry, fps, size))
+    }
+}
+
 impl Checker<'_> {
     pub(super) fn recording(&self, typed: &Mapping) -> Result<RecordingConfig, Mistake> {
         let preferred_codec = self.preferred_codec(typed)?;
         let preset = self.preset(typed)?;
+        let jpeg_container = self.jpeg_container(typed)?;
         let codec_quality = self.in_range(typed, &CODEC_QUALITY)?;
         let max_open_clips = self.in_range(typed, &MAX_OPEN_CLIPS)?;
         if let Some((old, new, at)) = &typed.renamed {
@@ -131,6 +183,7 @@ impl Checker<'_> {
             preferred_codec,
             codec_quality: u8::try_from(codec_quality).unwrap_or(u8::MAX),
             preset,
+            jpeg_container,
             max_open_clips: usize::try_from(max_open_clips).unwrap_or(usize::MAX),
             standby_recorder: typed.or_default(&STANDBY_RECORDER),
             min_free_bytes: typed.or_default(&MIN_FREE),
@@ -172,5 +225,17 @@ impl Checker<'_> {
         }
         let message = format!("preset: {:?} is not auto or one of {}", typed.value, X264_PRESETS.join(", "));
         self.wrong(typed.at, message)
+    }
+
+    fn jpeg_container(&self, typed: &Mapping) -> Result<JpegContainer, Mistake> {
+        let Some(typed) = typed.typed(&JPEG_CONTAINER) else { return Ok(JpegContainer::default()) };
+        match JpegContainer::ALL.into_iter().find(|known| known.name().eq_ignore_ascii_case(&typed.value)) {
+            Some(container) => Ok(container),
+            None => {
+                let message =
+                    format!("jpeg_container: {:?} is not one of {}", typed.value, containers().join(", "));
+                self.wrong(typed.at, message)
+            }
+        }
     }
 }

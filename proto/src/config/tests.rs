@@ -16,6 +16,7 @@ fn tables() -> Vec<(String, Vec<&'static Row>)> {
     let mut tables = vec![
         ("## The whole file".to_owned(), check::TABLE.rows().collect()),
         ("## Every camera".to_owned(), camera::KEYS.to_vec()),
+        ("### Compressed frames".to_owned(), compressed::KEYS.to_vec()),
         ("## `recording`".to_owned(), recording::TABLE.rows().collect()),
         ("## `access`".to_owned(), access::TABLE.rows().collect()),
     ];
@@ -39,7 +40,7 @@ fn in_the_docs(row: &Row) -> (String, String) {
         Shape::Text { what } => what.to_owned(),
         Shape::OneOf { words } => words().join(", "),
         Shape::NumberOrText { .. } => "number or text".to_owned(),
-        Shape::Mapping { .. } => "mapping".to_owned(),
+        Shape::Mapping { .. } | Shape::Numbers { .. } => "mapping".to_owned(),
         Shape::List { .. } => "list".to_owned(),
     };
     let default = match row.absent {
@@ -308,7 +309,7 @@ fn every_mistake_is_shown_where_it_stands() {
     );
     refused("cameras:\n  - { name: ¦../a, backend: sim }\n", "can't be a name");
     refused("cameras:\n  - { name: a, backend: ¦usb }\n", "not one of sim, file, opencv");
-    refused("cameras:\n  - { name: a, backend: sim, path: ¦x }\n", "a key of file cameras");
+    refused("cameras:\n  - { name: a, backend: sim, path: ¦x }\n", "a key of file and pipe cameras");
     refused("cameras:\n  - { name: a, backend: sim, scale: ¦true }\n", "a key of file and opencv cameras");
     let film = "name: a, backend: file, path: x";
     refused(&format!("cameras:\n  - {{ {film}, ¦faults: {{ drop_every: 2 }} }}\n"), "a key of sim cameras");
@@ -362,4 +363,106 @@ fn an_empty_file_and_a_missing_one_say_so() {
 fn a_pre_roll_beyond_any_ring_is_refused() {
     let text = "cameras: [{ name: ¦a, backend: sim, fps: 10000 }]\nrecording: { pre_roll_ms: 86400000 }\n";
     refused(text, "more frames than any ring");
+}
+
+fn one(keys: &str) -> CameraConfig {
+    parse(&format!("cameras: [{{ name: a, {keys} }}]\n")).unwrap_or_else(|e| panic!("{e}")).cameras.remove(0)
+}
+
+#[test]
+fn live_cameras_have_the_keys_of_their_backends() {
+    let Backend::V4l2(v4l2) =
+        one("backend: v4l2, device: 2, format: mjpg, controls: { gain: -3, auto_focus: true }").backend
+    else {
+        panic!("not v4l2")
+    };
+    assert_eq!(v4l2.video_device(), crate::source::VideoDevice::Number(2));
+    let controls = [("auto_focus".to_owned(), 1), ("gain".to_owned(), -3)].into();
+    assert_eq!((v4l2.format, v4l2.controls), (V4l2Format::Mjpg, controls));
+    let mjpeg = "backend: mjpeg, url: 'http://h/x', user: viewer, password_file: /etc/pw";
+    let Backend::Mjpeg(mjpeg) = one(mjpeg).backend else { panic!("not mjpeg") };
+    assert_eq!(
+        (mjpeg.url.reveal(), mjpeg.user.as_deref(), mjpeg.password_file.as_deref()),
+        ("http://h/x", Some("viewer"), Some(Path::new("/etc/pw")))
+    );
+    let Backend::Pipe(pipe) = one("backend: pipe, path: /run/x, format: Y4M").backend else {
+        panic!("not a pipe")
+    };
+    assert_eq!((&*pipe.path, pipe.format), (Path::new("/run/x"), PipeFormat::Y4m));
+    let camera = one("backend: sim, payload: h264, frame_bytes: 5000, gop_ms: 500, clip: exact");
+    let Backend::Sim(sim) = &camera.backend else { panic!("not sim") };
+    assert_eq!((sim.payload, sim.frame_bytes), (Payload::H264, Some(5000)));
+    assert_eq!(
+        (camera.payload, camera.compressed.gop_ms, camera.clip),
+        (Payload::H264, 500, ClipMode::Exact)
+    );
+    assert_eq!(camera.stream().unwrap().max_frame_bytes, 5000);
+}
+
+#[test]
+fn mistakes_of_live_cameras_are_shown_where_they_stand() {
+    let v4l2 = "cameras:\n  - { name: a, backend: v4l2, device: 0, ";
+    let mjpeg = "cameras:\n  - { name: a, backend: mjpeg, ";
+    let pipe = "cameras:\n  - { name: a, backend: pipe, path: /run/x, ";
+    refused("cameras:\n  - ¦{ name: a, backend: v4l2 }\n", "device: camera a needs a device's number");
+    refused(&format!("{v4l2}format: ¦VP8 }}\n"), "is not one of auto, YUYV");
+    refused(&format!("{v4l2}width: ¦640 }}\n"), "write height too, or neither");
+    refused(&format!("{v4l2}max_bitrate_mbps: ¦0 }}\n"), "not more than 0");
+    refused(&format!("{v4l2}max_frame_bytes: ¦0 }}\n"), "is not 1 to");
+    refused(&format!("{v4l2}gop_ms: ¦0 }}\n"), "must be at least 1");
+    refused(&format!("{v4l2}clip: ¦copied }}\n"), "is not one of smart, exact, verbatim");
+    refused(&format!("{v4l2}¦controls: {{ 'gain;': 1 }} }}\n"), "no control's name");
+    refused(&format!("{v4l2}controls: {{ ¦gain: high }} }}\n"), "a whole number, true or false");
+    refused("cameras:\n  - ¦{ name: a, backend: mjpeg }\n", "needs its URL");
+    refused(&format!("{mjpeg}url: ¦camera.local }}\n"), "this is no URL");
+    refused(&format!("{mjpeg}url: ¦'https://h/' }}\n"), "backend: opencv");
+    refused(&format!("{mjpeg}url: 'http://h/', user: ¦me }}\n"), "needs password_file too");
+    refused(&format!("{mjpeg}url: 'http://h/', password_file: ¦/x }}\n"), "needs user too");
+    refused(
+        &format!("{mjpeg}url: 'http://me:x@h/', user: ¦me, password_file: /x }}\n"),
+        "names a user already",
+    );
+    refused("cameras:\n  - ¦{ name: a, backend: pipe, format: y4m }\n", "the path of a FIFO");
+    refused(
+        "cameras:\n  - ¦{ name: a, backend: pipe, path: /run/x }\n",
+        "needs one of y4m, raw, mjpeg, h264",
+    );
+    refused(&format!("{pipe}format: ¦avi }}\n"), "those of a pipe");
+    refused(&format!("{pipe}format: ¦raw }}\n"), "write width and height");
+    let sim = "cameras:\n  - { name: a, backend: sim, ";
+    refused(&format!("{sim}payload: ¦vp9 }}\n"), "is not one of raw, jpeg, h264");
+    refused(&format!("{sim}frame_bytes: ¦1 }}\n"), "is not 1024 to");
+    refused(
+        "cameras: [{ name: a, backend: sim }]\nrecording: { jpeg_container: ¦mkv }\n",
+        "is not one of mov, avi",
+    );
+    refused("camera: { format: ¦x }\ncameras: [{ name: a, backend: sim }]\n", "is not one of auto");
+}
+
+#[test]
+fn a_password_in_a_cameras_url_is_shown_nowhere() {
+    let text = "cameras:\n  - { name: a, backend: mjpeg, url: 'http://me:s3cret@h/x' }\n";
+    let config = parse(text).unwrap();
+    assert!(!format!("{config:?}{}", serde_json::to_string(&config).unwrap()).contains("s3cret"));
+    let again = Config::from_checked(&config.to_checked().unwrap()).unwrap();
+    assert_eq!(
+        (&again, again.cameras[0].backend.secret().unwrap().reveal()),
+        (&config, "http://me:s3cret@h/x")
+    );
+    for wrong in [", fps: 0 }", ", user: me, password_file: /x }"] {
+        let shown = parse(&text.replace(" }", wrong)).unwrap_err().to_string();
+        assert!(shown.contains("http://me:***@h/x") && !shown.contains("s3cret"), "{shown}");
+    }
+}
+
+#[test]
+fn the_checked_config_of_an_older_version_is_read() {
+    let config = parse("cameras: [{ name: left, backend: sim }]\n").unwrap();
+    let mut older: serde_json::Value = serde_json::from_slice(&config.to_checked().unwrap()).unwrap();
+    let camera = older["cameras"][0].as_object_mut().unwrap();
+    for key in ["payload", "typed", "clip", "compressed", "capture_time", "is_known"] {
+        assert!(camera.remove(key).is_some(), "{key}");
+    }
+    older["recording"].as_object_mut().unwrap().remove("jpeg_container");
+    assert_eq!(Config::from_checked(older.to_string().as_bytes()).unwrap(), config);
 }

@@ -1,6 +1,8 @@
 //! The values of the file as they were typed, each with the place where it stands, so that a mistake can be shown
 //! there. Reading them is [`super::mapping`]'s subject.
 
+use std::collections::BTreeMap;
+
 use serde_saphyr::{Location, Spanned};
 
 /// A value and its place.
@@ -24,6 +26,8 @@ pub(super) enum Value {
     Flag(bool),
     Text(String),
     Mapping(Mapping),
+    /// By names that are the camera's own.
+    Numbers(BTreeMap<String, i64>),
 }
 
 /// The keys that were typed in one mapping, and their values.

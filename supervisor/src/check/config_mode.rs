@@ -3,17 +3,15 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use proto::config::{Backend, CameraConfig, Config};
+use proto::config::{CameraConfig, Config};
 
 /// Read permission for everybody.
 const READ_BY_OTHERS: u32 = 0o004;
 
 /// The warning about a config that shows a password to every user of the machine.
 pub(crate) fn warning(config: &Config, path: &Path) -> Option<String> {
-    let has_password = |camera: &&CameraConfig| match &camera.backend {
-        Backend::Opencv(opencv) => opencv.source.has_password(),
-        Backend::Sim(_) | Backend::File(_) => false,
-    };
+    let has_password =
+        |camera: &&CameraConfig| camera.backend.secret().is_some_and(|secret| secret.has_password());
     let camera = config.cameras.iter().find(has_password)?;
     // A config that has gone since it was read shows nothing.
     let mode = path.metadata().ok()?.permissions().mode();

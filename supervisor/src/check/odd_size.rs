@@ -9,7 +9,7 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
     if !matches!(config.recording.preferred_codec, None | Some(Codec::H264 | Codec::Avc1)) {
         return Vec::new();
     }
-    let odd = config.cameras.iter().filter(|camera| camera.geometry.has_an_odd_side());
+    let odd = config.cameras.iter().filter(|camera| camera.geometry.has_an_odd_side() && !camera.is_copied());
     odd.map(|camera| warning(camera, config.cameras.len() > 1)).collect()
 }
 

@@ -27,6 +27,8 @@ const FILM_BYTES: u64 = 40_000_000;
 const OPENCV_BYTES: u64 = 110_000_000;
 /// Frames that a decoder holds: up to 16 that others refer to, and those of its threads.
 const FRAMES_IN_DECODER: u64 = 32;
+/// Buffers of a driver, or of a connection.
+const FRAMES_IN_DRIVER: u64 = 4;
 /// An encoder without its frames.
 const ENCODER_BYTES: u64 = 10_000_000;
 /// Frames that x264 holds: those that it looks ahead at (40 at `preset: medium`), those of its threads, and references. 18 to
@@ -87,12 +89,15 @@ impl Memory {
             memory.processes += RECORDER_BYTES;
         }
         for camera in &config.cameras {
-            let frame = camera.geometry.frame_bytes() as u64;
+            let decoded = camera.geometry.frame_bytes() as u64;
+            let frame = camera.stream().map_or(decoded, |stream| stream.max_frame_bytes as u64);
             let ring = config.ring_spec(camera).and_then(|spec| spec.layout());
             memory.rings = memory.rings.saturating_add(ring.map_or(0, |layout| layout.total_bytes as u64));
             memory.processes = memory.processes.saturating_add(capture_bytes(&camera.backend, frame));
-            let frames = frame.saturating_mul(FRAMES_IN_ENCODER);
-            memory.clip = memory.clip.saturating_add(ENCODER_BYTES.saturating_add(frames));
+            // A copy needs no encoder.
+            let frames = decoded.saturating_mul(FRAMES_IN_ENCODER);
+            let encoder = if camera.is_copied() { 0 } else { ENCODER_BYTES.saturating_add(frames) };
+            memory.clip = memory.clip.saturating_add(encoder);
         }
         memory
     }
@@ -106,6 +111,7 @@ impl Memory {
 fn capture_bytes(backend: &Backend, frame: u64) -> u64 {
     let (process, frames) = match backend {
         Backend::Sim(_) => (SIM_BYTES, 0),
+        Backend::V4l2(_) | Backend::Mjpeg(_) | Backend::Pipe(_) => (SIM_BYTES, FRAMES_IN_DRIVER),
         Backend::File(_) => (FILM_BYTES, FRAMES_IN_DECODER),
         Backend::Opencv(_) => (OPENCV_BYTES, FRAMES_IN_DECODER),
     };
@@ -130,8 +136,12 @@ pub(crate) fn recording_bytes_per_s(config: &Config) -> f64 {
     config.cameras.iter().map(|camera| camera_bytes_per_s(camera, codec(config))).sum()
 }
 
-/// The bytes a second of one camera while it is recorded with a codec.
+/// The bytes a second of one camera while it is recorded with a codec, or copied as it comes.
 pub(crate) fn camera_bytes_per_s(camera: &CameraConfig, codec: Codec) -> f64 {
+    if let Some(stream) = camera.stream().filter(|_| camera.is_copied()) {
+        #[expect(clippy::cast_precision_loss, reason = "a guess, for a person to read")]
+        return stream.max_rate_bytes as f64;
+    }
     let pixels = f64::from(camera.geometry.width()) * f64::from(camera.geometry.height());
     pixels * camera.fps.as_f64() * bits_per_pixel(codec) / 8.0
 }

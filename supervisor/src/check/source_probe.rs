@@ -18,6 +18,7 @@ use proto::process::Pid;
 use proto::source::{self, NotAFile, SourceKind};
 use serde::Deserialize;
 
+use crate::check::live_source;
 use crate::check::patience;
 use crate::check::probe_run::{self, Deadlines, Ended};
 use crate::failure::Failure;
@@ -48,6 +49,14 @@ pub(crate) fn look(config: &Config) -> Result<Vec<String>, Failure> {
                 let source = opencv.source.reveal().to_owned();
                 let what = format!("camera {}: source: {}", camera.name, opencv.source);
                 patience::within(what, move || seen_by_opencv(&source))?
+            }
+            live @ (Backend::V4l2(_) | Backend::Mjpeg(_) | Backend::Pipe(_)) => {
+                let what = format!("camera {}: its {}", camera.name, live_source::noun(live));
+                let live = live.clone();
+                let (seen, warning) =
+                    patience::within(what, move || (live_source::look(&live), live_source::warning(&live)))?;
+                warnings.extend(warning.map(|warning| format!("camera {}: {warning}", camera.name)));
+                seen
             }
         };
         match found {

@@ -9,7 +9,11 @@ use proto::config::{Backend, Config};
 pub(crate) fn warnings(config: &Config) -> Vec<String> {
     let films = config.cameras.iter().filter_map(|camera| match &camera.backend {
         Backend::File(file) => Some((format!("camera {}: path", camera.name), file.path.as_path())),
-        Backend::Sim(_) | Backend::Opencv(_) => None,
+        Backend::Pipe(pipe) => Some((format!("camera {}: path", camera.name), pipe.path.as_path())),
+        Backend::Mjpeg(mjpeg) => {
+            Some((format!("camera {}: password_file", camera.name), mjpeg.password_file.as_deref()?))
+        }
+        Backend::Sim(_) | Backend::Opencv(_) | Backend::V4l2(_) => None,
     });
     let output_dir = ("recording.output_dir".to_owned(), config.recording.output_dir.as_path());
     let paths = std::iter::once(output_dir).chain(films);

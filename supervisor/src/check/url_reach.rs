@@ -23,7 +23,8 @@ const PORTS: [(&str, u16); 7] =
 pub(crate) fn warnings(config: &Config) -> Vec<String> {
     let mut asked = Vec::new();
     for camera in &config.cameras {
-        let Some(secret) = camera.backend.secret() else { continue };
+        // Live cameras are asked what they give, which shows more.
+        let Some(secret) = camera.backend.secret().filter(|_| !camera.backend.is_live()) else { continue };
         let url = secret.reveal();
         if SourceKind::of(url) == SourceKind::Url
             && let Some(address) = address(url)

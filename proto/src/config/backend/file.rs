@@ -8,11 +8,11 @@ use super::super::Mistake;
 use super::super::camera_entry::Camera;
 use super::super::checker::Checker;
 use super::super::key::{Key, KeyOr, Row};
-use super::{BackendConfig, SCALE};
+use super::{BackendConfig, PATH_EXAMPLE, PATH_WHAT, SCALE};
 use crate::clip::CaptureTime;
 use crate::source;
 
-static PATH: Key<String> = Key::text("path", "video file's path").such_as("left.mp4").required().own();
+static PATH: Key<String> = Key::text("path", PATH_WHAT).such_as(PATH_EXAMPLE).required().own();
 static LOOP: KeyOr<bool> = Key::flag("loop").or(false);
 static REALTIME: KeyOr<bool> = Key::flag("realtime").or(true);
 /// The keys of a film.

@@ -9,10 +9,18 @@ use super::checker::Checker;
 use super::key::{Key, KeyOr, Row};
 use super::value::Mapping;
 use crate::clip::CaptureTime;
+use crate::frame::{Payload, PixelFormat};
 use crate::secret::Secret;
 
 /// The one key that films and OpenCV's sources share.
 static SCALE: KeyOr<bool> = Key::flag("scale").or(false);
+// A key of one name is of one type in every backend, since the file is read before its backends are known.
+/// What `path` is, for messages.
+const PATH_WHAT: &str = "path";
+const PATH_EXAMPLE: &str = "left.mp4";
+/// What `format` is, for messages.
+const FORMAT_WHAT: &str = "format's name";
+const FORMAT_EXAMPLE: &str = "mjpeg";
 
 /// The config of one backend, made from the keys that were typed.
 trait BackendConfig: Sized {
@@ -24,6 +32,8 @@ trait BackendConfig: Sized {
     const CAPTURE_TIME: CaptureTime;
     /// The key that says where the frames come from, if there is one.
     const SOURCE_KEY: Option<&'static str>;
+    /// The camera says its own size and rate, so that the config needn't.
+    const IS_LIVE: bool = false;
 
     /// Checks the keys of one camera. `fps` is the key's value; the camera's rate comes back with the config.
     fn check(checker: &Checker<'_>, camera: &Camera<'_>, fps: f64) -> Result<(Self, f64), Mistake>;
@@ -31,6 +41,21 @@ trait BackendConfig: Sized {
     /// Checks its keys among the defaults for all cameras.
     fn check_defaults(_checker: &Checker<'_>, _all: &Mapping) -> Result<(), Mistake> {
         Ok(())
+    }
+
+    /// The payload of its frames, as far as the config alone says it.
+    fn payload(&self) -> Payload {
+        Payload::Planes
+    }
+
+    /// The pixel format of its frames, if the config says it by another key than `pixel_format`.
+    fn pixel_format(&self) -> Option<PixelFormat> {
+        None
+    }
+
+    /// The bytes of each compressed frame, if the config says it.
+    fn frame_bytes(&self) -> Option<u64> {
+        None
     }
 
     /// The text that may hold a password.
@@ -66,6 +91,12 @@ macro_rules! backends {
         pub(super) fn keys(backend: &str) -> &'static [&'static Row] {
             $(if backend == $config::NAME { return $module::KEYS; })+
             &[]
+        }
+
+        /// Do cameras of this backend say their own size and rate?
+        pub(super) fn is_live(backend: &str) -> bool {
+            $(if backend == $config::NAME { return $config::IS_LIVE; })+
+            false
         }
 
         /// The keys that say where frames come from.
@@ -111,6 +142,28 @@ macro_rules! backends {
                 match self { $(Self::$variant(_) => $config::CAPTURE_TIME,)+ }
             }
 
+            /// Does the camera say its own size and rate? It may be absent for a time, and what it gives may change.
+            #[must_use]
+            pub fn is_live(&self) -> bool {
+                match self { $(Self::$variant(_) => $config::IS_LIVE,)+ }
+            }
+
+            /// The payload of its frames, as far as the config alone says it.
+            #[must_use]
+            pub fn payload(&self) -> Payload {
+                match self { $(Self::$variant(config) => config.payload(),)+ }
+            }
+
+            /// The pixel format of its frames, if the config says it by another key than `pixel_format`.
+            pub(super) fn pixel_format(&self) -> Option<PixelFormat> {
+                match self { $(Self::$variant(config) => config.pixel_format(),)+ }
+            }
+
+            /// The bytes of each compressed frame, if the config says it.
+            pub(super) fn frame_bytes(&self) -> Option<u64> {
+                match self { $(Self::$variant(config) => config.frame_bytes(),)+ }
+            }
+
             /// The text that may hold a password, if this source has one.
             #[must_use]
             pub fn secret(&self) -> Option<&Secret> {
@@ -132,4 +185,10 @@ backends! {
     file: File(FileConfig),
     /// A source that OpenCV's `VideoCapture` opens.
     opencv: Opencv(OpencvConfig),
+    /// A camera with a device of Video4Linux.
+    v4l2: V4l2(V4l2Config),
+    /// A camera that sends Motion JPEG over HTTP.
+    mjpeg: Mjpeg(MjpegConfig),
+    /// Frames that another program writes.
+    pipe: Pipe(PipeConfig),
 }

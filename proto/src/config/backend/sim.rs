@@ -7,22 +7,32 @@ use serde::{Deserialize, Serialize};
 use super::super::Mistake;
 use super::super::camera_entry::{Camera, HEIGHT, WIDTH};
 use super::super::checker::Checker;
+use super::super::compressed::MAX_FRAME_BYTES;
 use super::super::key::{Key, KeyOr, Row, Table};
 use super::super::value::{At, Mapping};
 use super::BackendConfig;
 use crate::clip::CaptureTime;
-use crate::frame::Fps;
+use crate::frame::{Fps, Payload};
 
 /// The size of a frame's stamp, in pixels: a simulated camera's frame can't be smaller.
 const STAMP_SIZE: (u32, u32) = (256, 64);
+/// The name of raw planes in a config.
+const RAW: &str = "raw";
+/// The payloads of a simulated camera.
+const PAYLOADS: [Payload; 3] = [Payload::Planes, Payload::Jpeg, Payload::H264];
+/// The fewest bytes that a compressed frame can be told to have: the stamp alone takes more than that.
+const MIN_FRAME_BYTES: u64 = 1024;
 /// The fastest that a simulated camera can be told to run.
 const MAX_SPEED: f64 = 1000.0;
 
 static TRUTH_LOG: Key<String> = Key::text("truth_log", "path").such_as("truth.jsonl").own();
+static PAYLOAD: KeyOr<String> = Key::one_of("payload", payloads).or(RAW);
+static FRAME_BYTES: Key<u64> = Key::whole("frame_bytes", "bytes").such_as("400000");
 static SPEED: KeyOr<f64> = Key::number("speed", "a factor").such_as("2").or(1.0);
 static FAULTS: Key<Mapping> = Key::mapping("faults", &FAULT_TABLE, "{ drop_every: 100 }");
 /// The keys that only simulated cameras have.
-pub(super) static KEYS: &[&Row] = &[&TRUTH_LOG.row, &SPEED.row, &FAULTS.row];
+pub(super) static KEYS: &[&Row] =
+    &[&TRUTH_LOG.row, &SPEED.row, &PAYLOAD.row, &FRAME_BYTES.row, &FAULTS.row];
 
 static CRASH: Key<u64> = Key::whole("crash_after_frames", "frames").such_as("300");
 static STALL: EpisodeKeys = EpisodeKeys::new("stall_after_frames", "stall_ms");
@@ -67,6 +77,12 @@ impl EpisodeKeys {
 pub struct SimConfig {
     /// A file with a line for each frame, written before it is published: `source_sequence,t_capture_monotonic_ns`.
     pub truth_log: Option<PathBuf>,
+    /// The payload of its frames.
+    #[serde(default)]
+    pub payload: Payload,
+    /// The bytes of each compressed frame; `None` for as many as its picture takes.
+    #[serde(default)]
+    pub frame_bytes: Option<u64>,
     /// Faults to rehearse.
     pub faults: SimFaults,
 }
@@ -134,15 +150,53 @@ impl BackendConfig for SimConfig {
             }
         }
         let faults = camera.get(&FAULTS).map_or(Ok(SimFaults::default()), |t| faults(checker, &t.value))?;
-        let truth_log = camera.get(&TRUTH_LOG).map(|typed| checker.path(&typed, "truth_log"));
-        Ok((Self { truth_log: truth_log.transpose()?, faults }, rate))
+        let truth_log = camera.get(&TRUTH_LOG).map(|typed| checker.path(&typed, "truth_log")).transpose()?;
+        let payload = camera.typed(&PAYLOAD).map_or(Ok(Payload::Planes), |typed| payload(checker, &typed))?;
+        let frame_bytes = camera.get(&FRAME_BYTES).map(|typed| frame_bytes(checker, &typed)).transpose()?;
+        Ok((Self { truth_log, payload, frame_bytes, faults }, rate))
     }
 
     fn check_defaults(checker: &Checker<'_>, all: &Mapping) -> Result<(), Mistake> {
         all.typed(&SPEED).map_or(Ok(0.0), |typed| speed(checker, &typed))?;
         all.get(&FAULTS).map_or(Ok(SimFaults::default()), |t| faults(checker, &t.value))?;
+        all.typed(&PAYLOAD).map_or(Ok(Payload::Planes), |typed| payload(checker, &typed))?;
+        all.get(&FRAME_BYTES).map(|typed| frame_bytes(checker, &typed)).transpose()?;
         Ok(())
     }
+
+    fn payload(&self) -> Payload {
+        self.payload
+    }
+
+    fn frame_bytes(&self) -> Option<u64> {
+        self.frame_bytes.filter(|_| self.payload.is_compressed())
+    }
+}
+
+fn payload_name(payload: Payload) -> &'static str {
+    if payload == Payload::Planes { RAW } else { payload.name() }
+}
+
+fn payloads() -> Vec<&'static str> {
+    PAYLOADS.map(payload_name).to_vec()
+}
+
+fn payload(checker: &Checker<'_>, typed: &At<String>) -> Result<Payload, Mistake> {
+    match PAYLOADS.into_iter().find(|payload| payload_name(*payload).eq_ignore_ascii_case(&typed.value)) {
+        Some(payload) => Ok(payload),
+        None => {
+            let message = format!("payload: {:?} is not one of {}", typed.value, payloads().join(", "));
+            checker.wrong(typed.at, message)
+        }
+    }
+}
+
+fn frame_bytes(checker: &Checker<'_>, typed: &At<u64>) -> Result<u64, Mistake> {
+    if (MIN_FRAME_BYTES..=MAX_FRAME_BYTES).contains(&typed.value) {
+        return Ok(typed.value);
+    }
+    let message = format!("frame_bytes: {} is not {MIN_FRAME_BYTES} to {MAX_FRAME_BYTES} bytes", typed.value);
+    checker.wrong(typed.at, message)
 }
 
 fn speed(checker: &Checker<'_>, typed: &At<f64>) -> Result<f64, Mistake> {
