@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! Opening -> Live <-> Frozen
-//!    |       ^ |        |         and from any of them to Ended or Failed, where it stays
-//!    v       | v        |
+//!    |       ^ |        |         and from any of them to Away, and back from it with the next frame;
+//!    v       | v        |         and from any of them to Ended or Failed, where it stays
 //!    +---> Silent <-----+
 //! ```
 
@@ -43,6 +43,7 @@ enum State {
         shows: Shown,
     },
     Silent,
+    Away(String),
     Ended,
     Failed(String),
 }
@@ -67,6 +68,10 @@ pub enum Change {
         /// The time after which a camera is silent.
         for_at_least: Duration,
     },
+    /// The camera is away, and is opened again until it comes back.
+    Away,
+    /// It is still away, for another reason than before.
+    AwayOtherwise,
     /// The same picture for this long.
     Frozen {
         /// True if the picture is black.
@@ -90,7 +95,7 @@ impl CameraWatch {
         let last_frame = std::mem::replace(&mut self.last_frame, now);
         let silent_for = match self.state {
             State::Opening => None,
-            State::Silent => Some(now - last_frame),
+            State::Silent | State::Away(_) => Some(now - last_frame),
             State::Live { .. } | State::Frozen { .. } | State::Ended | State::Failed(_) => return None,
         };
         self.state = State::Live { shows: None };
@@ -119,14 +124,26 @@ impl CameraWatch {
                 self.state = State::Live { shows: anew };
                 None
             }
-            State::Opening | State::Silent | State::Ended | State::Failed(_) => None,
+            State::Opening | State::Silent | State::Away(_) | State::Ended | State::Failed(_) => None,
         }
+    }
+
+    /// The camera is away, for this reason, and is being opened again.
+    pub fn away(&mut self, reason: &str) -> Option<Change> {
+        let change = match &self.state {
+            State::Away(before) if before == reason => return None,
+            State::Ended | State::Failed(_) => return None,
+            State::Away(_) => Change::AwayOtherwise,
+            _ => Change::Away,
+        };
+        self.state = State::Away(reason.to_owned());
+        Some(change)
     }
 
     /// The source has waited in vain until `now`.
     pub fn no_frame(&mut self, now: MonotonicNs) -> Option<Change> {
         match self.state {
-            State::Opening | State::Live { .. } | State::Frozen { .. }
+            State::Opening | State::Live { .. } | State::Frozen { .. } | State::Away(_)
                 if self.last_frame + self.flagged_after < now =>
             {
                 self.state = State::Silent;
@@ -155,7 +172,7 @@ impl CameraWatch {
             State::Silent => CameraState::Silent,
             State::Frozen { shows } => CameraState::Frozen { black: shows.picture.black },
             State::Ended => CameraState::Ended,
-            State::Failed(reason) => CameraState::Failed(reason.clone()),
+            State::Away(reason) | State::Failed(reason) => CameraState::Failed(reason.clone()),
         }
     }
 }

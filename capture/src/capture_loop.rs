@@ -108,14 +108,20 @@ impl<'a> CaptureLoop<'a> {
         while !self.status.stop.load(Ordering::Relaxed) {
             self.status.turns.fetch_add(1, Ordering::Relaxed);
             match self.source.wait()? {
-                Arrival::Frame { source_sequence, t_capture, before, flags } => {
+                Arrival::Frame { source_sequence, t_capture, before, flags, bytes: _ } => {
                     let change = self.watch.frame(MonotonicNs::now());
+                    if change.is_some() {
+                        self.writer.set_variable_rate(self.source.has_variable_rate());
+                    }
                     self.tell(change);
                     self.pass_on(source_sequence, t_capture, before, flags)?;
                 }
                 Arrival::NotDue => {}
                 Arrival::Silence => {
-                    let change = self.watch.no_frame(MonotonicNs::now());
+                    let change = match self.source.away() {
+                        Some(away) => self.watch.away(&away.reason),
+                        None => self.watch.no_frame(MonotonicNs::now()),
+                    };
                     self.tell(change);
                 }
                 Arrival::End => {
@@ -146,7 +152,11 @@ impl<'a> CaptureLoop<'a> {
             self.ring_was_full = true;
             return Ok(());
         };
-        self.source.write(slot.bytes_mut())?;
+        if self.source.write(slot.bytes_mut())? == 0 {
+            drop(slot);
+            self.writer.ring().counters().dropped_by_camera.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
         slot.tag(self.source.picture_tags());
         let picture = self.compared.map(|plane| PictureDigest::of(slot.bytes_mut(), &plane));
         let only_ring_was_full = self.ring_was_full && before == LossBefore::Nothing;
@@ -180,6 +190,11 @@ impl<'a> CaptureLoop<'a> {
             (Change::Silent { for_at_least }, _) => {
                 tracing::warn!("camera {name} is silent: no frame for {:.1} s", for_at_least.as_secs_f64());
             }
+            (Change::Away, _) => {
+                let why = self.source.away().map_or("", |away| &away.reason);
+                tracing::warn!("camera {name} is away, and is tried again until it is back: {why}");
+            }
+            (Change::AwayOtherwise, _) => {}
             (Change::Frozen { black, since }, _) => {
                 let what = if black { "the same black picture" } else { "the same picture" };
                 tracing::warn!("camera {name} has shown {what} for {:.1} s", since.as_secs_f64());

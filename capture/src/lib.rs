@@ -1,16 +1,19 @@
 //! One camera, one process: frames from a [`source::Source`] into the camera's ring.
 //!
 //! Each kind of camera has an executable of its own, so that a process loads no library it doesn't use:
-//! `capture` (`sim/`, simulated), `capture-libav` (`file/`, video files), `capture-opencv` (`opencv/`, what OpenCV
-//! opens). All three run [`process::main`].
+//! `capture` (live cameras that need no library: `live.rs`), `capture-libav` (`file/`, video files), `capture-opencv`
+//! (`opencv/`, what OpenCV opens). All three run [`process::main`].
 //!
-//! This library holds what they share, and the simulated camera. `file/` and `opencv/` are modules of their executables,
-//! not of this library: a linker that is handed them loads libav and OpenCV into every process, used or not.
+//! This library holds what they share, and the live cameras that need no library. `file/` and `opencv/` are modules of
+//! their executables, not of this library: a linker that is handed them loads libav and OpenCV into every process, used or
+//! not.
 
 pub mod camera_state;
 pub mod capture_loop;
 pub mod digest;
 pub mod jpeg;
+pub mod live;
 pub mod process;
+pub mod reopening;
 pub mod sim;
 pub mod source;

@@ -16,14 +16,18 @@ pub trait Source {
     /// alive while its camera is silent.
     ///
     /// # Errors
-    /// When the camera is lost. The process then ends, and its supervisor starts another.
+    /// When the camera is lost. The process then ends, and its supervisor starts another; a camera behind a
+    /// [`Reopening`](crate::reopening::Reopening) is opened again in the same process instead.
     fn wait(&mut self) -> Result<Arrival, SourceError>;
 
-    /// Writes the frame that [`Source::wait`] announced, as the ring's geometry lays it out.
+    /// Writes the frame that [`Source::wait`] announced, and says how many bytes it has: raw planes as the ring's geometry
+    /// lays them out, another payload from the first byte on. 0: the frame can't be had after all, and the next one says so.
+    ///
+    /// It isn't called for a frame that finds no place in the ring. The next wait gives such a frame up.
     ///
     /// # Errors
-    /// When the frame can't be had after all.
-    fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError>;
+    /// When neither this frame nor another can be had.
+    fn write(&mut self, frame: &mut [u8]) -> Result<usize, SourceError>;
 
     /// The source's picture has stood still for long, although it may not. Called once each time.
     ///
@@ -40,6 +44,20 @@ pub trait Source {
 
     /// What the frame that was written last says of itself.
     fn picture_tags(&self) -> PictureTags;
+
+    /// Why the camera is away, while it is being opened again; `None` for one that is there.
+    fn away(&self) -> Option<&Away> {
+        None
+    }
+}
+
+/// Why a camera is away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Away {
+    /// The reason, for a person: the last try's.
+    pub reason: String,
+    /// The cause of the gap that this makes: that of the loss.
+    pub cause: LossBefore,
 }
 
 /// The longest that a source waits for a frame before it says that there is none.
@@ -58,6 +76,9 @@ pub enum Arrival {
         before: LossBefore,
         /// Remarks on it.
         flags: FrameFlags,
+        /// The room that it needs in the ring: its bytes, or a number that they won't exceed. 0 for raw planes, whose size is
+        /// always the same.
+        bytes: usize,
     },
     /// No frame within [`PATIENCE`]; the camera is still open.
     Silence,
@@ -133,6 +154,10 @@ pub enum SourceError {
         input: String,
         /// The reason, for a person.
         reason: String,
+        /// The cause of the gap that follows: unplugged, the network, or a camera that is there and gives nothing.
+        cause: LossBefore,
+        /// The camera has refused its password. It is asked again more slowly, so that it doesn't lock the user out.
+        refused: bool,
     },
     /// A simulated camera's record of its frames can't be kept.
     #[error("can't write the truth log {}: {source}", path.display())]
@@ -145,6 +170,13 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// A camera that is there, or may be, and gives no frames.
+    #[must_use]
+    pub fn stalled(input: impl Into<String>, reason: impl Into<String>) -> Self {
+        let (input, reason) = (input.into(), reason.into());
+        Self::Lost { input, reason, cause: LossBefore::CameraStall, refused: false }
+    }
+
     /// True if trying again is in vain until somebody changes the config or the input; false if the camera may come back by
     /// itself.
     #[must_use]

@@ -381,7 +381,7 @@ fn a_tail_that_cant_be_decoded_is_lost_or_passed_over() {
 
     let (got, error) = TestCamera::file(&path, false, false, CARD, 25.0).play(open, usize::MAX);
     assert_eq!(numbers(&got), (0..15).collect::<Vec<_>>());
-    let named = matches!(&error, Some(SourceError::Lost { input, reason })
+    let named = matches!(&error, Some(SourceError::Lost { input, reason, .. })
         if input.contains("tail.avi") && reason.contains("0.60 s"));
     assert!(named, "{error:?}");
 
@@ -417,7 +417,7 @@ fn a_file_that_is_no_video_is_refused_in_plain_words() {
     // The disk that it is on may not be there yet.
     let gone = at("gone.mp4");
     let (_, error) = TestCamera::file(&gone, true, true, CARD, 25.0).play(open, 1);
-    let tried_again = matches!(&error, Some(SourceError::Lost { input, reason })
+    let tried_again = matches!(&error, Some(SourceError::Lost { input, reason, .. })
         if *input == gone.display().to_string() && reason.contains("no such file"));
     assert!(tried_again, "{error:?}");
 }

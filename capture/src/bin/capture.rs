@@ -1,5 +1,5 @@
-//! The executable for simulated cameras. See [`capture`].
+//! The executable for live cameras that need no library. See [`capture`].
 
 fn main() -> std::process::ExitCode {
-    capture::process::main(capture::sim::SimulatedCamera::open)
+    capture::process::main(capture::live::open)
 }

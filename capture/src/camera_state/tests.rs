@@ -106,6 +106,29 @@ fn a_frozen_camera_that_falls_silent_forgets_its_picture() {
 }
 
 #[test]
+fn a_camera_that_is_away_shows_its_reason_and_is_live_with_its_next_frame() {
+    let mut watch = watch();
+    deliver(&mut watch, 90, 0);
+    assert_eq!(watch.away("it is unplugged"), Some(Change::Away));
+    assert_eq!(watch.state(), CameraState::Failed("it is unplugged".into()));
+    assert_eq!(watch.away("it is unplugged"), None, "the reason is said once");
+    assert_eq!(watch.away("it is in use"), Some(Change::AwayOtherwise));
+    assert_eq!(watch.state(), CameraState::Failed("it is in use".into()));
+    let silent_for = Some(Duration::from_millis(3_000));
+    assert_eq!(watch.frame(at(3_000)), Some(Change::Live { silent_for }));
+    assert_eq!(watch.state(), CameraState::Live);
+}
+
+#[test]
+fn a_camera_that_was_away_and_gives_nothing_once_it_is_open_is_silent() {
+    let mut watch = watch();
+    watch.away("it is unplugged");
+    assert_eq!(watch.no_frame(at(1_900)), None);
+    assert_eq!(watch.no_frame(at(2_001)), Some(Change::Silent { for_at_least: FLAGGED_AFTER }));
+    assert_eq!(watch.away("it is unplugged"), Some(Change::Away));
+}
+
+#[test]
 fn the_end_and_a_failure_are_final() {
     let mut ended = watch();
     ended.frame(at(0));
@@ -117,6 +140,7 @@ fn the_end_and_a_failure_are_final() {
     {
         assert_eq!(deliver(&mut watch, 1, 10), None);
         assert_eq!(watch.no_frame(at(60_000)), None);
+        assert_eq!(watch.away("it is in use"), None);
         assert_eq!(watch.state(), state);
     }
 }

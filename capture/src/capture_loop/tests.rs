@@ -8,6 +8,8 @@ use proto::frame::{Fps, FrameFlags, Geometry, PictureTags, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::ring::{Ring, RingSize, RingSpec};
 
+use crate::source::Away;
+
 /// A ring of three slots in a runtime directory of its own, removed with this value.
 struct TestRing {
     ring: Arc<Ring>,
@@ -30,9 +32,9 @@ impl TestRing {
 
     /// Runs the loop over what a camera delivers.
     fn run(&self, deliveries: impl IntoIterator<Item = Delivery>) -> (Result<(), SourceError>, CameraState) {
-        let status = LoopStatus::default();
-        let source = Box::new(FakeSource { deliveries: deliveries.into_iter().collect(), brightness: 0 });
-        let writer = self.ring.writer().unwrap();
+        let status = Arc::new(LoopStatus::default());
+        let source = FakeSource { status: Arc::clone(&status), ..FakeSource::of(deliveries) };
+        let (source, writer) = (Box::new(source), self.ring.writer().unwrap());
         let result = CaptureLoop::new(&self.name, source, writer, &status, false).run();
         let CaptureReport::Beat { camera, .. } = status.report();
         (result, camera)
@@ -58,15 +60,31 @@ enum Delivery {
     Frame(u64),
     /// A frame before which the camera itself reports a loss.
     AfterLoss(u64, LossBefore),
+    /// A frame that can't be had when it is to be written.
+    Vanishing(u64),
     Silence,
+    /// No frame, since the camera is being opened again.
+    Away(&'static str),
+    /// No frame, and the loop is told to stop.
+    Stop,
     End,
     Failure,
 }
 
 /// A camera that delivers what a test says, at once.
+#[derive(Default)]
 struct FakeSource {
     deliveries: VecDeque<Delivery>,
     brightness: u8,
+    vanishes: bool,
+    away: Option<Away>,
+    status: Arc<LoopStatus>,
+}
+
+impl FakeSource {
+    fn of(deliveries: impl IntoIterator<Item = Delivery>) -> Self {
+        Self { deliveries: deliveries.into_iter().collect(), ..Self::default() }
+    }
 }
 
 impl Source for FakeSource {
@@ -77,27 +95,39 @@ impl Source for FakeSource {
                 t_capture: MonotonicNs(1 + source_sequence),
                 before,
                 flags: FrameFlags::TIME_REPAIRED.when(before == LossBefore::CameraDrop),
+                bytes: 0,
             })
         };
-        match self.deliveries.pop_front().unwrap_or(Delivery::End) {
-            Delivery::Frame(number) => frame(number, LossBefore::Nothing),
+        let delivery = self.deliveries.pop_front().unwrap_or(Delivery::End);
+        self.vanishes = matches!(delivery, Delivery::Vanishing(_));
+        let away = |reason: &str| Some(Away { reason: reason.into(), cause: LossBefore::CameraStall });
+        self.away = if let Delivery::Away(reason) = delivery { away(reason) } else { None };
+        match delivery {
+            Delivery::Frame(number) | Delivery::Vanishing(number) => frame(number, LossBefore::Nothing),
             Delivery::AfterLoss(number, before) => frame(number, before),
-            Delivery::Silence => Ok(Arrival::Silence),
-            Delivery::End => Ok(Arrival::End),
-            Delivery::Failure => {
-                Err(SourceError::Lost { input: "fake".into(), reason: "it is unplugged".into() })
+            Delivery::Silence | Delivery::Away(_) => Ok(Arrival::Silence),
+            Delivery::Stop => {
+                self.status.stop();
+                self.away = away("still unplugged");
+                Ok(Arrival::Silence)
             }
+            Delivery::End => Ok(Arrival::End),
+            Delivery::Failure => Err(SourceError::stalled("fake", "it is unplugged")),
         }
     }
 
-    fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError> {
+    fn write(&mut self, frame: &mut [u8]) -> Result<usize, SourceError> {
         self.brightness = self.brightness.wrapping_add(1);
         frame.fill(self.brightness);
-        Ok(())
+        Ok(if self.vanishes { 0 } else { frame.len() })
     }
 
     fn picture_tags(&self) -> PictureTags {
         PictureTags { transfer: self.brightness, ..PictureTags::default() }
+    }
+
+    fn away(&self) -> Option<&Away> {
+        self.away.as_ref()
     }
 }
 
@@ -131,6 +161,26 @@ fn numbers_that_the_camera_left_out_are_counted_as_lost() {
 }
 
 #[test]
+fn a_frame_that_vanishes_while_it_is_written_is_no_frame_and_is_counted_as_lost() {
+    let ring = TestRing::new();
+    let (result, _) = ring.run([Delivery::Frame(0), Delivery::Vanishing(1), Delivery::Frame(2)]);
+    assert!(result.is_ok());
+    let numbers: Vec<u64> = (1..=2).map(|n| ring.ring.frame_info(n).unwrap().source_sequence).collect();
+    assert_eq!((numbers, ring.lost_by_camera()), (vec![0, 2], 1));
+}
+
+#[test]
+fn a_camera_that_is_away_is_shown_with_its_newest_reason_and_ends_nothing() {
+    let ring = TestRing::new();
+    let (result, state) = ring.run([Delivery::Frame(0), Delivery::Away("unplugged"), Delivery::Stop]);
+    assert!(result.is_ok());
+    assert_eq!(state, CameraState::Failed("still unplugged".into()));
+    let back = [Delivery::Away("unplugged"), Delivery::AfterLoss(9, LossBefore::CameraStall), Delivery::End];
+    assert_eq!(ring.run(back).1, CameraState::Ended);
+    assert_eq!(ring.loss_before(2), LossBefore::CameraStall);
+}
+
+#[test]
 fn the_next_process_counts_on_from_the_newest_frame_in_the_ring() {
     let ring = TestRing::new();
     let _ = ring.run([Delivery::Frame(3)]);
@@ -146,7 +196,7 @@ fn a_frame_without_a_slot_is_declared_by_the_next_one_that_has_one() {
     let leases: Vec<_> = (1..=3).map(|n| reader.lease(n).unwrap()).collect();
     let status = LoopStatus::default();
     let writer = ring.ring.writer().unwrap();
-    let source = Box::new(FakeSource { deliveries: VecDeque::new(), brightness: 0 });
+    let source = Box::new(FakeSource::default());
     let mut capture = CaptureLoop::new(&ring.name, source, writer, &status, false);
     capture.pass_on(3, MonotonicNs(10), LossBefore::Nothing, FrameFlags::NONE).unwrap();
     capture.pass_on(4, MonotonicNs(11), LossBefore::Nothing, FrameFlags::NONE).unwrap();
@@ -172,12 +222,13 @@ impl Source for StillSource {
             t_capture,
             before: LossBefore::Nothing,
             flags: FrameFlags::NONE,
+            bytes: 0,
         })
     }
 
-    fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError> {
+    fn write(&mut self, frame: &mut [u8]) -> Result<usize, SourceError> {
         frame.fill(99);
-        Ok(())
+        Ok(frame.len())
     }
 
     fn picture_tags(&self) -> PictureTags {
@@ -185,7 +236,7 @@ impl Source for StillSource {
     }
 
     fn frozen(&mut self) -> Result<(), SourceError> {
-        Err(SourceError::Lost { input: "still".into(), reason: "its picture stands still".into() })
+        Err(SourceError::stalled("still", "its picture stands still"))
     }
 }
 
@@ -205,7 +256,7 @@ fn a_loop_that_is_told_to_stop_takes_no_further_frame() {
     let ring = TestRing::new();
     let status = LoopStatus::default();
     status.stop();
-    let source = Box::new(FakeSource { deliveries: [Delivery::Frame(0)].into(), brightness: 0 });
+    let source = Box::new(FakeSource::of([Delivery::Frame(0)]));
     let writer = ring.ring.writer().unwrap();
     CaptureLoop::new(&ring.name, source, writer, &status, false).run().unwrap();
     assert!(ring.ring.newest().is_none());

@@ -80,8 +80,8 @@ impl Decoder {
         source::plain_file(path).map_err(|why| match why {
             NotAFile::Unreachable(e) if e.kind() == io::ErrorKind::NotFound => {
                 // Its disk may still come, or whoever writes it.
-                let reason = "there is no such file (yet? else check the camera's path)".into();
-                SourceError::Lost { input: path.display().to_string(), reason }
+                let reason = "there is no such file (yet? else check the camera's path)";
+                SourceError::stalled(path.display().to_string(), reason)
             }
             why => cant(why.to_string()),
         })?;

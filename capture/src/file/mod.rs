@@ -253,7 +253,7 @@ impl VideoFile {
                 trouble.is_some() || self.next == 0
             };
             if lost {
-                return Err(SourceError::Lost { input, reason });
+                return Err(SourceError::stalled(input, reason));
             }
             if !self.warned {
                 tracing::warn!(
@@ -308,21 +308,21 @@ impl Source for VideoFile {
         self.next = number + 1;
         self.expected = Some(number + 1);
         let flags = FrameFlags::TIME_REPAIRED.when(self.timetable.is_repaired(number));
-        Ok(Arrival::Frame { source_sequence: number, t_capture, before, flags })
+        Ok(Arrival::Frame { source_sequence: number, t_capture, before, flags, bytes: 0 })
     }
 
     fn has_variable_rate(&self) -> bool {
         self.timetable.has_variable_rate()
     }
 
-    fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError> {
+    fn write(&mut self, frame: &mut [u8]) -> Result<usize, SourceError> {
         let picture = self.decoder.picture();
         if self.converter.write(picture, frame) {
             if self.tags.is_none() {
                 let size = (self.geometry.width(), self.geometry.height());
                 self.tags = Some(self.decoder.tags(self.geometry.format(), size));
             }
-            return Ok(());
+            return Ok(frame.len());
         }
         Err(SourceError::Unconvertible {
             input: self.decoder.path().display().to_string(),

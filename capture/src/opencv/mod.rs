@@ -127,7 +127,7 @@ impl OpencvCamera {
             if is_film(kind) {
                 SourceError::Unusable { input, reason }
             } else {
-                SourceError::Lost { input, reason }
+                SourceError::stalled(input, reason)
             }
         };
         let (tries, t) = this.first_picture()?.ok_or_else(|| silent(&this))?;
@@ -187,9 +187,8 @@ impl OpencvCamera {
                           FILE, with scale: true to have all of them scaled";
             SourceError::Unusable { input, reason: reason.into() }
         } else {
-            let reason =
-                "its frames have another size than before, which OpenCV sees only when it opens it again";
-            SourceError::Lost { input, reason: reason.into() }
+            let seen = "its frames have another size than before, which OpenCV sees only on opening it again";
+            SourceError::stalled(input, seen)
         })
     }
 
@@ -234,7 +233,7 @@ impl OpencvCamera {
             Picture::Dead => "OpenCV can't decode its frames",
             _ => "it gives no more frames",
         };
-        Err(SourceError::Lost { input: self.source.to_string(), reason: reason.into() })
+        Err(SourceError::stalled(self.source.to_string(), reason))
     }
 
     /// True for a picture that a pipeline gives in the ring's own 4:2:0 format, to be copied as it is.
@@ -269,24 +268,25 @@ impl Source for OpencvCamera {
         let before = if self.numbers.dead > 0 { LossBefore::CameraDrop } else { LossBefore::Nothing };
         let source_sequence = self.numbers.next;
         self.numbers = Numbers { next: source_sequence + 1, dead: 0, ..self.numbers };
-        Ok(Arrival::Frame { source_sequence, t_capture, before, flags: FrameFlags::NONE })
+        Ok(Arrival::Frame { source_sequence, t_capture, before, flags: FrameFlags::NONE, bytes: 0 })
     }
 
     fn frozen(&mut self) -> Result<(), SourceError> {
         if !is_opened_again(self.kind, MonotonicNs::now().since(self.opened)) {
             return Ok(());
         }
-        let reason = "its picture stands still; it is opened again, in case that OpenCV has lost it".into();
-        Err(SourceError::Lost { input: self.source.to_string(), reason })
+        let reason = "its picture stands still; it is opened again, in case that OpenCV has lost it";
+        Err(SourceError::stalled(self.source.to_string(), reason))
     }
 
-    fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError> {
+    fn write(&mut self, frame: &mut [u8]) -> Result<usize, SourceError> {
         let write = if self.is_raw() { pixels::copy } else { pixels::write };
         write(&self.picture, &self.geometry, frame).map_err(|e| SourceError::Unconvertible {
             input: self.source.to_string(),
             from: format!("OpenCV's picture ({})", e.message),
             to: self.geometry.format().to_string(),
-        })
+        })?;
+        Ok(frame.len())
     }
 
     fn picture_tags(&self) -> PictureTags {
@@ -309,7 +309,7 @@ fn open(source: &Secret, kind: SourceKind) -> Result<VideoCapture, SourceError> 
         let reason = "there is no such file, and it is neither a device, nor a URL (scheme://…), nor a GStreamer pipeline \
                       (with !): check the camera's source";
         // Its disk may still come, or whoever writes it.
-        return Err(SourceError::Lost { input, reason: reason.into() });
+        return Err(SourceError::stalled(input, reason));
     }
     let opened = match kind {
         SourceKind::Device(index) => VideoCapture::new(index.into(), videoio::CAP_ANY),
@@ -323,16 +323,16 @@ fn open(source: &Secret, kind: SourceKind) -> Result<VideoCapture, SourceError> 
         Err(e) => format!(": {}", source.mask_in(&e.message)),
     };
     Err(match kind {
-        SourceKind::Device(index) => SourceError::Lost {
-            input: format!("camera {index}"),
-            reason: format!(
+        SourceKind::Device(index) => SourceError::stalled(
+            format!("camera {index}"),
+            format!(
                 "OpenCV can't open it{why}; is it plugged in, is it in use, may this user open /dev/video{index}?"
             ),
-        },
+        ),
         SourceKind::File | SourceKind::Pictures => {
             SourceError::Unusable { input, reason: format!("OpenCV can't open it as a video{why}") }
         }
-        _ => SourceError::Lost { input, reason: format!("OpenCV can't open it{why}") },
+        _ => SourceError::stalled(input, format!("OpenCV can't open it{why}")),
     })
 }
 
@@ -373,11 +373,11 @@ fn number_after(ring: &Ring, t: MonotonicNs, fps: Fps) -> u64 {
 fn unmasked(source: &Secret, error: &std::io::Error) -> SourceError {
     let reason =
         format!("it isn't opened, since its password can't be masked in what OpenCV prints: {error}");
-    SourceError::Lost { input: source.to_string(), reason }
+    SourceError::stalled(source.to_string(), reason)
 }
 
 fn lost(source: &Secret, error: &opencv::Error) -> SourceError {
-    SourceError::Lost { input: source.to_string(), reason: source.mask_in(&error.message) }
+    SourceError::stalled(source.to_string(), source.mask_in(&error.message))
 }
 
 #[cfg(test)]

@@ -8,12 +8,14 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use proto::config::{Backend, Episode, SimFaults};
+use proto::config::{CameraConfig, Episode, SimConfig, SimFaults};
 use proto::frame::{Fps, FrameFlags, Geometry, LossBefore, PictureTags};
 use proto::time::MonotonicNs;
 
+use crate::reopening::{Live, Reopening};
 use crate::source::{Arrival, CameraSetup, PATIENCE, Source, SourceError};
 use pace::{Due, Pace};
 use scene::Scene;
@@ -21,7 +23,7 @@ use scene::Scene;
 /// A simulated camera.
 pub struct SimulatedCamera {
     pace: Pace,
-    scene: Scene,
+    scene: Arc<Scene>,
     geometry: Geometry,
     index: u8,
     truth: Option<TruthLog>,
@@ -62,6 +64,8 @@ impl CameraClock {
             return Err(SourceError::Lost {
                 input: "the simulated camera".into(),
                 reason: "it is unplugged, as configured (unplug_after_frames)".into(),
+                cause: LossBefore::Unplugged,
+                refused: false,
             });
         }
         if self.is_in(faults.resize, now) {
@@ -108,23 +112,34 @@ impl TruthLog {
 }
 
 impl SimulatedCamera {
-    /// Opens the simulated camera.
-    ///
-    /// # Errors
-    /// When its truth log can't be written, or a rehearsed fault says so.
-    pub fn open(setup: &CameraSetup) -> Result<Box<dyn Source>, SourceError> {
-        let CameraSetup { camera, ring } = setup;
-        let Backend::Sim(sim) = &camera.backend else {
-            return Err(SourceError::WrongBackend { opens: "sim", configured: camera.backend.name() });
+    /// A simulated camera that is opened again whenever it was unplugged.
+    #[must_use]
+    pub fn reopening(setup: &CameraSetup, sim: &SimConfig) -> Box<dyn Source> {
+        let (camera, sim, zero) = (setup.camera.clone(), sim.clone(), setup.ring.created());
+        // Painted once: the camera is to be back at once, and painting a large scene takes a while.
+        let mut scene = None;
+        let open = move || {
+            let scene =
+                scene.get_or_insert_with(|| Arc::new(Scene::new(camera.geometry, camera.name.as_str())));
+            Ok(Box::new(Self::open(&camera, &sim, zero, Arc::clone(scene))?) as Live)
         };
+        Reopening::of(setup, Box::new(open))
+    }
+
+    /// Opens the simulated camera, whose clock began at `zero`.
+    fn open(
+        camera: &CameraConfig,
+        sim: &SimConfig,
+        zero: MonotonicNs,
+        scene: Arc<Scene>,
+    ) -> Result<Self, SourceError> {
         let truth = sim.truth_log.as_deref().map(TruthLog::open).transpose()?;
-        let scene = Scene::new(camera.geometry, camera.name.as_str());
         std::thread::sleep(Duration::from_millis(sim.faults.slow_start_ms));
         let now = MonotonicNs::now();
-        let clock = CameraClock { zero: ring.created(), fps: camera.fps };
+        let clock = CameraClock { zero, fps: camera.fps };
         clock.can_deliver(&sim.faults, &camera.geometry, now)?;
-        Ok(Box::new(Self {
-            pace: Pace::opened(ring.created(), camera.fps, now),
+        Ok(Self {
+            pace: Pace::opened(zero, camera.fps, now),
             scene,
             geometry: camera.geometry,
             index: camera.index,
@@ -135,7 +150,7 @@ impl SimulatedCamera {
             stall: Stall::Ahead,
             jitter_state: 0x9E37_79B9_7F4A_7C15,
             clock,
-        }))
+        })
     }
 
     /// True while the rehearsed stall lasts.
@@ -205,17 +220,18 @@ impl Source for SimulatedCamera {
             t_capture: due.at,
             before: due.before,
             flags: FrameFlags::NONE,
+            bytes: 0,
         })
     }
 
-    fn write(&mut self, frame: &mut [u8]) -> Result<(), SourceError> {
+    fn write(&mut self, frame: &mut [u8]) -> Result<usize, SourceError> {
         if self.clock.is_in(self.faults.black, MonotonicNs::now()) {
             self.scene.draw_black(frame);
-            return Ok(());
+        } else {
+            self.scene.draw(frame, self.shown);
+            stamp::draw(frame, &self.geometry, stamp::bits(self.index, self.shown));
         }
-        self.scene.draw(frame, self.shown);
-        stamp::draw(frame, &self.geometry, stamp::bits(self.index, self.shown));
-        Ok(())
+        Ok(frame.len())
     }
 
     fn picture_tags(&self) -> PictureTags {

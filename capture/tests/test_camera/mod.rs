@@ -101,7 +101,7 @@ impl Drop for TestCamera {
 pub(crate) fn next(source: &mut dyn Source, writer: &mut RingWriter) -> Result<Option<Got>, SourceError> {
     loop {
         match source.wait()? {
-            Arrival::Frame { source_sequence: number, t_capture: t, before, flags } => {
+            Arrival::Frame { source_sequence: number, t_capture: t, before, flags, .. } => {
                 let mut slot = writer.slot().unwrap();
                 source.write(slot.bytes_mut())?;
                 let bytes = slot.bytes_mut().to_vec();

@@ -116,15 +116,19 @@ fn f04_a_capture_killed_inside_a_write_tears_no_frame_and_its_gap_is_declared_to
 #[test]
 fn f31_a_camera_that_is_unplugged_is_shown_and_comes_back_by_itself() {
     let rig = with_faults("unplug_after_frames: 240, unplug_ms: 1000");
+    let captures = rig.children()[..2].to_vec();
     let trigger = rig.ask(&["trigger", "--wait", "--post-ms", "8000"]);
     let stats = rig.await_stats("the camera to be missed", |s| camera(s, "left")["state"] == "failed");
     assert!(camera(&stats, "left")["reason"].as_str().unwrap().contains("unplugged"), "{stats:#}");
     assert_eq!((&stats["state"], &stats["health"]["status"]), (&json!("degraded"), &json!("attention")));
-    rig.await_stats("the camera to be back", |s| camera(s, "left")["state"] == "live");
+    let stats = rig.await_stats("the camera to be back", |s| camera(s, "left")["state"] == "live");
+    assert_eq!(camera(&stats, "left")["epoch"], 1, "it is opened again by the same process");
     let answer = trigger.answer().code(4).json();
     let left = &answer["cameras"]["left"];
-    assert!(list(left, "gaps").iter().all(|gap| gap["cause"] == "capture_restart"), "{left:#}");
+    let [gap] = list(left, "gaps") else { panic!("one gap: {left:#}") };
+    assert_eq!(gap["cause"], "unplugged");
     assert!(missing(left) >= 59, "a second at 60 fps: {left:#}");
+    assert_eq!(rig.children()[..2], captures);
     assert_right_is_whole(&answer);
     rig.assert_true();
 }
