@@ -7,26 +7,58 @@ use proto::time::{MonotonicNs, nanos};
 /// Frames whose sequence grows by one and whose source sequence grows by one and the same step, written by one life of the
 /// capture, none of which but the first has a loss before it. So the first and the last say all of those between, but for
 /// their flags and the exact times at which they were captured.
+///
+/// An account asks for no more than that of a frame, so a run keeps nothing of how frames are decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
-    first: FrameInfo,
-    last: FrameInfo,
+    first: End,
+    last: End,
+    epoch: u32,
+    /// The loss before the first frame.
+    before: LossBefore,
+    flags: [FrameFlags; 2],
+}
+
+/// A run's first frame, or its last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct End {
+    sequence: u64,
+    source_sequence: u64,
+    t_capture: MonotonicNs,
+}
+
+impl End {
+    fn of(frame: &FrameInfo) -> Self {
+        let FrameInfo { sequence, source_sequence, t_capture, .. } = *frame;
+        Self { sequence, source_sequence, t_capture }
+    }
 }
 
 impl Run {
     /// A run of one frame.
     pub(crate) fn of(frame: FrameInfo) -> Self {
-        Self { first: frame, last: frame }
+        Self::from_to(&frame, &frame)
+    }
+
+    fn from_to(first: &FrameInfo, last: &FrameInfo) -> Self {
+        let FrameInfo { epoch, before, flags, .. } = *first;
+        Self { first: End::of(first), last: End::of(last), epoch, before, flags: [flags, last.flags] }
     }
 
     /// The first frame.
     pub(crate) fn first(&self) -> FrameInfo {
-        self.first
+        FrameInfo { before: self.before, ..self.frame(self.first, self.flags[0]) }
     }
 
     /// The last frame.
     pub(crate) fn last(&self) -> FrameInfo {
-        self.last
+        if self.links() == 0 { self.first() } else { self.frame(self.last, self.flags[1]) }
+    }
+
+    fn frame(&self, end: End, flags: FrameFlags) -> FrameInfo {
+        let End { sequence, source_sequence, t_capture } = end;
+        let epoch = self.epoch;
+        FrameInfo { sequence, source_sequence, t_capture, epoch, flags, ..FrameInfo::default() }
     }
 
     /// The number of frames.
@@ -47,12 +79,13 @@ impl Run {
     /// Adds a frame, if it goes on with the run.
     pub(crate) fn add(&mut self, frame: &FrameInfo) -> bool {
         let goes_on = self.last.sequence.checked_add(1) == Some(frame.sequence)
-            && self.last.epoch == frame.epoch
+            && self.epoch == frame.epoch
             && frame.before == LossBefore::Nothing;
         let step = frame.source_sequence.checked_sub(self.last.source_sequence);
         let is_steady = step.is_some_and(|step| self.links() == 0 || step == self.step());
         if goes_on && is_steady {
-            self.last = *frame;
+            self.last = End::of(frame);
+            self.flags[1] = frame.flags;
         }
         goes_on && is_steady
     }
@@ -62,25 +95,21 @@ impl Run {
         let links = self.links();
         let nth = sequence.saturating_sub(self.first.sequence).min(links);
         if nth == 0 || nth == links {
-            return if nth == 0 { self.first } else { self.last };
+            return if nth == 0 { self.first() } else { self.last() };
         }
         let span = u128::from(nanos(self.last.t_capture - self.first.t_capture));
         let since_first = u64::try_from(span * u128::from(nth) / u128::from(links)).unwrap_or(u64::MAX);
-        FrameInfo {
+        let between = End {
             sequence: self.first.sequence.saturating_add(nth),
             source_sequence: self.first.source_sequence.saturating_add(nth.saturating_mul(self.step())),
             t_capture: MonotonicNs(self.first.t_capture.0.saturating_add(since_first)),
-            before: LossBefore::Nothing,
-            flags: FrameFlags::NONE,
-            start_sequence: 0,
-            picture_offset_ns: 0,
-            ..self.first
-        }
+        };
+        self.frame(between, FrameFlags::NONE)
     }
 
     /// The frames from `first` to `last`, both of which lie in the run.
     pub(crate) fn between(&self, first: u64, last: u64) -> Self {
-        Self { first: self.at(first), last: self.at(last) }
+        Self::from_to(&self.at(first), &self.at(last))
     }
 }
 
@@ -153,7 +182,7 @@ mod tests {
         let [run] = &runs.0[..] else { panic!("{runs:?}") };
         assert_eq!((run.frames(), run.step()), (4995, 2));
         assert!(frames.iter().all(|frame| run.at(frame.sequence) == *frame));
-        assert_eq!(run.between(7, 9), Run { first: frame(7), last: frame(9) });
+        assert_eq!(run.between(7, 9), Run::from_to(&frame(7), &frame(9)));
     }
 
     #[test]
@@ -175,7 +204,7 @@ mod tests {
     #[test]
     fn the_largest_numbers_do_not_overflow() {
         let last = FrameInfo { sequence: u64::MAX, source_sequence: u64::MAX, ..frame(1) };
-        let mut run = Run { first: FrameInfo { sequence: 0, source_sequence: 0, ..frame(1) }, last };
+        let mut run = Run::from_to(&FrameInfo { sequence: 0, source_sequence: 0, ..frame(1) }, &last);
         assert_eq!(run.frames(), u64::MAX);
         assert!(!run.add(&last));
         assert_eq!(run.at(u64::MAX / 2).sequence, u64::MAX / 2);
