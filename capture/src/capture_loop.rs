@@ -7,12 +7,13 @@ use std::sync::{Mutex, PoisonError};
 use proto::frame::{FrameFlags, LossBefore, Plane};
 use proto::messages::{CameraState, CaptureReport};
 use proto::name::Name;
+use proto::offer::Offer;
 use proto::ring::RingWriter;
 use proto::time::MonotonicNs;
 
 use crate::camera_state::{CameraWatch, Change, flagged_after};
 use crate::digest::PictureDigest;
-use crate::source::{Arrival, Source, SourceError};
+use crate::source::{Arrival, CameraSetup, Source, SourceError};
 
 /// The values that the loop shares with the threads beside it.
 #[derive(Debug)]
@@ -21,6 +22,10 @@ pub struct LoopStatus {
     stop: AtomicBool,
     /// Locked by the loop when the state changes, and not for each frame.
     camera: Mutex<CameraState>,
+    /// The frames that come, while the ring isn't made for them.
+    offer: Mutex<Option<Offer>>,
+    /// The supervisor has made another ring.
+    has_new_ring: AtomicBool,
 }
 
 impl Default for LoopStatus {
@@ -29,6 +34,8 @@ impl Default for LoopStatus {
             turns: AtomicU64::new(0),
             stop: AtomicBool::new(false),
             camera: Mutex::new(CameraState::Opening),
+            offer: Mutex::default(),
+            has_new_ring: AtomicBool::new(false),
         }
     }
 }
@@ -37,6 +44,16 @@ impl LoopStatus {
     /// Shows the camera's state to the supervisor, with the next report.
     pub fn show(&self, state: CameraState) {
         *self.camera.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    /// Shows the supervisor, with the next report, what comes from the camera whose ring isn't made for it.
+    fn offer(&self, offer: Option<Offer>) {
+        *self.offer.lock().unwrap_or_else(PoisonError::into_inner) = offer;
+    }
+
+    /// Tells the loop that there is another ring of the camera's name.
+    pub fn ring_is_there(&self) {
+        self.has_new_ring.store(true, Ordering::Relaxed);
     }
 
     /// Asks the loop to stop after its present turn.
@@ -48,7 +65,8 @@ impl LoopStatus {
     #[must_use]
     pub fn report(&self) -> CaptureReport {
         let camera = self.camera.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        CaptureReport::Beat { progress: self.turns.load(Ordering::Relaxed), camera }
+        let offer = *self.offer.lock().unwrap_or_else(PoisonError::into_inner);
+        CaptureReport::Beat { progress: self.turns.load(Ordering::Relaxed), camera, offer }
     }
 }
 
@@ -65,7 +83,12 @@ pub struct CaptureLoop<'a> {
     last_source_sequence: Option<u64>,
     /// The last frame found no slot and went lost.
     ring_was_full: bool,
+    /// Opens the ring that the supervisor has made in place of this one.
+    open_ring: Option<OpenRing>,
 }
+
+/// Opens a camera's ring by its name, with the config that goes with it; nothing while there is none.
+pub type OpenRing = Box<dyn Fn() -> Option<(CameraSetup, RingWriter)>>;
 
 impl<'a> CaptureLoop<'a> {
     /// The loop from `source` to `writer`'s ring. `may_stand_still`: a picture that never changes is no fault.
@@ -85,10 +108,18 @@ impl<'a> CaptureLoop<'a> {
             compared: (!may_stand_still).then(|| spec.geometry.planes()[0]),
             last_source_sequence: writer.ring().newest().map(|frame| frame.source_sequence),
             ring_was_full: false,
+            open_ring: None,
             source,
             writer,
             status,
         }
+    }
+
+    /// The same, for a source that may give something else than the ring is made for: it goes on in the ring that `open_ring`
+    /// opens, when the supervisor has made it.
+    #[must_use]
+    pub fn with_other_rings(self, open_ring: OpenRing) -> Self {
+        Self { open_ring: Some(open_ring), ..self }
     }
 
     /// Runs until it is told to stop, or the source ends or fails; then shows the state that it ends in.
@@ -107,6 +138,9 @@ impl<'a> CaptureLoop<'a> {
     fn turn_until_over(&mut self) -> Result<(), SourceError> {
         while !self.status.stop.load(Ordering::Relaxed) {
             self.status.turns.fetch_add(1, Ordering::Relaxed);
+            if self.status.has_new_ring.swap(false, Ordering::Relaxed) {
+                self.go_on_in_another_ring();
+            }
             match self.source.wait()? {
                 Arrival::Frame { source_sequence, t_capture, before, flags, bytes: _ } => {
                     let change = self.watch.frame(MonotonicNs::now());
@@ -118,6 +152,7 @@ impl<'a> CaptureLoop<'a> {
                 }
                 Arrival::NotDue => {}
                 Arrival::Silence => {
+                    self.status.offer(self.source.offer());
                     let change = match self.source.away() {
                         Some(away) => self.watch.away(&away.reason),
                         None => self.watch.no_frame(MonotonicNs::now()),
@@ -132,6 +167,24 @@ impl<'a> CaptureLoop<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Goes on in the ring that was made for what the source offers. Without an offer the ring is the right one already, and
+    /// the order was only given twice.
+    fn go_on_in_another_ring(&mut self) {
+        if self.source.offer().is_none() {
+            return;
+        }
+        // Asked again with the next order: the offer is repeated until then.
+        let Some((setup, writer)) = self.open_ring.as_ref().and_then(|open_ring| open_ring()) else { return };
+        self.source.fit(&setup);
+        let spec = writer.ring().spec();
+        self.compared = self.compared.map(|_| spec.geometry.planes()[0]);
+        self.watch = CameraWatch::new(flagged_after(spec.fps), MonotonicNs::now());
+        self.last_source_sequence = writer.ring().newest().map(|frame| frame.source_sequence);
+        self.writer = writer;
+        self.status.offer(None);
+        self.status.show(self.watch.state());
     }
 
     /// Writes the frame that the source has announced into a slot. Without a free slot the frame is lost, and the next one

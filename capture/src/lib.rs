@@ -2,7 +2,8 @@
 //!
 //! Each kind of camera has an executable of its own, so that a process loads no library it doesn't use:
 //! `capture` (live cameras that need no library: `live.rs`), `capture-libav` (`file/`, video files), `capture-opencv`
-//! (`opencv/`, what OpenCV opens). All three run [`process::main`].
+//! (`opencv/`, what OpenCV opens). All three run [`process::main`], or [`probe::main`] when they are to
+//! look at a camera and capture nothing.
 //!
 //! This library holds what they share, and the live cameras that need no library. `file/` and `opencv/` are modules of
 //! their executables, not of this library: a linker that is handed them loads libav and OpenCV into every process, used or
@@ -13,6 +14,7 @@ pub mod capture_loop;
 pub mod digest;
 pub mod jpeg;
 pub mod live;
+pub mod probe;
 pub mod process;
 pub mod reopening;
 pub mod sim;

@@ -23,10 +23,12 @@ use proto::ring::Ring;
 use proto::signals;
 use proto::titles;
 
-use crate::capture_loop::{CaptureLoop, LoopStatus};
+use crate::capture_loop::{CaptureLoop, LoopStatus, OpenRing};
 use crate::source::{CameraSetup, Source, SourceError};
 
 /// A capture: writes one camera's frames into its ring. The supervisor starts it; there is no need to start one by hand.
+///
+/// With --probe CAMERA --config FILE it looks at a camera instead, and prints as one line of JSON what the camera gives.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct CaptureArgs {
@@ -91,8 +93,17 @@ fn run(args: &CaptureArgs, open: OpenSource) -> anyhow::Result<()> {
     let may_stand_still = matches!(camera.backend, Backend::File(_));
     let opened =
         open(&CameraSetup { camera, ring }).inspect_err(|e| status.show(CameraState::Failed(e.to_string())));
-    let result = opened
-        .and_then(|source| CaptureLoop::new(&args.camera, source, writer, &status, may_stand_still).run());
+    let name = args.camera.clone();
+    let open_ring: OpenRing = Box::new(move || {
+        let camera = Config::load_checked(&dir.config_path()).ok()?.camera(&name)?.clone();
+        let ring = Ring::open(&dir.segment(&name)).ok()?;
+        let writer = ring.writer().ok()?;
+        Some((CameraSetup { camera, ring }, writer))
+    });
+    let result = opened.and_then(|source| {
+        let turning = CaptureLoop::new(&args.camera, source, writer, &status, may_stand_still);
+        turning.with_other_rings(open_ring).run()
+    });
     reports.send_last(status.report(), LAST_REPORT_PATIENCE);
     Ok(result?)
 }
@@ -105,7 +116,9 @@ fn start_talking(link: Link<CaptureOrder, CaptureReport>, status: &Arc<LoopStatu
     let shared = Arc::clone(status);
     std::thread::Builder::new().name("stop".into()).spawn(move || {
         // No more orders: the supervisor is gone, and nobody will take this process over.
-        let (Ok(CaptureOrder::Stop) | Err(_)) = orders.recv();
+        while let Ok(CaptureOrder::Ring) = orders.recv() {
+            shared.ring_is_there();
+        }
         shared.stop();
         std::thread::sleep(STOP_PATIENCE);
         std::process::exit(i32::from(exit::DONE));

@@ -8,6 +8,7 @@ mod opener;
 use std::time::Duration;
 
 use proto::frame::{LossBefore, PictureTags};
+use proto::offer::Offer;
 use proto::time::MonotonicNs;
 
 use crate::source::{Arrival, Away, CameraSetup, PATIENCE, Source, SourceError};
@@ -173,6 +174,18 @@ impl Source for Reopening {
 
     fn away(&self) -> Option<&Away> {
         self.away.as_ref()
+    }
+
+    fn offer(&self) -> Option<Offer> {
+        let State::Open(camera, _) = &self.state else { return None };
+        camera.offer()
+    }
+
+    fn fit(&mut self, setup: &CameraSetup) {
+        self.numbers.go_at(setup.camera.fps);
+        if let State::Open(camera, _) = &mut self.state {
+            camera.fit(setup);
+        }
     }
 }
 

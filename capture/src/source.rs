@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use proto::config::{CameraConfig, Misfit};
 use proto::frame::{FrameFlags, LossBefore, PictureTags};
+use proto::offer::Offer;
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
 
@@ -44,6 +45,15 @@ pub trait Source {
 
     /// What the frame that was written last says of itself.
     fn picture_tags(&self) -> PictureTags;
+
+    /// What the camera gives, while its ring isn't made for that: [`Source::wait`] gives [`Arrival::Silence`] until
+    /// [`Source::fit`] was called, and loses nothing of what has come.
+    fn offer(&self) -> Option<Offer> {
+        None
+    }
+
+    /// There is a ring now that is made for what the camera offered.
+    fn fit(&mut self, _setup: &CameraSetup) {}
 
     /// Why the camera is away, while it is being opened again; `None` for one that is there.
     fn away(&self) -> Option<&Away> {

@@ -8,7 +8,6 @@ mod file;
 mod test_camera;
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use capture::source::{CameraSetup, Source, SourceError};
@@ -470,9 +469,7 @@ fn an_animated_webp_is_refused_by_its_name() {
 
 #[test]
 fn a_probe_says_what_a_file_is_without_capturing() {
-    let probe = |path: &Path| {
-        Command::new(env!("CARGO_BIN_EXE_capture-libav")).arg("--probe").arg(path).output().unwrap()
-    };
+    let probe = test_camera::probe_film;
     let missing = probe(Path::new("no/such/film.mp4"));
     assert_eq!(missing.status.code(), Some(2));
     let said = String::from_utf8(missing.stderr).unwrap();
@@ -482,7 +479,8 @@ fn a_probe_says_what_a_file_is_without_capturing() {
     assert_eq!(done.status.code(), Some(0));
     let found: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
     let expected = serde_json::json!({
-        "width": 1280, "height": 720, "fps": 25.0, "frames": 132, "duration_s": 5.28, "codec": "h264",
+        "payload": "planes", "pixel_format": "I420", "width": 1280, "height": 720, "fps": 25.0,
+        "variable_rate": false, "capture_time": "device", "frames": 132, "duration_s": 5.28, "codec": "h264",
         "picture": {
             "matrix": 2, "primaries": 2, "transfer": 2, "range": "unspecified", "pixel_shape": [1, 1],
             "rotation": "none", "fields": "progressive",

@@ -8,7 +8,6 @@ mod file;
 mod test_camera;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use capture::source::{CameraSetup, Source, SourceError};
 use file::VideoFile;
@@ -50,8 +49,7 @@ fn play(path: &Path, size: (u32, u32), fps: f64) -> (TestCamera, Vec<Got>) {
 }
 
 fn probe(path: &Path) -> serde_json::Value {
-    let done = Command::new(env!("CARGO_BIN_EXE_capture-libav")).arg("--probe").arg(path).output().unwrap();
-    serde_json::from_slice(&done.stdout).unwrap()
+    serde_json::from_slice(&test_camera::probe_film(path).stdout).unwrap()
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ladder::Ladders;
 use crate::name::Name;
+use crate::offer::Offer;
 
 /// The time between two reports of a child. A child that has said nothing for several of these is looked at.
 pub const BEAT: Duration = Duration::from_millis(250);
@@ -16,6 +17,8 @@ pub const BEAT: Duration = Duration::from_millis(250);
 pub enum CaptureOrder {
     /// Close the camera and end.
     Stop,
+    /// There is another ring of the camera's name, made for what it offered: go on in that one.
+    Ring,
 }
 
 /// Reports from a capture to the supervisor. Frame counts are in its ring.
@@ -27,6 +30,8 @@ pub enum CaptureReport {
         progress: u64,
         /// The camera.
         camera: CameraState,
+        /// The frames that come, when the ring isn't made for them: the capture waits for another.
+        offer: Option<Offer>,
     },
 }
 

@@ -1,16 +1,18 @@
 //! `supervisor check`: everything that `start` looks at before it begins, and the price of the config in words. The
 //! single looks are in files of their own: sources, memory, the output folder.
 
+pub(crate) mod clip_modes;
 pub(crate) mod config_mode;
 pub(crate) mod groups;
 pub(crate) mod limits;
 mod live_source;
 mod odd_size;
+pub(crate) mod offers;
 pub(crate) mod others_may_write;
 pub(crate) mod output_dir;
 pub(crate) mod patience;
 pub(crate) mod price;
-mod probe_run;
+pub(crate) mod probe_run;
 pub(crate) mod shared_memory;
 pub(crate) mod source_probe;
 pub(crate) mod tilde;
@@ -21,8 +23,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use proto::codec::Codec;
-use proto::config::Config;
+use proto::config::{CameraConfig, Config};
 use proto::exit;
+use proto::name::Name;
 use proto::say;
 use proto::storage::{self, mb};
 
@@ -33,12 +36,16 @@ use crate::failure::Failure;
 use crate::invoked;
 use crate::rings;
 use groups::Groups;
+use offers::{Before, Resolved};
 
-/// Checks a config and prints what it would cost here.
-pub(crate) fn check(path: &Path) -> Result<u8, Failure> {
+/// Checks a config and prints what it would cost here. `open`: a camera that gives no picture just now is a failure.
+pub(crate) fn check(path: &Path, open: bool) -> Result<u8, Failure> {
     let config = load(path)?;
     let groups = Groups::of(&config)?;
     let mut warnings = source_probe::look(&config)?;
+    let Resolved { config, absent, warnings: of_offers } = offers::resolve(&config, |_| Before::Nothing)?;
+    warnings.extend(of_offers);
+    warnings.extend(clip_modes::warnings(&config));
     let needed = price::fits(&config)?;
     warnings.extend(limits::look(&config)?);
     warnings.extend(output_dir::look(&config)?);
@@ -55,6 +62,10 @@ pub(crate) fn check(path: &Path) -> Result<u8, Failure> {
         say::aside(&format!("{}: warning: {warning}\n", invoked::name()));
     }
     ask::say(&report(path, &config, needed, &backlog))?;
+    if open && !absent.is_empty() {
+        let names: Vec<_> = absent.keys().map(Name::as_str).collect();
+        return Err(Failure::failed(format!("no picture comes from {}", names.join(", "))));
+    }
     Ok(exit::DONE)
 }
 
@@ -71,24 +82,7 @@ pub(crate) fn load(path: &Path) -> Result<Config, Failure> {
 fn report(path: &Path, config: &Config, needed_bytes: u64, backlog: &Bound) -> String {
     let mut text = format!("{}: good\n", absolute(path).display());
     for camera in &config.cameras {
-        let Some(spec) = config.ring_spec(camera) else { continue };
-        let bytes = spec.layout().map_or(0, |l| l.total_bytes);
-        let size = spec.size;
-        // Writing to a String can't fail.
-        let _ = writeln!(
-            text,
-            "  {}: {} at {} fps, {}: ring of {} frames ({} pre-roll{}, {} reserve, {} for readers), {:.1} MB",
-            camera.name,
-            camera.geometry,
-            camera.fps,
-            camera.backend.name(),
-            size.slots(),
-            size.pre_roll_slots,
-            rings::late(config),
-            size.reserve_slots,
-            size.lease_slots,
-            storage::mb(bytes as u64),
-        );
+        text.push_str(&camera_line(config, camera));
     }
     let _ = writeln!(
         text,
@@ -111,13 +105,61 @@ fn report(path: &Path, config: &Config, needed_bytes: u64, backlog: &Bound) -> S
     text
 }
 
+/// A camera with the size of its ring, and what that follows from.
+fn camera_line(config: &Config, camera: &CameraConfig) -> String {
+    let Some(spec) = config.ring_spec(camera) else { return String::new() };
+    let bytes = spec.layout().map_or(0, |l| l.total_bytes);
+    let size = spec.size;
+    let mut line = format!(
+        "  {}: {} at {} fps, {}: ring of {} frames ({} pre-roll{}, {} reserve, {} for readers), {:.1} MB",
+        camera.name,
+        rings::shape(camera),
+        camera.fps,
+        camera.backend.name(),
+        size.slots(),
+        size.pre_roll_slots,
+        rings::late(config),
+        size.reserve_slots,
+        size.lease_slots,
+        storage::mb(bytes as u64),
+    );
+    if let Some(stream) = camera.stream() {
+        let says =
+            |typed: bool, key: &str| if typed { String::new() } else { format!(" (a guess; {key} says it)") };
+        // Writing to a String can't fail.
+        let _ = write!(
+            line,
+            ", for up to {:.1} Mbit/s{} and {:.2} MB a frame{}",
+            bits_e6(stream.max_rate_bytes),
+            says(camera.compressed.max_bitrate_mbps.is_some(), "max_bitrate_mbps"),
+            storage::mb(stream.max_frame_bytes as u64),
+            says(camera.compressed.max_frame_bytes.is_some(), "max_frame_bytes"),
+        );
+    }
+    if !camera.is_known {
+        line.push_str("; counted for as long as nobody says its size, and made when it comes");
+    }
+    line + "\n"
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for a person to read")]
+fn bits_e6(bytes_per_s: u64) -> f64 {
+    bytes_per_s as f64 * 8.0 / 1e6
+}
+
 /// The price of recording on disk, and how long the room there lasts.
 fn disk(config: &Config) -> String {
     let codec = price::codec(config);
     let bytes_per_s = price::recording_bytes_per_s(config);
     let more = if codec == Codec::Mjpg { "" } else { ", several times that with MJPG" };
+    let copied = config.cameras.iter().filter(|camera| camera.is_copied()).count();
+    let copied = match copied {
+        0 => String::new(),
+        1 => " (1 camera copied as it comes, at its most)".to_owned(),
+        n => format!(" ({n} cameras copied as they come, at their most)"),
+    };
     let rate = format!(
-        "nothing while armed; while recording about {:.1} MB/s with {} (a guess: {} bits a pixel){more}",
+        "nothing while armed; while recording about {:.1} MB/s{copied} with {} (a guess: {} bits a pixel){more}",
         bytes_per_s / 1e6,
         codec.name(),
         price::bits_per_pixel(codec)

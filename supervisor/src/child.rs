@@ -87,6 +87,11 @@ impl Child {
         }
     }
 
+    /// The longest time without progress follows from the rate of its camera, which may have become another.
+    pub(crate) fn expect_frames_every(&mut self, period: Duration) {
+        self.patience = hung::PATIENCE.max(period * 3);
+    }
+
     /// The path of its executable.
     pub(crate) fn executable(&self) -> std::path::Display<'_> {
         self.recipe.program.display()

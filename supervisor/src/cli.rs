@@ -116,10 +116,16 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Print what a config would cost, and refuse one that can't work here
+    ///
+    /// Cameras that say their own size are asked what they give, for 5 s at most. One that isn't there is a warning, since it
+    /// may come later.
     Check {
         /// The config
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// Fail (1) if such a camera gives no picture just now. Pipes are not opened: a look would end their writers
+        #[arg(long)]
+        open: bool,
     },
     /// End a process and start it again: the recorder, or one camera's capture
     ///

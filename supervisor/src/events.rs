@@ -11,11 +11,13 @@ use proto::instance::Rendezvous;
 use proto::link::{self, Connection, Numbered, OrderSender, ReportReceiver, Version, Visitor};
 use proto::messages::{self, CaptureOrder, CaptureReport, RecorderOrder, RecorderReport};
 use proto::name::Name;
+use proto::offer::Offer;
 use proto::process::Pid;
 use proto::refusal::Refusal;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::check::offers::Answer as Answered;
 use crate::child::end::End;
 use crate::child::link::Traffic;
 
@@ -30,6 +32,8 @@ pub(crate) enum Event {
     Stranger { rendezvous: Rendezvous, said: Option<(Pid, Version)> },
     /// The processes that map a camera's ring, each with its parent.
     Mapped { camera: Name, by: Vec<(Pid, Option<Pid>)> },
+    /// A probe has ended that was to ask a camera what it gives; the error of one that couldn't be run.
+    Answered { camera: Name, answer: Result<Answered, String> },
     /// A child says something.
     Report { pid: Pid, report: Report, heard: Instant },
     /// A process has ended.
@@ -71,6 +75,14 @@ pub(crate) enum Report {
     Recorder(RecorderReport),
 }
 
+impl Report {
+    /// The frames that come from a camera whose ring isn't made for them.
+    pub(crate) fn offer(&self) -> Option<Offer> {
+        let Self::Capture(CaptureReport::Beat { offer, .. }) = self else { return None };
+        *offer
+    }
+}
+
 /// The way to a child. Sending never waits: what a stuck child doesn't take is dropped, counted as given, and by that
 /// noticed ([`crate::child::link`]).
 pub(crate) struct Orders {
@@ -92,6 +104,16 @@ impl Orders {
     /// To the recorder.
     pub(crate) fn to_recorder(&self, order: RecorderOrder) {
         if let Way::Recorder(way) = &self.way {
+            self.traffic.gave();
+            match way.try_send(order) {
+                Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+            }
+        }
+    }
+
+    /// To a capture.
+    pub(crate) fn to_capture(&self, order: CaptureOrder) {
+        if let Way::Capture(way) = &self.way {
             self.traffic.gave();
             match way.try_send(order) {
                 Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}

@@ -7,6 +7,7 @@ pub(crate) mod flow;
 pub(crate) mod growth;
 pub(crate) mod load;
 pub(crate) mod processes;
+pub(crate) mod reach;
 pub(crate) mod surroundings;
 #[cfg(test)]
 mod tests;
@@ -54,6 +55,7 @@ pub(crate) struct Situation<'a> {
     pub(crate) told: &'a [Reason],
     pub(crate) behind: Behind,
     pub(crate) flows: &'a [flow::Flow],
+    pub(crate) reaches: &'a [reach::Reach],
     pub(crate) load: load::Load,
     pub(crate) expected: load::Expected,
     pub(crate) disk: surroundings::DiskRoom,
@@ -73,10 +75,11 @@ pub(crate) struct Behind {
 
 /// Judges a situation. The worst reasons come first.
 pub(crate) fn verdict(situation: &Situation<'_>) -> Health {
-    let Situation { told, behind, flows, load, expected, disk, clock } = situation;
+    let Situation { told, behind, flows, reaches, load, expected, disk, clock } = situation;
     let mut reasons: Vec<Reason> = told.to_vec();
     reasons.extend(behind.reason());
     reasons.extend(flows.iter().flat_map(flow::reasons));
+    reasons.extend(reaches.iter().flat_map(reach::reasons));
     reasons.extend(surroundings::disk(disk));
     reasons.extend(load::reasons(load, expected));
     reasons.extend(clock.clone());

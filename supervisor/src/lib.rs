@@ -80,7 +80,7 @@ fn run(cli: cli::Cli) -> Result<u8, Failure> {
             log::start(format, "supervisor", None);
             start::start(&config, &of.dir, format)
         }
-        Command::Check { config } => check::check(&config),
+        Command::Check { config, open } => check::check(&config, open),
         Command::Trigger(args) => ask::trigger(&of, &args),
         Command::Wait(args) => ask::wait::ready(&of, args.timeout),
         Command::Stats => ask::stats(&of),

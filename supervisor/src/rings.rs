@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use proto::backlog;
 use proto::config::{CameraConfig, Config};
-use proto::frame::{Geometry, PixelFormat};
+use proto::frame::{Geometry, Payload, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::name::Name;
 use proto::ring::segment::SegmentError;
@@ -52,6 +52,9 @@ pub(crate) trait CameraRing {
     /// Looks closely at the ring, and makes another if it is broken.
     fn mend(&mut self) -> Look;
 
+    /// Makes another in its place, for a camera that gives something else than it was made for.
+    fn make_for(&mut self, spec: RingSpec) -> Look;
+
     /// Frees the frames that a recorder held which is proven dead, and counts them.
     fn sweep(&self) -> usize;
 
@@ -92,31 +95,66 @@ pub(crate) struct Held {
     spec: RingSpec,
     created: MonotonicNs,
     rebuilt: u64,
+    /// The camera hasn't come yet, and nobody knows what it gives.
+    is_stand_in: bool,
     trouble: Option<String>,
 }
 
 impl Held {
-    fn new(camera: Name, segment: SegmentName, ring: Arc<Ring>) -> Self {
+    fn new(camera: &CameraConfig, segment: SegmentName, ring: Arc<Ring>) -> Self {
         let (spec, created) = (*ring.spec(), ring.created());
-        Self { camera, segment, ring, spec, created, rebuilt: 0, trouble: None }
+        let (camera, is_stand_in) = (camera.name.clone(), !camera.is_known);
+        Self { camera, segment, ring, spec, created, rebuilt: 0, is_stand_in, trouble: None }
     }
 
     /// Gives the memory of a broken ring back, in which its successor has to find room: it is held for as long as
-    /// anybody maps it. One of as many frames of next to no size stands in for it, without a name, so that it never
-    /// counts as whole.
+    /// anybody maps it. A [`stand_in`] takes its place, without a name, so that it never counts as whole.
     fn let_go(&mut self) {
-        let Ok(geometry) = Geometry::new(16, 16, PixelFormat::GRAY8) else { return };
-        if self.ring.spec().geometry == geometry {
+        let Some(spec) = stand_in(&self.spec) else { return };
+        if *self.ring.spec() == spec {
             return;
         }
         // If there isn't even room for that, the next look tries again.
-        if let Ok(stand_in) =
-            Ring::create(&self.segment, &RingSpec::planes(geometry, self.spec.fps, self.spec.size))
-        {
+        if let Ok(stand_in) = Ring::create(&self.segment, &spec) {
             self.ring = stand_in;
         }
         let _ = Ring::remove(&self.segment);
     }
+
+    /// Makes another ring in place of this one, `since` it is of no use any more.
+    fn make_another(&mut self, since: &str) -> Look {
+        // Nothing in the ring's memory is believed. The camera's clock goes on.
+        let made = Ring::remove(&self.segment)
+            .and_then(|()| Ring::create_since(&self.segment, &self.spec, self.created));
+        match made {
+            Ok(another) => {
+                self.ring = another;
+                self.trouble = None;
+                Look::MadeAnew
+            }
+            Err(e) => {
+                if matches!(e, RingError::Segment(SegmentError::NoRoom { .. })) {
+                    self.let_go();
+                }
+                if self.trouble.is_some() {
+                    return Look::AsBefore;
+                }
+                tracing::error!(
+                    camera = self.camera.as_str(),
+                    "camera {}: {since}; another ring can't be made yet: {e}",
+                    self.camera
+                );
+                self.trouble = Some(format!("{since}; another ring can't be made: {e}"));
+                Look::Lost
+            }
+        }
+    }
+}
+
+/// A ring of next to no size, for a camera that has none: as many frames at the same rate.
+fn stand_in(spec: &RingSpec) -> Option<RingSpec> {
+    let geometry = Geometry::new(16, 16, PixelFormat::GRAY8).ok()?;
+    Some(RingSpec::planes(geometry, spec.fps, spec.size))
 }
 
 impl CameraRing for Held {
@@ -134,37 +172,37 @@ impl CameraRing for Held {
 
     fn mend(&mut self) -> Look {
         let Err(broken) = self.ring.check_all() else { return Look::AsBefore };
-        // Nothing in the ring's memory can be believed. The camera's clock goes on.
-        let made = Ring::remove(&self.segment)
-            .and_then(|()| Ring::create_since(&self.segment, &self.spec, self.created));
-        match made {
-            Ok(another) => {
-                tracing::error!(
-                    camera = self.camera.as_str(),
-                    "camera {}: its ring broke: {broken}; there is a new one, empty",
-                    self.camera
-                );
-                self.ring = another;
-                self.rebuilt += 1;
-                self.trouble = None;
-                Look::MadeAnew
-            }
-            Err(e) => {
-                if matches!(e, RingError::Segment(SegmentError::NoRoom { .. })) {
-                    self.let_go();
-                }
-                if self.trouble.is_some() {
-                    return Look::AsBefore;
-                }
-                tracing::error!(
-                    camera = self.camera.as_str(),
-                    "camera {}: its ring broke: {broken}; another can't be made yet: {e}",
-                    self.camera
-                );
-                self.trouble = Some(format!("its ring broke: {broken}; another can't be made: {e}"));
-                Look::Lost
-            }
+        let look = self.make_another(&format!("its ring broke: {broken}"));
+        if look == Look::MadeAnew {
+            tracing::error!(
+                camera = self.camera.as_str(),
+                "camera {}: its ring broke: {broken}; there is a new one, empty",
+                self.camera
+            );
+            self.rebuilt += 1;
         }
+        look
+    }
+
+    fn make_for(&mut self, spec: RingSpec) -> Look {
+        let is_first = self.is_stand_in;
+        (self.spec, self.is_stand_in) = (spec, false);
+        let look = self.make_another("its camera gives frames that its ring is not made for");
+        if look == Look::MadeAnew {
+            let what = if is_first {
+                "has its ring now"
+            } else {
+                "has a new ring, empty, for frames of another kind"
+            };
+            tracing::info!(
+                camera = self.camera.as_str(),
+                "camera {} {what}: {} frames, {} MB",
+                self.camera,
+                self.ring.spec().size.slots(),
+                (self.ring.total_bytes() + 500_000) / 1_000_000,
+            );
+        }
+        look
     }
 
     fn sweep(&self) -> usize {
@@ -208,6 +246,15 @@ pub(crate) struct Opened {
     pub(crate) new: HashSet<Name>,
 }
 
+impl Opened {
+    /// The memory that is counted for rings of cameras that haven't come yet.
+    pub(crate) fn to_come_bytes(&self, config: &Config) -> u64 {
+        let to_come = self.rings.iter().filter(|(_, held)| held.is_stand_in);
+        let layouts = to_come.filter_map(|(camera, _)| config.ring_spec(camera)?.layout());
+        layouts.map(|layout| layout.total_bytes as u64).sum()
+    }
+}
+
 /// Finds or makes every ring. Those that were made are removed again if one can't be. `had_some`: there was room for them
 /// before.
 pub(crate) fn open(config: &Config, dir: &RuntimeDir, had_some: bool) -> Result<Opened, Failure> {
@@ -222,7 +269,7 @@ pub(crate) fn open(config: &Config, dir: &RuntimeDir, had_some: bool) -> Result<
                 if is_new {
                     opened.new.insert(camera.name.clone());
                 }
-                opened.rings.push((Arc::new(camera.clone()), Held::new(camera.name.clone(), name, ring)));
+                opened.rings.push((Arc::new(camera.clone()), Held::new(camera, name, ring)));
             }
             Err(e) => {
                 opened.new.iter().for_each(|camera| drop(Ring::remove(&dir.segment(camera))));
@@ -239,7 +286,10 @@ fn find_or_make(
     camera: &CameraConfig,
     name: &SegmentName,
 ) -> Result<(Arc<Ring>, bool), RingError> {
-    let Some(spec) = config.ring_spec(camera) else {
+    // A camera of which nothing is known gets its ring when it comes.
+    let spec = config.ring_spec(camera);
+    let spec = if camera.is_known { spec } else { spec.and_then(|spec| stand_in(&spec)) };
+    let Some(spec) = spec else {
         return Err(RingError::Absurd { slots: usize::MAX, frame_bytes: camera.geometry.frame_bytes() });
     };
     match Ring::open(name) {
@@ -279,11 +329,19 @@ fn find_or_make(
 pub(crate) fn announce(config: &Config, rings: &[(Arc<CameraConfig>, Held)]) {
     for (camera, held) in rings {
         let (ring, size) = (&held.ring, held.spec.size);
+        if held.is_stand_in {
+            tracing::info!(
+                camera = camera.name.as_str(),
+                "camera {}: nobody has said what it gives; its ring is made when it comes",
+                camera.name
+            );
+            continue;
+        }
         tracing::info!(
             camera = camera.name.as_str(),
             "camera {}: {} at {} fps; ring of {} frames, {} MB: {} pre-roll{}, {} reserve ({} ms), {} for readers",
             camera.name,
-            camera.geometry,
+            shape(camera),
             camera.fps,
             size.slots(),
             (ring.total_bytes() + 500_000) / 1_000_000,
@@ -293,6 +351,15 @@ pub(crate) fn announce(config: &Config, rings: &[(Arc<CameraConfig>, Held)]) {
             config.recording.reserve_ms,
             size.lease_slots,
         );
+    }
+}
+
+/// Size and format of a camera's frames; for compressed ones the payload, since the format is only what a decoder is asked for.
+pub(crate) fn shape(camera: &CameraConfig) -> String {
+    let geometry = camera.geometry;
+    match camera.payload {
+        Payload::Planes => geometry.to_string(),
+        payload => format!("{}x{} {payload}", geometry.width(), geometry.height()),
     }
 }
 

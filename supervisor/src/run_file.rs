@@ -21,7 +21,7 @@ use crate::trigger::plan;
 /// The version of the document.
 const SCHEMA: u32 = 1;
 /// The document's name.
-const FILE: &str = "run.json";
+pub(crate) const FILE: &str = "run.json";
 /// The time that the last version may take to be written. The whole end may take five seconds.
 const LAST_LINE: Duration = Duration::from_millis(500);
 
@@ -50,23 +50,36 @@ struct Page {
     clips: Option<Counts>,
 }
 
+/// What the thread is told.
+enum Note {
+    Page(Page),
+    /// The config is another from now on: a camera gives something else.
+    Config(Arc<Config>),
+}
+
 /// The thread that writes.
 pub(crate) struct RunFileWriter {
-    pages: Sender<Page>,
+    notes: Sender<Note>,
     done: Receiver<()>,
 }
 
 impl RunFileWriter {
     pub(crate) fn start(folder: &Path, config: &Arc<Config>) -> std::io::Result<Self> {
-        let (pages, queue) = channel();
+        let (notes, queue) = channel();
         let (ended, done) = channel();
         let (folder, config) = (folder.to_owned(), Arc::clone(config));
         std::thread::Builder::new().name("run file".into()).spawn(move || {
-            run(&folder, &config, &queue);
+            run(&folder, config, &queue);
             // The supervisor may have stopped waiting by now.
             let _ = ended.send(());
         })?;
-        Ok(Self { pages, done })
+        Ok(Self { notes, done })
+    }
+
+    /// Has later versions hold another config.
+    pub(crate) fn use_config(&self, config: &Arc<Config>) {
+        // The thread ends after the last page.
+        let _ = self.notes.send(Note::Config(Arc::clone(config)));
     }
 
     /// Has the document written soon. Of several versions only the newest is written.
@@ -87,20 +100,25 @@ impl RunFileWriter {
 
     fn send(&self, encoders: &[(Name, EncoderChoice)], clips: Option<Counts>) {
         // The thread ends after the last page.
-        let _ = self.pages.send(Page { encoders: encoders.to_vec(), clips });
+        let _ = self.notes.send(Note::Page(Page { encoders: encoders.to_vec(), clips }));
     }
 }
 
-fn run(folder: &Path, config: &Config, queue: &Receiver<Page>) {
-    while let Ok(mut page) = queue.recv() {
-        while let Ok(newer) = queue.try_recv() {
-            page = newer;
+fn run(folder: &Path, mut config: Arc<Config>, queue: &Receiver<Note>) {
+    while let Ok(first) = queue.recv() {
+        let mut newest = None;
+        for note in std::iter::once(first).chain(queue.try_iter()) {
+            match note {
+                Note::Page(page) => newest = Some(page),
+                Note::Config(another) => config = another,
+            }
         }
+        let Some(page) = newest else { continue };
         match page.clips {
-            Some(clips) => write(folder, config, &page.encoders, clips, false),
+            Some(clips) => write(folder, &config, &page.encoders, clips, false),
             None => {
                 // The recorder's last reports may not have come, so the clips on the disk are counted.
-                write(folder, config, &page.encoders, Counts::on_disk(folder, &HashSet::new()), true);
+                write(folder, &config, &page.encoders, Counts::on_disk(folder, &HashSet::new()), true);
                 // A trigger may have been in the middle of writing its plan when everything ended.
                 plan::clear_unplanned(folder);
                 remove_if_empty(folder);

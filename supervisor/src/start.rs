@@ -3,11 +3,13 @@
 
 mod disk_wait;
 mod inherited;
+mod last_offers;
 mod made;
+mod recipes;
 mod run_folder;
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,10 +25,10 @@ use proto::instance::{ChildId, RuntimeDir, empty_file};
 use proto::link;
 use proto::log::LogFormat;
 use proto::name::Name;
+use proto::offer::NoOffer;
 use proto::opened;
 use proto::origin::Origin;
 use proto::priority;
-use proto::process::Pid;
 use proto::ring::Ring;
 use proto::ring::lost_pages;
 use proto::storage;
@@ -36,15 +38,17 @@ use crate::backlog::needed::Needed;
 use crate::backlog::room::Room;
 use crate::backlog::{Bound, segments};
 use crate::check::groups::Groups;
-use crate::check::{config_mode, limits, others_may_write, output_dir, patience, price, source_probe, tilde};
+use crate::check::offers;
+use crate::check::{
+    clip_modes, config_mode, limits, others_may_write, output_dir, patience, price, source_probe, tilde,
+};
 use crate::child::Child;
 use crate::child::recipe::Recipe;
 use crate::clips::{Clips, Counts};
 use crate::control::command::Shared;
 use crate::events::{Answer, Event};
 use crate::failure::Failure;
-use crate::programs::executable;
-use crate::rings::{Held, Rings};
+use crate::rings::{Held, Opened, Rings};
 use crate::run_file::RunFileWriter;
 use crate::service::Service;
 use crate::statistics::Statistics;
@@ -54,7 +58,9 @@ use crate::world::World;
 use crate::world::system::System;
 use crate::{check, control, descriptors, invoked, lock, rings, state, stop_signals};
 use inherited::Inherited;
+use last_offers::LastOffers;
 use made::Made;
+use recipes::Recipes;
 
 /// The answer to `stop` may take this long to be on its way.
 const LAST_WORD: Duration = Duration::from_millis(20);
@@ -95,6 +101,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     if !disk_wait::wait(&config, &inherited, &happening)? {
         return Ok(exit::DONE);
     }
+    let (config, absent) = ask_cameras(&config, &inherited)?;
     let run_folder = choose_run_folder(&config, &inherited, &mut made)?;
     inherited.clear_unplanned();
     let run_folders = run_folder::with_unfinished_clips(&config, &run_folder, inherited.run_folder());
@@ -104,7 +111,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
         made.rings.clone_from(&opened.new);
     }
     rings::announce(&config, &opened.rings);
-    let backlog = backlog_bound(&config, segments::keep_needed(&config, &dir, &needed));
+    let backlog = backlog_bound(&config, segments::keep_needed(&config, &dir, &needed), &opened);
     inherited.end_captures_of(&opened.new);
     config
         .save_checked(&dir.config_path())
@@ -112,6 +119,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     let parts = Parts::make(&config, run_folders, &inherited, &events)?;
     let system = parts.system(&dir, events, happening);
     let mut children = parts.children(&recipes, opened.rings, inherited.ladders(), &system);
+    children.begin_without(&absent, &system);
     children.backlog_bytes = backlog.bytes;
     let mut instance = parts.instance(system, children);
     parts.open_control(&dir, groups)?;
@@ -191,49 +199,27 @@ fn look_around(config: &Config, config_path: &Path) -> Result<Groups, Failure> {
     Ok(groups)
 }
 
-/// The bound of the backlog, now that the rings are there; `taken_bytes` of it are taken already. More than there is was asked for in vain, and is no reason not to
-/// start: with less memory frames are still recorded.
-fn backlog_bound(config: &Config, taken_bytes: u64) -> Bound {
-    let bound = Bound::of(config.recording.backlog_bytes, &Room::now().and(taken_bytes));
+/// Asks the cameras what they give, and warns about those that give nothing.
+fn ask_cameras(config: &Config, inherited: &Inherited) -> Result<(Config, BTreeMap<Name, NoOffer>), Failure> {
+    let earlier = LastOffers::of_runs(config);
+    let resolved = offers::resolve(config, |camera| inherited.before(camera, &earlier))?;
+    for warning in resolved.warnings.iter().chain(&clip_modes::warnings(&resolved.config)) {
+        tracing::warn!("{warning}");
+    }
+    Ok((resolved.config, resolved.absent))
+}
+
+/// The bound of the backlog, now that the rings are there; `taken_bytes` of it are taken already, and the rings of
+/// cameras that will come are counted. More than there is was asked for in vain, and is no reason not to start: with less
+/// memory frames are still recorded.
+fn backlog_bound(config: &Config, taken_bytes: u64, rings: &Opened) -> Bound {
+    let room = Room::now().and(taken_bytes).beside(rings.to_come_bytes(config));
+    let bound = Bound::of(config.recording.backlog_bytes, &room);
     if let Some(warning) = bound.warning() {
         tracing::warn!("{warning}");
     }
     tracing::info!("backlog: {bound}");
     bound
-}
-
-/// The command line of each child.
-struct Recipes {
-    captures: Vec<(Name, Recipe)>,
-    recorder: Recipe,
-    standby: Option<Recipe>,
-}
-
-impl Recipes {
-    /// A missing executable is found out before anything is started.
-    fn find(config: &Config, runtime_dir: &Path, log: LogFormat) -> Result<Self, Failure> {
-        let recipe = |name: &str, more: &[&str]| {
-            let runtime_dir = runtime_dir.display().to_string();
-            let own_pid = Pid::this().to_string();
-            let common = ["--runtime-dir", &runtime_dir, "--log-format", log.name(), "--parent", &own_pid];
-            let args = common.iter().chain(more).map(|arg| (*arg).to_owned()).collect();
-            Ok::<_, Failure>(Recipe { program: executable(name)?, args })
-        };
-        let capture = |camera: &CameraConfig| {
-            let recipe = recipe(camera.backend.executable(), &["--camera", camera.name.as_str()])?;
-            Ok((camera.name.clone(), recipe))
-        };
-        let standby = config.recording.standby_recorder.then(|| recipe("recorder", &["--standby"]));
-        Ok(Self {
-            captures: config.cameras.iter().map(capture).collect::<Result<_, Failure>>()?,
-            recorder: recipe("recorder", &[])?,
-            standby: standby.transpose()?,
-        })
-    }
-
-    fn of_capture(&self, camera: &Name) -> Option<&Recipe> {
-        self.captures.iter().find(|(name, _)| name == camera).map(|(_, recipe)| recipe)
-    }
 }
 
 /// The parts that the loop shares with the threads of commands.

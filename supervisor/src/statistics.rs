@@ -6,6 +6,7 @@
 //! command that asks, so the loop does nothing for a question.
 
 mod delay;
+mod in_use;
 pub(crate) mod meter;
 mod ring;
 mod trends;
@@ -25,13 +26,14 @@ use proto::stats::{
 };
 use proto::status::{CameraStatus, InstanceState, ProcessRole, ProcessState};
 
-use crate::check::price::{self, Memory};
+use crate::check::price;
 use crate::clips::{Clips, Phase};
 use crate::config_on_disk::ConfigOnDisk;
 use crate::health::load::{Expected, Load};
 use crate::health::surroundings::DiskRoom;
 use crate::health::{self, Behind, Situation};
 use delay::{LoopDelay, Recent};
+use in_use::InUse;
 use meter::{Meter, Reading};
 use ring::FrameRates;
 use trends::{Counted, Second, TrendWatch, Trends};
@@ -44,9 +46,7 @@ const STALE: Duration = Duration::from_secs(3);
 
 /// The meeting place of the loop, which publishes, and the commands, which read.
 pub(crate) struct Statistics {
-    config: Arc<Config>,
-    /// The most that the config explains.
-    memory: Memory,
+    in_use: InUse,
     clips: Arc<Clips>,
     on_disk: Arc<ConfigOnDisk>,
     started: Instant,
@@ -103,9 +103,8 @@ impl Statistics {
     /// Without the thread that reads.
     pub(crate) fn new(config: Arc<Config>, clips: Arc<Clips>) -> Self {
         Self {
-            memory: Memory::of(&config),
             on_disk: Arc::new(ConfigOnDisk::new(Arc::clone(&config))),
-            config,
+            in_use: InUse::new(config),
             clips,
             started: Instant::now(),
             view: Mutex::new(None),
@@ -113,6 +112,11 @@ impl Statistics {
             readings: Mutex::default(),
             loop_delay: LoopDelay::default(),
         }
+    }
+
+    /// Goes by another config from now on: a camera gives something else. The file on the disk is the same.
+    pub(crate) fn use_config(&self, config: &Arc<Config>) {
+        self.in_use.replace(config);
     }
 
     /// Replaces what is known of the loop. Called by the loop alone.
@@ -145,14 +149,15 @@ impl Statistics {
             written_bytes_per_s: processes.iter().filter_map(written).sum(),
         };
         let run_folder = self.clips.run_folder().display().to_string();
+        let in_use = self.in_use.now();
         Stats {
             schema: SCHEMA,
             state,
             health: self.health(&totals, &readings, &view),
             uptime_s: self.started.elapsed().as_secs_f64(),
-            config: self.config.source.display().to_string(),
+            config: in_use.config.source.display().to_string(),
             config_changed: self.on_disk.is_changed(),
-            rig: self.config.rig.to_string(),
+            rig: in_use.config.rig.to_string(),
             session_folder: run_folder.clone(),
             run_folder,
             cameras: view.cameras.iter().map(|camera| camera_stats(camera, &readings)).collect(),
@@ -179,12 +184,16 @@ impl Statistics {
     }
 
     fn health(&self, totals: &Totals, readings: &Readings, view: &View) -> Health {
-        let (behind, recording) = (behind(view), &self.config.recording);
-        let written_bytes_per_s = price::recording_bytes_per_s(&self.config);
+        let in_use = self.in_use.now();
+        let (behind, recording) = (behind(view), &in_use.config.recording);
+        let written_bytes_per_s = price::recording_bytes_per_s(&in_use.config);
+        let wanted_ms = recording.pre_roll_ms.saturating_add(recording.late_ms);
+        let reaches: Vec<_> = view.cameras.iter().filter_map(|c| ring::reach(c, wanted_ms)).collect();
         let clip_ms = recording.pre_roll_ms.saturating_add(recording.post_roll_ms);
         health::verdict(&Situation {
             told: &view.troubles,
             flows: &readings.trends.flows,
+            reaches: &reaches,
             load: Load {
                 cpu_percent: readings.trends.cpu_percent / readings.cores.max(1.0),
                 memory_bytes: totals.memory_bytes.saturating_sub(behind.backlog.bytes),
@@ -194,7 +203,7 @@ impl Statistics {
             },
             expected: Expected {
                 // What the heap has once held for clips that overlapped, it may keep.
-                memory_bytes: self
+                memory_bytes: in_use
                     .memory
                     .with_clips(readings.trends.most_open.max(view.recorder.clips_open).max(1)),
                 written_bytes_per_s,

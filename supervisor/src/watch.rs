@@ -5,6 +5,7 @@ mod absences;
 mod camera;
 mod children;
 mod closing;
+mod coming;
 mod deaths;
 mod encoder;
 mod links;
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant};
 use proto::clip::clip_name;
 use proto::control::Response;
 use proto::messages::{RecorderOrder, RecorderReport};
+use proto::process::Pid;
 use proto::refusal::Refusal;
 use proto::status::InstanceState;
 
@@ -98,28 +100,11 @@ impl Instance {
                 self.children.on_connected(pid, orders, self.world.now());
             }
             Event::Mapped { camera, by } => self.children.on_mapped(&camera, &by),
+            Event::Answered { camera, answer } => self.on_answer(&camera, answer),
             Event::Stranger { rendezvous, said } => self.children.on_stranger(&rendezvous, said),
             Event::Report { pid, report, heard } => {
                 self.telling.event_waited(self.world.now().saturating_duration_since(heard));
-                match report {
-                    Report::Recorder(RecorderReport::ClipDone { folder, complete, finished_after_ms }) => {
-                        self.on_finished(&folder, complete, Some(finished_after_ms));
-                    }
-                    Report::Recorder(RecorderReport::ClipLost { folder }) => {
-                        // A recorder that has ended doesn't know what its successor can still record.
-                        if self.children.recorder().is_process(pid) {
-                            self.clips.give_up(&folder);
-                        }
-                    }
-                    report => {
-                        let is_recorders = self.children.recorder().is_process(pid);
-                        let ladder_came = self.children.on_report(&*self.world, pid, report);
-                        self.write_run_file_if(ladder_came);
-                        if is_recorders {
-                            self.children.compare_clips(&self.clips.open(), self.world.now());
-                        }
-                    }
-                }
+                self.on_report(pid, report);
             }
             Event::Exited { pid, end } => {
                 let ladder_changed = self.children.on_exited(&*self.world, pid, &end);
@@ -145,6 +130,32 @@ impl Instance {
                 // A trigger that was accepted is worth captures that outlive this supervisor.
                 self.settle();
                 self.children.tell_recorder(RecorderOrder::Clip(folder));
+            }
+        }
+    }
+
+    fn on_report(&mut self, pid: Pid, report: Report) {
+        match report {
+            Report::Recorder(RecorderReport::ClipDone { folder, complete, finished_after_ms }) => {
+                self.on_finished(&folder, complete, Some(finished_after_ms));
+            }
+            Report::Recorder(RecorderReport::ClipLost { folder }) => {
+                // A recorder that has ended doesn't know what its successor can still record.
+                if self.children.recorder().is_process(pid) {
+                    self.clips.give_up(&folder);
+                }
+            }
+            report => {
+                let offer = report.offer();
+                let is_recorders = self.children.recorder().is_process(pid);
+                let ladder_came = self.children.on_report(&*self.world, pid, report);
+                self.write_run_file_if(ladder_came);
+                if is_recorders {
+                    self.children.compare_clips(&self.clips.open(), self.world.now());
+                }
+                if let Some(offer) = offer {
+                    self.on_offer(pid, &offer);
+                }
             }
         }
     }

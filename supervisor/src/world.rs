@@ -4,10 +4,12 @@
 pub(crate) mod system;
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use proto::codec::EncoderChoice;
+use proto::config::{CameraConfig, Config};
 use proto::crash_note::CrashNote;
 use proto::instance::{ChildId, Rendezvous};
 use proto::name::Name;
@@ -35,6 +37,12 @@ pub(crate) trait World {
 
     /// Takes on a process that an earlier supervisor has started. Its end comes as an event.
     fn adopt(&self, child: &ChildId, pid: Pid) -> io::Result<Box<dyn Process>>;
+
+    /// Has a camera asked what it gives, after a while; its answer comes as an event.
+    fn ask(&self, camera: &CameraConfig, after: Duration);
+
+    /// Keeps the config for the children that start from now on, and for the run's file.
+    fn keep_config(&self, config: &Arc<Config>);
 
     /// Finds out which processes map a camera's ring; the answer comes as an event.
     fn find_mappers(&self, camera: &Name, ring: Identity);

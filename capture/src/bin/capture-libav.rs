@@ -1,36 +1,16 @@
-//! The executable for video files. See [`capture`]. With `--probe FILE` (and `--parent PID`, the process that it must not outlive) it describes a video file, and captures nothing.
+//! The executable for video files. See [`capture`]. With `--probe CAMERA` it describes a camera's film, and captures nothing.
 
 use std::process::ExitCode;
 
 #[path = "../file/mod.rs"]
 mod file;
 
-use file::{VideoFile, probe};
-use proto::exit;
-use proto::say;
+use file::VideoFile;
 
 fn main() -> ExitCode {
-    let Some((file, parent)) = probe::asked(std::env::args_os()) else {
-        return capture::process::main(VideoFile::open);
-    };
-    proto::signals::ignore_strays();
-    proto::panics::install("capture-libav --probe", None);
-    if let Err(e) = parent.map_or(Ok(()), proto::parent::end_with) {
-        say::aside(&format!("{}: {e}\n", file.display()));
-        return ExitCode::from(exit::FAILED);
+    if capture::probe::is_asked() {
+        // A long film is read as a whole; whoever asks sees whether that gets on.
+        return capture::probe::main("capture-libav --probe", None, file::probe::probe);
     }
-    proto::failpoint::pass("probe.open", file.display());
-    match probe::probe(&file) {
-        Ok(line) => match say::answer(&format!("{line}\n")) {
-            Ok(()) => ExitCode::from(exit::DONE),
-            Err(e) => {
-                say::aside(&format!("can't write what {} holds: {e}\n", file.display()));
-                ExitCode::from(exit::FAILED)
-            }
-        },
-        Err(e) => {
-            say::aside(&format!("{e}\n"));
-            ExitCode::from(exit::BAD_INPUT)
-        }
-    }
+    capture::process::main(VideoFile::open)
 }

@@ -1,5 +1,10 @@
 //! The executable for live cameras that need no library. See [`capture`].
 
+use capture::{live, probe, process};
+
 fn main() -> std::process::ExitCode {
-    capture::process::main(capture::live::open)
+    if probe::is_asked() {
+        return probe::main("capture --probe", Some(probe::PATIENCE), probe::offer);
+    }
+    process::main(live::open)
 }

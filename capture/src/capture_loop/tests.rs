@@ -20,11 +20,15 @@ struct TestRing {
 
 impl TestRing {
     fn new() -> Self {
+        Self::of_width(64)
+    }
+
+    fn of_width(width: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = RuntimeDir::create(&folder.path().join("run")).unwrap();
         let name: Name = "left".parse().unwrap();
         let size = RingSize { pre_roll_slots: 3, reserve_slots: 0, lease_slots: 0 };
-        let geometry = Geometry::new(64, 64, PixelFormat::GRAY8).unwrap();
+        let geometry = Geometry::new(width, 64, PixelFormat::GRAY8).unwrap();
         let spec = RingSpec::planes(geometry, Fps::new(60.0).unwrap(), size);
         let ring = Ring::create(&dir.segment(&name), &spec).unwrap();
         Self { ring, dir, name, _folder: folder }
@@ -261,4 +265,88 @@ fn a_loop_that_is_told_to_stop_takes_no_further_frame() {
     CaptureLoop::new(&ring.name, source, writer, &status, false).run().unwrap();
     assert!(ring.ring.newest().is_none());
     assert!(!ring.ring.has_ended());
+}
+
+/// A camera that gives frames of another size than its ring's, and goes on when it has the right one.
+struct Larger {
+    offer: Option<Offer>,
+    fitted: bool,
+    frames: u64,
+    status: Arc<LoopStatus>,
+}
+
+impl Source for Larger {
+    fn wait(&mut self) -> Result<Arrival, SourceError> {
+        if !self.fitted {
+            // The supervisor hears of it, and makes the ring.
+            let CaptureReport::Beat { offer, .. } = self.status.report();
+            if offer.is_some() {
+                assert_eq!(offer, self.offer);
+                self.status.ring_is_there();
+            }
+            return Ok(Arrival::Silence);
+        }
+        self.frames += 1;
+        if self.frames > 3 {
+            return Ok(Arrival::End);
+        }
+        Ok(Arrival::Frame {
+            source_sequence: self.frames,
+            t_capture: MonotonicNs(self.frames),
+            before: LossBefore::Nothing,
+            flags: FrameFlags::NONE,
+            bytes: 0,
+        })
+    }
+
+    fn write(&mut self, frame: &mut [u8]) -> Result<usize, SourceError> {
+        frame.fill(u8::try_from(self.frames).unwrap());
+        Ok(frame.len())
+    }
+
+    fn picture_tags(&self) -> PictureTags {
+        PictureTags::default()
+    }
+
+    fn offer(&self) -> Option<Offer> {
+        self.offer.filter(|_| !self.fitted)
+    }
+
+    fn fit(&mut self, setup: &CameraSetup) {
+        assert_eq!(setup.ring.spec().geometry.width(), 128);
+        self.fitted = true;
+    }
+}
+
+#[test]
+fn a_camera_that_gives_something_else_goes_on_in_the_ring_that_is_made_for_it() {
+    let (small, large) = (TestRing::new(), TestRing::of_width(128));
+    let text = "cameras: [{ name: left, backend: pipe, path: /nowhere, format: y4m }]\n";
+    let camera = proto::config::Config::parse("rig.yaml".as_ref(), text).unwrap().cameras.remove(0);
+    let offer = Offer { width: 128, height: 64, ..crate::sim::offer(&camera) };
+    let status = Arc::new(LoopStatus::default());
+    let source = Larger { offer: Some(offer), fitted: false, frames: 0, status: Arc::clone(&status) };
+    let ring = Arc::clone(&large.ring);
+    let open_ring: OpenRing = Box::new(move || {
+        let setup = CameraSetup { camera: camera.clone(), ring: Arc::clone(&ring) };
+        Some((setup, ring.writer().unwrap()))
+    });
+    let turning =
+        CaptureLoop::new(&small.name, Box::new(source), small.ring.writer().unwrap(), &status, true);
+    turning.with_other_rings(open_ring).run().unwrap();
+    assert_eq!((small.ring.head(), large.ring.head()), (0, 3));
+    let CaptureReport::Beat { offer, .. } = status.report();
+    assert_eq!(offer, None, "it has its ring");
+}
+
+#[test]
+fn an_order_that_comes_twice_opens_no_other_ring() {
+    let ring = TestRing::new();
+    let status = Arc::new(LoopStatus::default());
+    status.ring_is_there();
+    let source =
+        FakeSource { status: Arc::clone(&status), ..FakeSource::of([Delivery::Frame(1), Delivery::End]) };
+    let turning = CaptureLoop::new(&ring.name, Box::new(source), ring.ring.writer().unwrap(), &status, false);
+    turning.with_other_rings(Box::new(|| panic!("nothing was offered"))).run().unwrap();
+    assert_eq!(ring.ring.head(), 1);
 }

@@ -1,45 +1,52 @@
 //! The probe of a video file: its size, rate and length as JSON, for a supervisor that links no libav.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use proto::process::Pid;
-use serde_json::json;
+use proto::config::{Backend, CameraConfig};
+use proto::frame::{Payload, PictureTags};
+use proto::offer::Offer;
+use serde::Serialize;
 
 use super::decode::Decoder;
 use capture::source::SourceError;
 
-/// The file in `--probe FILE`, and the process in `--parent PID` if that follows. Nothing else may.
-pub(crate) fn asked(mut args: impl Iterator<Item = OsString>) -> Option<(PathBuf, Option<Pid>)> {
-    let (flag, file) = (args.nth(1)?, args.next()?);
-    let parent = match args.next() {
-        None => None,
-        Some(flag) if flag == "--parent" => Some(args.next()?.to_str()?.parse().ok()?),
-        Some(_) => return None,
-    };
-    (flag == "--probe" && args.next().is_none()).then(|| (file.into(), parent))
+/// A film's offer, and what else is known of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Film {
+    /// The rate is the one while it moves.
+    #[serde(flatten)]
+    offer: Offer,
+    /// Of one pass.
+    frames: u64,
+    /// To the last frame's end.
+    duration_s: f64,
+    /// libav's name for it.
+    codec: &'static str,
+    /// The first picture's word on itself.
+    picture: PictureTags,
 }
 
-/// One line of JSON: `width`, `height` (pixels), `fps` (frames a second while it moves), `frames` (of one pass),
-/// `duration_s` (to the last frame's end), `codec` (libav's name for it) and `picture` (what its first picture says of
-/// itself: [`PictureTags`](proto::frame::PictureTags)).
+/// Looks at a camera's film.
 ///
 /// # Errors
 /// When the file is not there or not a video.
-pub(crate) fn probe(path: &Path) -> Result<String, SourceError> {
-    let (timetable, mut decoder) = Decoder::open(path)?.scan()?;
+pub(crate) fn probe(camera: &CameraConfig) -> Result<Film, SourceError> {
+    let Backend::File(file) = &camera.backend else {
+        return Err(SourceError::WrongBackend { opens: "file", configured: camera.backend.name() });
+    };
+    let (timetable, mut decoder) = Decoder::open(&file.path)?.scan()?;
     let picture = decoder.first_tags();
     let thousandths = |value: f64| (value * 1_000.0).round() / 1_000.0;
     let (width, height) = decoder.size();
-    let duration = std::time::Duration::from_nanos(timetable.length_ns());
-    Ok(json!({
-        "width": width,
-        "height": height,
-        "fps": thousandths(timetable.fps()),
-        "frames": timetable.frames(),
-        "duration_s": thousandths(duration.as_secs_f64()),
-        "codec": decoder.codec(),
-        "picture": picture,
-    })
-    .to_string())
+    let offer = Offer {
+        payload: Payload::Planes,
+        pixel_format: camera.geometry.format(),
+        width,
+        height,
+        fps: thousandths(timetable.fps()),
+        variable_rate: timetable.has_variable_rate(),
+        capture_time: camera.capture_time(),
+    };
+    let duration_s = thousandths(Duration::from_nanos(timetable.length_ns()).as_secs_f64());
+    Ok(Film { offer, frames: timetable.frames(), duration_s, codec: decoder.codec(), picture })
 }

@@ -21,6 +21,11 @@ impl Numbers {
         Self { fps, newest: None, own: None }
     }
 
+    /// The camera has another rate from now on.
+    pub(super) fn go_at(&mut self, fps: Fps) {
+        self.fps = fps;
+    }
+
     /// Goes on after a frame of an earlier process.
     pub(super) fn go_on_after(&mut self, source_sequence: u64, t_capture: MonotonicNs) {
         self.newest = Some((source_sequence, t_capture));

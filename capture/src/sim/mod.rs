@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use proto::config::{CameraConfig, Episode, SimConfig, SimFaults};
 use proto::frame::{Fps, FrameFlags, Geometry, LossBefore, PictureTags};
+use proto::offer::Offer;
 use proto::time::MonotonicNs;
 
 use crate::reopening::{Live, Reopening};
@@ -108,6 +109,20 @@ impl TruthLog {
         let line = format!("{},{}\n", due.source_sequence, due.at.0);
         let written = self.file.write_all(line.as_bytes());
         written.map_err(|source| SourceError::TruthLog { path: self.path.clone(), source })
+    }
+}
+
+/// A simulated camera's offer: it gives what its config says.
+#[must_use]
+pub fn offer(camera: &CameraConfig) -> Offer {
+    Offer {
+        payload: camera.payload,
+        pixel_format: camera.geometry.format(),
+        width: camera.geometry.width(),
+        height: camera.geometry.height(),
+        fps: camera.fps.as_f64(),
+        variable_rate: false,
+        capture_time: camera.capture_time(),
     }
 }
 

@@ -1,20 +1,45 @@
-//! A run of a probe: a child process that looks at one film, and is ended when its film holds it up. What it is asked, and
-//! what its answer means, is in [`super::source_probe`].
+//! A run of a probe: a child process that looks at one camera, and is ended when that holds it up. What its answer means is in
+//! [`super::source_probe`] and [`super::offers`].
 
 use std::io;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use proto::name::Name;
 use proto::process::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::child::proc;
 
+/// The config that a probe reads. The camera's URL stands there, and is no argument.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ConfigOf<'a> {
+    /// A file that a person has named.
+    File(&'a Path),
+    /// That of a running instance.
+    RuntimeDir(&'a Path),
+}
+
+/// The command of a probe: a look at one camera of a config.
+pub(crate) fn command(program: &Path, camera: &Name, config: ConfigOf<'_>) -> Command {
+    let mut command = Command::new(program);
+    command.args(["--probe", camera.as_str(), "--parent", &Pid::this().to_string()]);
+    match config {
+        // The child has another standard input, for which a config of that name would be taken.
+        ConfigOf::File(file) => {
+            command.arg("--config").arg(file.canonicalize().unwrap_or_else(|_| file.to_owned()))
+        }
+        ConfigOf::RuntimeDir(dir) => command.arg("--runtime-dir").arg(dir),
+    };
+    command
+}
+
 /// The time that a probe may have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadlines {
-    /// Without a byte read and without any processor time: its file doesn't answer.
+    /// Without a byte read and without any processor time: its file or its camera doesn't answer.
     pub(crate) standstill: Duration,
     /// For all of it.
     pub(crate) all: Duration,

@@ -1,11 +1,10 @@
 //! A look at every camera's source before anything runs: a mistake in a path is found here and not in a capture's log. A
 //! source that can never work is refused; one that isn't there yet, such as a camera that isn't plugged in, is a warning.
-//! No device, pipe or URL is opened.
+//! No device, pipe or URL is opened: what live cameras give is asked in [`super::offers`].
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -14,13 +13,12 @@ use proto::codec::Codec;
 use proto::config::{self, Backend, CameraConfig, Config, FileConfig, ValueOf};
 use proto::frame::PictureTags;
 use proto::name::Name;
-use proto::process::Pid;
 use proto::source::{self, NotAFile, SourceKind};
 use serde::Deserialize;
 
 use crate::check::live_source;
 use crate::check::patience;
-use crate::check::probe_run::{self, Deadlines, Ended};
+use crate::check::probe_run::{self, ConfigOf, Deadlines, Ended};
 use crate::failure::Failure;
 use crate::programs::executable;
 
@@ -89,7 +87,7 @@ fn films(config: &Config) -> BTreeMap<Name, Film> {
     let look_on = || {
         while let Some(camera) = config.cameras.get(next.fetch_add(1, Ordering::Relaxed)) {
             if let Backend::File(file) = &camera.backend {
-                let film = film(camera, file);
+                let film = film(camera, file, &config.source);
                 found.lock().unwrap_or_else(PoisonError::into_inner).insert(camera.name.clone(), film);
             }
         }
@@ -147,7 +145,7 @@ struct Video {
 }
 
 /// Looks at one film.
-fn film(camera: &CameraConfig, file: &FileConfig) -> Film {
+fn film(camera: &CameraConfig, file: &FileConfig, config: &Path) -> Film {
     let path = file.path.display();
     let what = format!("camera {}: path: {path}", camera.name);
     let own = file.path.clone();
@@ -160,8 +158,7 @@ fn film(camera: &CameraConfig, file: &FileConfig) -> Film {
         Err(why) => return Ok(Err(format!("path: {path}: {why}"))),
     }
     let program = executable(camera.backend.executable())?;
-    let mut probe = Command::new(&program);
-    probe.arg("--probe").arg(&file.path).args(["--parent", &Pid::this().to_string()]);
+    let mut probe = probe_run::command(&program, &camera.name, ConfigOf::File(config));
     let deadlines = Deadlines::default();
     let ended = probe_run::run(&mut probe, deadlines)
         .map_err(|e| Failure::failed(format!("can't run {}: {e}", program.display())))?;
@@ -190,7 +187,8 @@ fn film(camera: &CameraConfig, file: &FileConfig) -> Film {
     let video: Video = serde_json::from_slice(&output.stdout).map_err(|e| {
         let program = program.display();
         Failure::failed(format!(
-            "{program} --probe {path} gave no JSON that is understood ({e}); build all of Preroll"
+            "{program} --probe {} gave no JSON that is understood ({e}); build all of Preroll",
+            camera.name
         ))
     })?;
     let rate = if file.realtime { config::check_rate(camera.fps, video.fps) } else { Ok(()) };

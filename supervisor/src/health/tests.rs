@@ -10,6 +10,7 @@ use super::flow::Flow;
 use super::growth::Growth;
 use super::load::{Expected, Load};
 use super::processes::{self, Recorder};
+use super::reach::Reach;
 use super::surroundings::{ClockWatch, DiskRoom};
 use super::*;
 
@@ -111,6 +112,14 @@ fn cameras() {
             90,
             Attention,
             "failed: connection",
+        ),
+        (
+            "refuses the login",
+            &[(0, Starting, None), (1, Failed, Some("http://cam/x: 401 Unauthorized"))],
+            None,
+            1,
+            Attention,
+            "failed: http://cam/x: 401",
         ),
         (
             "was live, and its network is away: tried for 29.5 s of each 30",
@@ -352,5 +361,25 @@ fn frames_in_the_backlog_are_late_and_from_three_quarters_on_in_danger() {
         ),
     ] {
         judged(&Situation { behind, ..well() }, status, says);
+    }
+}
+
+#[test]
+fn rings_of_compressed_frames() {
+    let ring = |reach_ms, too_large| Reach {
+        camera: "left".into(),
+        reach_ms,
+        wanted_ms: 10_000,
+        max_rate_bytes: 500_000,
+        too_large,
+        max_frame_bytes: 500_000,
+    };
+    for (reach, status, says) in [
+        (ring(Some(12_200.0), 0), Good, ""),
+        (ring(None, 0), Good, ""),
+        (ring(Some(8_200.0), 0), Attention, "reaches 8.2 s back"),
+        (ring(Some(12_200.0), 3), Attention, "3 frames were dropped"),
+    ] {
+        judged(&Situation { reaches: &[reach], ..well() }, status, says);
     }
 }

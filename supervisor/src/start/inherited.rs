@@ -5,11 +5,13 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use proto::config::Config;
+use proto::config::{CameraConfig, Config};
 use proto::instance::{ChildId, RuntimeDir};
 use proto::ladder::Ladders;
 use proto::name::Name;
 
+use super::last_offers::LastOffers;
+use crate::check::offers::Before;
 use crate::child::Child;
 use crate::lock;
 use crate::state::{self, Saved, SavedChild};
@@ -22,6 +24,8 @@ const EVICTION: Duration = Duration::from_secs(2);
 /// The legacy.
 pub(super) struct Inherited {
     saved: Option<Saved>,
+    /// The config that it left, with what its cameras offered.
+    config: Option<Config>,
     same_config: bool,
     /// Processes of the same config, alive or not.
     adoptable: Vec<SavedChild>,
@@ -33,7 +37,8 @@ impl Inherited {
     /// Finds the legacy, and ends the processes of another config: they would go on with rings that no longer fit.
     pub(super) fn find(config: &Config, dir: &RuntimeDir) -> Self {
         let saved = state::load(dir);
-        let same_config = Config::load_checked(&dir.config_path()).is_ok_and(|old| same(&old, config));
+        let old = Config::load_checked(&dir.config_path()).ok();
+        let same_config = old.as_ref().is_some_and(|old| same(old, config));
         let adoptable = match &saved {
             Some(saved) if same_config => saved.children.clone(),
             Some(saved) => {
@@ -45,7 +50,25 @@ impl Inherited {
             None => Vec::new(),
         };
         let is_adopting = adoptable.iter().any(|child| child.alive().is_some());
-        Self { saved, same_config, adoptable, is_adopting }
+        Self { saved, config: old, same_config, adoptable, is_adopting }
+    }
+
+    /// The knowledge of a camera that is left from the last supervisor, or from the last run that made a clip.
+    pub(super) fn before(&self, camera: &CameraConfig, earlier_runs: &LastOffers) -> Before {
+        let old = self.config.as_ref().and_then(|config| config.camera(&camera.name));
+        let old = old.filter(|old| old.backend == camera.backend);
+        let is_captured = |child: &SavedChild| {
+            matches!(&child.id, ChildId::Capture(name) if *name == camera.name) && child.alive().is_some()
+        };
+        match old {
+            Some(old) if self.same_config && self.adoptable.iter().any(is_captured) => {
+                Before::Captured(Box::new(old.clone()))
+            }
+            _ => match old.and_then(CameraConfig::last_offer).or_else(|| earlier_runs.of(camera)) {
+                Some(offer) => Before::Offered(offer),
+                None => Before::Nothing,
+            },
+        }
     }
 
     /// The last run's folder.
@@ -89,11 +112,12 @@ impl Inherited {
     }
 }
 
-/// The same but for the name of the file it came from.
+/// The same but for the name of the file it came from, and for what cameras offered.
 fn same(a: &Config, b: &Config) -> bool {
+    let (a, b) = (a.without_offers(), b.without_offers());
     // A recorder gives clips to the group that it began with.
     let readers = |config: &Config| config.access.clips_group.clone();
-    a.cameras == b.cameras && a.recording == b.recording && readers(a) == readers(b)
+    a.cameras == b.cameras && a.recording == b.recording && readers(&a) == readers(&b)
 }
 
 fn end(child: &SavedChild, why: &str) {

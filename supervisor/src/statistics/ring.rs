@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use proto::ring::Ring;
 use proto::ring::header::INTERVAL_BUCKETS;
 use proto::stats::{Dropped, IntervalStats, RingStats};
+use proto::status::CameraStatus;
 use proto::sync::{AtomicU64, Ordering};
 use proto::time::{MonotonicNs, nanos};
 
 use super::view::CameraView;
+use crate::health::reach::Reach;
 
 /// Measures frame rates between one look and the next.
 #[derive(Default)]
@@ -79,6 +81,26 @@ pub(super) fn size_and_fill(ring: &Ring) -> RingStats {
         reserve_ms,
         rebuilt: 0,
     }
+}
+
+/// The length in time of a ring of compressed frames; `None` for raw frames, of which the rate alone decides. Only of a live
+/// camera: the last frames of one that is away grow old.
+pub(super) fn reach(camera: &CameraView, wanted_ms: u64) -> Option<Reach> {
+    let ring = &camera.ring;
+    let arena = ring.spec().arena.filter(|_| camera.status == CameraStatus::Live)?;
+    let oldest = ring.oldest();
+    let has_made_room = oldest.is_some_and(|oldest| oldest.sequence > 1);
+    let reach_ms = oldest
+        .filter(|_| has_made_room)
+        .map(|oldest| (MonotonicNs::now() - oldest.t_capture).as_secs_f64() * 1e3);
+    Some(Reach {
+        camera: camera.name.clone(),
+        reach_ms,
+        wanted_ms,
+        max_rate_bytes: arena.max_rate_bytes,
+        too_large: dropped(ring).too_large,
+        max_frame_bytes: arena.max_frame_bytes as u64,
+    })
 }
 
 /// Percentiles of the time between publications.

@@ -24,6 +24,8 @@ pub(crate) struct Camera {
     pub(crate) inflow: InflowWatch,
     /// Over all lives of its capture.
     pub(crate) absence: Absence,
+    /// A probe asks the camera what it gives, or will.
+    pub(super) is_asked: bool,
 }
 
 impl Camera {
@@ -36,7 +38,7 @@ impl Camera {
         let id = ChildId::Capture(config.name.clone());
         let capture = Child::new(id, recipe, config.fps.period(), now);
         let inflow = InflowWatch::new(config.fps.period(), now);
-        Self { config, ring, capture, inflow, absence: Absence::new(now) }
+        Self { config, ring, capture, inflow, absence: Absence::new(now), is_asked: false }
     }
 
     /// Takes note of whether it is at work. Called before its next capture is started too: that begins without the last

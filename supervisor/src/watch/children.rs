@@ -201,7 +201,7 @@ impl Children {
         self.recorder_first = recorder_first.filter(|_| self.recorder.orders().is_none());
         for camera in &mut self.cameras {
             // A capture without a ring could only end again.
-            if camera.capture.is_due(now) && camera.ring.trouble().is_some() {
+            if camera.capture.is_due(now) && (camera.ring.trouble().is_some() || camera.is_to_come()) {
                 camera.capture.put_off(now + LOOK_AROUND);
             } else if camera.capture.is_due(now) && self.recorder_first.is_some() {
                 camera.capture.put_off(now + GLANCE);
@@ -270,28 +270,38 @@ impl Children {
             if !matches!(capture.life, Life::Ended) {
                 capture.begin_again(EndReason::RingBroke, now);
             }
-            for recorder in [&self.recorder].into_iter().chain(&self.standby) {
-                if let Some(orders) = recorder.orders() {
-                    orders.to_recorder(RecorderOrder::Rings);
-                }
+            self.tell_recorders(&RecorderOrder::Rings);
+        }
+    }
+
+    /// Orders the recorder and the standby, as far as they are there.
+    pub(super) fn tell_recorders(&self, order: &RecorderOrder) {
+        for recorder in [&self.recorder].into_iter().chain(&self.standby) {
+            if let Some(orders) = recorder.orders() {
+                orders.to_recorder(order.clone());
             }
         }
     }
 
-    fn publish_rings(&self) {
+    pub(super) fn publish_rings(&self) {
         let rings = self.cameras.iter().map(|camera| (camera.config.clone(), camera.ring.ring()));
         self.rings.publish(rings.collect());
     }
 
     /// Ends the recorder or a capture by name, and has another started at once.
     pub(super) fn restart(&mut self, name: &str, now: Instant) -> Answer {
-        let mut without_ring = false;
+        let mut obstacle = None;
         let child = if name == "recorder" {
             &mut self.recorder
         } else if let Some(camera) =
             self.cameras.iter_mut().find(|camera| camera.config.name.as_str() == name)
         {
-            without_ring = camera.ring.trouble().is_some();
+            obstacle = if camera.is_to_come() {
+                Some("is asked for what it gives, and can't begin before (the command status says why)")
+            } else {
+                let said = "waits for its ring, which can't be made anew yet (the command status says why)";
+                camera.ring.trouble().map(|_| said)
+            };
             &mut camera.capture
         } else {
             let known = self.cameras.iter().map(|camera| camera.name().to_string()).collect();
@@ -299,10 +309,7 @@ impl Children {
         };
         let what = match child.running() {
             Some(_) => "restarting",
-            None if without_ring => {
-                "waits for its ring, which can't be made anew yet (the command status says why)"
-            }
-            None => "starting",
+            None => obstacle.unwrap_or("starting"),
         };
         child.begin_again(EndReason::Command, now);
         Ok(Response::Done(format!("{}: {what}", child.id)))

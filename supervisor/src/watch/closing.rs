@@ -193,6 +193,7 @@ impl Instance {
             Event::Connected { .. }
             | Event::Stranger { .. }
             | Event::Mapped { .. }
+            | Event::Answered { .. }
             | Event::Report { .. }
             | Event::Planned(_) => {}
         }

@@ -47,6 +47,11 @@ impl Children {
         let stuck = child.stuck_in_an_encoder();
         let life = child.running().map_or(Duration::ZERO, |r| now.saturating_duration_since(r.since));
         let ending = child.ended(&end, now);
+        if let (Some(Ending::Misconfigured), ChildId::Capture(camera)) = (ending, child.id.clone()) {
+            self.ask_if_it_may_have_changed(&camera, world);
+            self.save(world);
+            return false;
+        }
         let mut gave_up = false;
         if child.id == ChildId::Recorder {
             // Before the next one can hold anything: they share a reader's bit.

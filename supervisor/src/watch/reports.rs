@@ -64,7 +64,7 @@ impl Children {
             return false;
         }
         match report {
-            Report::Capture(CaptureReport::Beat { progress, camera }) => {
+            Report::Capture(CaptureReport::Beat { progress, camera, .. }) => {
                 self.on_capture_beat(pid, progress, camera, now);
             }
             Report::Recorder(RecorderReport::Beat(beat)) => self.on_recorder_beat(pid, beat, now),

@@ -27,6 +27,17 @@ impl Telling {
         Self { config, statistics, service, ready_logged: false }
     }
 
+    /// The config in use.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Goes by another config from now on: a camera gives something else.
+    pub(super) fn use_config(&mut self, config: Arc<Config>) {
+        self.statistics.use_config(&config);
+        self.config = config;
+    }
+
     /// Records how long an event has waited for the loop.
     pub(super) fn event_waited(&self, waited: Duration) {
         self.statistics.event_waited(waited);

@@ -3,6 +3,7 @@
 mod cameras;
 mod captures;
 mod closing;
+mod coming;
 mod fake;
 mod fake_process;
 mod fake_ring;

@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use proto::codec::EncoderChoice;
+use proto::config::{CameraConfig, Config};
 use proto::crash_note::{self, CrashNote};
 use proto::instance::{ChildId, Rendezvous, RuntimeDir};
 use proto::name::Name;
@@ -19,6 +20,8 @@ use proto::titles;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{PidfdFlags, Signal};
 
+use crate::check::offers;
+use crate::check::probe_run::ConfigOf;
 use crate::child::end;
 use crate::child::proc::{self, Sign};
 use crate::child::recipe::Recipe;
@@ -96,6 +99,30 @@ impl World for System {
             let _ = events.send(Event::Exited { pid, end });
         })?;
         Ok(Box::new(Watched { pid, pidfd }))
+    }
+
+    fn ask(&self, camera: &CameraConfig, after: Duration) {
+        let (events, camera, dir) = (self.events.clone(), camera.clone(), self.dir.path().to_owned());
+        let ask = move || {
+            std::thread::sleep(after);
+            let answer = offers::ask(&camera, ConfigOf::RuntimeDir(&dir)).map_err(|e| e.to_string());
+            // The loop ends before its threads do.
+            let _ = events.send(Event::Answered { camera: camera.name, answer });
+        };
+        if let Err(e) = std::thread::Builder::new().name("probe".into()).spawn(ask) {
+            tracing::warn!("can't start a thread that asks a camera what it gives: {e}");
+        }
+    }
+
+    fn keep_config(&self, config: &Arc<Config>) {
+        let path = self.dir.config_path();
+        if let Err(e) = config.save_checked(&path) {
+            tracing::error!(
+                "can't write {}: {e}; processes that start from now on have the config before",
+                path.display()
+            );
+        }
+        self.run_file.use_config(config);
     }
 
     fn find_mappers(&self, camera: &Name, ring: Identity) {

@@ -14,6 +14,7 @@ mod film_times;
 mod films;
 mod health;
 mod install;
+mod live;
 mod logs;
 mod mistakes;
 mod paths;

@@ -109,10 +109,16 @@ fn no_command_of_an_instance_minds_where_it_prints() {
 fn a_probe_of_a_film_says_that_it_could_not_answer() {
     let Ok(libav) = rig::program::path("capture-libav") else { return };
     let folder = tempfile::tempdir().unwrap();
-    let nothing = folder.path().join("none.mp4");
+    let config = folder.path().join("rig.yaml");
+    let none = folder.path().join("none.mp4");
+    std::fs::write(
+        &config,
+        format!("cameras: [{{ name: film, backend: file, path: {} }}]\n", none.display()),
+    )
+    .unwrap();
     for (out, err) in [(None, Some(Lost::Full)), (Some(Lost::Full), Some(Lost::Unread))] {
         let mut probe = Command::new(&libav);
-        probe.arg("--probe").arg(&nothing).stdout(outlet(out)).stderr(outlet(err));
+        probe.args(["--probe", "film", "--config"]).arg(&config).stdout(outlet(out)).stderr(outlet(err));
         assert_eq!(probe.status().unwrap().code(), Some(2), "{out:?} {err:?}");
     }
 }

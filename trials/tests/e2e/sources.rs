@@ -310,12 +310,12 @@ fn a_probe_ends_with_whoever_asked() {
     command.args(["check", "--config"]).arg(rig.config()).env(failpoint::FOLDER, rig.path("failpoints"));
     let mut check = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     rig.await_happened("probe.open=sleep(60000)", 1);
-    let film = rig.path("left.mp4").display().to_string();
+    let config = rig.config().canonicalize().unwrap().display().to_string();
     let probes = || {
         let all = entries(Path::new("/proc")).into_iter();
         all.filter(|process| {
             let said = std::fs::read_to_string(process.join("cmdline")).unwrap_or_default();
-            said.contains("--probe") && said.contains(&film)
+            said.contains("--probe") && said.contains(&config)
         })
         .count()
     };

@@ -10,14 +10,17 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use proto::codec::{Codec, EncoderChoice};
+use proto::config::{CameraConfig, Config};
 use proto::crash_note::CrashNote;
 use proto::instance::{ChildId, Rendezvous};
 use proto::ladder::{EncoderLadder, Ladders};
 use proto::messages::{CameraState, RecorderBeat, RecorderOrder, RecorderReport};
 use proto::name::Name;
+use proto::offer::NoOffer;
 use proto::process::Pid;
 
 use super::fake_process::{Fake, FakeProcess, Mood};
+use crate::check::offers::Answer as Answered;
 use crate::child::end::End;
 use crate::child::recipe::Recipe;
 use crate::clips::Counts;
@@ -49,9 +52,11 @@ enum Item {
     Connect(Pid),
     Beat(Pid),
     Exit(Pid, End),
+    /// A camera is asked, and answers as it does by then.
+    Ask(Name),
 }
 
-/// Everything that clones of a world share: fifteen fields, each of another subject.
+/// Everything that clones of a world share: twenty fields, each of another subject.
 struct Inner {
     began: Instant,
     now: Instant,
@@ -73,6 +78,11 @@ struct Inner {
     clips: Vec<PathBuf>,
     /// The processes that map every ring.
     mappers: Vec<Pid>,
+    /// The cameras' answers to whoever asks them what they give.
+    answers: BTreeMap<Name, Answered>,
+    /// The moments at which each was asked.
+    asked: Vec<(Name, Instant)>,
+    config: Option<Arc<Config>>,
 }
 
 /// The world. Clones are the same one.
@@ -121,6 +131,9 @@ impl FakeWorld {
             look_takes: Duration::ZERO,
             clips: Vec::new(),
             mappers: Vec::new(),
+            answers: BTreeMap::new(),
+            asked: Vec::new(),
+            config: None,
         })))
     }
 
@@ -264,6 +277,8 @@ impl FakeWorld {
                 orders_heard: 0,
                 loses_orders: false,
                 forgets_clips: false,
+                offer: None,
+                told_of_rings: 0,
             };
             inner.processes.insert(pid, fake);
             Pid::new(pid).unwrap()
@@ -271,6 +286,22 @@ impl FakeWorld {
         self.push(ms(20), Item::Connect(pid));
         self.push(ms(30), Item::Beat(pid));
         pid
+    }
+
+    /// Has a camera answer like this from now on.
+    pub(super) fn answer(&self, camera: &str, answer: Answered) {
+        self.0.borrow_mut().answers.insert(Name::new(camera).unwrap(), answer);
+    }
+
+    /// The moments at which a camera was asked what it gives.
+    pub(super) fn asked(&self, camera: &str) -> Vec<Instant> {
+        let inner = self.0.borrow();
+        inner.asked.iter().filter(|(name, _)| name.as_str() == camera).map(|(_, at)| *at).collect()
+    }
+
+    /// The config that children read.
+    pub(super) fn config(&self) -> Option<Arc<Config>> {
+        self.0.borrow().config.clone()
     }
 
     fn happen(&self, item: Item) -> Option<Event> {
@@ -304,6 +335,12 @@ impl FakeWorld {
                 self.push(BEAT, Item::Beat(pid));
                 let heard = self.now();
                 report.map(|report| Event::Report { pid, report, heard })
+            }
+            Item::Ask(camera) => {
+                let absent = NoOffer { error: "there is no device".into(), refused: false };
+                let answer =
+                    self.0.borrow().answers.get(&camera).cloned().unwrap_or(Answered::Absent(absent));
+                Some(Event::Answered { camera, answer: Ok(answer) })
             }
             Item::Exit(pid, end) => {
                 let (id, was_alive) =
@@ -421,6 +458,19 @@ impl World for FakeWorld {
 
     fn adopt(&self, _: &ChildId, pid: Pid) -> io::Result<Box<dyn Process>> {
         Ok(Box::new(FakeProcess { world: self.clone(), pid }))
+    }
+
+    fn ask(&self, camera: &CameraConfig, after: Duration) {
+        let name = camera.name.clone();
+        let mut inner = self.0.borrow_mut();
+        let at = inner.now + after;
+        inner.asked.push((name.clone(), at));
+        drop(inner);
+        self.push(after, Item::Ask(name));
+    }
+
+    fn keep_config(&self, config: &Arc<Config>) {
+        self.0.borrow_mut().config = Some(Arc::clone(config));
     }
 
     fn find_mappers(&self, camera: &Name, _: Identity) {

@@ -10,6 +10,7 @@ use proto::instance::ChildId;
 use proto::messages::{
     CameraState, CaptureOrder, CaptureReport, RecorderBeat, RecorderOrder, RecorderReport,
 };
+use proto::offer::Offer;
 use proto::process::Pid;
 
 use super::fake::{FakeWorld, by_signal, ms};
@@ -30,7 +31,7 @@ pub(super) enum Mood {
     Starved,
 }
 
-/// A process that is not real. Its thirteen fields are what tests set and ask for.
+/// A process that is not real. Its fifteen fields are what tests set and ask for.
 pub(super) struct Fake {
     pub(super) id: ChildId,
     pub(super) alive: bool,
@@ -47,6 +48,10 @@ pub(super) struct Fake {
     pub(super) loses_orders: bool,
     /// Clips that it hears of are forgotten at once.
     pub(super) forgets_clips: bool,
+    /// A capture's word on frames that its ring isn't made for.
+    pub(super) offer: Option<Offer>,
+    /// The times that a capture was told of another ring.
+    pub(super) told_of_rings: usize,
 }
 
 impl Fake {
@@ -67,9 +72,11 @@ impl Fake {
         let progress = self.progress;
         self.traffic.reported(progress, self.orders_heard);
         Some(Some(match &self.id {
-            ChildId::Capture(_) => {
-                Report::Capture(CaptureReport::Beat { progress, camera: self.camera.clone() })
-            }
+            ChildId::Capture(_) => Report::Capture(CaptureReport::Beat {
+                progress,
+                camera: self.camera.clone(),
+                offer: self.offer,
+            }),
             _ => Report::Recorder(RecorderReport::Beat(RecorderBeat { progress, ..self.beat.clone() })),
         }))
     }
@@ -105,7 +112,15 @@ impl Fake {
     }
 
     pub(super) fn is_told_to_stop(&mut self) -> bool {
-        !self.is_deaf() && self.captures.as_ref().is_some_and(|orders| orders.try_iter().next().is_some())
+        let Some(orders) = self.captures.as_ref().filter(|_| !self.is_deaf()) else { return false };
+        let orders: Vec<_> = orders.try_iter().collect();
+        let rings = orders.iter().filter(|order| matches!(order, CaptureOrder::Ring)).count();
+        if rings > 0 {
+            // It goes on in the new one.
+            self.offer = None;
+        }
+        self.told_of_rings += rings;
+        rings < orders.len()
     }
 
     pub(super) fn progress(&self) -> u64 {

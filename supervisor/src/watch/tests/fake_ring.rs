@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use proto::config::Config;
 use proto::instance::RuntimeDir;
-use proto::ring::{ReaderBit, Ring};
+use proto::ring::{ReaderBit, Ring, RingSpec};
 
 use super::fake::{FakeWorld, Step};
 use crate::inflow::Inflow;
@@ -20,7 +20,7 @@ pub(super) struct FakeRing {
     world: FakeWorld,
 }
 
-/// Its fourteen fields are what tests set and ask for.
+/// Its fifteen fields are what tests set and ask for.
 #[derive(Default)]
 pub(super) struct RingState {
     pub(super) broken: bool,
@@ -38,6 +38,8 @@ pub(super) struct RingState {
     pub(super) stands_at: Option<u64>,
     pub(super) foreign: Vec<(ReaderBit, u64)>,
     pub(super) has_ended: bool,
+    /// What it was made for, one after the other.
+    pub(super) made_for: Vec<RingSpec>,
 }
 
 impl FakeRing {
@@ -85,6 +87,14 @@ impl CameraRing for FakeRing {
                 Look::MadeAnew
             }
         })
+    }
+
+    fn make_for(&mut self, spec: RingSpec) -> Look {
+        self.with(|ring| {
+            ring.changes += 1;
+            ring.made_for.push(spec);
+        });
+        Look::MadeAnew
     }
 
     fn sweep(&self) -> usize {
@@ -137,11 +147,18 @@ pub(super) fn nameless_ring() -> Arc<Ring> {
     ring
 }
 
+/// A camera named `live…` says its own size, one named `pipe…` is a pipe, and all others are simulated.
 pub(super) fn config(cameras: &[&str]) -> Config {
-    let camera = |name: &&str| format!("  - {{ name: {name}, backend: sim }}\n");
+    let camera = |name: &&str| {
+        let sized = "width: 256, height: 64, fps: 60";
+        let backend = match *name {
+            live if live.starts_with("live") => "backend: v4l2, device: 7".to_owned(),
+            pipe if pipe.starts_with("pipe") => "backend: pipe, path: /nowhere, format: y4m".to_owned(),
+            _ => format!("backend: sim, {sized}"),
+        };
+        format!("  - {{ name: {name}, {backend} }}\n")
+    };
     let cameras: String = cameras.iter().map(camera).collect();
-    let text = format!(
-        "camera: {{ width: 256, height: 64, fps: 60 }}\ncameras:\n{cameras}recording: {{ pre_roll_ms: 100 }}\n"
-    );
+    let text = format!("cameras:\n{cameras}recording: {{ pre_roll_ms: 100 }}\n");
     Config::parse("test.yaml".as_ref(), &text).unwrap()
 }
