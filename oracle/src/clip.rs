@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::damaged;
 use crate::decode;
 use crate::fault::Fault;
 use crate::judge::{self, Evidence, Frame, Verdict};
@@ -72,6 +73,7 @@ fn judge_camera(folder: &Path, manifest: &Manifest, name: &str, claims: &Camera,
     let rows = read_rows(folder, name, claims, &mut faults);
     faults.extend(schema2::check_the_columns(manifest, &rows));
     faults.extend(lead_in::check(manifest.window, claims, &rows));
+    faults.extend(damaged::check(claims, &rows));
     faults.extend(claims.stretches_break_at().map(|frame| Fault::StretchesElsewhere { frame }));
     let mut verdict = judge::judge(&Evidence {
         window: manifest.window,

@@ -1,7 +1,8 @@
 //! Video files to luma planes, with a stock decoder (libav).
 //!
 //! Nothing is skipped: a packet that can't be read or decoded is reported, and a picture that the decoder had to
-//! patch up is handed over and marked as such.
+//! patch up is handed over and marked as such. Of JPEG pictures each is a packet of its own: one that can't be decoded is
+//! handed over without its samples, so that the others keep their places.
 
 use std::path::Path;
 use std::sync::Once;
@@ -67,6 +68,7 @@ pub fn each_frame(path: &Path, mut look: impl FnMut(Luma<'_>)) -> Result<Decoded
     let mut input = ffmpeg::format::input(path).map_err(DecodeError::Open)?;
     let stream = input.streams().best(media::Type::Video).ok_or(DecodeError::NoVideo)?;
     let (stream_index, time_base) = (stream.index(), stream.time_base());
+    let is_jpeg = stream.parameters().id() == ffmpeg::codec::Id::MJPEG;
     let mut decoder = open_decoder(&stream)?;
 
     let mut decoded = Decoded::default();
@@ -89,10 +91,17 @@ pub fn each_frame(path: &Path, mut look: impl FnMut(Luma<'_>)) -> Result<Decoded
         if packet.is_corrupt() {
             decoded.errors.push(format!("packet {number} is cut short"));
         }
+        let (frames, errors) = (decoded.frames, decoded.errors.len());
         if let Err(error) = decoder.send_packet(&packet) {
             decoded.errors.push(format!("packet {number} can't be decoded: {error}"));
         }
         drain(&mut decoder, time_base, &mut decoded, &mut look)?;
+        if is_jpeg && decoded.frames == frames && decoded.errors.len() > errors {
+            decoded.errors.truncate(errors);
+            decoded.frames += 1;
+            let pts_us = packet.pts().map(|pts| pts.rescale(time_base, (1, 1_000_000)));
+            look(Luma { plane: &[], stride: 0, width: 0, height: 0, pts_us, damaged: true });
+        }
     }
     if let Err(error) = decoder.send_eof() {
         decoded.errors.push(format!("the decoder can't be flushed: {error}"));

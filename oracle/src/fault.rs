@@ -173,6 +173,12 @@ pub enum Fault {
         /// By the CSV's times.
         found: usize,
     },
+    /// The rows that the manifest calls damaged are not those that are marked so.
+    #[error("the manifest's damaged rows and the CSV's flags differ, from frame {frame} on")]
+    DamagedDiffers {
+        /// The first such row.
+        frame: usize,
+    },
     /// A frame the camera never made.
     #[error("frame {frame} shows sequence {sequence}, which the truth log doesn't hold")]
     NeverMade {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::damaged;
 use crate::due::{self, Due};
 use crate::fault::Fault;
 use crate::lead_in;
@@ -143,7 +144,8 @@ fn compare_its_claims(evidence: &Evidence<'_>) -> Verdict {
         ..0 => faults.push(Fault::DeclaredTooMuch { frames: silent.unsigned_abs() }),
         0 => {}
     }
-    let damaged = evidence.frames.iter().enumerate().filter(|(_, frame)| frame.damaged);
+    let is_silent = |frame: usize| !damaged::is_marked(evidence.rows, frame);
+    let damaged = evidence.frames.iter().enumerate().filter(|(at, frame)| frame.damaged && is_silent(*at));
     faults.extend(damaged.map(|(frame, _)| Fault::Damaged { frame }));
     check_the_claims(evidence, present, expected, Due::exactly(expected), &mut faults);
     check_the_rows(evidence, None, &mut faults);
@@ -175,11 +177,19 @@ fn frames_that_belong(
     let mut seen = BTreeSet::new();
     let mut present = BTreeSet::new();
     for (frame, &Frame { stamp, damaged, .. }) in evidence.frames.iter().enumerate() {
-        if damaged {
+        let is_said = damaged::is_marked(evidence.rows, frame);
+        if damaged && !is_said {
             faults.push(Fault::Damaged { frame });
         }
         let Some(stamp) = stamp else {
-            faults.push(Fault::Torn { frame });
+            // Which frame it was, its picture doesn't say: the CSV's time does.
+            match life.filter(|_| is_said).and_then(|life| made_at(life, matching_row(evidence, frame)?)) {
+                Some(sequence) => {
+                    seen.insert(sequence);
+                    present.insert(sequence);
+                }
+                None => faults.push(Fault::Torn { frame }),
+            }
             continue;
         };
         if let Some(wanted) = camera_index.filter(|&wanted| wanted != stamp.camera_index) {
@@ -235,6 +245,12 @@ fn find(life: &[Made], sequence: i64) -> Option<u64> {
     let sequence = u64::try_from(sequence).ok()?;
     let place = life.binary_search_by_key(&sequence, |row| row.sequence).ok()?;
     Some(life[place].t_ns)
+}
+
+/// The number of the frame that was made at this moment.
+fn made_at(life: &[Made], t_ns: u64) -> Option<i64> {
+    let made = life.iter().find(|made| made.t_ns == t_ns)?;
+    i64::try_from(made.sequence).ok()
 }
 
 /// The CSV's time for a frame, where rows and frames can be paired at all.
@@ -360,8 +376,9 @@ fn check_the_play(evidence: &Evidence<'_>, faults: &mut Vec<Fault>) {
             }
             last = last.max(*pts);
         }
-        // An AVI has a constant rate; only an MP4 can say when its frames were captured.
-        if parts.get(frames[0].part).is_some_and(|name| name.ends_with(".mp4")) {
+        // An AVI has a constant rate; only an MP4 or a QuickTime file can say when its frames were captured.
+        let has_times = |name: &&&str| [".mp4", ".mov"].iter().any(|ending| name.ends_with(ending));
+        if parts.get(frames[0].part).filter(has_times).is_some() {
             check_the_times(evidence, start, &shown_at, faults);
         }
         start += frames.len();

@@ -24,6 +24,7 @@
 //! | [`report`] | the verdicts, and how they read |
 
 pub mod clip;
+pub mod damaged;
 pub mod decode;
 pub mod due;
 pub mod fault;

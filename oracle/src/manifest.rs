@@ -82,6 +82,9 @@ pub struct Camera {
     /// Frames that are not in the video although they were due.
     #[serde(default)]
     pub gaps: Vec<Gap>,
+    /// Frames that are in the video and not whole: the first row, the last, and the cause in the recorder's words.
+    #[serde(default)]
+    pub damaged: Vec<(u64, u64, String)>,
     /// Interruptions, in the recorder's words; the oracle only shows that it can be read.
     #[serde(default)]
     pub interruptions: Vec<serde_json::Value>,

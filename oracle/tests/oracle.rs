@@ -10,7 +10,7 @@ use oracle::report::{Report, State};
 use oracle::truth::Truths;
 use serde_json::json;
 
-use clips::{CAMERA_INDEX, Clip, FIRST, FRAMES, H264_MP4, MJPEG_AVI, MPEG4_AVI, MPEG4_MP4};
+use clips::{CAMERA_INDEX, Clip, FIRST, FRAMES, H264_MP4, MJPEG_AVI, MJPEG_MOV, MPEG4_AVI, MPEG4_MP4};
 
 mod clips;
 
@@ -25,7 +25,7 @@ fn assert_false(report: &Report, reason: impl Fn(&Fault) -> bool) {
 
 #[test]
 fn a_true_clip_is_true_in_every_codec_and_container() {
-    for kind in [H264_MP4, MPEG4_MP4, MJPEG_AVI, MPEG4_AVI] {
+    for kind in [H264_MP4, MPEG4_MP4, MJPEG_AVI, MJPEG_MOV, MPEG4_AVI] {
         let report = Clip::of(kind).judge();
         assert!(report.is_true(), "{kind:?}\n{report}");
         let verdict = report.verdicts().next().unwrap();
@@ -35,7 +35,7 @@ fn a_true_clip_is_true_in_every_codec_and_container() {
 
 #[test]
 fn a_frame_cut_out_in_silence_is_a_false_clip() {
-    for kind in [H264_MP4, MJPEG_AVI] {
+    for kind in [H264_MP4, MJPEG_AVI, MJPEG_MOV] {
         for place in [0, 20, FRAMES as usize - 1] {
             let mut clip = Clip::of(kind);
             clip.lose(place);
@@ -46,7 +46,7 @@ fn a_frame_cut_out_in_silence_is_a_false_clip() {
 
 #[test]
 fn a_frame_cut_out_and_declared_is_a_true_clip_that_is_not_complete() {
-    for kind in [H264_MP4, MJPEG_AVI] {
+    for kind in [H264_MP4, MJPEG_AVI, MJPEG_MOV] {
         let mut clip = Clip::of(kind);
         clip.lose(20);
         clip.lose(20);
@@ -81,7 +81,7 @@ fn a_gap_declared_where_nothing_is_missing_is_a_false_clip() {
 
 #[test]
 fn a_doubled_frame_is_a_false_clip() {
-    for kind in [H264_MP4, MJPEG_AVI] {
+    for kind in [H264_MP4, MJPEG_AVI, MJPEG_MOV] {
         let mut clip = Clip::of(kind);
         let mut again = clip.pictures[20];
         again.t_ns += 5_000_000;
@@ -95,7 +95,7 @@ fn a_doubled_frame_is_a_false_clip() {
 
 #[test]
 fn two_frames_in_each_others_place_are_a_false_clip() {
-    for kind in [H264_MP4, MJPEG_AVI] {
+    for kind in [H264_MP4, MJPEG_AVI, MJPEG_MOV] {
         let mut clip = Clip::of(kind);
         let stamp = clip.pictures[20].stamp;
         clip.pictures[20].stamp = clip.pictures[21].stamp;
@@ -147,7 +147,7 @@ fn a_clip_of_real_pictures_is_not_judged_and_that_is_said() {
 
 #[test]
 fn another_cameras_frame_is_a_false_clip() {
-    for kind in [H264_MP4, MJPEG_AVI] {
+    for kind in [H264_MP4, MJPEG_AVI, MJPEG_MOV] {
         let mut clip = Clip::of(kind);
         clip.pictures[20].stamp.camera_index = CAMERA_INDEX + 1;
         assert_false(&clip.judge(), |fault| matches!(fault, Fault::WrongCamera { frame: 20, .. }));
@@ -170,11 +170,33 @@ fn a_csv_with_made_up_times_is_a_false_clip() {
 
 #[test]
 fn a_video_that_plays_at_a_constant_rate_instead_of_the_real_one_is_a_false_clip() {
-    let mut clip = Clip::of(H264_MP4);
-    for picture in &mut clip.pictures[30..] {
-        picture.t_ns += 3_000_000;
+    for kind in [H264_MP4, MJPEG_MOV] {
+        let mut clip = Clip::of(kind);
+        for picture in &mut clip.pictures[30..] {
+            picture.t_ns += 3_000_000;
+        }
+        assert_false(&clip.judge(), |fault| matches!(fault, Fault::PtsOffCapture { frame: 30, .. }));
     }
-    assert_false(&clip.judge(), |fault| matches!(fault, Fault::PtsOffCapture { frame: 30, .. }));
+}
+
+#[test]
+fn a_broken_picture_of_a_copied_clip_is_a_fault_of_its_own_and_moves_no_other() {
+    let clip = Clip::of(MJPEG_MOV);
+    let folder = tempfile::tempdir().unwrap();
+    clip.write(folder.path());
+    let video = folder.path().join("clip-0001-test/left.mov");
+    let mut bytes = std::fs::read(&video).unwrap();
+    // The scan of the eleventh picture: behind the headers, which begin with the marker of a JPEG's start.
+    let starts: Vec<usize> =
+        bytes.windows(3).enumerate().filter(|(_, w)| *w == [0xff, 0xd8, 0xff]).map(|(at, _)| at).collect();
+    assert_eq!(starts.len(), FRAMES as usize);
+    bytes[starts[10] + 2..starts[11]].fill(0);
+    std::fs::write(&video, bytes).unwrap();
+    let report = folder::judge(folder.path(), &clip.truths()).unwrap();
+    let verdict = report.verdicts().next().unwrap();
+    let expected = [Fault::Damaged { frame: 10 }, Fault::Torn { frame: 10 }];
+    assert!(expected.iter().all(|fault| verdict.faults.contains(fault)), "{report}");
+    assert_eq!(verdict.present, u64::from(FRAMES) - 1, "the others are where they were");
 }
 
 #[test]
@@ -267,7 +289,7 @@ fn a_manifest_that_is_cut_short_is_a_false_clip() {
 
 #[test]
 fn a_video_cut_short_overwritten_or_gone_is_a_false_clip() {
-    for kind in [H264_MP4, MPEG4_MP4, MJPEG_AVI, MPEG4_AVI] {
+    for kind in [H264_MP4, MPEG4_MP4, MJPEG_AVI, MJPEG_MOV, MPEG4_AVI] {
         let clip = Clip::of(kind);
         let folder = tempfile::tempdir().unwrap();
         clip.write(folder.path());

@@ -1,5 +1,6 @@
 use super::*;
 use crate::manifest::Gap;
+use crate::timestamps::More;
 
 const FRAME_NS: u64 = 16_666_667;
 
@@ -91,6 +92,21 @@ fn a_true_clip_has_no_fault_with_and_without_a_truth_log() {
     assert_eq!((verdict.expected, verdict.present, verdict.declared, verdict.silent), (10, 10, 0, 0));
     clip.truth = None;
     assert_eq!(clip.faults(), []);
+}
+
+#[test]
+fn a_damaged_frame_that_is_said_to_be_damaged_is_there_and_no_fault() {
+    let mut clip = Clip::of_ten();
+    clip.frames[4].damaged = true;
+    assert_eq!(clip.faults(), [Fault::Damaged { frame: 4 }]);
+    clip.frames[4].stamp = None;
+    assert!(clip.faults().contains(&Fault::Torn { frame: 4 }));
+    clip.rows[4].more = Some(More { sequence: 5, t_rel_us: 0, flags: "d".into() });
+    assert_eq!(clip.faults(), []);
+    assert_eq!(clip.verdict().present, 10);
+    // A time that no frame was made at names none.
+    clip.rows[4].t_ns += 1;
+    assert!(clip.faults().contains(&Fault::Torn { frame: 4 }));
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub(crate) const MPEG4_MP4: Kind =
     Kind { extension: "mp4", encoder: "mpeg4", pixel: Pixel::YUV420P, ticks: 50_000 };
 pub(crate) const MJPEG_AVI: Kind =
     Kind { extension: "avi", encoder: "mjpeg", pixel: Pixel::YUVJ420P, ticks: FPS };
+pub(crate) const MJPEG_MOV: Kind =
+    Kind { extension: "mov", encoder: "mjpeg", pixel: Pixel::YUVJ420P, ticks: 1_000_000 };
 pub(crate) const MPEG4_AVI: Kind =
     Kind { extension: "avi", encoder: "mpeg4", pixel: Pixel::YUV420P, ticks: FPS };
 
