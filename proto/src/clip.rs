@@ -24,10 +24,10 @@ mod trigger;
 mod untold;
 mod verdict;
 
-pub use loss::{Gap, GapCause, Interruption, InterruptionCause};
+pub use loss::{DamagedRows, Gap, GapCause, Interruption, InterruptionCause};
 pub use plan_check::BadPlan;
 pub use trigger::{ManifestTrigger, PlannedTrigger, TriggerSource};
-pub use untold::untold;
+pub use untold::{untold, untold_in};
 pub use verdict::Verdict;
 
 /// The version of the manifest. Those of version 1 lack every field that is marked so.
@@ -267,7 +267,7 @@ impl<'de> Deserialize<'de> for Manifest {
     }
 }
 
-/// A camera's part of a finished clip. Its twenty-four fields are the keys of one object of the manifest.
+/// A camera's part of a finished clip. Its twenty-five fields are the keys of one object of the manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CameraClip {
     /// The video, in the clip's folder; null when not one frame could be written.
@@ -319,6 +319,9 @@ pub struct CameraClip {
     pub last_frame_ns: Option<MonotonicNs>,
     /// The missing frames, with their causes.
     pub gaps: Vec<Gap>,
+    /// The frames that are in the file and not whole. Not in manifests of a version that knew none.
+    #[serde(default)]
+    pub damaged: Vec<DamagedRows>,
     /// The interruptions of the recording. An interruption without a gap lost no frame.
     pub interruptions: Vec<Interruption>,
     /// The bytes of all files of the video.
@@ -376,4 +379,6 @@ pub struct Stretch {
 pub enum StretchHow {
     /// Encoded from the camera's pictures.
     Encoded,
+    /// Passed on as the camera made them.
+    Copied,
 }

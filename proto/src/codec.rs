@@ -79,7 +79,22 @@ pub struct EncoderChoice {
     pub preset: Option<String>,
 }
 
+/// The name in an encoder's place where a camera's frames are passed on as they came.
+const COPIED: &str = "copied";
+
 impl EncoderChoice {
+    /// No encoder: a camera's frames, which are in this codec, are passed on as they came.
+    #[must_use]
+    pub fn copied(codec: Codec) -> Self {
+        Self { codec, encoder: COPIED.to_owned(), preset: None }
+    }
+
+    /// Says whether frames are passed on as they came.
+    #[must_use]
+    pub fn is_copied(&self) -> bool {
+        self.encoder == COPIED
+    }
+
     /// The same encoder for the same codec, at whatever preset.
     #[must_use]
     pub fn is_same_encoder(&self, other: &Self) -> bool {

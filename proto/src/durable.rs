@@ -4,7 +4,7 @@
 //! processes, which rely on it.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -22,6 +22,29 @@ pub fn write_all(file: &mut File, bytes: &[u8], path: &Path) -> io::Result<()> {
         return Err(e);
     }
     file.write_all(bytes)
+}
+
+/// Writes all of these pieces to an open file, one behind the other, as [`write_all`] does: in one call of the system, if it
+/// takes them whole.
+///
+/// # Errors
+/// The system's error. The file may hold a part of the bytes then.
+pub fn write_all_of(file: &mut File, mut pieces: &mut [IoSlice<'_>], path: &Path) -> io::Result<()> {
+    if let Err(e) = failpoint::check("disk.write", path.display()) {
+        let half = pieces.iter().map(|piece| piece.len()).sum::<usize>() / 2;
+        let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).take(half).collect();
+        file.write_all(&bytes)?;
+        return Err(e);
+    }
+    while !pieces.is_empty() {
+        match file.write_vectored(pieces) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut pieces, written),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
 }
 
 /// Writes all of `bytes` to a place in an open file, as [`write_all`] does.

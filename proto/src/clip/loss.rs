@@ -78,6 +78,11 @@ impl GapCause {
     }
 }
 
+/// Rows of frames that are in a clip and not whole: the first and the last, counted from 0, and the cause. A list of three in
+/// the manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DamagedRows(pub u64, pub u64, pub GapCause);
+
 /// A time in which nothing was recorded although the window was open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interruption {

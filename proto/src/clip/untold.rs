@@ -3,12 +3,18 @@
 use crate::codec::Codec;
 use crate::frame::{FieldOrder, PictureTags, Rotation};
 
-/// Sentences about a camera's pictures, each without its beginning "camera NAME: ". None when a file of this codec says all
-/// that the pictures do.
+/// Sentences about a camera's pictures, each without its beginning "camera NAME: ". None when a file of this codec, in the
+/// container that it is expected in, says all that the pictures do.
 #[must_use]
 pub fn untold(tags: &PictureTags, codec: Codec) -> Vec<String> {
+    untold_in(tags, codec, codec.extension())
+}
+
+/// The same for a file whose name ends so, dot included: copied pictures may be in another container.
+#[must_use]
+pub fn untold_in(tags: &PictureTags, codec: Codec, ending: &str) -> Vec<String> {
     let mut sentences = Vec::new();
-    let is_avi = codec.extension() == ".avi";
+    let is_avi = ending == ".avi";
     if is_avi && tags.rotation != Rotation::None {
         let degrees = tags.rotation.degrees();
         sentences.push(format!(
@@ -50,6 +56,13 @@ pub fn untold(tags: &PictureTags, codec: Codec) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn copied_pictures_in_quicktime_are_turned_by_the_file() {
+        let turned = PictureTags { rotation: Rotation::Half, ..PictureTags::default() };
+        assert_eq!(untold_in(&turned, Codec::Mjpg, ".mov"), Vec::<String>::new());
+        assert_eq!(untold_in(&turned, Codec::Mjpg, ".avi").len(), 1);
+    }
 
     #[test]
     fn only_what_a_file_can_not_say_is_told() {
