@@ -230,16 +230,24 @@ fn partition(mut low: u64, mut high: u64, yes: impl Fn(u64) -> bool) -> u64 {
 
 /// The cause of a jump in the camera's numbers between two frames.
 fn cause(a: &FrameInfo, b: &FrameInfo) -> GapCause {
-    match b.before {
-        _ if a.epoch != b.epoch => GapCause::CaptureRestart,
-        LossBefore::RingFull => GapCause::RingFull,
+    if a.epoch != b.epoch {
+        return GapCause::CaptureRestart;
+    }
+    cause_of(b.before).unwrap_or(GapCause::CameraDrop)
+}
+
+/// The cause that the capture gave for a loss. `None` where it saw none.
+pub(crate) fn cause_of(loss: LossBefore) -> Option<GapCause> {
+    Some(match loss {
+        LossBefore::Nothing => return None,
+        LossBefore::CameraDrop => GapCause::CameraDrop,
         LossBefore::CameraStall => GapCause::CameraStall,
+        LossBefore::RingFull => GapCause::RingFull,
         LossBefore::Unplugged => GapCause::Unplugged,
         LossBefore::Network => GapCause::Network,
         LossBefore::Corrupt => GapCause::Corrupt,
         LossBefore::TooLarge => GapCause::TooLarge,
-        LossBefore::CameraDrop | LossBefore::Nothing => GapCause::CameraDrop,
-    }
+    })
 }
 
 /// Gaps in order; frames lost one after the other for one reason are one gap.

@@ -30,10 +30,16 @@ impl Assignment {
         self.folder.join(PARTIAL_DIR)
     }
 
-    /// Takes what the pictures say of themselves from their ring, if the plan was made before there was a picture.
+    /// Takes what the pictures say of themselves from their ring, if the plan was made before there was a picture; and what
+    /// decoded pictures say of their colours from their decoder.
     pub(crate) fn learn_tags(&mut self, frames: &dyn Frames) {
-        if self.camera.picture == PictureTags::default() {
-            self.camera.picture = frames.picture_tags();
+        let picture = &mut self.camera.picture;
+        if *picture == PictureTags::default() {
+            *picture = frames.picture_tags();
+        }
+        if let Some(decoded) = frames.decoded_tags() {
+            let PictureTags { pixel_shape, rotation, fields, .. } = *picture;
+            *picture = PictureTags { pixel_shape, rotation, fields, ..decoded };
         }
     }
 

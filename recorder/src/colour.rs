@@ -63,75 +63,99 @@ fn yuv_matrix(tags: &PictureTags) -> u8 {
     if tags.matrix == PictureTags::RGB { PictureTags::BT709 } else { tags.matrix }
 }
 
+/// By their numbers in H.273.
+const SPACES: [Space; 15] = [
+    Space::Unspecified,
+    Space::BT709,
+    Space::Unspecified,
+    Space::Unspecified,
+    Space::FCC,
+    Space::BT470BG,
+    Space::SMPTE170M,
+    Space::SMPTE240M,
+    Space::YCGCO,
+    Space::BT2020NCL,
+    Space::BT2020CL,
+    Space::SMPTE2085,
+    Space::ChromaDerivedNCL,
+    Space::ChromaDerivedCL,
+    Space::ICTCP,
+];
+
 /// libav's name of a matrix with this number in H.273.
 pub(crate) fn space(number: u8) -> Space {
-    use Space as S;
-    let known = [
-        S::Unspecified,
-        S::BT709,
-        S::Unspecified,
-        S::Unspecified,
-        S::FCC,
-        S::BT470BG,
-        S::SMPTE170M,
-        S::SMPTE240M,
-        S::YCGCO,
-        S::BT2020NCL,
-        S::BT2020CL,
-        S::SMPTE2085,
-        S::ChromaDerivedNCL,
-        S::ChromaDerivedCL,
-        S::ICTCP,
-    ];
-    known.get(usize::from(number)).copied().unwrap_or(S::Unspecified)
+    SPACES.get(usize::from(number)).copied().unwrap_or(Space::Unspecified)
 }
+
+/// The number that H.273 gives it; that of "nothing is said" for what it doesn't know.
+pub(crate) fn number_of_space(of: Space) -> u8 {
+    number_in(&SPACES, of)
+}
+
+/// By their numbers in H.273.
+const PRIMARIES: [Primaries; 13] = [
+    Primaries::Unspecified,
+    Primaries::BT709,
+    Primaries::Unspecified,
+    Primaries::Unspecified,
+    Primaries::BT470M,
+    Primaries::BT470BG,
+    Primaries::SMPTE170M,
+    Primaries::SMPTE240M,
+    Primaries::Film,
+    Primaries::BT2020,
+    Primaries::SMPTE428,
+    Primaries::SMPTE431,
+    Primaries::SMPTE432,
+];
 
 /// libav's name of primaries with this number in H.273.
 pub(crate) fn primaries(number: u8) -> Primaries {
-    use Primaries as P;
-    let known = [
-        P::Unspecified,
-        P::BT709,
-        P::Unspecified,
-        P::Unspecified,
-        P::BT470M,
-        P::BT470BG,
-        P::SMPTE170M,
-        P::SMPTE240M,
-        P::Film,
-        P::BT2020,
-        P::SMPTE428,
-        P::SMPTE431,
-        P::SMPTE432,
-    ];
-    known.get(usize::from(number)).copied().unwrap_or(P::Unspecified)
+    PRIMARIES.get(usize::from(number)).copied().unwrap_or(Primaries::Unspecified)
 }
+
+/// The number that H.273 gives it; that of "nothing is said" for what it doesn't know.
+pub(crate) fn number_of_primaries(of: Primaries) -> u8 {
+    number_in(&PRIMARIES, of)
+}
+
+/// By their numbers in H.273.
+const TRANSFERS: [TransferCharacteristic; 19] = [
+    TransferCharacteristic::Unspecified,
+    TransferCharacteristic::BT709,
+    TransferCharacteristic::Unspecified,
+    TransferCharacteristic::Unspecified,
+    TransferCharacteristic::GAMMA22,
+    TransferCharacteristic::GAMMA28,
+    TransferCharacteristic::SMPTE170M,
+    TransferCharacteristic::SMPTE240M,
+    TransferCharacteristic::Linear,
+    TransferCharacteristic::Log,
+    TransferCharacteristic::LogSqrt,
+    TransferCharacteristic::IEC61966_2_4,
+    TransferCharacteristic::BT1361_ECG,
+    TransferCharacteristic::IEC61966_2_1,
+    TransferCharacteristic::BT2020_10,
+    TransferCharacteristic::BT2020_12,
+    TransferCharacteristic::SMPTE2084,
+    TransferCharacteristic::SMPTE428,
+    TransferCharacteristic::ARIB_STD_B67,
+];
 
 /// libav's name of a transfer function with this number in H.273.
 pub(crate) fn transfer(number: u8) -> TransferCharacteristic {
-    use TransferCharacteristic as T;
-    let known = [
-        T::Unspecified,
-        T::BT709,
-        T::Unspecified,
-        T::Unspecified,
-        T::GAMMA22,
-        T::GAMMA28,
-        T::SMPTE170M,
-        T::SMPTE240M,
-        T::Linear,
-        T::Log,
-        T::LogSqrt,
-        T::IEC61966_2_4,
-        T::BT1361_ECG,
-        T::IEC61966_2_1,
-        T::BT2020_10,
-        T::BT2020_12,
-        T::SMPTE2084,
-        T::SMPTE428,
-        T::ARIB_STD_B67,
-    ];
-    known.get(usize::from(number)).copied().unwrap_or(T::Unspecified)
+    TRANSFERS.get(usize::from(number)).copied().unwrap_or(TransferCharacteristic::Unspecified)
+}
+
+/// The number that H.273 gives it; that of "nothing is said" for what it doesn't know.
+pub(crate) fn number_of_transfer(of: TransferCharacteristic) -> u8 {
+    number_in(&TRANSFERS, of)
+}
+
+fn number_in<T: PartialEq>(known: &[T], of: T) -> u8 {
+    let at = known.iter().position(|one| *one == of).and_then(|at| u8::try_from(at).ok());
+    // The first numbers stand for RGB, and for what the standard reserves: libav has no such name in its place here.
+    at.filter(|number| *number > 0).unwrap_or(PictureTags::UNSPECIFIED)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! whichever of libav's calls it happened in.
 
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -33,8 +33,13 @@ const BUFFER_BYTES: usize = 1 << 20;
 pub(crate) enum Layout {
     /// A fragment a packet: what was written is readable, whenever the writer ends.
     FragmentedMp4,
+    /// The beginning of a part that is not written by libav ([`crate::copied`]): QuickTime's, for fragments that follow.
+    FragmentedMov,
     /// The index in front: an ordinary file.
     FaststartMp4,
+    /// QuickTime's file for JPEG pictures, the index behind them: such files are large, and to put it in front is to write
+    /// them twice.
+    Mov,
     /// For codecs that MP4 players don't expect. Constant rate: a frame's time is in the CSV.
     Avi {
         /// Thousandths of a frame a second.
@@ -65,6 +70,20 @@ pub(crate) fn display_matrix(rotation: Rotation, (width, height): (u32, u32)) ->
         Rotation::ThreeQuarters => [0, LESS_ONE, ONE, 0, 0, width],
     };
     [a, b, 0, c, d, 0, x, y, 0x4000_0000]
+}
+
+/// The bytes that a fragmented file begins with, as libav writes them.
+pub(crate) fn beginning(layout: Layout, parameters: &codec::Parameters) -> Result<Vec<u8>, WriteError> {
+    let in_memory = || {
+        let memory = rustix::fs::memfd_create("file-head", rustix::fs::MemfdFlags::CLOEXEC)?;
+        let file = File::from(memory);
+        Ok((file.try_clone()?, file))
+    };
+    let (mut read, file) = in_memory().map_err(WriteError::Disk)?;
+    drop(VideoWriter::over(file, Path::new("file-head"), layout, parameters.clone(), Rotation::None, || ())?);
+    let mut bytes = Vec::new();
+    read.rewind().and_then(|()| read.read_to_end(&mut bytes)).map_err(WriteError::Disk)?;
+    Ok(bytes)
 }
 
 /// A file with one video stream, being written.
@@ -156,12 +175,13 @@ impl VideoWriter {
         each_write: impl FnMut() + Send + 'static,
     ) -> Result<Self, WriteError> {
         let below = Arc::new(Mutex::new(Below::default()));
-        let seals = layout == Layout::FragmentedMp4;
+        let seals = matches!(layout, Layout::FragmentedMp4 | Layout::FragmentedMov);
         // To put the index in front, libav opens the file again by its name: this name is of this very file.
         let name_of_this_file = libav::descriptor_path(file.as_raw_fd());
         let stream = Watched { file, path: path.to_owned(), below: Arc::clone(&below), seals, each_write };
         let (name, fourcc) = match layout {
             Layout::FragmentedMp4 | Layout::FaststartMp4 => ("mp4", [0; 4]),
+            Layout::FragmentedMov | Layout::Mov => ("mov", *b"jpeg"),
             Layout::Avi { fourcc, .. } => ("avi", fourcc),
         };
         libav::set_codec_tag(&mut parameters, u32::from_le_bytes(fourcc));
@@ -170,7 +190,7 @@ impl VideoWriter {
         let mut output = format::output_to_stream(io, Some(&name_of_this_file), Some(name)).map_err(libav)?;
         let mut options = Dictionary::new();
         let time_base = match layout {
-            Layout::FragmentedMp4 => {
+            Layout::FragmentedMp4 | Layout::FragmentedMov => {
                 options.set("movflags", "frag_custom+empty_moov+default_base_moof");
                 TIME_BASE
             }
@@ -178,6 +198,7 @@ impl VideoWriter {
                 options.set("movflags", "faststart");
                 TIME_BASE
             }
+            Layout::Mov => TIME_BASE,
             Layout::Avi { fps_milli, .. } => Rational(1000, i32::try_from(fps_milli).unwrap_or(i32::MAX)),
         };
         options.set("video_track_timescale", "1000000");

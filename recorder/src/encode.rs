@@ -16,7 +16,7 @@ use crate::colour::{self, Colours};
 use crate::frames::HeldFrame;
 use crate::libav;
 use crate::media::Encode;
-use crate::scaler::{self, Scaler};
+use crate::scaler::{self, Scaler, Side};
 use crate::video_time::TIME_BASE;
 
 /// Everything an encoder is opened with.
@@ -127,8 +127,9 @@ impl EncoderSetup {
         if from == input && scaler::is_alike(colours.from, colours.to) {
             return Ok(None);
         }
-        let size = (self.geometry.width(), self.geometry.height());
-        let scaler = Scaler::new(from, input, size, colours).ok_or(ffmpeg::Error::InvalidData)?;
+        let (width, height) = (self.geometry.width(), self.geometry.height());
+        let side = |pixel| Side { pixel, width, height };
+        let scaler = Scaler::new(side(from), side(input), colours).ok_or(ffmpeg::Error::InvalidData)?;
         Ok(Some((scaler, input)))
     }
 

@@ -1,6 +1,7 @@
 //! Stand-ins for tests: a ring in ordinary memory, an encoder and a video file without libav's codecs and muxers, a
 //! clock that is moved by hand, a disk that is full when it is told so.
 
+mod around;
 mod clip;
 
 use std::cell::{Cell, RefCell};
@@ -17,19 +18,20 @@ use ffmpeg_next as ffmpeg;
 use ffmpeg_next::codec::packet::Flags;
 use ffmpeg_next::{Packet, codec};
 
+use proto::clip::{GapCause, StretchHow};
 use proto::fnv1a::Fnv1a;
 use proto::frame::{Fps, FrameFlags, FrameInfo, Geometry, LossBefore, PictureTags, PixelFormat};
 use proto::ring::{Miss, RingSize, RingSpec};
 use proto::time::MonotonicNs;
 
-use crate::clock::Clock;
-use crate::disk::output::DiskState;
+use crate::clock::Clock as _;
 use crate::encode::EncoderSetup;
-use crate::frames::{Frames, HeldFrame, Soundness};
+use crate::frames::{Frames, HeldFrame, NotHeld, Soundness};
 use crate::journal::Seal;
 use crate::media::WriteError;
 use crate::media::{Encode, Video};
 use crate::opening::Media;
+pub(crate) use around::{FakeClock, FakeDisk};
 pub(crate) use clip::{Picture, plan, planned_camera};
 
 /// One frame's period: 100 frames a second.
@@ -58,14 +60,20 @@ pub(crate) fn frame(n: u64) -> FrameInfo {
 /// A frame that is held.
 pub(crate) struct FakeFrame {
     info: FrameInfo,
+    /// Its number.
+    bytes: [u8; 8],
     /// Its ring counts these.
     _held: Arc<()>,
 }
 
 impl FakeFrame {
+    fn held_by(info: FrameInfo, held: Arc<()>) -> Box<Self> {
+        Box::new(Self { info, bytes: info.sequence.to_be_bytes(), _held: held })
+    }
+
     /// A frame of no ring.
     pub(crate) fn of(info: FrameInfo) -> Box<Self> {
-        Box::new(Self { info, _held: Arc::default() })
+        Self::held_by(info, Arc::default())
     }
 }
 
@@ -75,7 +83,7 @@ impl HeldFrame for FakeFrame {
     }
 
     fn bytes(&self) -> &[u8] {
-        &[]
+        &self.bytes
     }
 }
 
@@ -90,6 +98,10 @@ pub(crate) struct FakeRing {
     /// Its backlog has little room left.
     pub(crate) is_filling: Cell<bool>,
     pub(crate) picture_tags: Cell<PictureTags>,
+    /// The moment at which the clips of its frames are planned.
+    pub(crate) planned_at: Cell<MonotonicNs>,
+    /// Frames that are there and will never be pictures.
+    pub(crate) broken: Cell<Option<(u64, GapCause)>>,
     held: Arc<()>,
 }
 
@@ -105,6 +117,8 @@ impl FakeRing {
             leased: Cell::new(0),
             is_filling: Cell::new(false),
             picture_tags: Cell::default(),
+            planned_at: Cell::new(ms(0)),
+            broken: Cell::default(),
             held: Arc::default(),
         })
     }
@@ -167,54 +181,24 @@ impl Frames for FakeRing {
         self.is_filling.get()
     }
 
-    fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, Miss> {
-        let info = self.info(sequence).ok_or(Miss::NotYet)?;
+    fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, NotHeld> {
+        let info = self.info(sequence).ok_or(NotHeld::Missed(Miss::NotYet))?;
+        if let Some((_, cause)) = self.broken.get().filter(|(broken, _)| *broken == sequence) {
+            return Err(NotHeld::Lost(cause));
+        }
         if self.leased.get() == sequence {
-            return Err(Miss::AlreadyLeased);
+            return Err(Miss::AlreadyLeased.into());
         }
         match self.oldest() {
             Some(oldest) if oldest.sequence <= sequence => {
-                Ok(Box::new(FakeFrame { info, _held: Arc::clone(&self.held) }))
+                Ok(FakeFrame::held_by(info, Arc::clone(&self.held)))
             }
-            _ => Err(Miss::Overrun),
+            _ => Err(Miss::Overrun.into()),
         }
     }
 
     fn picture_tags(&self) -> PictureTags {
         self.picture_tags.get()
-    }
-}
-
-/// A clock that stands still until it is moved.
-#[derive(Default)]
-pub(crate) struct FakeClock(AtomicU64);
-
-impl FakeClock {
-    pub(crate) fn set(&self, now: MonotonicNs) {
-        self.0.store(now.0, Ordering::Relaxed);
-    }
-}
-
-impl Clock for FakeClock {
-    fn now(&self) -> MonotonicNs {
-        MonotonicNs(self.0.load(Ordering::Relaxed))
-    }
-}
-
-/// A disk that is full when it is told so.
-#[derive(Default)]
-pub(crate) struct FakeDisk {
-    pub(crate) is_full: Cell<bool>,
-    pub(crate) waited: Cell<Duration>,
-}
-
-impl DiskState for FakeDisk {
-    fn has_room(&self) -> io::Result<()> {
-        if self.is_full.get() { Err(io::Error::other("the disk is full; make room")) } else { Ok(()) }
-    }
-
-    fn waited(&self) -> Duration {
-        self.waited.get()
     }
 }
 
@@ -312,7 +296,12 @@ impl Media for FakeMedia {
         Ok(Box::new(FakeEncoder { name, shared, inside: VecDeque::new(), sent: 0, ended: false }))
     }
 
-    fn create_part(&self, path: &Path, _: &codec::Parameters) -> Result<Box<dyn Video>, WriteError> {
+    fn create_part(
+        &self,
+        path: &Path,
+        _: StretchHow,
+        _: &codec::Parameters,
+    ) -> Result<Box<dyn Video>, WriteError> {
         let mut file = File::create_new(path).map_err(WriteError::Disk)?;
         let begun = self.shared.write(&mut file, b"\0\0\0\x08ftyp");
         begun.inspect_err(|_| std::fs::remove_file(path).unwrap())?;

@@ -1,5 +1,5 @@
-//! A feed turns one camera's frames into packets. It belongs to the camera's worker; track writers read it. Today a
-//! feed encodes; later one passes compressed frames on as they came.
+//! A feed turns one camera's frames into packets: it encodes them, or passes compressed ones on as they came. It belongs to
+//! the camera's worker; track writers read it.
 //!
 //! A feed knows nothing of clips: each of its packets carries its frame's row, whether it is a key frame, and the
 //! parameter set that a decoder needs, so several writers may read one feed. A reader that joins in the middle passes
@@ -22,6 +22,7 @@ use crate::journal::Row;
 use crate::media::Encode;
 use crate::media::WriteError;
 use crate::opening::Media;
+use crate::passing::{CopySetup, Passing};
 use crate::video_time::pts_us;
 
 /// One frame's packet.
@@ -67,7 +68,7 @@ impl WarmEncoder {
     }
 }
 
-/// A feed, with an encoder while it is open.
+/// A feed, with an encoder (or what passes frames on) while it is open.
 pub(crate) struct Feed {
     media: Arc<dyn Media>,
     clock: Arc<dyn Clock>,
@@ -113,10 +114,19 @@ impl Feed {
             Some(warm) if warm.setup == *setup => warm.encoder,
             _ => self.media.open_encoder(setup)?,
         };
+        Ok(self.begin(encoder))
+    }
+
+    /// Begins to pass frames on as they came. Returns the parameter set of their packets.
+    pub(crate) fn pass_on(&mut self, setup: CopySetup) -> Rc<codec::Parameters> {
+        self.begin(Box::new(Passing::new(setup)))
+    }
+
+    fn begin(&mut self, encoder: Box<dyn Encode>) -> Rc<codec::Parameters> {
         let parameters = Rc::new(encoder.parameters());
         let inside = VecDeque::new();
         let open = Open { encoder, parameters, base: None, inside, key_is_asked_for: false };
-        Ok(Rc::clone(&self.open.insert(open).parameters))
+        Rc::clone(&self.open.insert(open).parameters)
     }
 
     /// Makes a key frame of the next frame that is taken. Overlapping clips of one camera will call this: the later clip's

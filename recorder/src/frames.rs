@@ -37,6 +37,23 @@ pub(crate) enum Soundness {
     Broken(Broken),
 }
 
+/// The reason why a frame can't be had now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotHeld {
+    /// Its memory doesn't have it, or not yet.
+    Missed(Miss),
+    /// It is there and will never be a picture.
+    Lost(GapCause),
+    /// Frames before it are being decoded. Asked again, it is nearer.
+    AtWork,
+}
+
+impl From<Miss> for NotHeld {
+    fn from(miss: Miss) -> Self {
+        Self::Missed(miss)
+    }
+}
+
 /// The frames of one camera, as a reader sees them.
 pub(crate) trait Frames {
     /// Looks whether the frames are what they were.
@@ -61,11 +78,21 @@ pub(crate) trait Frames {
     /// Holds a frame where it is.
     ///
     /// # Errors
-    /// [`Miss`] when it can't be had.
-    fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, Miss>;
+    /// [`NotHeld`] when it can't be had.
+    fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, NotHeld>;
+
+    /// The first frame that must not be overwritten before this one can be held.
+    fn needed_for(&self, sequence: u64) -> u64 {
+        sequence
+    }
 
     /// What the pictures say of themselves; nothing if nobody knows any more.
     fn picture_tags(&self) -> PictureTags;
+
+    /// The decoded pictures' word on their colours; none where nothing is decoded.
+    fn decoded_tags(&self) -> Option<PictureTags> {
+        None
+    }
 
     /// The cause of the loss of a frame that can't be held any more.
     fn loss_of(&self, _sequence: u64) -> GapCause {
@@ -116,7 +143,7 @@ impl Frames for RingReader {
         self.ring().has_ended()
     }
 
-    fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, Miss> {
+    fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, NotHeld> {
         Ok(Box::new(self.lease(sequence)?))
     }
 

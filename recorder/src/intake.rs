@@ -26,6 +26,7 @@ use proto::time::MonotonicNs;
 use crate::assignment::Assignment;
 use crate::backlog::{Backlog, Need, NeededFrom};
 use crate::clip_lock::{self, ClipLock};
+use crate::copying::ClipWishes;
 use crate::disk::{self, output::OutputFolder};
 use crate::finish::{self, Finishing};
 use crate::ladder::{CameraLadder, SharedLadders};
@@ -34,7 +35,7 @@ use crate::pulse::Pulse;
 use crate::rings::open_rings;
 use crate::stop;
 use crate::suspects::{self, Suspects};
-use crate::take::Take;
+use crate::take::{How, Take};
 use crate::worker::{Job, Worker};
 
 /// A stop sets the end of open clips this far ahead. Telling every worker takes less time, so all of them end at the same
@@ -94,6 +95,7 @@ impl Intake {
                 ring,
                 ladder: ladders.of(&camera.name),
                 quality: config.recording.codec_quality,
+                wishes: ClipWishes::of(camera, &config.recording),
                 reports: reports.clone(),
                 jobs,
                 finishing: footage.clone(),
@@ -346,7 +348,8 @@ impl Intake {
     /// Ends the part of a camera that this config no longer has. The frames on disk are all there will be of it.
     fn without_worker(&self, assignment: Assignment) {
         let ladder = CameraLadder::alone(&assignment.camera.name, EncoderLadder::default());
-        let footage = Take::begin(assignment, None, ladder, 0, Duration::ZERO).wrap();
+        let how = How::Encoded { ladder, quality: 0 };
+        let footage = Take::begin(assignment, None, how, Duration::ZERO).wrap();
         let _ = self.finisher.0.send(Finishing::Camera(Box::new(footage)));
     }
 

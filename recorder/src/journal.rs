@@ -18,13 +18,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use proto::clip::StretchHow;
 use proto::codec::EncoderChoice;
+use proto::config::JpegContainer;
 use proto::durable;
-use proto::fnv1a::{self, BASIS};
-use proto::frame::FrameInfo;
+use proto::fnv1a::{self, BASIS, WideSum};
+use proto::frame::{Fps, FrameInfo};
 use proto::opened;
 use proto::time::MonotonicNs;
 
+use crate::container::{self, Layout};
 use crate::disk;
 
 pub(crate) use read::JournalReader;
@@ -42,6 +45,49 @@ pub(crate) struct PartHeader {
     pub(crate) first_sequence: u64,
     /// The frame before that one.
     pub(crate) previous: Option<FrameInfo>,
+    /// The file that the frames are to end in, if they were passed on as they came. Not in journals of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) copied_into: Option<JpegContainer>,
+}
+
+impl PartHeader {
+    /// The way in which the part's frames were made.
+    pub(crate) fn how(&self) -> StretchHow {
+        if self.copied_into.is_some() { StretchHow::Copied } else { StretchHow::Encoded }
+    }
+
+    /// The layout of the finished file.
+    pub(crate) fn layout(&self, fps: Fps) -> Layout {
+        match self.copied_into {
+            Some(JpegContainer::Mov) => Layout::Mov,
+            Some(JpegContainer::Avi) | None => container::layout(self.choice.codec, fps.milli()),
+        }
+    }
+
+    /// The ending of the finished file's name, with its dot.
+    pub(crate) fn extension(&self) -> &'static str {
+        match self.copied_into {
+            Some(JpegContainer::Mov) => ".mov",
+            Some(JpegContainer::Avi) | None => self.choice.codec.extension(),
+        }
+    }
+
+    /// The ending of the part's own name, with its dot.
+    pub(crate) fn part_extension(&self) -> &'static str {
+        if self.copied_into.is_some() { ".mov" } else { ".mp4" }
+    }
+
+    /// The sum over some bytes of the part's video, as its seals hold it.
+    pub(crate) fn sum_of(&self, bytes: &[u8]) -> u64 {
+        match self.copied_into {
+            Some(_) => {
+                let mut sum = WideSum::default();
+                sum.add(bytes);
+                sum.end()
+            }
+            None => fnv1a::sum(BASIS, bytes),
+        }
+    }
 }
 
 /// The reason why a part was begun.
@@ -76,7 +122,7 @@ pub(crate) struct Row {
 pub(crate) struct Seal {
     /// The video's length: where the line's own packet begins.
     pub(crate) offset: u64,
-    /// See [`proto::fnv1a::Fnv1a`].
+    /// See [`PartHeader::sum_of`].
     pub(crate) sum: u64,
 }
 

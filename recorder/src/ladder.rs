@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use proto::codec::EncoderChoice;
+use proto::codec::{Codec, EncoderChoice};
 use proto::config::{CameraConfig, Config, RecordingConfig};
 use proto::ladder::preset::Demand;
 use proto::ladder::{Change, EncodeCost, EncoderLadder, Ladders, last_resort};
 use proto::name::Name;
 
+use crate::copying;
 use crate::poison::lock;
 
 /// How far trying the encoders has come.
@@ -52,9 +53,12 @@ impl SharedLadders {
     /// Ladders that nothing is known of yet.
     pub(crate) fn assumed(config: &Config) -> Self {
         let recording = &config.recording;
-        let assumed = || EncoderLadder::assumed(recording.preferred_codec, recording.preset.as_deref());
+        let assumed = |camera: &CameraConfig| match copying::codec_of(camera, config) {
+            Some(codec) => copying::ladder(codec),
+            None => EncoderLadder::assumed(recording.preferred_codec, recording.preset.as_deref()),
+        };
         let cameras = || config.cameras.iter();
-        let ladders = cameras().map(|camera| (camera.name.clone(), assumed())).collect();
+        let ladders = cameras().map(|camera| (camera.name.clone(), assumed(camera))).collect();
         let demands = cameras().map(|camera| (camera.name.clone(), demand(camera, recording))).collect();
         Self::new(ladders, demands)
     }
@@ -164,6 +168,18 @@ impl CameraLadder {
         let first = ladder.first();
         let has_used_it = costs.iter().any(|(choice, cost)| *choice == first && cost.frames > 0);
         ladder.next_clip(demands.get(&self.camera).filter(|_| has_used_it)?)
+    }
+
+    /// Has nothing to choose from now on: the camera's frames are passed on as they came. Returns all cameras' ladders, for the
+    /// supervisor, if that is news and they are known.
+    pub(crate) fn copy(&self, codec: Codec) -> Option<Ladders> {
+        let mut state = self.all.lock();
+        let ladder = state.ladders.get_mut(&self.camera)?;
+        if ladder.first() == EncoderChoice::copied(codec) {
+            return None;
+        }
+        ladder.found(copying::ladder(codec));
+        (state.trial == Trial::Done).then(|| state.ladders.clone())
     }
 
     /// All cameras' ladders, for the supervisor. `None` while they are only assumed: every recorder begins with that.

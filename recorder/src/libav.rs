@@ -9,7 +9,8 @@ use std::os::fd::{AsRawFd, RawFd};
 use ffmpeg_next::ffi;
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::frame::Video;
-use ffmpeg_next::{codec, format};
+use ffmpeg_next::packet::Mut;
+use ffmpeg_next::{Packet, codec, format};
 
 use proto::frame::{Geometry, PixelFormat, PixelShape};
 
@@ -64,6 +65,33 @@ pub(crate) fn frame_over(frame: Box<dyn HeldFrame>, geometry: &Geometry) -> Opti
         raw.linesize[i] = i32::try_from(plane.stride_bytes).ok()?;
     }
     Some(frame)
+}
+
+/// A libav packet over a compressed frame's bytes, which stay where they are: nothing is copied. The owner is dropped when
+/// libav gives the last reference back. The packet is for those who only read `size` bytes: nothing is promised of the bytes
+/// behind, so it is not for a decoder.
+pub(crate) fn packet_over(frame: Box<dyn HeldFrame>) -> Option<Packet> {
+    let owner: Box<Owner> = Box::new(frame);
+    let (start, length) = (owner.bytes().as_ptr().cast_mut(), owner.bytes().len());
+    let size = i32::try_from(length).ok()?;
+    let owner = Box::into_raw(owner).cast::<c_void>();
+    // SAFETY: as in `frame_over`: the bytes stay until `owner` is dropped, READONLY keeps libav from writing to them, and
+    // `give_back` takes back the pointer that `Box::into_raw` made, once.
+    let buffer =
+        unsafe { ffi::av_buffer_create(start, length, Some(give_back), owner, ffi::AV_BUFFER_FLAG_READONLY) };
+    if buffer.is_null() {
+        // SAFETY: libav did not take it, so it is still ours, as `Box::into_raw` made it.
+        drop(unsafe { Box::from_raw(owner.cast::<Owner>()) });
+        return None;
+    }
+    let mut packet = Packet::empty();
+    // SAFETY: a packet without data, which owns nothing that would be lost; the buffer is its from here on, and it is
+    // unreferenced when the packet is dropped.
+    let raw = unsafe { &mut *packet.as_mut_ptr() };
+    raw.buf = buffer;
+    raw.data = start;
+    raw.size = size;
+    Some(packet)
 }
 
 /// Sets a frame's quantiser, in libav's unit.
@@ -123,6 +151,15 @@ pub(crate) fn set_codec_tag(parameters: &mut codec::Parameters, fourcc: u32) {
     let raw = unsafe { parameters.as_mut_ptr() };
     // SAFETY: `parameters` owns or keeps alive a valid AVCodecParameters, and we hold it exclusively.
     unsafe { (*raw).codec_tag = fourcc };
+}
+
+/// The FourCC of a stream.
+#[cfg(test)]
+pub(crate) fn codec_tag(parameters: &codec::Parameters) -> u32 {
+    // SAFETY: it only hands out the pointer that `parameters` owns.
+    let raw = unsafe { parameters.as_ptr() };
+    // SAFETY: `parameters` owns or keeps alive a valid AVCodecParameters.
+    unsafe { (*raw).codec_tag }
 }
 
 /// Sets the matrix by which a player turns the pictures of a stream that is being set up.

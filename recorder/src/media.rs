@@ -9,7 +9,8 @@ use ffmpeg_next::{Packet, codec};
 use crate::frames::HeldFrame;
 use crate::journal::Seal;
 
-/// An open encoder. Packets come in the order of their frames, one for each.
+/// An open encoder, or what stands in its place where frames are passed on. Packets come in the order of their frames, one for
+/// each.
 pub(crate) trait Encode {
     /// Gives it a frame, with a time that grows from frame to frame, and asks for a key frame if `key` is true. The frame is
     /// dropped as soon as the encoder lets go of it.

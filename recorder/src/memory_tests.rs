@@ -22,7 +22,7 @@ use crate::account::Account;
 use crate::encode::EncoderSetup;
 use crate::evidence::{Fate, First};
 use crate::feed::FeedPacket;
-use crate::frames::{Frames, HeldFrame, Soundness};
+use crate::frames::{Frames, HeldFrame, NotHeld, Soundness};
 use crate::journal::{Journal, PartHeader, PartReason, Row, Seal};
 use crate::opening::{Libav, Media};
 use crate::runs::Runs;
@@ -129,8 +129,8 @@ impl Frames for Ledger {
         false
     }
 
-    fn hold(&self, _: u64) -> Result<Box<dyn HeldFrame>, Miss> {
-        Err(Miss::NotYet)
+    fn hold(&self, _: u64) -> Result<Box<dyn HeldFrame>, NotHeld> {
+        Err(Miss::NotYet.into())
     }
 }
 
@@ -157,6 +157,7 @@ fn header() -> PartHeader {
         begun_because: PartReason::First,
         first_sequence: 1,
         previous: None,
+        copied_into: None,
     }
 }
 
@@ -167,7 +168,7 @@ fn rows(rows: u64) -> impl Iterator<Item = Row> {
 
 /// Writes a part with frames 1 to `last` as far as its journal goes: the video is a hole of the right length.
 fn write_hollow_part(partial: &Path, last: u64) {
-    let video = crate::part::video_path(partial, &left(), 1);
+    let video = crate::part::video_path(partial, &left(), 1, ".mp4");
     let mut journal = Journal::create(&video.with_extension("journal"), &header()).unwrap();
     for row in rows(last) {
         journal.add(&row, Seal { offset: row.frame.sequence * 1000, sum: 0 }).unwrap();
@@ -179,7 +180,7 @@ fn write_hollow_part(partial: &Path, last: u64) {
 /// Writes a part with frames 1 to `last`, as a take does but for the pictures in the packets.
 fn write_part(partial: &Path, last: u64) {
     let parameters = Rc::new(Libav.open_encoder(&setup()).unwrap().parameters());
-    let video = crate::part::video_path(partial, &left(), 1);
+    let video = crate::part::video_path(partial, &left(), 1, ".mp4");
     let mut track =
         TrackWriter::create(&video, header(), setup().fps, Rc::clone(&parameters), &Libav).unwrap();
     for row in rows(last) {

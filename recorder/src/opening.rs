@@ -6,9 +6,11 @@ use std::path::Path;
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::codec;
 
+use proto::clip::StretchHow;
 use proto::frame::Rotation;
 
 use crate::container::{Layout, VideoWriter};
+use crate::copied::CopiedVideo;
 use crate::encode::EncoderSetup;
 use crate::media::{Encode, Video, WriteError};
 
@@ -18,7 +20,12 @@ pub(crate) trait Media: Send + Sync {
     fn open_encoder(&self, setup: &EncoderSetup) -> Result<Box<dyn Encode>, ffmpeg::Error>;
 
     /// Begins a part's video. There must be none at this path; and there is none if it fails.
-    fn create_part(&self, path: &Path, parameters: &codec::Parameters) -> Result<Box<dyn Video>, WriteError>;
+    fn create_part(
+        &self,
+        path: &Path,
+        how: StretchHow,
+        parameters: &codec::Parameters,
+    ) -> Result<Box<dyn Video>, WriteError>;
 }
 
 /// The real ones.
@@ -29,7 +36,15 @@ impl Media for Libav {
         Ok(Box::new(setup.open()?))
     }
 
-    fn create_part(&self, path: &Path, parameters: &codec::Parameters) -> Result<Box<dyn Video>, WriteError> {
+    fn create_part(
+        &self,
+        path: &Path,
+        how: StretchHow,
+        parameters: &codec::Parameters,
+    ) -> Result<Box<dyn Video>, WriteError> {
+        if how == StretchHow::Copied {
+            return Ok(Box::new(CopiedVideo::create(path, parameters)?));
+        }
         Ok(Box::new(VideoWriter::create(
             path,
             Layout::FragmentedMp4,

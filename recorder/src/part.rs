@@ -1,5 +1,5 @@
-//! Parts on the disk: their names, and reading them back. A part is a stretch of one camera's clip by one encoder, as a
-//! fragmented MP4 with a journal beside it. A recorder that is killed leaves its part behind; the next one reads how
+//! Parts on the disk: their names, and reading them back. A part is a stretch of one camera's clip, by one encoder or copied,
+//! as a fragmented MP4 (or QuickTime file, which has the same form) with a journal beside it. A recorder that is killed leaves its part behind; the next one reads how
 //! far the part got and begins another. How a part is written is [`crate::track`]'s subject.
 
 mod head;
@@ -16,7 +16,6 @@ use ffmpeg_next as ffmpeg;
 use ffmpeg_next::codec;
 
 use proto::failpoint;
-use proto::fnv1a::Fnv1a;
 use proto::frame::{Geometry, PictureTags};
 use proto::name::Name;
 use proto::opened;
@@ -29,9 +28,9 @@ use crate::runs::Runs;
 pub(crate) use head::Head;
 pub(crate) use samples::{Look, Sample};
 
-/// The path of a part's video.
-pub(crate) fn video_path(partial: &Path, camera: &Name, number: u32) -> PathBuf {
-    partial.join(format!("{camera}.part{number}.mp4"))
+/// The path of a part's video. `extension` is that of [`PartHeader::part_extension`].
+pub(crate) fn video_path(partial: &Path, camera: &Name, number: u32, extension: &str) -> PathBuf {
+    partial.join(format!("{camera}.part{number}{extension}"))
 }
 
 /// The path of a part's journal.
@@ -51,7 +50,7 @@ fn numbers(partial: &Path, camera: &Name) -> io::Result<BTreeSet<u32>> {
 
 fn number_of(file: &str, camera: &Name) -> Option<u32> {
     let rest = file.strip_prefix(camera.as_str())?.strip_prefix(".part")?;
-    rest.strip_suffix(".mp4").or_else(|| rest.strip_suffix(".journal"))?.parse().ok()
+    [".mp4", ".mov", ".journal"].iter().find_map(|ending| rest.strip_suffix(ending))?.parse().ok()
 }
 
 /// The number that the next part may have: no file of an earlier one is ever touched again.
@@ -83,9 +82,10 @@ pub(crate) struct OnlyPart {
 pub(crate) fn only(partial: &Path, camera: &Name) -> io::Result<Option<OnlyPart>> {
     let numbers = numbers(partial, camera)?;
     let (1, Some(number)) = (numbers.len(), numbers.first()) else { return Ok(None) };
-    let (video, journal) = (video_path(partial, camera, *number), journal_path(partial, camera, *number));
+    let journal = journal_path(partial, camera, *number);
     let Some(Some(lines)) = usable(JournalReader::open(&journal))? else { return Ok(None) };
     let (header, start) = (lines.header().clone(), lines.start());
+    let video = video_path(partial, camera, *number, header.part_extension());
     Ok(Some(OnlyPart { video, journal, header, start }))
 }
 
@@ -93,7 +93,7 @@ impl OnlyPart {
     /// Says whether the part's head is as its writer wrote it.
     pub(crate) fn has_plain_head(&self) -> io::Result<bool> {
         let Some(video) = usable(opened::file(&self.video))? else { return Ok(false) };
-        Ok(Head::read(video, self.start)?.is_some_and(|head| !head.is_toggled))
+        Ok(Head::read(video, self.start, &self.header)?.is_some_and(|head| !head.is_toggled))
     }
 }
 
@@ -118,10 +118,10 @@ pub(crate) fn read_all(partial: &Path, camera: &Name) -> io::Result<Vec<Part>> {
     failpoint::check("part.read", partial.join(camera.as_str()).display())?;
     let mut parts = Vec::new();
     for number in numbers(partial, camera)? {
-        let (video, journal) = (video_path(partial, camera, number), journal_path(partial, camera, number));
-        if let (Some(Some(lines)), Some(file)) =
-            (usable(JournalReader::open(&journal))?, usable(opened::file(&video))?)
-        {
+        let journal = journal_path(partial, camera, number);
+        let Some(Some(lines)) = usable(JournalReader::open(&journal))? else { continue };
+        let video = video_path(partial, camera, number, lines.header().part_extension());
+        if let Some(file) = usable(opened::file(&video))? {
             parts.extend(read(lines, &file, video, journal)?);
         }
     }
@@ -185,7 +185,7 @@ impl Part {
     /// The part's head. `None` when it isn't what was written.
     pub(crate) fn head(&self) -> io::Result<Option<Head>> {
         let Some(video) = disk::ask(|| usable(opened::file(&self.video)))? else { return Ok(None) };
-        disk::ask(|| Head::read(video, self.start))
+        disk::ask(|| Head::read(video, self.start, &self.header))
     }
 
     /// The stream's parameters. `None` when the video's beginning isn't what was written.
@@ -216,13 +216,6 @@ fn unless_lost<T>(result: Result<T, ffmpeg::Error>) -> io::Result<Option<T>> {
     }
 }
 
-/// The sum over some bytes.
-fn sum_of(bytes: &[u8]) -> u64 {
-    let mut sum = Fnv1a::default();
-    sum.add(bytes);
-    sum.0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,10 +226,17 @@ mod tests {
         let partial = folder.path();
         let cam = Name::new("cam").unwrap();
         assert_eq!(next_number(partial, &cam).unwrap(), 1);
-        for file in ["cam.part1.mp4", "cam.part3.journal", "cam2.part9.mp4", "cam.part7.txt", "plan.json"] {
+        for file in [
+            "cam.part1.mp4",
+            "cam.part2.mov",
+            "cam.part3.journal",
+            "cam2.part9.mp4",
+            "cam.part7.txt",
+            "plan.json",
+        ] {
             std::fs::write(partial.join(file), "").unwrap();
         }
-        assert_eq!(numbers(partial, &cam).unwrap(), BTreeSet::from([1, 3]));
+        assert_eq!(numbers(partial, &cam).unwrap(), BTreeSet::from([1, 2, 3]));
         assert_eq!(next_number(partial, &cam).unwrap(), 4);
         assert!(
             next_number(&partial.join("away"), &cam).is_err(),

@@ -12,40 +12,41 @@ use ffmpeg_next::software::scaling::Flags;
 
 use crate::colour::{Colours, Meaning};
 
-/// A conversion between two pixel formats at one size.
+/// A picture's format and size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Side {
+    pub(crate) pixel: Pixel,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+}
+
+/// A conversion between two pixel formats and sizes.
 pub(crate) struct Scaler {
     context: NonNull<ffi::SwsContext>,
-    from: Pixel,
-    to: Pixel,
-    width: u32,
-    height: u32,
+    from: Side,
+    to: Side,
 }
 
 impl Scaler {
     /// `None` when libswscale can't do it.
-    pub(crate) fn new(
-        from: Pixel,
-        to: Pixel,
-        (width, height): (u32, u32),
-        colours: &Colours,
-    ) -> Option<Self> {
+    pub(crate) fn new(from: Side, to: Side, colours: &Colours) -> Option<Self> {
         // SAFETY: takes no argument; a null result is handled.
         let context = NonNull::new(unsafe { ffi::sws_alloc_context() })?;
         // Owned from here on, so that every return below frees it.
-        let this = Self { context, from, to, width, height };
+        let this = Self { context, from, to };
         let Colours { from: before, to: after, .. } = *colours;
         // Rounded rather than cut off: the fast ways are up to 4 of 255 off. From one matrix to another it goes through RGB,
         // and there the same flag isn't enough.
         let mut flags = Flags::BILINEAR | Flags::ACCURATE_RND;
         flags.set(Flags::FULL_CHR_H_INT, numbers(before) != numbers(after));
         let options: [(&CStr, i64); 9] = [
-            (c"srcw", width.into()),
-            (c"srch", height.into()),
-            (c"src_format", ffi::AVPixelFormat::from(plain(from)) as i64),
+            (c"srcw", from.width.into()),
+            (c"srch", from.height.into()),
+            (c"src_format", ffi::AVPixelFormat::from(plain(from.pixel)) as i64),
             (c"src_range", before.full_range.into()),
-            (c"dstw", width.into()),
-            (c"dsth", height.into()),
-            (c"dst_format", ffi::AVPixelFormat::from(plain(to)) as i64),
+            (c"dstw", to.width.into()),
+            (c"dsth", to.height.into()),
+            (c"dst_format", ffi::AVPixelFormat::from(plain(to.pixel)) as i64),
             (c"dst_range", after.full_range.into()),
             (c"sws_flags", flags.bits().into()),
         ];
@@ -84,8 +85,9 @@ impl Scaler {
     /// # Panics
     /// When either picture has another format or size than the conversion.
     pub(crate) fn run(&mut self, from: &Video, into: &mut Video) -> bool {
-        let is = |picture: &Video, pixel| {
-            picture.format() == pixel && (picture.width(), picture.height()) == (self.width, self.height)
+        let is = |picture: &Video, side: Side| {
+            plain(picture.format()) == plain(side.pixel)
+                && (picture.width(), picture.height()) == (side.width, side.height)
         };
         assert!(is(from, self.from) && is(into, self.to), "a picture of another format or size");
         // SAFETY: gives an address and touches nothing.
@@ -96,8 +98,8 @@ impl Scaler {
         let into = unsafe { into.as_mut_ptr() };
         // SAFETY: as above; borrowed mutably, so that its pixels may be written to.
         let into = unsafe { &*into };
-        let rows = c_int::try_from(self.height).unwrap_or(0);
-        // SAFETY: the context was initialised for pictures of exactly these formats and this size (asserted above), and each
+        let rows = c_int::try_from(self.from.height).unwrap_or(0);
+        // SAFETY: the context was initialised for pictures of exactly these formats and sizes (asserted above), and each
         // one's data and linesize, which have more than the four entries that are read, describe such a picture. What is
         // written to was allocated by libav, with room behind each row for its vector loops.
         let written = unsafe {
@@ -111,7 +113,7 @@ impl Scaler {
                 into.linesize.as_ptr(),
             )
         };
-        written == rows
+        u32::try_from(written) == Ok(self.to.height)
     }
 }
 
@@ -131,8 +133,15 @@ fn table(meaning: Meaning) -> *const c_int {
 }
 
 /// The J formats are the plain ones in full range, from before libav had a field for the range.
-fn plain(pixel: Pixel) -> Pixel {
-    if pixel == Pixel::YUVJ420P { Pixel::YUV420P } else { pixel }
+pub(crate) fn plain(pixel: Pixel) -> Pixel {
+    match pixel {
+        Pixel::YUVJ420P => Pixel::YUV420P,
+        Pixel::YUVJ422P => Pixel::YUV422P,
+        Pixel::YUVJ444P => Pixel::YUV444P,
+        Pixel::YUVJ440P => Pixel::YUV440P,
+        Pixel::YUVJ411P => Pixel::YUV411P,
+        other => other,
+    }
 }
 
 impl Drop for Scaler {

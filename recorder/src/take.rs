@@ -2,14 +2,17 @@
 //! camera's worker moves it on, a frame at a time, and lends it the feed that encodes. A step decides by the time at
 //! its beginning; a pause after a failure counts from the failure's end.
 //!
-//! A take decides which frame is next, when the window is over, and what is given up. How it begins is in [`resume`]
-//! and [`open`], what is done with the open part in [`recording`], what follows a failure of the disk or the encoder in
-//! [`failure`]. Frames come through [`Frames`], and packets are made by a [`Feed`].
+//! A take decides which frame is next and when the window is over. How it begins is in [`resume`] and [`open`], what is
+//! done with the open part in [`recording`], what is given up in [`lost`], what follows a failure of the disk or the encoder
+//! in [`failure`]. Frames come through [`Frames`], and packets are made by a [`Feed`].
 
 mod failure;
+mod how;
 mod lead_in;
+mod lost;
 mod open;
 mod place;
+mod preset;
 mod recording;
 mod resume;
 
@@ -17,7 +20,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use proto::clip::{GapCause, Window};
+use proto::clip::Window;
 use proto::codec::EncoderChoice;
 use proto::failpoint;
 use proto::ladder::EncodeCost;
@@ -28,14 +31,14 @@ use proto::time::MonotonicNs;
 use crate::assignment::{Assignment, Footage};
 use crate::backlog::{Need, NeededFrom};
 use crate::crash_note;
-use crate::disk::{self, output::DiskState};
+use crate::disk::output::DiskState;
 use crate::evidence::Fate;
 use crate::feed::Feed;
-use crate::filling::{Filling, Now};
-use crate::frames::{Frames, Soundness};
+use crate::filling::Filling;
+use crate::frames::{Frames, HeldFrame, NotHeld, Soundness};
 use crate::journal::PartReason;
-use crate::ladder::CameraLadder;
 use failure::{Files, PartError};
+pub(crate) use how::{Copying, How};
 use place::Place;
 use recording::Recording;
 
@@ -50,9 +53,8 @@ pub(crate) struct Take {
     ended_early: bool,
     /// `None`: the frames' ring is gone, and the frames on disk are all there will be.
     frames: Option<Rc<dyn Frames>>,
+    how: How,
     place: Place,
-    /// CRF, 0 to 51.
-    quality: u8,
     filling: Filling,
     stage: Stage,
     fate: Fate,
@@ -96,8 +98,7 @@ impl Take {
     pub(crate) fn begin(
         assignment: Assignment,
         frames: Option<Rc<dyn Frames>>,
-        ladder: CameraLadder,
-        quality: u8,
+        how: How,
         waited: Duration,
     ) -> Self {
         let stopped = assignment.stopped;
@@ -106,8 +107,8 @@ impl Take {
             assignment,
             ended_early: false,
             frames,
-            place: Place::first(ladder),
-            quality,
+            place: Place::first(&how),
+            how,
             filling: Filling::default(),
             stage: Stage::Unread,
             fate: Fate::default(),
@@ -120,13 +121,14 @@ impl Take {
 
     /// The frames that the take has yet to write. `None` when there is nothing more that it could need.
     pub(crate) fn need(&self, feed: &Feed) -> Option<Need> {
-        self.frames.as_ref()?;
+        let frames = self.frames.as_ref()?;
         let from = match &self.stage {
             Stage::Unread => NeededFrom::Unread(self.window.start_ns),
             Stage::Seeking => NeededFrom::Time(self.window.start_ns),
             // A frame inside the encoder is in no file yet.
             Stage::Recording(Recording { next, .. }) => {
-                NeededFrom::Frame(feed.first_inside().map_or(*next, |inside| inside.min(*next)))
+                let next = feed.first_inside().map_or(*next, |inside| inside.min(*next));
+                NeededFrom::Frame(frames.needed_for(next))
             }
             Stage::Over => return None,
         };
@@ -253,26 +255,19 @@ impl Take {
         if let Err(source) = disk.has_room() {
             return self.stop_writing(source, feed);
         }
-        let frame = match frames.hold(next) {
+        let frame = match self.hold(frames, disk) {
             Ok(frame) => frame,
-            // Another take of this camera has the frame in its encoder, and will give it back.
-            Err(Miss::NotYet | Miss::AlreadyLeased) => return Step::Waiting,
-            // A ring that doesn't know its newest frame is being written over: its word is no reason to give frames up.
-            Err(Miss::Overrun) if frames.newest().is_none() => return Step::Waiting,
-            Err(Miss::Overrun) => {
-                self.skip_overrun(frames, next + 1, self.was_kept_by(disk));
-                return Step::Moved;
-            }
+            Err(instead) => return instead,
         };
-        let Self { stage: Stage::Recording(recording), assignment, place, fate, quality, .. } = self else {
+        let Self { stage: Stage::Recording(recording), assignment, place, fate, how, .. } = self else {
             return Step::Waiting;
         };
         let working = crash_note::at_work(&assignment.camera.name, place.encoder());
         let encoded = recording.encode(frame, fate, feed, |because, frame, fate, feed| {
             assignment.learn_tags(frames);
             let start = assignment.plan.window.start_ns;
-            let header = open::header(place.encoder().clone(), fate, because, frame, start);
-            open::open_track(assignment, &assignment.partial(), header, *quality, feed)
+            let header = open::header(place.encoder().clone(), how, fate, because, frame, start);
+            open::open_track(assignment, &assignment.partial(), header, how, feed)
         });
         drop(working);
         match encoded {
@@ -294,6 +289,27 @@ impl Take {
         }
     }
 
+    /// Holds the next frame. What is to be done instead, if it can't be had.
+    fn hold(&mut self, frames: &dyn Frames, disk: &dyn DiskState) -> Result<Box<dyn HeldFrame>, Step> {
+        let next = self.next();
+        match frames.hold(next) {
+            Ok(frame) => Ok(frame),
+            // Another take of this camera has the frame in its encoder, and will give it back.
+            Err(NotHeld::Missed(Miss::NotYet | Miss::AlreadyLeased)) => Err(Step::Waiting),
+            // A ring that doesn't know its newest frame is being written over: its word is no reason to give frames up.
+            Err(NotHeld::Missed(Miss::Overrun)) if frames.newest().is_none() => Err(Step::Waiting),
+            Err(NotHeld::Missed(Miss::Overrun)) => {
+                self.skip_overrun(frames, next + 1, self.was_kept_by(disk));
+                Err(Step::Moved)
+            }
+            Err(NotHeld::Lost(cause)) => {
+                self.give_up_next(frames, cause);
+                Err(Step::Moved)
+            }
+            Err(NotHeld::AtWork) => Err(Step::Moved),
+        }
+    }
+
     /// Ends the open part in order, if there is one.
     fn end_part(&mut self, feed: &mut Feed) -> Result<(), PartError> {
         let _working = crash_note::at_work(&self.assignment.camera.name, self.place.encoder());
@@ -303,60 +319,9 @@ impl Take {
         }
     }
 
-    /// Goes on with a faster encoder before the backlog is full: a lesser preset costs bytes, a full backlog frames.
-    fn change_preset_if_filling(
-        &mut self,
-        frames: &dyn Frames,
-        feed: &mut Feed,
-        disk: &dyn DiskState,
-    ) -> Option<Step> {
-        let end = self.fate.following().map_or(frames.head() + 1, |following| following.sequence);
-        let behind = end.saturating_sub(self.next());
-        let now = Now { is_filling: frames.is_filling(), behind, disk: disk.waited() };
-        let too_slow = self.filling.is_too_slow(now, self.assignment.camera.fps.period());
-        let (from, to) = (self.place.encoder().clone(), self.place.faster().filter(|_| too_slow)?);
-        tracing::warn!(
-            clip = self.assignment.clip_id(),
-            camera = self.assignment.camera_name(),
-            "{}: {} at preset {} is too slow just now ({behind} frames behind, and the backlog has little room left); \
-             going on at {}",
-            self.assignment,
-            from.encoder,
-            from.preset.as_deref().unwrap_or_default(),
-            to.preset.as_deref().unwrap_or_default()
-        );
-        if let Err(e) = self.end_part(feed) {
-            return Some(self.recover(&e, feed));
-        }
-        self.begin_next_part(PartReason::PresetChange);
-        self.place.change_to(to);
-        Some(Step::Encoded)
-    }
-
     /// What each encoder of this take has cost.
     pub(crate) fn costs(&self) -> &[(EncoderChoice, EncodeCost)] {
         self.place.costs()
-    }
-
-    /// Gives up the frames that can't be had any more, and goes on at `at_least` or behind it.
-    fn skip_overrun(&mut self, frames: &dyn Frames, at_least: u64, kept_by_the_disk: bool) {
-        let Stage::Recording(recording) = &mut self.stage else { return };
-        let to = frames.next_held(at_least).map_or(at_least, |held| held.max(at_least));
-        let from = recording.next;
-        recording.next = to;
-        for lost in from..to {
-            if self.drop_lead_in(lost, frames) {
-                continue;
-            }
-            let cause = if kept_by_the_disk { GapCause::Disk } else { frames.loss_of(lost) };
-            self.fate.give_up(lost, lost + 1, cause);
-        }
-    }
-
-    /// Did the disk keep this thread, or was the encoder slow?
-    fn was_kept_by(&self, disk: &dyn DiskState) -> bool {
-        let stalled = disk.waited().saturating_sub(self.waited_when_level) >= disk::STALLED;
-        stalled || self.trouble().is_some()
     }
 
     /// Ends the take, and gathers everything that is known of the frames that it should hold.

@@ -6,19 +6,22 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use proto::clip::CSV_HEADER;
+use proto::clip::{CSV_HEADER, DamagedRows, GapCause};
 use proto::durable;
-use proto::frame::{FrameFlags, FrameInfo};
+use proto::frame::{FrameFlags, FrameInfo, LossBefore};
 use proto::name::Name;
 use proto::opened;
 use proto::time::MonotonicNs;
 
+use crate::account;
 use crate::disk;
 
 /// The text is handed to the kernel in pieces of this size.
 const PIECE_BYTES: usize = 64 * 1024;
 /// The letter in `flags` of a frame whose time was repaired.
 const REPAIRED: &str = "r";
+/// The letter of a frame that is not whole.
+const DAMAGED: &str = "d";
 /// The letter of a frame that was captured before the window, and stood when it began.
 const LEAD_IN: &str = "l";
 
@@ -28,7 +31,7 @@ pub(crate) fn file_name(camera: &Name) -> String {
 }
 
 /// The rows of a finished file, counted by what they say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RowCounts {
     /// Captured before the trigger.
     pub(crate) before_trigger: u64,
@@ -36,6 +39,24 @@ pub(crate) struct RowCounts {
     pub(crate) repaired: u64,
     /// Captured before the window.
     pub(crate) lead_in: u64,
+    /// Not whole, in order.
+    pub(crate) damaged: Vec<DamagedRows>,
+}
+
+impl RowCounts {
+    /// Adds a row whose frame is not whole. Its cause is the loss before it, and without one that of the row before, if that
+    /// one is damaged too: after a loss frames are damaged up to the next key frame.
+    fn add_damaged(&mut self, row: u64, before: LossBefore) {
+        let cause = account::cause_of(before);
+        match self.damaged.last_mut() {
+            Some(DamagedRows(_, last, its))
+                if *last + 1 == row && cause.is_none_or(|cause| cause == *its) =>
+            {
+                *last = row;
+            }
+            _ => self.damaged.push(DamagedRows(row, row, cause.unwrap_or(GapCause::Corrupt))),
+        }
+    }
 }
 
 /// A timestamps file that is being written.
@@ -70,16 +91,21 @@ impl Timestamps {
     pub(crate) fn add(&mut self, frame: &FrameInfo) -> io::Result<()> {
         let FrameInfo { t_capture, sequence, .. } = *frame;
         let is_repaired = frame.flags.contains(FrameFlags::TIME_REPAIRED);
+        let is_damaged = frame.flags.contains(FrameFlags::DAMAGED);
         let is_lead_in = t_capture < self.window_start;
         let letter = |letter, is_set: bool| if is_set { letter } else { "" };
-        let (repaired, lead_in) = (letter(REPAIRED, is_repaired), letter(LEAD_IN, is_lead_in));
+        let (repaired, damaged) = (letter(REPAIRED, is_repaired), letter(DAMAGED, is_damaged));
+        let lead_in = letter(LEAD_IN, is_lead_in);
         let relative = relative_us(t_capture, self.trigger);
         // Writing to a String can't fail.
         let _ = writeln!(
             self.text,
-            "{},{},{},{sequence},{relative},{repaired}{lead_in}",
+            "{},{},{},{sequence},{relative},{repaired}{damaged}{lead_in}",
             self.camera, self.rows, t_capture.0
         );
+        if is_damaged {
+            self.counts.add_damaged(self.rows, frame.before);
+        }
         self.rows += 1;
         self.counts.before_trigger += u64::from(t_capture < self.trigger);
         self.counts.repaired += u64::from(is_repaired);
@@ -133,9 +159,42 @@ mod tests {
             };
             expected += &format!("left,{n},{},{},{relative},{letters}\n", n * 1_000_000, n + 7);
         }
-        assert_eq!(timestamps.finish().unwrap(), RowCounts { before_trigger: 4, repaired: 100, lead_in: 2 });
+        let counts = RowCounts { before_trigger: 4, repaired: 100, lead_in: 2, damaged: Vec::new() };
+        assert_eq!(timestamps.finish().unwrap(), counts);
         let path = folder.path().join("left_timestamps.csv");
         assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
+    }
+
+    #[test]
+    fn damaged_rows_are_told_with_the_cause_of_the_loss_before_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let camera = Name::new("left").unwrap();
+        let mut timestamps =
+            Timestamps::create(folder.path(), &camera, MonotonicNs(0), MonotonicNs(0)).unwrap();
+        for (n, damaged, before) in [
+            (1, false, LossBefore::Nothing),
+            (2, true, LossBefore::Network),
+            (3, true, LossBefore::Nothing),
+            (4, false, LossBefore::Nothing),
+            (5, true, LossBefore::Nothing),
+            (6, true, LossBefore::CameraDrop),
+            (7, true, LossBefore::Nothing),
+        ] {
+            let flags = FrameFlags::DAMAGED.when(damaged);
+            let frame = FrameInfo { sequence: n, before, flags, ..FrameInfo::default() };
+            timestamps.add(&frame).unwrap();
+        }
+        let damaged = timestamps.finish().unwrap().damaged;
+        let expected = [
+            DamagedRows(1, 2, GapCause::Network),
+            DamagedRows(4, 4, GapCause::Corrupt),
+            DamagedRows(5, 6, GapCause::CameraDrop),
+        ];
+        assert_eq!(damaged, expected);
+        assert_eq!(serde_json::to_string(&damaged[0]).unwrap(), r#"[1,2,"network"]"#);
+        let text = std::fs::read_to_string(folder.path().join("left_timestamps.csv")).unwrap();
+        let flags: Vec<&str> = text.lines().skip(1).map(|line| line.rsplit(',').next().unwrap()).collect();
+        assert_eq!(flags, ["", "d", "d", "", "d", "d", "d"]);
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl TrackWriter {
         let lines = journal_beside(path);
         let journal = Journal::create(&lines, &header).map_err(WriteError::Disk)?;
         failpoint::pass("part.journal", path.display());
-        let video = media.create_part(path, &parameters).inspect_err(|_| remove(&lines))?;
+        let video = media.create_part(path, header.how(), &parameters).inspect_err(|_| remove(&lines))?;
         failpoint::pass("part.begun", path.display());
         let PartHeader { choice, base_ns, .. } = header;
         let (path, period_us) = (path.to_owned(), period_us(fps));
@@ -58,9 +58,13 @@ impl TrackWriter {
     }
 
     /// The path of a camera's next part.
-    pub(crate) fn next_path(partial: &Path, camera: &PlannedCamera) -> io::Result<PathBuf> {
+    pub(crate) fn next_path(
+        partial: &Path,
+        camera: &PlannedCamera,
+        header: &PartHeader,
+    ) -> io::Result<PathBuf> {
         let number = part::next_number(partial, &camera.name)?;
-        Ok(part::video_path(partial, &camera.name, number))
+        Ok(part::video_path(partial, &camera.name, number, header.part_extension()))
     }
 
     /// The part's video.

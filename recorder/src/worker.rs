@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::Duration;
 
+use proto::clip::PlannedCamera;
 use proto::ladder::Change;
 use proto::link::Reports;
 use proto::messages::RecorderReport;
@@ -18,6 +19,8 @@ use proto::time::MonotonicNs;
 use crate::assignment::Assignment;
 use crate::backlog::{CameraBacklog, WithBacklog};
 use crate::clock::{Clock, Monotonic};
+use crate::copying::ClipWishes;
+use crate::decoded::Decoded;
 use crate::disk::output::{DiskState, OutputFolder};
 use crate::encode::EncoderSetup;
 use crate::feed::{Feed, WarmEncoder};
@@ -27,7 +30,7 @@ use crate::ladder::CameraLadder;
 use crate::opening::{Libav, Media};
 use crate::pulse::Pulse;
 use crate::suspects;
-use crate::take::{Step, Take};
+use crate::take::{How, Step, Take};
 
 /// The longest sleep before a worker looks for orders: a new clip waits no longer than this.
 const NAP: Duration = Duration::from_millis(10);
@@ -53,6 +56,7 @@ pub(crate) struct Worker {
     pub(crate) ring: Option<Arc<Ring>>,
     pub(crate) ladder: CameraLadder,
     pub(crate) quality: u8,
+    pub(crate) wishes: ClipWishes,
     pub(crate) reports: Reports<RecorderReport>,
     pub(crate) jobs: Receiver<Job>,
     pub(crate) finishing: Sender<Finishing>,
@@ -120,18 +124,26 @@ impl Worker {
         let slots = self.ring.as_ref().map_or(0, |ring| ring.spec().size.slots());
         self.pulse.set_lag(&self.camera, slots as u64);
         let frames = self.frames_of(&assignment);
-        Take::begin(assignment, frames, self.ladder.clone(), self.quality, self.output.waited())
+        let how = match self.wishes.copying(assignment.camera.payload) {
+            Some(copying) => How::Copied(copying),
+            None => How::Encoded { ladder: self.ladder.clone(), quality: self.quality },
+        };
+        Take::begin(assignment, frames, how, self.output.waited())
     }
 
-    /// The ring that the plan's frames are in, if it is still this camera's, and the backlog of that ring.
+    /// The ring that the plan's frames are in, if it is still this camera's, and the backlog of that ring: as they came, or
+    /// decoded, if they are compressed and are to be encoded.
     fn frames_of(&self, assignment: &Assignment) -> Option<Rc<dyn Frames>> {
         if assignment.plan.boot_id != proto::instance::boot_id() {
             return None;
         }
-        let (ring_id, frame_bytes) = (assignment.camera.ring_id, assignment.camera.geometry.frame_bytes());
+        let PlannedCamera { ring_id, geometry, payload, .. } = assignment.camera;
+        let frame_bytes = (!payload.is_compressed()).then(|| geometry.frame_bytes());
         let ring = self.reader().filter(|reader| reader.ring().id() == ring_id);
         let ring = ring.map(|reader| -> Rc<dyn Frames> { Rc::new(reader) });
-        Some(Rc::new(WithBacklog::of(ring, ring_id, frame_bytes, &self.backlog)?))
+        let frames = Rc::new(WithBacklog::of(ring, ring_id, frame_bytes, &self.backlog)?);
+        let as_they_came = !payload.is_compressed() || self.wishes.copying(payload).is_some();
+        Some(if as_they_came { frames } else { Rc::new(Decoded::of(frames, payload, geometry)) })
     }
 
     fn reader(&self) -> Option<RingReader> {
@@ -153,12 +165,19 @@ impl Worker {
             self.ring = opened.map_err(say).ok();
         }
         self.backlog.use_ring(self.ring.as_ref());
+        let payload = self.ring.as_ref().map(|ring| ring.spec().payload);
+        let copying = payload.and_then(|payload| self.wishes.copying(payload));
+        // A camera that was away when the recorder began may deliver something else than was thought.
+        if let Some(ladders) = copying.and_then(|copying| self.ladder.copy(copying.codec)) {
+            self.reports.send(RecorderReport::Ladders(ladders));
+        }
     }
 
-    /// The encoder that a clip begun now would have, open.
+    /// The encoder that a clip begun now would have, open; none where frames are passed on.
     fn warmed(&self, warm: Option<WarmEncoder>, media: &dyn Media) -> Option<WarmEncoder> {
         let choice = self.ladder.first();
-        let ring = self.ring.as_ref()?;
+        let encodes = |ring: &&Arc<Ring>| self.wishes.copying(ring.spec().payload).is_none();
+        let ring = self.ring.as_ref().filter(encodes)?;
         let (spec, picture) = (*ring.spec(), ring.picture_tags());
         let (geometry, fps) = (spec.geometry, spec.fps);
         let setup = EncoderSetup { choice, geometry, fps, quality: self.quality, picture };

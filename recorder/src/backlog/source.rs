@@ -11,15 +11,15 @@ use proto::ring::Miss;
 use proto::time::MonotonicNs;
 
 use super::CameraBacklog;
-use crate::frames::{Frames, HeldFrame, Soundness};
+use crate::frames::{Frames, HeldFrame, NotHeld, Soundness};
 
 /// A ring, and the backlog of its frames.
 pub(crate) struct WithBacklog {
     /// `None` once it is gone or broken: the frames in the backlog are all there will be.
     ring: RefCell<Option<Rc<dyn Frames>>>,
     ring_id: u64,
-    /// The size of each frame. One of another size was not moved by a recorder that knew this camera.
-    frame_bytes: usize,
+    /// The size of each frame; none where they differ. One of another size was not moved by a recorder that knew this camera.
+    frame_bytes: Option<usize>,
     backlog: Arc<CameraBacklog>,
 }
 
@@ -28,7 +28,7 @@ impl WithBacklog {
     pub(crate) fn of(
         ring: Option<Rc<dyn Frames>>,
         ring_id: u64,
-        frame_bytes: usize,
+        frame_bytes: Option<usize>,
         backlog: &Arc<CameraBacklog>,
     ) -> Option<Self> {
         let is_of_use = ring.is_some() || backlog.newest(ring_id).is_some();
@@ -88,13 +88,14 @@ impl Frames for WithBacklog {
         self.ring().is_some_and(|ring| ring.has_ended())
     }
 
-    fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, Miss> {
-        let miss = match self.ring().map_or(Err(Miss::Overrun), |ring| ring.hold(sequence)) {
-            Err(miss @ (Miss::Overrun | Miss::AlreadyLeased)) => miss,
+    fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, NotHeld> {
+        let miss = match self.ring().map_or(Err(Miss::Overrun.into()), |ring| ring.hold(sequence)) {
+            Err(miss @ NotHeld::Missed(Miss::Overrun | Miss::AlreadyLeased)) => miss,
             held_or_not_yet => return held_or_not_yet,
         };
+        let fits = |length: usize| self.frame_bytes.is_none_or(|frame_bytes| length == frame_bytes);
         let moved = self.backlog.find(self.ring_id, sequence);
-        moved.filter(|frame| frame.bytes().len() == self.frame_bytes).ok_or(miss)
+        moved.filter(|frame| fits(frame.bytes().len())).ok_or(miss)
     }
 
     fn picture_tags(&self) -> PictureTags {

@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 use proto::frame::PictureTags;
-use proto::ring::Miss;
 
 use super::*;
 use crate::fakes::{FakeRing, PERIOD, frame};
+use crate::frames::NotHeld;
 use crate::frames::{HeldFrame, Soundness};
 
 /// The next thing that happens to a take, and to how many frames.
@@ -64,7 +64,7 @@ impl Frames for Forgetful {
         self.ring.has_ended()
     }
 
-    fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, Miss> {
+    fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, NotHeld> {
         self.ring.hold(sequence)
     }
 }

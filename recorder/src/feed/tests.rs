@@ -41,9 +41,10 @@ fn track(folder: &Path, clip: &str, first: u64, feed: &Feed) -> (PathBuf, TrackW
         begun_because: PartReason::First,
         first_sequence: first,
         previous: None,
+        copied_into: None,
     };
     let parameters = Rc::clone(&feed.open.as_ref().unwrap().parameters);
-    let path = part::video_path(&partial, &Name::new("left").unwrap(), 1);
+    let path = part::video_path(&partial, &Name::new("left").unwrap(), 1, ".mp4");
     let track = TrackWriter::create(&path, header, setup().fps, parameters, feed.media()).unwrap();
     (partial, track)
 }

@@ -18,12 +18,13 @@ use proto::durable;
 use proto::failpoint;
 use proto::opened;
 
-use super::index::{self, Counts, Durations, Index, Run, Shown};
+use super::index::{self, Counts, Durations, Index, Kind, Run, Shown, Track};
 use super::join::{Joined, add_stretch, file_name, maker};
 use crate::assignment::Footage;
-use crate::container::{self, Layout};
+use crate::container::Layout;
 use crate::disk;
 use crate::fragment;
+use crate::journal::PartHeader;
 use crate::media::WriteError;
 use crate::part::{self, Head, Look, Part, Sample};
 use crate::pulse::Pulse;
@@ -35,12 +36,11 @@ use crate::video_time;
 /// copied for another reason; else the most bytes that have to be written to finish it.
 pub(super) fn link(partial: &Path, ready: &Path, camera: &PlannedCamera) -> io::Result<Option<u64>> {
     let Some(only) = part::only(partial, &camera.name)? else { return Ok(None) };
-    let codec = only.header.choice.codec;
-    let is_mp4 = container::layout(codec, camera.fps.milli()) == Layout::FaststartMp4;
-    if !is_mp4 || !only.has_plain_head()? {
+    let has_an_index = kind_of(&only.header, camera).is_some();
+    if !has_an_index || !only.has_plain_head()? {
         return Ok(None);
     }
-    match std::fs::hard_link(&only.video, ready.join(file_name(&camera.name, codec, 1))) {
+    match std::fs::hard_link(&only.video, ready.join(file_name(&camera.name, &only.header, 1))) {
         Ok(()) => {
             failpoint::pass("finish.linked", only.video.display());
             // A row of the journal is longer than a frame's entries in the index and the timestamps together.
@@ -48,6 +48,15 @@ pub(super) fn link(partial: &Path, ready: &Path, camera: &PlannedCamera) -> io::
         }
         Err(e) if has_no_links(&e) => Ok(None),
         Err(e) => Err(e),
+    }
+}
+
+/// The kind of index that a part's file is to get. `None` for a file that has none of this form.
+fn kind_of(header: &PartHeader, camera: &PlannedCamera) -> Option<Kind> {
+    match header.layout(camera.fps) {
+        Layout::FaststartMp4 => Some(Kind::Mp4),
+        Layout::Mov => Some(Kind::Mov),
+        Layout::FragmentedMp4 | Layout::FragmentedMov | Layout::Avi { .. } => None,
     }
 }
 
@@ -79,7 +88,7 @@ pub(super) fn finish(
     pulse: &Pulse,
 ) -> io::Result<Option<Joined>> {
     let camera = &footage.camera;
-    let file = file_name(&camera.name, part.header.choice.codec, 1);
+    let file = file_name(&camera.name, &part.header, 1);
     let path = ready.join(&file);
     let finished = match part.head()? {
         Some(head) if !head.is_toggled => match put_index(part, &head, footage, &path, ready, pulse) {
@@ -101,7 +110,7 @@ pub(super) fn finish(
         return Ok(None);
     };
     let mut stretches = Vec::new();
-    add_stretch(&mut stretches, &file, &part.header.choice, frames.frames());
+    add_stretch(&mut stretches, &file, &part.header, frames.frames());
     let mut made_by = maker(file, &part.header.choice);
     made_by.frames = frames.frames();
     let size_bytes = path.metadata()?.len();
@@ -121,9 +130,11 @@ fn put_index(
     let mut timestamps =
         Timestamps::create(ready, &camera.name, footage.plan.trigger_ns, footage.plan.window.start_ns)?;
     let Some(counted) = count(part, camera, &mut timestamps, pulse)? else { return Ok(None) };
-    let Some(stsd) = sample_description(head) else { return Ok(None) };
-    let shown = Shown::of(camera);
-    let Some(index) = index::lay_out(counted.counts, &shown, stsd, part.end) else { return Ok(None) };
+    let (Some(stsd), Some(kind)) = (sample_description(head), kind_of(&part.header, camera)) else {
+        return Ok(None);
+    };
+    let track = Track { kind, shown: Shown::of(camera), stsd };
+    let Some(index) = index::lay_out(counted.counts, &track, part.end) else { return Ok(None) };
     let file = disk::ask(|| opened::file_to_end(path))?;
     // A recorder that was killed here may have left a piece of an index.
     disk::ask(|| file.set_len(part.end))?;

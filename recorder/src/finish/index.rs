@@ -1,4 +1,4 @@
-//! The index (`moov` box) of an ordinary MP4 with one video track, laid out so that its tables can be filled in one pass
+//! The index (`moov` box) of an ordinary MP4 or QuickTime file with one video track, laid out so that its tables can be filled in one pass
 //! however long the clip is (ISO/IEC 14496-12). Pure: numbers go in, bytes and places come out. What is written into a
 //! file, and when, is [`super::in_place`]'s subject.
 
@@ -37,6 +37,44 @@ impl Shown {
         let size = [camera.picture.pixel_shape.map_or(width << 16, wide), height << 16];
         Self { matrix: display_matrix(camera.picture.rotation, (width, height)), size }
     }
+}
+
+/// The kind of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Mp4,
+    /// QuickTime's: its handlers say that they are a media's or a data's, and their names begin with their length (QuickTime
+    /// File Format Specification, "Handler Reference Atoms").
+    Mov,
+}
+
+impl Kind {
+    fn media_handler(self, out: &mut Pieces) -> Option<()> {
+        let (media, name) = match self {
+            Self::Mp4 => (b"\0\0\0\0", b"VideoHandler\0"),
+            Self::Mov => (b"mhlr", b"\x0cVideoHandler"),
+        };
+        let handler = out.begin(b"hdlr", HDLR)?.words(&[0]).bytes(media);
+        handler.bytes(b"vide").words(&[0, 0, 0]).bytes(name);
+        Some(())
+    }
+
+    fn data_handler(self, out: &mut Pieces) -> Option<()> {
+        if self == Self::Mov {
+            let handler = out.begin(b"hdlr", DATA_HDLR)?.words(&[0]).bytes(b"dhlrurl ");
+            handler.words(&[0, 0, 0]).bytes(b"\x0bDataHandler");
+        }
+        Some(())
+    }
+}
+
+/// Everything that the index says of the track besides its samples.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Track<'a> {
+    pub(super) kind: Kind,
+    pub(super) shown: Shown,
+    /// The inside of the sample description's box.
+    pub(super) stsd: &'a [u8],
 }
 
 /// So many samples that last so many microseconds each.
@@ -115,13 +153,15 @@ const TKHD: u64 = 92;
 const EDTS: u64 = 36;
 const MDHD: u64 = 44;
 const HDLR: u64 = 45;
+/// QuickTime's second handler.
+const DATA_HDLR: u64 = 44;
 const VMHD: u64 = 20;
 const DINF: u64 = 36;
 const STSC: u64 = 28;
 
-/// Lays an index out that begins at `at`, behind all samples. `stsd` is the inside of the sample description's box.
-/// `None` when it would be larger than a box may be.
-pub(super) fn lay_out(counts: Counts, shown: &Shown, stsd: &[u8], at: u64) -> Option<Index> {
+/// Lays an index out that begins at `at`, behind all samples. `None` when it would be larger than a box may be.
+pub(super) fn lay_out(counts: Counts, track: &Track<'_>, at: u64) -> Option<Index> {
+    let Track { kind, shown, stsd } = *track;
     let Counts { samples, runs, keys, duration_us } = counts;
     // As in libav, the movie's own clock counts milliseconds.
     let duration_ms = u32::try_from(duration_us.div_ceil(1000)).ok()?;
@@ -132,7 +172,8 @@ pub(super) fn lay_out(counts: Counts, shown: &Shown, stsd: &[u8], at: u64) -> Op
     let offsets = 16 + offset_bytes * u64::from(samples);
     let stsd_size = 8 + stsd.len() as u64;
     let stbl = 8 + stsd_size + stts + stss + STSC + stsz + offsets;
-    let minf = 8 + VMHD + DINF + stbl;
+    let data_hdlr = if kind == Kind::Mov { DATA_HDLR } else { 0 };
+    let minf = 8 + VMHD + data_hdlr + DINF + stbl;
     let mdia = 8 + MDHD + HDLR + minf;
     let trak = 8 + TKHD + EDTS + mdia;
     let moov = 8 + MVHD + trak;
@@ -151,9 +192,10 @@ pub(super) fn lay_out(counts: Counts, shown: &Shown, stsd: &[u8], at: u64) -> Op
         [duration_us >> 32, duration_us & u64::from(u32::MAX)].map(|half| u32::try_from(half).ok());
     // Version 1, for a duration of more than 71 minutes; the language is undetermined.
     out.begin(b"mdhd", MDHD)?.words(&[0x100_0000, 0, 0, 0, 0, 1_000_000, high?, low?, 0x55c4_0000]);
-    out.begin(b"hdlr", HDLR)?.words(&[0, 0]).bytes(b"vide").words(&[0, 0, 0]).bytes(b"VideoHandler\0");
+    kind.media_handler(&mut out)?;
     out.begin(b"minf", minf)?;
     out.begin(b"vmhd", VMHD)?.words(&[1, 0, 0]);
+    kind.data_handler(&mut out)?;
     // The samples are in this very file.
     out.begin(b"dinf", DINF)?.begin(b"dref", DINF - 8)?.words(&[0, 1]).begin(b"url ", 12)?.words(&[1]);
     out.begin(b"stbl", stbl)?;
@@ -217,9 +259,10 @@ mod tests {
     use crate::fakes::planned_camera;
     use crate::fragment::find;
 
-    fn shown() -> Shown {
+    fn track(kind: Kind, stsd: &[u8]) -> Track<'_> {
         let geometry = Geometry::new(1280, 720, PixelFormat::I420).unwrap();
-        Shown::of(&planned_camera(geometry, Fps::new(60.0).unwrap()))
+        let shown = Shown::of(&planned_camera(geometry, Fps::new(60.0).unwrap()));
+        Track { kind, shown, stsd }
     }
 
     /// The index as it stands in a file, with tables of zeros.
@@ -239,9 +282,13 @@ mod tests {
 
     #[test]
     fn every_box_ends_where_the_next_begins_and_the_tables_have_their_room() {
+        [Kind::Mp4, Kind::Mov].into_iter().for_each(every_box_ends_where_the_next_begins);
+    }
+
+    fn every_box_ends_where_the_next_begins(kind: Kind) {
         let counts = Counts { samples: 7, runs: 3, keys: 2, duration_us: 116_667 };
         let at = 5000;
-        let index = lay_out(counts, &shown(), &[9; 30], at).unwrap();
+        let index = lay_out(counts, &track(kind, &[9; 30]), at).unwrap();
         let text = text(&index, at);
         let stbl = stbl(&text);
         for (name, length) in
@@ -264,7 +311,7 @@ mod tests {
         for (at, name, bytes) in
             [(u64::from(u32::MAX), b"stco", 4), (1 << 32, b"co64", 8), (1 << 40, b"co64", 8)]
         {
-            let index = lay_out(counts, &shown(), &[], at).unwrap();
+            let index = lay_out(counts, &track(Kind::Mp4, &[]), at).unwrap();
             let text = text(&index, at);
             assert_eq!(find(stbl(&text), name).map(<[u8]>::len), Some(8 + 10 * bytes));
             assert_eq!(index.offset_bytes, bytes as u64);
@@ -275,9 +322,9 @@ mod tests {
     #[test]
     fn a_day_fits_and_more_than_a_box_holds_is_refused() {
         let day = Counts { samples: 5_184_000, runs: 5_184_000, keys: 86_400, duration_us: 86_400_000_000 };
-        assert!(lay_out(day, &shown(), &[], 1 << 36).is_some());
+        assert!(lay_out(day, &track(Kind::Mov, &[]), 1 << 36).is_some());
         let endless = Counts { samples: u32::MAX, runs: u32::MAX, ..day };
-        assert!(lay_out(endless, &shown(), &[], 1 << 36).is_none());
+        assert!(lay_out(endless, &track(Kind::Mp4, &[]), 1 << 36).is_none());
     }
 
     #[test]

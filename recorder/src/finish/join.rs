@@ -10,9 +10,8 @@ use ffmpeg_next::{Packet, codec};
 
 use proto::clip::{
     CameraClip, CameraTime, FileMaker, Interruption, InterruptionCause, PARTIAL_DIR, PlannedCamera, Stretch,
-    StretchHow,
 };
-use proto::codec::{Codec, EncoderChoice};
+use proto::codec::EncoderChoice;
 use proto::durable;
 use proto::failpoint;
 use proto::frame::FrameInfo;
@@ -26,9 +25,9 @@ use super::in_place;
 use super::parameter_sets::ParameterSets;
 use super::trigger_place;
 use crate::assignment::Footage;
-use crate::container::{self, Layout, VideoWriter};
+use crate::container::{Layout, VideoWriter};
 use crate::disk;
-use crate::journal::{PartReason, Row};
+use crate::journal::{PartHeader, PartReason, Row};
 use crate::libav;
 use crate::media::WriteError;
 use crate::part::{self, Part};
@@ -64,7 +63,7 @@ pub(super) fn join_camera(
     let camera = &footage.camera;
     let parts = disk::ask(|| part::read_all(&folder.join(PARTIAL_DIR), &camera.name))?;
     let in_place = match &parts[..] {
-        [part] if ready.join(file_name(&camera.name, part.header.choice.codec, 1)).exists() => {
+        [part] if ready.join(file_name(&camera.name, &part.header, 1)).exists() => {
             in_place::finish(part, footage, ready, pulse)?
         }
         _ => None,
@@ -101,6 +100,7 @@ pub(super) fn join_camera(
         first_frame_ns: joined.frames.first().map(|frame| frame.t_capture),
         last_frame_ns: joined.frames.last().map(|frame| frame.t_capture),
         gaps: account.gaps,
+        damaged: joined.rows.damaged,
         interruptions: interruptions(&parts),
         size_bytes: joined.size_bytes,
     };
@@ -180,7 +180,7 @@ impl<'a> Stream<'a> {
     /// `None` when the part's beginning is lost.
     fn of(part: &'a Part, camera: &PlannedCamera) -> io::Result<Option<Self>> {
         let Some(parameters) = part.parameters(&camera.geometry, &camera.picture)? else { return Ok(None) };
-        let layout = container::layout(part.header.choice.codec, camera.fps.milli());
+        let layout = part.header.layout(camera.fps);
         let extradata = libav::extradata(&parameters);
         let is_h264 = parameters.id() == codec::Id::H264;
         let sets = is_h264.then(|| ParameterSets::of_record(&extradata)).flatten();
@@ -258,8 +258,8 @@ impl<'a> Joining<'a> {
 
     fn begin_file(&mut self, stream: &Stream<'_>, first: &FrameInfo) -> Result<(), WriteError> {
         let base = video_time::video_base(first.t_capture, stream.part.header.base_ns);
-        let choice = &stream.part.header.choice;
-        let file = file_name(&self.camera.name, choice.codec, self.files.len() + 1);
+        let header = &stream.part.header;
+        let file = file_name(&self.camera.name, header, self.files.len() + 1);
         // A long film takes its time, and so does its end: every write is a sign of life.
         let beating = Arc::clone(self.pulse);
         let (path, parameters) = (self.ready.join(&file), stream.parameters.clone());
@@ -267,7 +267,7 @@ impl<'a> Joining<'a> {
             let rotation = self.camera.picture.rotation;
             VideoWriter::create(&path, stream.layout, parameters, rotation, move || beating.step())?
         };
-        self.files.push(maker(file, choice));
+        self.files.push(maker(file, &header.choice));
         self.open = Some(OpenFile { writer, base, bytes: 0 });
         Ok(())
     }
@@ -303,7 +303,7 @@ impl<'a> Joining<'a> {
         self.frames.add(&row.frame);
         self.timestamps.add(&row.frame).map_err(WriteError::Disk)?;
         maker.frames += 1;
-        add_stretch(&mut self.stretches, &maker.file, &stream.part.header.choice, 1);
+        add_stretch(&mut self.stretches, &maker.file, &stream.part.header, 1);
         open.bytes = open.bytes.saturating_add(u64::try_from(packet.size()).unwrap_or(0));
         open.writer.write(packet, video_time::period_us(self.camera.fps))
     }
@@ -334,9 +334,9 @@ pub(super) fn to_io(error: WriteError) -> io::Error {
 }
 
 /// The name of a camera's first, second, third file.
-pub(super) fn file_name(camera: &Name, codec: Codec, number: usize) -> String {
+pub(super) fn file_name(camera: &Name, header: &PartHeader, number: usize) -> String {
     let suffix = if number == 1 { String::new() } else { format!("~{number}") };
-    format!("{camera}{suffix}{}", codec.extension())
+    format!("{camera}{suffix}{}", header.extension())
 }
 
 /// A file without frames yet.
@@ -346,10 +346,12 @@ pub(super) fn maker(file: String, choice: &EncoderChoice) -> FileMaker {
 }
 
 /// Adds frames to the stretches: to the last one, if they go on with it in the same way.
-pub(super) fn add_stretch(stretches: &mut Vec<Stretch>, file: &str, choice: &EncoderChoice, frames: u64) {
-    let EncoderChoice { codec, encoder, preset } = choice;
+pub(super) fn add_stretch(stretches: &mut Vec<Stretch>, file: &str, header: &PartHeader, frames: u64) {
+    let (EncoderChoice { codec, encoder, preset }, how) = (&header.choice, header.how());
     let goes_on = |last: &Stretch| {
-        last.file == file && (&last.codec, &last.encoder, &last.preset) == (codec, encoder, preset)
+        last.file == file
+            && last.how == how
+            && (&last.codec, &last.encoder, &last.preset) == (codec, encoder, preset)
     };
     let first_frame = stretches.last().map_or(0, |last| last.first_frame + last.frames);
     match stretches.last_mut() {
@@ -359,7 +361,7 @@ pub(super) fn add_stretch(stretches: &mut Vec<Stretch>, file: &str, choice: &Enc
             file: file.to_owned(),
             first_frame,
             frames,
-            how: StretchHow::Encoded,
+            how,
             codec: *codec,
             encoder: encoder.clone(),
             preset: preset.clone(),

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use proto::clip::{
-    CameraClip, FileMaker, Manifest, ManifestTrigger, PlannedCamera, SCHEMA, Stretch, Verdict, Window, untold,
+    CameraClip, FileMaker, Manifest, ManifestTrigger, PlannedCamera, SCHEMA, Stretch, StretchHow, Verdict,
+    Window, untold_in,
 };
 use proto::codec::Codec;
 use proto::name::Name;
@@ -60,7 +61,9 @@ fn untold_of(footage: &Footage, cameras: &BTreeMap<Name, CameraClip>) -> Vec<Str
     let PlannedCamera { name, picture, .. } = &footage.camera;
     let mut notes = Vec::new();
     for file in cameras.get(name).into_iter().flat_map(|camera| &camera.made_by) {
-        let told = untold(picture, file.codec).into_iter().map(|what| format!("camera {name}: {what}"));
+        let ending = file.file.rfind('.').map_or("", |at| &file.file[at..]);
+        let told = untold_in(picture, file.codec, ending);
+        let told = told.into_iter().map(|what| format!("camera {name}: {what}"));
         let new: Vec<String> = told.filter(|note| !notes.contains(note)).collect();
         notes.extend(new);
     }
@@ -97,7 +100,14 @@ fn notes_of(name: &Name, camera: &CameraClip) -> Vec<String> {
     if let [first, .., last] = &camera.stretches[..] {
         let preset = |stretch: &Stretch| stretch.preset.clone().unwrap_or_default();
         let by_the_same = first.codec == last.codec && first.encoder == last.encoder;
-        notes.push(if by_the_same {
+        notes.push(if first.how != last.how {
+            let how = |stretch: &Stretch| if stretch.how == StretchHow::Copied { "copied" } else { "encoded" };
+            format!(
+                "camera {name}: its frames were {} in the beginning and {} at the end, since the config was changed",
+                how(first),
+                how(last)
+            )
+        } else if by_the_same {
             let (from, to) = (preset(first), preset(last));
             format!("camera {name}: the encoder's preset changed on the way, from {from} to {to}")
         } else {

@@ -5,7 +5,6 @@ use proto::time::MonotonicNs;
 
 use super::join::Joined;
 use crate::assignment::Footage;
-use crate::container::{self, Layout};
 use crate::video_time::video_base;
 
 /// The trigger's place in a camera's video. A file with real times has it where its clock says; one of a constant rate,
@@ -13,7 +12,7 @@ use crate::video_time::video_base;
 pub(super) fn offset_s(footage: &Footage, joined: &Joined) -> Option<f64> {
     let (first, file) = (joined.frames.first()?, joined.files.first()?);
     let fps = footage.camera.fps;
-    let has_real_times = container::layout(file.codec, fps.milli()) == Layout::FaststartMp4;
+    let has_real_times = !file.file.ends_with(".avi");
     Some(if has_real_times {
         let begins = video_base(first.t_capture, footage.plan.window.start_ns);
         by_the_clock(begins, footage.plan.trigger_ns)

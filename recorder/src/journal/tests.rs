@@ -14,6 +14,7 @@ fn header() -> PartHeader {
         begun_because: PartReason::First,
         first_sequence: 1,
         previous: None,
+        copied_into: None,
     }
 }
 
@@ -176,4 +177,22 @@ fn a_file_without_line_ends_is_not_read_as_one_line() {
     let lines = read_back(&path, &filled).unwrap();
     assert_eq!(lines.len() as u64, ROWS);
     assert!(lines[0].follows_damage);
+}
+
+#[test]
+fn a_copied_parts_header_says_so_and_an_older_header_is_an_encoded_parts() {
+    let encoded = serde_json::to_string(&header()).unwrap();
+    assert!(!encoded.contains("copied_into"), "{encoded}");
+    let read: PartHeader = serde_json::from_str(&encoded).unwrap();
+    assert_eq!((read.how(), read.extension(), read.part_extension()), (StretchHow::Encoded, ".mp4", ".mp4"));
+    let copied =
+        |into| PartHeader { choice: EncoderChoice::copied(Codec::Mjpg), copied_into: Some(into), ..header() };
+    for (into, extension) in [(JpegContainer::Mov, ".mov"), (JpegContainer::Avi, ".avi")] {
+        let text = serde_json::to_string(&copied(into)).unwrap();
+        let read: PartHeader = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, copied(into));
+        assert_eq!((read.how(), read.extension()), (StretchHow::Copied, extension));
+        assert_eq!(read.part_extension(), ".mov", "a part is never AVI");
+        assert_ne!(read.sum_of(b"some bytes"), header().sum_of(b"some bytes"));
+    }
 }

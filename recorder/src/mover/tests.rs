@@ -89,7 +89,7 @@ impl Rig {
     fn frames(&self) -> WithBacklog {
         let ring: Rc<dyn Frames> = Rc::new(self.ring.reader(ReaderBit::RECORDER));
         let bytes = self.ring.spec().geometry.frame_bytes();
-        WithBacklog::of(Some(ring), self.ring.id(), bytes, self.left()).unwrap()
+        WithBacklog::of(Some(ring), self.ring.id(), Some(bytes), self.left()).unwrap()
     }
 
     fn listed(&self) -> Vec<proto::ring::SegmentName> {
@@ -318,7 +318,10 @@ fn no_needed_frame_is_lost_whatever_happens_within_the_reserve() {
             for clip in &clips {
                 for needed in clip.next..=(*clip.window.end()).min(rig.ring.head()) {
                     let held = rig.frames().hold(needed);
-                    assert_is(&*held.unwrap_or_else(|e| panic!("seed {seed}: frame {needed}: {e}")), needed);
+                    assert_is(
+                        &*held.unwrap_or_else(|e| panic!("seed {seed}: frame {needed}: {e:?}")),
+                        needed,
+                    );
                 }
             }
         }

@@ -4,8 +4,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-use super::sum_of;
-use crate::journal::Seal;
+use crate::journal::{PartHeader, Seal};
 
 /// libav's head takes some 750 bytes, with a parameter set of any sane length.
 const MOST_BYTES: u64 = 1 << 20;
@@ -24,14 +23,14 @@ pub(crate) struct Head {
 
 impl Head {
     /// Reads the head of a part whose first fragment begins at `start`. `None` when it isn't what was written.
-    pub(crate) fn read(video: File, start: Seal) -> io::Result<Option<Self>> {
+    pub(crate) fn read(video: File, start: Seal, header: &PartHeader) -> io::Result<Option<Self>> {
         let mut bytes = Vec::new();
         let length = start.offset;
         if length > MOST_BYTES {
             return Ok(None);
         }
         video.take(length).read_to_end(&mut bytes)?;
-        Ok(Self::of(bytes, length).filter(|head| sum_of(&head.bytes) == start.sum))
+        Ok(Self::of(bytes, length).filter(|head| header.sum_of(&head.bytes) == start.sum))
     }
 
     /// The head as it was, as a file for libav. It has no name, and is gone once it is closed.

@@ -10,10 +10,10 @@ use ffmpeg_next::codec::packet::Flags;
 
 use proto::opened;
 
-use super::{Part, fragment_end, sum_of};
+use super::{Part, fragment_end};
 use crate::disk;
 use crate::fragment::{self, PacketPlace};
-use crate::journal::{JournalReader, Line, Row};
+use crate::journal::{JournalReader, Line, PartHeader, Row};
 use crate::media::WriteError;
 
 /// The extent to which a part is read.
@@ -54,7 +54,8 @@ impl Part {
         for _ in 0..self.frames.frames() {
             let line = disk::ask(|| lines.next()).map_err(WriteError::Disk)?;
             let Some(line) = line else { return Ok(()) };
-            let place = disk::ask(|| read(&video, &line, look, &mut fragment)).map_err(WriteError::Disk)?;
+            let read = || read(&video, &line, &self.header, look, &mut fragment);
+            let place = disk::ask(read).map_err(WriteError::Disk)?;
             // Behind a lost line a packet is missing, as behind a damaged one.
             broken |= line.follows_damage;
             broken = place.as_ref().is_none_or(|place| broken && !place.is_key);
@@ -81,7 +82,13 @@ impl Part {
 }
 
 /// Reads a line's fragment. `None` when it is damaged, or not there.
-fn read(video: &File, line: &Line, look: Look, fragment: &mut Vec<u8>) -> io::Result<Option<PacketPlace>> {
+fn read(
+    video: &File,
+    line: &Line,
+    header: &PartHeader,
+    look: Look,
+    fragment: &mut Vec<u8>,
+) -> io::Result<Option<PacketPlace>> {
     let length = video.metadata()?.len();
     let end = match line.seal {
         Some(seal) => Some(seal.offset),
@@ -92,6 +99,6 @@ fn read(video: &File, line: &Line, look: Look, fragment: &mut Vec<u8>) -> io::Re
     let bytes = usize::try_from(whole).unwrap_or(usize::MAX);
     fragment.resize(if look == Look::AtAll { bytes } else { bytes.min(fragment::HEAD_BYTES) }, 0);
     video.read_exact_at(fragment, line.offset)?;
-    let intact = look == Look::AtHeads || line.seal.is_none_or(|seal| sum_of(fragment) == seal.sum);
+    let intact = look == Look::AtHeads || line.seal.is_none_or(|seal| header.sum_of(fragment) == seal.sum);
     Ok(fragment::packet(fragment, whole).filter(|place| intact && !place.bytes.is_empty()))
 }

@@ -22,6 +22,7 @@ use proto::config::{CameraConfig, Config, RecordingConfig};
 use proto::ladder::{ASSUMED_PRESET, CodecTrial, EncoderLadder, Ladders};
 use proto::ring::{ReaderBit, Ring};
 
+use crate::copying::ClipWishes;
 use reel::{PICTURE_PATIENCE, Reel, pictures};
 
 /// Encoders that use hardware, best first. libav lists them wherever it was built, so only a trial tells whether they work.
@@ -35,6 +36,7 @@ pub(crate) fn reader_bit() -> ReaderBit {
 /// Cameras for which the same encoders work: of one size, pixel format and rate (which MPEG-4 can't have every one of).
 struct Kind<'a> {
     cameras: Vec<&'a CameraConfig>,
+    /// Those of raw frames: compressed ones are no pictures to an encoder.
     rings: Vec<&'a Arc<Ring>>,
 }
 
@@ -63,13 +65,21 @@ pub(crate) fn probe(
 fn kinds<'a>(config: &'a Config, rings: &'a [Option<Arc<Ring>>]) -> Vec<Kind<'a>> {
     let mut kinds: Vec<Kind<'a>> = Vec::new();
     for (camera, ring) in config.cameras.iter().zip(rings) {
+        let payload = ring.as_ref().map_or(camera.payload, |ring| ring.spec().payload);
+        // Frames that are passed on need no encoder.
+        if ClipWishes::of(camera, &config.recording).copying(payload).is_some() {
+            continue;
+        }
         let is_alike = |other: &&CameraConfig| other.geometry == camera.geometry && other.fps == camera.fps;
         match kinds.iter_mut().find(|kind| kind.cameras.first().is_some_and(&is_alike)) {
             Some(kind) => {
                 kind.cameras.push(camera);
-                kind.rings.extend(ring);
+                kind.rings.extend(ring.as_ref().filter(|_| !payload.is_compressed()));
             }
-            None => kinds.push(Kind { cameras: vec![camera], rings: ring.iter().collect() }),
+            None => {
+                let rings = ring.iter().filter(|_| !payload.is_compressed()).collect();
+                kinds.push(Kind { cameras: vec![camera], rings });
+            }
         }
     }
     kinds

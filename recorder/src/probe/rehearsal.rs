@@ -56,11 +56,12 @@ fn record(
         begun_because: PartReason::First,
         first_sequence: 1,
         previous: None,
+        copied_into: None,
     };
     let say = |what: &str, e: &dyn std::fmt::Display| format!("{what}: {e}");
     let mut feed = Feed::new(media, Arc::new(Monotonic), None);
     let parameters = feed.open(&setup).map_err(|e| say("does not open", &e))?;
-    let path = part::video_path(folder, name, 1);
+    let path = part::video_path(folder, name, 1, ".mp4");
     let mut track = TrackWriter::create(&path, header, *fps, parameters, feed.media())
         .map_err(|e| say("does not open", &e))?;
     for (n, picture) in (0_u64..).zip(&reel.pictures) {

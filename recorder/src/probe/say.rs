@@ -12,6 +12,15 @@ pub(crate) fn say(ladders: &Ladders, config: &Config) {
     for camera in &config.cameras {
         let Some(ladder) = ladders.get(&camera.name) else { continue };
         let chosen = ladder.first();
+        if chosen.is_copied() {
+            tracing::info!(
+                camera = camera.name.as_str(),
+                "camera {}: its frames are recorded as they come ({}), without an encoder",
+                camera.name,
+                chosen.codec
+            );
+            continue;
+        }
         let camera = match &told {
             Some(first) if *first == chosen => continue,
             Some(_) => Some(camera.name.as_str()),

@@ -8,9 +8,9 @@ use proto::storage;
 use proto::time::MonotonicNs;
 
 use super::failure::PartError;
+use super::how::{How, Setup};
 use crate::assignment::Assignment;
 use crate::disk;
-use crate::encode::EncoderSetup;
 use crate::evidence::{Fate, First};
 use crate::feed::Feed;
 use crate::journal::{PartHeader, PartReason};
@@ -20,6 +20,7 @@ use crate::video_time::video_base;
 /// The header of a part whose first frame is `frame`.
 pub(super) fn header(
     choice: EncoderChoice,
+    how: &How,
     fate: &Fate,
     begun_because: PartReason,
     frame: &FrameInfo,
@@ -32,27 +33,29 @@ pub(super) fn header(
         begun_because,
         first_sequence: first.sequence,
         previous: first.previous,
+        copied_into: how.copied_into(),
     }
 }
 
-/// Opens the feed with the header's encoder, and the files of a part for its packets.
+/// Opens the feed as the header says, and the files of a part for its packets.
 pub(super) fn open_track(
     assignment: &Assignment,
     partial: &Path,
     header: PartHeader,
-    quality: u8,
+    how: &How,
     feed: &mut Feed,
 ) -> Result<TrackWriter, PartError> {
     let unwritable = |source| PartError::Disk { path: partial.to_owned(), source };
     disk::ask(|| storage::no_link_to(&assignment.folder)).map_err(|e| unwritable(e.into()))?;
     let camera = &assignment.camera;
-    let path = TrackWriter::next_path(partial, camera).map_err(unwritable)?;
-    let choice = header.choice.clone();
-    let encoder = choice.encoder.clone();
-    let setup =
-        EncoderSetup { choice, geometry: camera.geometry, fps: camera.fps, quality, picture: camera.picture };
-    let parameters =
-        feed.open(&setup).map_err(|source| PartError::Encoder { encoder: encoder.clone(), source })?;
+    let path = TrackWriter::next_path(partial, camera, &header).map_err(unwritable)?;
+    let encoder = header.choice.encoder.clone();
+    let parameters = match how.setup(header.choice.clone(), camera) {
+        Setup::Encode(setup) => {
+            feed.open(&setup).map_err(|source| PartError::Encoder { encoder: encoder.clone(), source })?
+        }
+        Setup::Copy(setup) => feed.pass_on(setup),
+    };
     TrackWriter::create(&path, header, camera.fps, parameters, feed.media())
         .map_err(|e| PartError::of_file(e, &path, &encoder))
 }

@@ -6,19 +6,21 @@ use std::time::Duration;
 use proto::codec::EncoderChoice;
 use proto::ladder::{self, EncodeCost};
 
+use super::how::How;
 use crate::ladder::CameraLadder;
 
 /// A take's place on its camera's ladder.
 pub(super) struct Place {
-    ladder: CameraLadder,
+    /// None where frames are passed on as they came.
+    ladder: Option<CameraLadder>,
     encoder: EncoderChoice,
     costs: Vec<(EncoderChoice, EncodeCost)>,
 }
 
 impl Place {
     /// At the first encoder.
-    pub(super) fn first(ladder: CameraLadder) -> Self {
-        Self { encoder: ladder.first(), ladder, costs: Vec::new() }
+    pub(super) fn first(how: &How) -> Self {
+        Self { encoder: how.first(), ladder: how.ladder().cloned(), costs: Vec::new() }
     }
 
     /// The encoder of the open part, or of the next one.
@@ -28,12 +30,14 @@ impl Place {
 
     /// Goes on with the encoder of the part before, unless it was given up.
     pub(super) fn resume_at(&mut self, before: &EncoderChoice) {
-        self.encoder = self.ladder.resume_at(before);
+        if let Some(ladder) = &self.ladder {
+            self.encoder = ladder.resume_at(before);
+        }
     }
 
     /// Goes on with the next encoder, since this one has failed. False when there is no other.
     pub(super) fn step_down(&mut self) -> bool {
-        match self.ladder.after(&self.encoder) {
+        match self.ladder.as_ref().and_then(|ladder| ladder.after(&self.encoder)) {
             Some(next) => {
                 self.encoder = next;
                 true
@@ -52,8 +56,11 @@ impl Place {
         self.encoder = encoder;
     }
 
-    /// Adds the time that the encoder took for a frame.
+    /// Adds the time that a frame took to be decoded and encoded. Copying is no encoder's cost.
     pub(super) fn add_cost(&mut self, spent: Duration) {
+        if self.ladder.is_none() {
+            return;
+        }
         match self.costs.last_mut() {
             Some((encoder, cost)) if *encoder == self.encoder => {
                 cost.frames += 1;

@@ -1,14 +1,17 @@
 //! Tests of a take, against a ring, an encoder, a disk and a clock that are made up.
 
+mod copied;
+mod disk_time;
 pub(super) mod rig;
 
-use proto::clip::{Gap, PARTIAL_DIR};
+use proto::clip::{Gap, GapCause, PARTIAL_DIR};
 use proto::ladder::last_resort;
 use proto::ring::Broken;
 use proto::ring::segment::Loss;
 
 use super::*;
 use crate::account::Account;
+use crate::disk;
 use crate::fakes::{PERIOD, SLOTS, ms};
 use rig::Rig;
 
@@ -44,27 +47,6 @@ fn frames_that_the_ring_has_overwritten_are_given_up_to_the_frame() {
     // The take is not moved on until the oldest frame is 130.
     rig.run_to((130 + SLOTS as u64 - 2) * 10);
     assert_eq!(rig.account(), one_gap(110, 19, GapCause::RingOverrun));
-}
-
-#[test]
-fn an_overrun_while_the_disk_kept_the_thread_is_the_disks() {
-    let mut rig = Rig::new();
-    rig.run(100..=110);
-    rig.disk.waited.set(disk::STALLED);
-    rig.run_to((130 + SLOTS as u64 - 2) * 10);
-    assert_eq!(rig.account(), one_gap(110, 19, GapCause::Disk));
-}
-
-#[test]
-fn the_time_that_a_thread_waited_for_earlier_clips_is_not_this_ones() {
-    let rig = Rig::new();
-    rig.disk.waited.set(disk::STALLED * 2);
-    let mut rig = rig.killed();
-    rig.ring.publish_to(100);
-    assert_eq!(rig.step(1000), Step::Encoded);
-    // Frames 101 to 120 are overwritten before the take is level with the camera.
-    rig.run_to((121 + SLOTS as u64 - 2) * 10);
-    assert_eq!(rig.account(), one_gap(100, 20, GapCause::RingOverrun));
 }
 
 #[test]

@@ -68,6 +68,10 @@ fn are_alike(one: &EncoderLadder, other: &EncoderLadder) -> bool {
 
 fn of_group(ladders: &[&EncoderLadder]) -> String {
     let Some(first) = ladders.first() else { return String::new() };
+    let in_use = first.first();
+    if in_use.is_copied() {
+        return format!("copied: frames are recorded as they come ({}), without an encoder\n", in_use.codec);
+    }
     let mut rows = vec![show::row(["codec", "encoder", "preset", "works", "frames/s", "verdict"])];
     for (n, trial) in first.trials.iter().enumerate() {
         // Of cameras that are alike, the slowest is told.
@@ -120,6 +124,14 @@ mod tests {
     fn odd() -> EncoderLadder {
         let trials = vec![trial(x264(), false, "does not open"), trial(last_resort(), true, "works")];
         EncoderLadder::tried(vec![last_resort()], trials)
+    }
+
+    #[test]
+    fn a_camera_without_an_encoder_is_said_to_be_copied() {
+        let copied = EncoderLadder::tried(vec![EncoderChoice::copied(Codec::Mjpg)], Vec::new());
+        let text = table(&[camera("left", usual()), camera("right", copied)]);
+        let said = "camera right:\ncopied: frames are recorded as they come (MJPG), without an encoder\n";
+        assert!(text.ends_with(said), "{text}");
     }
 
     #[test]

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use ffmpeg_next::Packet;
 use proto::clip::CameraClip;
 use proto::codec::{Codec, EncoderChoice};
+use proto::config::JpegContainer;
 
 use super::*;
 use crate::finish::join::join_camera;
 use crate::finish::join::tests::{
-    assert_shows, camera, choice, decode, footage, packets, partial, write_hollow_part, write_part,
+    assert_shows, camera, choice, decode, footage, jpeg_of, packets, partial, write_copied_part,
+    write_hollow_part, write_part,
 };
 use crate::journal::PartReason;
 use crate::libav;
@@ -42,13 +44,15 @@ fn contents(file: &Path) -> (Vec<u8>, i64, Vec<Content>) {
 
 fn is_the_part(folder: &Path, file: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
-    let part = part::video_path(&partial(folder), &camera().name, 1);
+    let extension = format!(".{}", file.extension().unwrap().to_str().unwrap());
+    let part = part::video_path(&partial(folder), &camera().name, 1, &extension);
     part.metadata().unwrap().ino() == file.metadata().unwrap().ino()
 }
 
 #[track_caller]
 fn assert_same(a: &(CameraClip, PathBuf), b: &(CameraClip, PathBuf)) {
-    assert_eq!(contents(&a.1.join("left.mp4")), contents(&b.1.join("left.mp4")));
+    let file = a.0.file.as_ref().unwrap();
+    assert_eq!(contents(&a.1.join(file)), contents(&b.1.join(file)));
     let csv = |ready: &Path| std::fs::read_to_string(ready.join("left_timestamps.csv")).unwrap();
     assert_eq!(csv(&a.1), csv(&b.1));
     let without_size = |clip: &CameraClip| CameraClip { size_bytes: 0, ..clip.clone() };
@@ -77,11 +81,57 @@ fn a_part_that_becomes_the_file_is_to_a_player_what_its_copy_is() {
 }
 
 #[test]
+fn a_copied_part_becomes_a_quicktime_file_without_being_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    write_copied_part(folder.path(), JpegContainer::Mov, PartReason::First, 1..=45);
+    let copied = finish_in(folder.path(), "copied", 45, false);
+    let linked = finish_in(folder.path(), "linked", 45, true);
+    let file = linked.1.join("left.mov");
+    assert!(is_the_part(folder.path(), &file) && !is_the_part(folder.path(), &copied.1.join("left.mov")));
+    assert_same(&copied, &linked);
+    for (_, ready) in [&copied, &linked] {
+        let (parameters, packets) = packets(&ready.join("left.mov"));
+        assert_eq!(libav::codec_tag(&parameters).to_le_bytes(), *b"jpeg");
+        assert_shows(&decode(&parameters, packets.iter()), 1..=45);
+        assert_eq!(packets[44].data().unwrap(), jpeg_of(45));
+    }
+    let bytes = std::fs::read(&file).unwrap();
+    assert_eq!(&bytes[4..12], b"ftypqt  ");
+    let again = finish_in(folder.path(), "again", 45, true);
+    assert!(!is_the_part(folder.path(), &again.1.join("left.mov")), "nobody knows whether its flush failed");
+    assert_same(&copied, &again);
+}
+
+#[test]
+fn a_copied_part_that_ends_in_avi_is_written_into_one() {
+    let folder = tempfile::tempdir().unwrap();
+    write_copied_part(folder.path(), JpegContainer::Avi, PartReason::First, 1..=20);
+    let (clip, ready) = finish_in(folder.path(), "ready", 20, true);
+    assert_eq!((clip.file.as_deref(), clip.frames_written), (Some("left.avi"), 20));
+    assert_eq!(packets(&ready.join("left.avi")).1.len(), 20);
+}
+
+#[test]
+fn a_copied_frame_that_the_disk_has_lost_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    write_copied_part(folder.path(), JpegContainer::Mov, PartReason::First, 1..=40);
+    let part = part::video_path(&partial(folder.path()), &camera().name, 1, ".mov");
+    let mut bytes = std::fs::read(&part).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    std::fs::write(&part, bytes).unwrap();
+    let copied = finish_in(folder.path(), "copied", 40, false);
+    let linked = finish_in(folder.path(), "linked", 40, true);
+    assert_same(&copied, &linked);
+    assert_eq!((linked.0.frames_written, linked.0.gaps[0].missing), (39, 1), "every other frame is whole");
+}
+
+#[test]
 fn a_piece_of_an_index_that_a_killed_finisher_left_is_written_over() {
     let folder = tempfile::tempdir().unwrap();
     write_part(folder.path(), &choice(Codec::H264, "ultrafast"), PartReason::First, 1..=20);
     let copied = finish_in(folder.path(), "copied", 20, false);
-    let part = part::video_path(&partial(folder.path()), &camera().name, 1);
+    let part = part::video_path(&partial(folder.path()), &camera().name, 1, ".mp4");
     let whole = part.metadata().unwrap().len();
     for left in [1, 8, 100, 5000] {
         let mut bytes = std::fs::read(&part).unwrap();
@@ -109,7 +159,7 @@ fn untoggled(video: &Path) -> Vec<u8> {
 fn packets_that_the_disk_has_lost_are_left_out_of_the_index() {
     let folder = tempfile::tempdir().unwrap();
     write_part(folder.path(), &choice(Codec::H264, "ultrafast"), PartReason::First, 1..=40);
-    let part = part::video_path(&partial(folder.path()), &camera().name, 1);
+    let part = part::video_path(&partial(folder.path()), &camera().name, 1, ".mp4");
     let mut bytes = std::fs::read(&part).unwrap();
     // Somewhere behind the first frames.
     let middle = bytes.len() / 2;

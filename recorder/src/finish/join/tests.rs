@@ -6,19 +6,21 @@ use std::rc::Rc;
 
 use ffmpeg_next::codec::packet::Flags;
 use ffmpeg_next::{Packet, codec};
-use proto::clip::Window;
+use proto::clip::{StretchHow, Window};
 use proto::codec::Codec;
+use proto::config::JpegContainer;
 use proto::frame::PictureTags;
 
 use super::*;
 use crate::account::Evidence;
 use crate::clip_lock::ClipLock;
 use crate::encode::EncoderSetup;
-use crate::fakes::{Picture, frame, ms, plan, planned_camera};
-use crate::feed::FeedPacket;
+use crate::fakes::{FakeClock, Picture, frame, ms, plan, planned_camera};
+use crate::feed::{Feed, FeedPacket};
 use crate::journal::{PartHeader, Row};
 use crate::media::Encode;
 use crate::opening::{Libav, Media};
+use crate::passing::CopySetup;
 use crate::track::TrackWriter;
 
 const PACKET_BYTES: usize = 100;
@@ -40,7 +42,14 @@ pub(in crate::finish) fn camera() -> PlannedCamera {
 }
 
 fn header(choice: EncoderChoice, begun_because: PartReason) -> PartHeader {
-    PartHeader { choice, base_ns: frame(1).t_capture, begun_because, first_sequence: 1, previous: None }
+    PartHeader {
+        choice,
+        base_ns: frame(1).t_capture,
+        begun_because,
+        first_sequence: 1,
+        previous: None,
+        copied_into: None,
+    }
 }
 
 pub(in crate::finish) fn partial(folder: &Path) -> PathBuf {
@@ -52,7 +61,7 @@ pub(in crate::finish) fn partial(folder: &Path) -> PathBuf {
 /// Writes a part of packets that are no pictures.
 pub(in crate::finish) fn write_hollow_part(folder: &Path, frames: u64) {
     let parameters: Rc<codec::Parameters> = Rc::new(Libav.open_encoder(&setup()).unwrap().parameters());
-    let path = part::video_path(&partial(folder), &camera().name, 1);
+    let path = part::video_path(&partial(folder), &camera().name, 1, ".mp4");
     let header = header(setup().choice, PartReason::First);
     let mut track = TrackWriter::create(&path, header, camera().fps, Rc::clone(&parameters), &Libav).unwrap();
     for n in 1..=frames {
@@ -88,6 +97,73 @@ pub(in crate::finish) fn footage(folder: &Path, frames: u64) -> Footage {
         ended_early: false,
         _lock: lock,
     }
+}
+
+/// Writes a part of JPEGs that are passed on as they came.
+pub(in crate::finish) fn write_copied_part(
+    folder: &Path,
+    into: JpegContainer,
+    because: PartReason,
+    frames: RangeInclusive<u64>,
+) {
+    let (partial, camera) = (partial(folder), camera());
+    let header =
+        PartHeader { copied_into: Some(into), ..header(EncoderChoice::copied(Codec::Mjpg), because) };
+    let path = TrackWriter::next_path(&partial, &camera, &header).unwrap();
+    let mut feed = Feed::new(Arc::new(Libav), Arc::<FakeClock>::default(), None);
+    let parameters =
+        feed.pass_on(CopySetup { geometry: camera.geometry, pixel_shape: None, adds_tables: true });
+    let mut track = TrackWriter::create(&path, header, camera.fps, parameters, &Libav).unwrap();
+    for n in frames {
+        let picture = Box::new(Picture(frame(n), jpeg_of(n)));
+        feed.take(picture, &mut |packet| track.write(packet)).unwrap();
+    }
+    track.finish().unwrap();
+}
+
+/// A JPEG of the brightness of frame `n`.
+pub(in crate::finish) fn jpeg_of(n: u64) -> Vec<u8> {
+    let picture = PictureTags { range: proto::frame::Range::Full, ..PictureTags::default() };
+    let mut encoder = EncoderSetup { choice: last_resort(), picture, ..setup() }.open().unwrap();
+    let mut bytes = vec![128; setup().geometry.frame_bytes()];
+    bytes[..64 * 64].fill(gray_of(n));
+    encoder.send(Box::new(Picture(frame(n), bytes)), 0, true).unwrap();
+    encoder.receive().unwrap().unwrap().data().unwrap().to_vec()
+}
+
+#[test]
+fn copied_parts_of_two_recorders_become_one_file_of_the_very_same_jpegs() {
+    for (into, file) in [(JpegContainer::Mov, "left.mov"), (JpegContainer::Avi, "left.avi")] {
+        let folder = tempfile::tempdir().unwrap();
+        write_copied_part(folder.path(), into, PartReason::First, 1..=30);
+        // The next recorder has the last frame of the killed one too.
+        write_copied_part(folder.path(), into, PartReason::RecorderRestart, 30..=50);
+        let clip = join_in(folder.path(), 50);
+        assert_eq!((clip.frames_expected, clip.frames_written, clip.gaps.len()), (50, 50, 0));
+        assert_eq!((&clip.files[..], clip.interruptions.len()), (&[file.to_owned()][..], 1));
+        let [stretch] = &clip.stretches[..] else { panic!("{:?}", clip.stretches) };
+        assert_eq!((stretch.how, stretch.codec, stretch.frames), (StretchHow::Copied, Codec::Mjpg, 50));
+        let (parameters, packets) = packets(&folder.path().join("ready").join(file));
+        assert_shows(&decode(&parameters, packets.iter()), 1..=50);
+        for (packet, n) in packets.iter().zip(1..) {
+            assert_eq!(packet.data().unwrap(), jpeg_of(n), "frame {n}");
+        }
+        if into == JpegContainer::Mov {
+            let times: Vec<i64> = packets.iter().filter_map(Packet::pts).collect();
+            assert_eq!(times, (0..50).map(|n| n * 10_000).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn a_camera_that_is_no_longer_copied_goes_on_in_a_file_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    write_copied_part(folder.path(), JpegContainer::Mov, PartReason::First, 1..=30);
+    write_part(folder.path(), &choice(Codec::H264, "ultrafast"), PartReason::RecorderRestart, 31..=50);
+    let clip = join_in(folder.path(), 50);
+    assert_eq!(clip.files, ["left.mov", "left~2.mp4"]);
+    let how: Vec<_> = clip.stretches.iter().map(|s| (s.first_frame, s.frames, s.how)).collect();
+    assert_eq!(how, [(0, 30, StretchHow::Copied), (30, 20, StretchHow::Encoded)]);
 }
 
 fn join_all(frames: u64) -> CameraClip {
@@ -134,12 +210,13 @@ pub(in crate::finish) fn write_part(
     frames: RangeInclusive<u64>,
 ) {
     let partial = partial(folder);
-    let path = TrackWriter::next_path(&partial, &camera()).unwrap();
+    let header = header(choice.clone(), because);
+    let path = TrackWriter::next_path(&partial, &camera(), &header).unwrap();
     // A key frame comes every second.
     let fps = proto::frame::Fps::new(GOP as f64).unwrap();
     let mut encoder = EncoderSetup { choice: choice.clone(), fps, ..setup() }.open().unwrap();
     let parameters = Rc::new(encoder.parameters());
-    let (header, fps) = (header(choice.clone(), because), camera().fps);
+    let fps = camera().fps;
     let mut track = TrackWriter::create(&path, header, fps, Rc::clone(&parameters), &Libav).unwrap();
     for n in frames {
         let mut bytes = vec![128; setup().geometry.frame_bytes()];

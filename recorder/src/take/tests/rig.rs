@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use proto::clip::{PARTIAL_DIR, PlannedCamera, plan_path};
 use proto::codec::Codec;
+use proto::config::JpegContainer;
+use proto::frame::Payload;
 use proto::ladder::EncoderLadder;
 use proto::name::Name;
 
@@ -12,6 +14,7 @@ use super::*;
 use crate::account::Account;
 use crate::clip_lock::ClipLock;
 use crate::fakes::{FakeClock, FakeDisk, FakeMedia, FakeRing, ms, payloads, plan, planned_camera};
+use crate::ladder::CameraLadder;
 use crate::part;
 use crate::runs::Runs;
 
@@ -24,6 +27,7 @@ pub(in crate::take) struct Rig {
     pub(in crate::take) clock: Arc<FakeClock>,
     pub(in crate::take) disk: FakeDisk,
     lock: Arc<ClipLock>,
+    kind: Kind,
     pub(in crate::take) folder: tempfile::TempDir,
 }
 
@@ -38,44 +42,70 @@ fn ladder() -> CameraLadder {
     CameraLadder::alone(&Name::new("left").unwrap(), EncoderLadder::tried(chain, Vec::new()))
 }
 
-fn assignment(folder: &Path, lock: &Arc<ClipLock>, ring: &FakeRing, variable_rate: bool) -> Assignment {
-    let camera = PlannedCamera { variable_rate, ..planned_camera(ring.spec().geometry, ring.spec().fps) };
-    let plan = plan(WINDOW, vec![camera.clone()]);
+/// The kind of camera.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Steady,
+    /// Its frames come at no rate.
+    Variable,
+    /// Frames are JPEGs, and are copied.
+    Jpeg,
+}
+
+impl Kind {
+    fn how(self) -> How {
+        let copying = Copying { codec: Codec::Mjpg, into: JpegContainer::Mov, adds_tables: true };
+        if self == Self::Jpeg { How::Copied(copying) } else { How::Encoded { ladder: ladder(), quality: 23 } }
+    }
+}
+
+fn assignment(folder: &Path, lock: &Arc<ClipLock>, ring: &FakeRing, kind: Kind) -> Assignment {
+    let variable_rate = kind == Kind::Variable;
+    let payload = if kind == Kind::Jpeg { Payload::Jpeg } else { Payload::Planes };
+    let planned = planned_camera(ring.spec().geometry, ring.spec().fps);
+    let camera = PlannedCamera { variable_rate, payload, ..planned };
+    let mut plan = plan(WINDOW, vec![camera.clone()]);
+    plan.wall.monotonic_ns = ring.planned_at.get();
     let (folder, plan, lock) = (folder.to_owned(), Arc::new(plan), Arc::clone(lock));
     Assignment { folder, plan, camera, lock, stopped: None }
 }
 
 impl Rig {
     pub(in crate::take) fn new() -> Self {
-        Self::of(false)
+        Self::of(Kind::Steady, FakeRing::new())
     }
 
     /// A camera of variable rate.
     pub(in crate::take) fn variable() -> Self {
-        Self::of(true)
+        Self::of(Kind::Variable, FakeRing::new())
     }
 
-    fn of(variable_rate: bool) -> Self {
+    /// A camera whose JPEGs are copied, with a clip that was planned at this moment.
+    pub(in crate::take) fn jpeg(planned_at_ms: u64) -> Self {
+        let ring = FakeRing::new();
+        ring.planned_at.set(ms(planned_at_ms));
+        Self::of(Kind::Jpeg, ring)
+    }
+
+    fn of(kind: Kind, ring: Rc<FakeRing>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let plan = plan_path(folder.path());
         std::fs::create_dir_all(plan.parent().unwrap()).unwrap();
         std::fs::write(plan, "{}").unwrap();
         let lock = Arc::new(ClipLock::take(folder.path()).unwrap().unwrap());
-        let (ring, media, clock) =
-            (FakeRing::new(), Arc::<FakeMedia>::default(), Arc::<FakeClock>::default());
+        let (media, clock) = (Arc::<FakeMedia>::default(), Arc::<FakeClock>::default());
         let (frames, disk): (Rc<dyn Frames>, _) = (ring.clone(), FakeDisk::default());
-        let assignment = assignment(folder.path(), &lock, &ring, variable_rate);
-        let take = Take::begin(assignment, Some(frames), ladder(), 23, disk.waited());
+        let assignment = assignment(folder.path(), &lock, &ring, kind);
+        let take = Take::begin(assignment, Some(frames), kind.how(), disk.waited());
         let feed = Feed::new(media.clone(), clock.clone(), None);
-        Self { take, feed, ring, media, clock, disk, lock, folder }
+        Self { take, feed, ring, media, clock, disk, lock, kind, folder }
     }
 
     /// The take of another recorder, after the first was killed: its feed and its encoder's frames are gone with it.
     pub(in crate::take) fn killed(mut self) -> Self {
         let frames: Rc<dyn Frames> = self.ring.clone();
-        let variable_rate = self.take.assignment.camera.variable_rate;
-        let assignment = assignment(self.folder.path(), &self.lock, &self.ring, variable_rate);
-        self.take = Take::begin(assignment, Some(frames), ladder(), 23, self.disk.waited());
+        let assignment = assignment(self.folder.path(), &self.lock, &self.ring, self.kind);
+        self.take = Take::begin(assignment, Some(frames), self.kind.how(), self.disk.waited());
         self.feed = Feed::new(self.media.clone(), self.clock.clone(), None);
         self
     }
@@ -119,7 +149,8 @@ impl Rig {
     /// The frames whose packets are in the parts' videos.
     pub(in crate::take) fn payloads(&self) -> Vec<u64> {
         let (partial, left) = (self.folder.path().join(PARTIAL_DIR), Name::new("left").unwrap());
-        let videos = (1..).map(|number| part::video_path(&partial, &left, number));
+        let extension = if self.kind == Kind::Jpeg { ".mov" } else { ".mp4" };
+        let videos = (1..).map(|number| part::video_path(&partial, &left, number, extension));
         videos.take_while(|video| video.exists()).flat_map(|video| payloads(&video)).collect()
     }
 
