@@ -29,12 +29,14 @@
 //! | [`memory`] | `benchmark memory`: what a longer pre-roll costs |
 //! | [`loop_delay`] | `benchmark loop`: does asking for statistics hold up the supervisor's loop? |
 //! | [`overload`] | `benchmark overload`: the price of a machine that is too slow for a while, in frames and time |
+//! | [`copied`] | `benchmark copied`: cameras whose frames are recorded as they came |
 //! | [`cameras`] | the cameras that something is measured with, as a config |
 //! | [`peers`] | `benchmark peers`: Preroll beside what a person would use instead |
 //! | [`raw_futex`] | what waking is measured against |
 
 pub mod cameras;
 pub mod compare;
+pub mod copied;
 pub mod copies;
 pub mod cost;
 pub mod encode;

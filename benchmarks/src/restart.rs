@@ -78,6 +78,7 @@ pub fn measure(plan: &Plan) -> anyhow::Result<Results> {
         trigger_every_ms: TRIGGER_EVERY_MS,
         size: plan.size.clone(),
         fps: plan.fps,
+        payload: "raw".into(),
         reserve_ms: RESERVE_MS,
         open_clips: 2,
         keep: false,

@@ -37,6 +37,8 @@ pub struct Judged {
 /// One camera of it.
 #[derive(Clone, Debug, Default)]
 pub struct CameraJudged {
+    /// Files of its video.
+    pub files: usize,
     /// The oracle's count.
     pub count: Count,
     /// Frames that the camera's truth log has and the video hasn't.
@@ -167,6 +169,7 @@ impl Judging {
             (
                 name.clone(),
                 CameraJudged {
+                    files: manifest.cameras.get(name).map_or(0, |camera| camera.parts().len()),
                     count: Count {
                         expected: verdict.expected,
                         present: verdict.present,

@@ -83,6 +83,8 @@ pub struct Report {
     pub clips: usize,
     /// Of those, the true ones.
     pub clips_true: usize,
+    /// The most files that one camera's video has in a clip.
+    pub most_files: usize,
     /// All of their frames.
     pub frames: Count,
     /// The frames of clips that nothing struck.
@@ -170,6 +172,13 @@ impl Findings {
             accepted: self.accepted.len(),
             refused: self.refused,
             clips: self.judged.len(),
+            most_files: self
+                .judged
+                .iter()
+                .flat_map(|clip| clip.cameras.values())
+                .map(|it| it.files)
+                .max()
+                .unwrap_or(0),
             clips_true: self.judged.iter().filter(|clip| clip.faults.is_empty()).count(),
             frames: counted.frames,
             unstruck: counted.unstruck,

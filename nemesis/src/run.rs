@@ -50,6 +50,8 @@ pub struct Plan {
     pub size: String,
     /// Frames a second.
     pub fps: u32,
+    /// The payload of each camera's frames: raw, jpeg or h264.
+    pub payload: String,
     /// The config's reserve.
     pub reserve_ms: u64,
     /// The config's `max_open_clips`.
@@ -170,8 +172,9 @@ fn setup(plan: &Plan) -> String {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     format!(
-        "two {} cameras at {} fps, reserve {} ms, {cores} cores, load {} at the end",
+        "two {} cameras ({}) at {} fps, reserve {} ms, {cores} cores, load {} at the end",
         plan.size,
+        plan.payload,
         plan.fps,
         plan.reserve_ms,
         load.split(' ').next().unwrap_or("?")
@@ -181,8 +184,12 @@ fn setup(plan: &Plan) -> String {
 fn config_of(plan: &Plan, folder: &str) -> anyhow::Result<String> {
     let (width, height) =
         plan.size.split_once('x').context("--size: expected WIDTHxHEIGHT, as in 1280x720")?;
-    let camera =
-        |name: &&str| format!("  - {{ name: {name}, backend: sim, truth_log: {folder}/{name}.truth }}\n");
+    let payload = &plan.payload;
+    let camera = |name: &&str| {
+        format!(
+            "  - {{ name: {name}, backend: sim, payload: {payload}, truth_log: {folder}/{name}.truth }}\n"
+        )
+    };
     let cameras: String = CAMERAS.iter().map(camera).collect();
     Ok(format!(
         "camera: {{ width: {width}, height: {height}, fps: {} }}\ncameras:\n{cameras}recording: {{ output_dir: \

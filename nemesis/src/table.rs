@@ -30,8 +30,14 @@ impl Report {
         writeln!(f, "expected  {} frames in {} clips", self.frames.expected, self.clips)?;
         writeln!(
             f,
-            "found     {} frames and {} declared missing, {} in silence; {} of {} clips are true",
-            self.frames.present, self.frames.declared, self.frames.silent, self.clips_true, self.clips
+            "found     {} frames and {} declared missing, {} in silence; {} of {} clips are true; files of a camera's \
+             video: at most {}",
+            self.frames.present,
+            self.frames.declared,
+            self.frames.silent,
+            self.clips_true,
+            self.clips,
+            self.most_files
         )?;
         Ok(())
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use benchmarks::compare::Comparison;
 use benchmarks::run::{self, Plan, Results};
 use benchmarks::{
-    copies, encode, loop_delay, memory, overload, peers, report, restart, ring, scale, size, wake,
+    copied, copies, encode, loop_delay, memory, overload, peers, report, restart, ring, scale, size, wake,
 };
 use clap::{Parser, Subcommand};
 use rig::ordinary_user;
@@ -225,6 +225,41 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
+    /// Cameras that send JPEGs, recorded as they came: cost, memory, and finishing beside dd
+    ///
+    /// Exit status 1 if a clip is false, or something is left behind.
+    Copied {
+        /// Number of cameras
+        #[arg(long, default_value_t = 2)]
+        cameras: u32,
+        /// Each camera's pixels
+        #[arg(long, default_value = "1920x1080")]
+        size: String,
+        /// Frames a second
+        #[arg(long, default_value_t = 60)]
+        fps: u32,
+        /// Bytes of a frame
+        #[arg(long, default_value_t = 400_000)]
+        frame_bytes: u64,
+        /// The largest frame that a ring takes
+        #[arg(long, default_value_t = 1_000_000)]
+        max_frame_bytes: u64,
+        /// Milliseconds before a trigger
+        #[arg(long, default_value_t = 10_000)]
+        pre_ms: u64,
+        /// Milliseconds after it
+        #[arg(long, default_value_t = 5000)]
+        post_ms: u64,
+        /// Seconds without a clip, in which the cost of being armed is measured
+        #[arg(long, default_value_t = 10.0)]
+        armed: f64,
+        /// Clips, one after the other
+        #[arg(long, default_value_t = 3)]
+        clips: u32,
+        /// Write the results to this file, as JSON
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
     /// A busy program of `overload`
     #[command(hide = true)]
     Spin,
@@ -327,6 +362,34 @@ fn measure(command: Command) -> anyhow::Result<()> {
                 &overload::Plan { only, kills, reserve_ms, preset, seed },
                 output.as_deref(),
             )?;
+        }
+        Command::Copied {
+            cameras,
+            size,
+            fps,
+            frame_bytes,
+            max_frame_bytes,
+            pre_ms,
+            post_ms,
+            armed,
+            clips,
+            output,
+        } => {
+            let plan = copied::Plan {
+                cameras,
+                size,
+                fps,
+                frame_bytes,
+                max_frame_bytes,
+                pre_ms,
+                post_ms,
+                armed_s: armed,
+                clips,
+            };
+            let results = copied::measure(&plan)?;
+            print!("{results}");
+            write(output.as_deref(), &results)?;
+            ensure!(results.broken.is_empty(), "{} things should not have happened", results.broken.len());
         }
         Command::Spin => overload::spin()?,
         Command::Copier { size, fps, seconds } => copies::copy(&size, fps, seconds)?,

@@ -44,6 +44,9 @@ struct Args {
     /// Frames a second
     #[arg(long, default_value_t = 60)]
     fps: u32,
+    /// The payload of each camera's frames: raw, jpeg or h264
+    #[arg(long, default_value = "raw")]
+    payload: String,
     /// The config's reserve
     #[arg(long, default_value_t = 200)]
     reserve_ms: u64,
@@ -116,6 +119,7 @@ fn run(args: &Args) -> anyhow::Result<Report> {
         trigger_every_ms: args.trigger_every_ms,
         size: args.size.clone(),
         fps: args.fps,
+        payload: args.payload.clone(),
         reserve_ms: args.reserve_ms,
         open_clips: args.open_clips,
         keep: args.keep.is_some(),
