@@ -19,3 +19,4 @@ pub mod process;
 pub mod reopening;
 pub mod sim;
 pub mod source;
+pub mod v4l2;

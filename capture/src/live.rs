@@ -5,6 +5,7 @@ use proto::config::Backend;
 
 use crate::sim::SimulatedCamera;
 use crate::source::{CameraSetup, Source, SourceError};
+use crate::v4l2;
 
 /// Opens a live camera.
 ///
@@ -13,6 +14,7 @@ use crate::source::{CameraSetup, Source, SourceError};
 pub fn open(setup: &CameraSetup) -> Result<Box<dyn Source>, SourceError> {
     match &setup.camera.backend {
         Backend::Sim(sim) => Ok(SimulatedCamera::reopening(setup, sim)),
+        Backend::V4l2(config) => Ok(v4l2::reopening(setup, config)),
         other => Err(SourceError::WrongBackend { opens: "live", configured: other.name() }),
     }
 }

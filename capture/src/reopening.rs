@@ -12,9 +12,10 @@ use proto::offer::Offer;
 use proto::time::MonotonicNs;
 
 use crate::source::{Arrival, Away, CameraSetup, PATIENCE, Source, SourceError};
-use numbers::Numbers;
+pub(crate) use numbers::Numbers;
+use opener::OpenOnThread;
 pub use opener::{Live, OpenLive};
-use opener::{OpenOnThread, Opener, Time};
+pub(crate) use opener::{Opener, Time};
 
 /// From the beginning of one try to the next. Half of the second within which a camera that is back has to be live.
 const RETRY: Duration = Duration::from_millis(500);
@@ -65,7 +66,8 @@ impl Reopening {
         Box::new(this)
     }
 
-    fn with(opener: Box<dyn Opener>, time: Box<dyn Time>, numbers: Numbers) -> Self {
+    /// The camera that `opener` opens, by this time.
+    pub(crate) fn with(opener: Box<dyn Opener>, time: Box<dyn Time>, numbers: Numbers) -> Self {
         let state = State::Waiting(time.now());
         let (before, variable_rate) = (LossBefore::Nothing, false);
         Self { opener, time, state, numbers, tried: None, away: None, before, variable_rate }

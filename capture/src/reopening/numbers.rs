@@ -7,7 +7,7 @@ use proto::time::{MonotonicNs, nanos};
 /// Numbers that go on whatever the camera does with its own: most cameras count from 0 each time they are opened, some
 /// don't count.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Numbers {
+pub(crate) struct Numbers {
     fps: Fps,
     /// The number and the capture time of the newest frame.
     newest: Option<(u64, MonotonicNs)>,
@@ -17,7 +17,7 @@ pub(super) struct Numbers {
 
 impl Numbers {
     /// The numbers of a camera of this rate.
-    pub(super) fn new(fps: Fps) -> Self {
+    pub(crate) fn new(fps: Fps) -> Self {
         Self { fps, newest: None, own: None }
     }
 

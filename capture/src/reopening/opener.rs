@@ -15,7 +15,7 @@ pub type Live = Box<dyn Source + Send>;
 pub type OpenLive = Box<dyn FnMut() -> Result<Live, SourceError> + Send>;
 
 /// Opens a camera beside the caller.
-pub(super) trait Opener {
+pub(crate) trait Opener {
     /// Begins to open it.
     fn begin(&mut self);
 
@@ -24,7 +24,7 @@ pub(super) trait Opener {
 }
 
 /// The time, and waiting.
-pub(super) trait Time {
+pub(crate) trait Time {
     fn now(&self) -> MonotonicNs;
     fn sleep(&self, span: Duration);
 }
