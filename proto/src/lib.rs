@@ -5,7 +5,7 @@
 //!   copied into it, [`time`] the clock that all processes share. From one recorder to the next: the [`backlog`].
 //! - Messages: [`messages`] between the supervisor and its children, carried by [`link`]; [`control`] between the
 //!   commands and the supervisor, carried by [`wire`]; [`stats`] with [`status`], and a [`refusal`], are
-//!   among its answers.
+//!   among its answers. A [`found_camera`] is what a capture tells of the devices that it finds.
 //! - Documents on disk: [`config`] with a camera's [`offer`], and [`clip`] with its plan and manifest, made of [`name`]s, [`codec`]s and the state of
 //!   the [`wall_clock`]; each whole or not there, by [`durable`]; [`fnv1a`] seals journals and names instances.
 //! - Rules that several processes must keep alike: the encoder [`ladder`] of a camera, the paths and names of an
@@ -44,6 +44,8 @@ pub mod durable;
 pub mod failpoint;
 #[cfg(feature = "host")]
 pub mod fnv1a;
+#[cfg(feature = "host")]
+pub mod found_camera;
 #[cfg(feature = "host")]
 pub mod instance;
 #[cfg(feature = "host")]

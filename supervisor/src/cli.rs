@@ -115,6 +115,14 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List the cameras with a video device, what they offer, and an entry for the config for each
+    ///
+    /// Ends with 0 also where there is no camera.
+    Cameras {
+        /// As JSON: a list
+        #[arg(long)]
+        json: bool,
+    },
     /// Print what a config would cost, and refuse one that can't work here
     ///
     /// Cameras that say their own size are asked what they give, for 5 s at most. One that isn't there is a warning, since it

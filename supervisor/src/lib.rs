@@ -5,6 +5,7 @@
 
 mod ask;
 mod backlog;
+mod cameras;
 mod check;
 mod child;
 mod cli;
@@ -87,6 +88,7 @@ fn run(cli: cli::Cli) -> Result<u8, Failure> {
         Command::Status { check: false } => ask::status(&of),
         Command::Status { check: true } => ask::check::status(&of),
         Command::Codecs { json } => ask::codecs(&of, json),
+        Command::Cameras { json } => cameras::cameras(json),
         Command::Restart { what } => ask::restart(&of, what),
         Command::Stop => ask::stop(&of),
     }

@@ -1,8 +1,13 @@
-//! The executable for live cameras that need no library. See [`capture`].
+//! The executable for live cameras that need no library. See [`capture`]. With `--list-devices` it lists cameras, and captures
+//! nothing.
 
+use capture::v4l2::list;
 use capture::{live, probe, process};
 
 fn main() -> std::process::ExitCode {
+    if list::is_asked() {
+        return list::main();
+    }
     if probe::is_asked() {
         return probe::main("capture --probe", Some(probe::PATIENCE), probe::offer);
     }

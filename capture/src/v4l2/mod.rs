@@ -4,7 +4,7 @@
 //!   devices; tests have a fake that follows a script.
 //! - Pure: `format` (pixel formats), `choose` (which mode of those that are offered), `counting` (numbers and times), `frames`
 //!   with `h264` (is a frame whole, and how is it copied), `refused` (words).
-//! - `devices` (which node), `menu` (what is offered), `controls`, `open` (all of opening), `source` (a camera that streams).
+//! - `devices` (which node), `menu` (what is offered), `controls`, `open` (all of opening), `source` (a camera that streams). [`list`] is of all cameras.
 //!
 //! A camera that is lost is closed, and opened again by [`crate::reopening`], under whatever node it has then.
 
@@ -19,6 +19,7 @@ mod frames;
 mod h264;
 mod ioctl;
 mod kernel;
+pub mod list;
 mod mapping;
 mod meaning;
 mod menu;
