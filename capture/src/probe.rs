@@ -21,6 +21,7 @@ use serde::Serialize;
 
 use crate::sim;
 use crate::source::SourceError;
+use crate::v4l2;
 
 /// The flag that asks for a look.
 const FLAG: &str = "--probe";
@@ -148,6 +149,7 @@ fn give_up_after(patience: Duration, camera: &Name) {
 pub fn offer(camera: &CameraConfig) -> Result<Offer, SourceError> {
     match &camera.backend {
         Backend::Sim(_) => Ok(sim::offer(camera)),
-        other => Err(SourceError::WrongBackend { opens: "sim", configured: other.name() }),
+        Backend::V4l2(config) => v4l2::probe(camera, config),
+        other => Err(SourceError::WrongBackend { opens: "live", configured: other.name() }),
     }
 }
