@@ -37,6 +37,9 @@ pub const SCHEMA: u32 = 2;
 pub const PLAN_SCHEMA: u32 = 1;
 /// The manifest's file in a finished clip's folder.
 pub const MANIFEST: &str = "manifest.json";
+/// The file in a finished clip's folder with the SHA-256 sums of all others, as `sha256sum -c` reads it. It comes a moment after
+/// the manifest.
+pub const SUMS: &str = "SHA256SUMS";
 /// The folder in a run folder that clips are moved to which can't be recorded.
 pub const SET_ASIDE_DIR: &str = "set-aside";
 /// The folder in a clip's folder that holds it while it is unfinished. It goes once the manifest is there.

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::failpoint;
 use crate::opened;
@@ -65,7 +65,7 @@ pub fn write_all_at(file: &File, bytes: &[u8], at: u64, path: &Path) -> io::Resu
 /// # Errors
 /// The system's error; `path` is as it was then.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace_after(path, bytes, |_| Ok(()))
+    write_beside(path, bytes, |_, beside| rename(beside, path))
 }
 
 /// Replaces `path` as [`replace`] does, with file and folder entry flushed to the disk.
@@ -73,21 +73,40 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// The system's error. After a failed flush nothing is known of the disk, so the caller must not take it for success.
 pub fn replace_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace_after(path, bytes, |file| flush(file, path))?;
+    write_beside(path, bytes, |file, beside| flush(file, path).and_then(|()| rename(beside, path)))?;
     sync_parent(path)
 }
 
-/// Writes `bytes` beside `path`, does something with that file, and renames it to `path`.
-fn replace_after(
-    path: &Path,
-    bytes: &[u8],
-    before_rename: impl FnOnce(&File) -> io::Result<()>,
-) -> io::Result<()> {
+/// Makes `path` with `bytes`, whole or not at all, with file and folder entry flushed to the disk. Nothing that has the name
+/// already is replaced.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`]; the system's error.
+pub fn create_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_beside(path, bytes, |file, beside| {
+        flush(file, path)?;
+        failpoint::check("disk.rename", path.display())?;
+        opened::rename_to_new(beside, path)
+    })?;
+    sync_parent(path)
+}
+
+/// The path under which a file is written before it gets its name.
+#[must_use]
+pub fn beside(path: &Path) -> PathBuf {
     let mut beside = path.as_os_str().to_owned();
     beside.push("~new");
-    let beside = Path::new(&beside);
-    let result =
-        write_new(beside, bytes).and_then(|file| before_rename(&file)).and_then(|()| rename(beside, path));
+    PathBuf::from(beside)
+}
+
+/// Writes `bytes` beside `path`, and has that file put in its place.
+fn write_beside(
+    path: &Path,
+    bytes: &[u8],
+    put_in_place: impl FnOnce(&File, &Path) -> io::Result<()>,
+) -> io::Result<()> {
+    let beside = &beside(path);
+    let result = write_new(beside, bytes).and_then(|file| put_in_place(&file, beside));
     if result.is_err() {
         // An unfinished file beside the old one is of no use to anyone.
         let _ = opened::remove_file(beside);

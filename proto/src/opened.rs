@@ -20,8 +20,10 @@ use rustix::io::Errno;
 use crate::clip::PARTIAL_DIR;
 
 mod readers;
+mod rename;
 
 pub use readers::let_in;
+pub use rename::{move_aside, rename, rename_to_new};
 
 /// The longest document that is read whole. A manifest with a hundred thousand gaps is shorter.
 const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
@@ -162,15 +164,6 @@ pub fn believe(owner: u32) {
 
 static BELIEVED: OnceLock<u32> = OnceLock::new();
 
-/// Renames a file or folder, replacing any file of the new name.
-///
-/// # Errors
-/// As for [`create_new`].
-pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    let ((from, old), (to, new)) = (parent_of(from)?, parent_of(to)?);
-    Ok(rustix::fs::renameat(&from, old, &to, new)?)
-}
-
 /// Removes a file. A link is removed, not what it leads to.
 ///
 /// # Errors
@@ -226,29 +219,6 @@ pub fn folders_of_ours(path: &Path) -> io::Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
-}
-
-/// Moves what stands in the place of one of our files out of the way, to `<name>.foreign`, with a number behind it if
-/// that is taken too, and says so in the log. An empty folder is removed. Returns the new path.
-///
-/// # Errors
-/// As for [`create_new`].
-pub fn move_aside(path: &Path) -> io::Result<Option<PathBuf>> {
-    if remove_folder(path).is_ok() {
-        tracing::warn!("{} was an empty folder in a file's place, and is removed", path.display());
-        return Ok(None);
-    }
-    for number in 1.. {
-        let mut name = path.as_os_str().to_owned();
-        name.push(if number == 1 { ".foreign".to_owned() } else { format!(".foreign~{number}") });
-        let aside = PathBuf::from(name);
-        if matches!(aside.symlink_metadata(), Err(e) if e.kind() == io::ErrorKind::NotFound) {
-            rename(path, &aside)?;
-            tracing::warn!("{} is not what it has to be, and is now {}", path.display(), aside.display());
-            return Ok(Some(aside));
-        }
-    }
-    Ok(None)
 }
 
 /// Flushes a folder's entries to the disk. It may be anyone's: the output folder is the person's.

@@ -27,6 +27,10 @@ pub const ENCODER_BEHIND_THE_MOVER: i32 = RECORDER - MOVER;
 /// a thread holds a lock that the loop takes, for an instant.
 pub const STATISTICS: i32 = 0;
 
+/// The niceness of the recorder's thread that makes the sums of finished clips, for which nothing waits: that of a program
+/// which runs only while no other wants the processor.
+pub const SUMS: i32 = 19;
+
 /// The turns that [`take_short_turns`] asks for: the shortest that Linux grants. A frame is copied in some five of them.
 const SHORT_TURN_NS: u64 = 100_000;
 

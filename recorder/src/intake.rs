@@ -34,6 +34,7 @@ use crate::left_alone::{LOOK_AGAIN, LeftAlone};
 use crate::pulse::Pulse;
 use crate::rings::open_rings;
 use crate::stop;
+use crate::sums::Sums;
 use crate::suspects::{self, Suspects};
 use crate::take::{How, Take};
 use crate::worker::{Job, Worker};
@@ -65,6 +66,7 @@ pub(crate) struct Intake {
     reports: Reports<RecorderReport>,
     pulse: Arc<Pulse>,
     backlog: Arc<Backlog>,
+    sums: Sums,
 }
 
 impl Intake {
@@ -79,10 +81,12 @@ impl Intake {
         backlog: &Arc<Backlog>,
     ) -> io::Result<Self> {
         let (footage, queue) = channel();
+        let sums = Sums::start();
         let (to_supervisor, beating, room) = (reports.clone(), Arc::clone(pulse), Arc::clone(output));
+        let of_finished = sums.clone();
         let finisher = std::thread::Builder::new()
             .name("finisher".into())
-            .spawn(move || finish::run(&queue, &to_supervisor, &beating, &room))?;
+            .spawn(move || finish::run(&queue, &to_supervisor, &beating, &room, &of_finished))?;
         let mut workers = HashMap::new();
         // Each worker has a mapping of the ring for itself alone, and lets go of it when the ring is broken: another's
         // would keep the broken ring's memory.
@@ -121,6 +125,7 @@ impl Intake {
             reports: reports.clone(),
             pulse: Arc::clone(pulse),
             backlog: Arc::clone(backlog),
+            sums,
         })
     }
 
@@ -228,6 +233,7 @@ impl Intake {
             Ok(!plan_path(folder).try_exists()? && finish::already_finished(folder)?.is_some())
         })? {
             self.elsewhere.remove(folder);
+            self.sums.of_earlier(folder);
             return Ok(());
         }
         disk::ask(|| storage::no_link_to(folder))?;
@@ -255,6 +261,8 @@ impl Intake {
             self.taken_on.insert(folder.to_owned(), MonotonicNs(0));
             self.pulse.clips().finish(folder);
             finish::announce(folder, &manifest, &self.reports);
+            drop(lock);
+            self.sums.of_earlier(folder);
             return Ok(());
         }
         let stopped = disk::ask(|| stop::read(folder))?;
@@ -353,6 +361,11 @@ impl Intake {
         let _ = self.finisher.0.send(Finishing::Camera(Box::new(footage)));
     }
 
+    /// Has the sums made of clips whose recorder was killed before it came to them.
+    pub(crate) fn sum_all_earlier(&self, output: &OutputFolder) {
+        self.sums.of_all_earlier(output.path());
+    }
+
     /// Gives every worker the same job.
     pub(crate) fn tell_all(&self, job: impl Fn() -> Job) {
         // A worker ends only after the intake is closed, so it hears this.
@@ -377,5 +390,6 @@ impl Intake {
         let (footage, thread) = self.finisher;
         let _ = footage.send(Finishing::End);
         let _ = thread.join();
+        self.sums.end();
     }
 }

@@ -4,7 +4,7 @@
 //! camera's [`take`] on, frame by frame: from [`frames`] through a [`feed`] into a [`track`] with its [`journal`]. Frames
 //! that the encoder reaches too late are put into the [`backlog`] by the [`mover`]. At
 //! the end of the window [`finish`] joins the parts, [`account`] says what is missing, and the manifest is written
-//! last. [`probe`] finds out beforehand which encoders work here, and [`ladder`] decides which of them is used.
+//! last; [`sums`] come after it. [`probe`] finds out beforehand which encoders work here, and [`ladder`] decides which of them is used.
 
 mod account;
 mod assignment;
@@ -50,6 +50,7 @@ mod run;
 mod runs;
 mod scaler;
 mod stop;
+mod sums;
 mod suspects;
 mod take;
 mod timestamps;

@@ -133,6 +133,7 @@ fn take_on_all(intake: &mut Intake, output: &OutputFolder, run_folders: &[PathBu
     }
     run_folders.iter().for_each(|run_folder| intake.take_on_all(run_folder));
     intake.show_waiting();
+    intake.sum_all_earlier(output);
     // The open clips have taken the warm encoders they need by now.
     intake.tell_all(|| Job::Cool);
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use proto::clip::{MANIFEST, PARTIAL_DIR};
+use proto::clip::{MANIFEST, PARTIAL_DIR, SUMS};
 use serde_json::Value;
 
 /// The folder of the clip that an answer names.
@@ -17,9 +18,25 @@ pub fn manifest(clip: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(clip.join(MANIFEST)).unwrap()).unwrap()
 }
 
-/// The names in a finished clip's folder. The parts it was made from are removed right after the manifest is written.
+/// The names in a finished clip's folder. The parts it was made from are removed right after the manifest is written, and the
+/// sums come after that.
+#[track_caller]
 pub fn finished(clip: &Path) -> BTreeSet<String> {
-    crate::until("the parts to be removed", || (!clip.join(PARTIAL_DIR).exists()).then(|| names(clip)))
+    crate::until("the parts to be removed and the sums to be made", || {
+        (!clip.join(PARTIAL_DIR).exists() && clip.join(SUMS).exists()).then(|| names(clip))
+    })
+}
+
+/// Asserts that `sha256sum` finds every file of a finished clip as its sums say, and a sum for each.
+#[track_caller]
+pub fn assert_sums(clip: &Path) {
+    let mut files = finished(clip);
+    files.remove(SUMS);
+    let said = Command::new("sha256sum").args(["-c", "--strict", SUMS]).current_dir(clip).output().unwrap();
+    assert!(said.status.success(), "{said:?}");
+    let text = String::from_utf8(said.stdout).unwrap();
+    let right = text.lines().filter_map(|line| line.strip_suffix(": OK").map(str::to_owned));
+    assert_eq!(right.collect::<BTreeSet<_>>(), files);
 }
 
 /// The names in a folder.

@@ -31,6 +31,7 @@ use proto::storage;
 use crate::assignment::Footage;
 use crate::disk::{self, advice, output::OutputFolder};
 use crate::pulse::Pulse;
+use crate::sums::Sums;
 
 pub(crate) use announce::announce;
 pub(crate) use clear::already_finished;
@@ -56,11 +57,13 @@ pub(crate) fn run(
     reports: &Reports<RecorderReport>,
     pulse: &Arc<Pulse>,
     output: &OutputFolder,
+    sums: &Sums,
 ) {
     let mut finisher = Finisher {
         reports,
         pulse,
         output,
+        sums,
         footage: HashMap::new(),
         failed: HashMap::new(),
         due: Vec::new(),
@@ -81,6 +84,7 @@ struct Finisher<'a> {
     reports: &'a Reports<RecorderReport>,
     pulse: &'a Arc<Pulse>,
     output: &'a OutputFolder,
+    sums: &'a Sums,
     /// The footage of each clip, by its folder, until the clip is finished.
     footage: HashMap<PathBuf, Vec<Footage>>,
     /// The reason why a clip couldn't be published the last time. A person is told once of each reason.
@@ -135,7 +139,9 @@ impl Finisher<'_> {
         match publish::publish(&folder, set, self.pulse, self.output) {
             Ok(manifest) => {
                 announce(&folder, &manifest, self.reports);
+                // The clip's lock goes with its footage, and is asked for by whoever makes the sums.
                 self.close(&folder);
+                self.sums.of_finished(&folder, &manifest);
             }
             // A removed clip has nothing left to be finished, and nobody waits for it.
             Err(e) if disk::ask(|| storage::is_removed(&folder)) => {

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use serde_json::Value;
-use trials::{Rig, TWO_CAMERAS, camera, clip_of, finished, list, manifest, pid_in, process, program};
+use trials::{
+    Rig, TWO_CAMERAS, assert_sums, camera, clip_of, finished, list, manifest, pid_in, process, program,
+};
 
 /// A name, and what is right for its value.
 type Key = (&'static str, fn(&Value) -> bool);
@@ -40,8 +42,17 @@ fn a_trigger_gives_every_frame_of_the_window_of_every_camera() {
     );
     assert_eq!((&answer["clip_id"], &answer["complete"]), (&"clip-0001-goal".into(), &true.into()));
     let clip = clip_of(&answer);
-    let files = ["left.mp4", "left_timestamps.csv", "manifest.json", "right.mp4", "right_timestamps.csv"];
+    let files = [
+        "SHA256SUMS",
+        "left.mp4",
+        "left_timestamps.csv",
+        "manifest.json",
+        "right.mp4",
+        "right_timestamps.csv",
+    ];
     assert_eq!(finished(&clip), files.map(str::to_owned).into());
+    assert_sums(&clip);
+    rig.await_log("clip clip-0001-goal: SHA256SUMS made: 5 files of ");
     let report = rig.assert_complete();
     let manifest = manifest(&clip);
     let span = |key: &str| manifest["window"][key].as_u64().unwrap();

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use proto::process::Pid;
 use rustix::process::Signal;
-use trials::{Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, program, until};
+use trials::{Rig, TWO_CAMERAS, clip_of, kill, list, manifest, names, program, until};
 
 #[test]
 fn another_instance_leaves_a_clip_alone_that_is_being_recorded() {
@@ -148,7 +148,7 @@ fn a_stop_while_the_recorder_is_being_replaced_still_closes_the_clip() {
     kill(rig.supervisor_pid(), Signal::TERM);
     assert!(rig.await_end().success());
     assert_eq!(manifest(&clip)["ended_early"], true);
-    assert!(finished(&clip).contains("left.mp4"));
+    assert!(names(&clip).contains("left.mp4"));
     rig.assert_true();
 }
 

@@ -58,7 +58,14 @@ fn clip_killed_at(rig: &Rig, step: &str, times: u32) {
 /// One file a camera, with nothing of its making left.
 #[track_caller]
 fn assert_whole(clip: &Path) {
-    let files = ["left.mp4", "left_timestamps.csv", "manifest.json", "right.mp4", "right_timestamps.csv"];
+    let files = [
+        "SHA256SUMS",
+        "left.mp4",
+        "left_timestamps.csv",
+        "manifest.json",
+        "right.mp4",
+        "right_timestamps.csv",
+    ];
     assert_eq!(finished(clip), files.map(str::to_owned).into());
     let manifest = manifest(clip);
     assert_eq!(manifest["complete"], true);

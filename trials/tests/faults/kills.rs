@@ -13,7 +13,14 @@ use trials::{
 /// Asserts that a clip is one file a camera, with nothing of its making left.
 #[track_caller]
 fn assert_one_file_a_camera(clip: &Path) {
-    let files = ["left.mp4", "left_timestamps.csv", "manifest.json", "right.mp4", "right_timestamps.csv"];
+    let files = [
+        "SHA256SUMS",
+        "left.mp4",
+        "left_timestamps.csv",
+        "manifest.json",
+        "right.mp4",
+        "right_timestamps.csv",
+    ];
     assert_eq!(finished(clip), files.map(str::to_owned).into());
     for (name, camera) in manifest(clip)["cameras"].as_object().unwrap() {
         assert_eq!(list(camera, "files"), [format!("{name}.mp4")]);

@@ -29,6 +29,7 @@ mod stopping;
 mod stops;
 mod storage;
 mod surroundings;
+mod sums;
 mod table;
 mod time;
 mod writing;
