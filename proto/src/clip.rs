@@ -2,13 +2,13 @@
 //! supervisor's and the recorder's part; journals and parts are the recorder's alone.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::by_camera::ByCamera;
 use crate::codec::Codec;
 use crate::fnv1a;
 use crate::frame::{Fps, Geometry, Payload, PictureTags};
@@ -245,8 +245,8 @@ pub struct Manifest {
     /// The cameras that the trigger named; null when it named none and meant all, and in older clips.
     #[serde(default)]
     pub cameras_asked: Option<Vec<Name>>,
-    /// Every camera, by name.
-    pub cameras: BTreeMap<Name, CameraClip>,
+    /// Every camera, by name, in the config's order.
+    pub cameras: ByCamera<CameraClip>,
 }
 
 /// Stands for a verdict until all of a manifest is read.

@@ -29,6 +29,8 @@ pub mod access;
 #[cfg(feature = "host")]
 pub mod backlog;
 #[cfg(feature = "host")]
+pub mod by_camera;
+#[cfg(feature = "host")]
 pub mod clip;
 #[cfg(feature = "host")]
 pub mod codec;

@@ -1,12 +1,13 @@
 //! `run.json`: the config, the encoder and the counts of a run, beside its clips. Nothing depends on it. A thread of its
 //! own writes it whenever something in it changes, so that no other thread waits for the disk that clips go to.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use proto::by_camera::ByCamera;
 use proto::codec::EncoderChoice;
 use proto::config::Config;
 use proto::durable;
@@ -18,8 +19,8 @@ use serde::Serialize;
 use crate::clips::Counts;
 use crate::trigger::plan;
 
-/// The version of the document.
-const SCHEMA: u32 = 1;
+/// The version of the document. In version 1 the rates in `config` were thousandths of a frame a second.
+const SCHEMA: u32 = 2;
 /// The document's name.
 pub(crate) const FILE: &str = "run.json";
 /// The time that the last version may take to be written. The whole end may take five seconds.
@@ -34,10 +35,10 @@ struct RunFile<'a> {
     written_utc: String,
     /// The run is over; otherwise it goes on, or was killed.
     ended: bool,
-    config: &'a Config,
+    config: serde_json::Value,
     /// The first camera's, as in `encoders`.
     encoder: Option<&'a EncoderChoice>,
-    encoders: BTreeMap<&'a Name, &'a EncoderChoice>,
+    encoders: ByCamera<&'a EncoderChoice>,
     clips_completed: u64,
     clips_incomplete: u64,
 }
@@ -129,27 +130,46 @@ fn run(folder: &Path, mut config: Arc<Config>, queue: &Receiver<Note>) {
 }
 
 fn write(folder: &Path, config: &Config, encoders: &[(Name, EncoderChoice)], clips: Counts, ended: bool) {
+    let path: PathBuf = folder.join(FILE);
+    let done = proto::storage::no_link(folder)
+        .map_err(Into::into)
+        .and_then(|()| text(config, encoders, clips, ended))
+        .and_then(|text| durable::replace(&path, &text));
+    if let Err(e) = done {
+        tracing::warn!("can't write {}: {e}; the clips do not need it", path.display());
+    }
+}
+
+fn text(
+    config: &Config,
+    encoders: &[(Name, EncoderChoice)],
+    clips: Counts,
+    ended: bool,
+) -> std::io::Result<Vec<u8>> {
     let written = WallAnchor::now();
-    let run = RunFile {
+    Ok(serde_json::to_vec_pretty(&RunFile {
         schema: SCHEMA,
         preroll_version: env!("CARGO_PKG_VERSION"),
         written,
         written_utc: UtcTime::from_unix_ns(written.unix_ns).to_string(),
         ended,
-        config,
+        config: with_plain_rates(config)?,
         encoder: encoders.first().map(|(_, encoder)| encoder),
-        encoders: encoders.iter().map(|(camera, encoder)| (camera, encoder)).collect(),
+        encoders: encoders.iter().map(|(camera, encoder)| (camera.clone(), encoder)).collect(),
         clips_completed: clips.completed,
         clips_incomplete: clips.incomplete,
-    };
-    let path: PathBuf = folder.join(FILE);
-    let done = proto::storage::no_link(folder)
-        .map_err(Into::into)
-        .and_then(|()| Ok(serde_json::to_vec_pretty(&run)?))
-        .and_then(|text| durable::replace(&path, &text));
-    if let Err(e) = done {
-        tracing::warn!("can't write {}: {e}; the clips do not need it", path.display());
+    })?)
+}
+
+/// The config with its rates in frames a second, as the config file, manifests and stats have them. The instance's own copy,
+/// which its children read, has them in thousandths.
+fn with_plain_rates(config: &Config) -> serde_json::Result<serde_json::Value> {
+    let mut shown = serde_json::to_value(config)?;
+    let cameras = shown.get_mut("cameras").and_then(serde_json::Value::as_array_mut);
+    for (shown, camera) in cameras.into_iter().flatten().zip(&config.cameras) {
+        shown["fps"] = camera.fps.as_f64().into();
     }
+    Ok(shown)
 }
 
 /// Removes the folder of a run that made no clip.
@@ -185,9 +205,10 @@ mod tests {
         let counts = Counts { completed: 2, incomplete: 1, last_finish_ms: None };
         write(run.path(), &config(), &[], counts, false);
         let document = read(run.path());
-        assert_eq!((&document["schema"], &document["ended"]), (&1.into(), &false.into()));
+        assert_eq!((&document["schema"], &document["ended"]), (&2.into(), &false.into()));
         assert_eq!((&document["clips_completed"], &document["clips_incomplete"]), (&2.into(), &1.into()));
-        assert_eq!(document["config"]["cameras"][0]["name"], "left");
+        let camera = &document["config"]["cameras"][0];
+        assert_eq!((&camera["name"], &camera["fps"]), (&"left".into(), &60.0.into()));
 
         let writer = RunFileWriter::start(run.path(), &config()).unwrap();
         let encoder = EncoderChoice {

@@ -1,11 +1,9 @@
 //! A trigger as plan and manifest name it: where it came from, and where its moment is in the videos.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
-use crate::name::Name;
+use crate::by_camera::ByCamera;
 use crate::time::{MonotonicNs, UtcTime};
 
 /// A trigger's part of a plan, beside its moment.
@@ -39,13 +37,13 @@ pub struct ManifestTrigger {
     /// What came with it for the people and programs that read the clip. No trigger can bring anything yet, so it is null.
     pub meta: Option<serde_json::Value>,
     /// Its place in each camera's video, in seconds from the first frame; null for a camera without a video.
-    pub offset_s: BTreeMap<Name, Option<f64>>,
+    pub offset_s: ByCamera<Option<f64>>,
 }
 
 impl ManifestTrigger {
     /// The trigger of a plan.
     #[must_use]
-    pub fn of(plan: &Plan, offset_s: BTreeMap<Name, Option<f64>>) -> Self {
+    pub fn of(plan: &Plan, offset_s: ByCamera<Option<f64>>) -> Self {
         let planned = plan.trigger.as_ref();
         Self {
             id: planned.map_or_else(|| plan.clip_id.clone(), |trigger| trigger.id.clone()),

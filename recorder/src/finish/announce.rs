@@ -48,7 +48,7 @@ pub(crate) fn announce(folder: &Path, manifest: &Manifest, reports: &Reports<Rec
             "clip {id}: camera {name}: not live at any moment of the window"
         );
     }
-    for (name, camera) in &manifest.cameras {
+    for (name, camera) in manifest.cameras.iter() {
         for row in camera.gaps.chunk_by(|one, next| one.cause == next.cause) {
             tracing::warn!(clip = id, camera = name.as_str(), "clip {id}: camera {name}: {}", row_text(row));
         }

@@ -1,7 +1,6 @@
 //! The text of a clip's manifest, from its plan and its joined cameras. Nothing here touches the disk.
 
-use std::collections::BTreeMap;
-
+use proto::by_camera::ByCamera;
 use proto::clip::{
     CameraClip, FileMaker, Manifest, ManifestTrigger, PlannedCamera, SCHEMA, Stretch, StretchHow, Verdict,
     Window, untold_in,
@@ -14,7 +13,7 @@ use crate::assignment::Footage;
 use crate::video_time::pts_us;
 
 /// The manifest of a clip whose cameras' parts are joined. `None` when it has no camera.
-pub(super) fn manifest(set: &[Footage], cameras: BTreeMap<Name, FinishedCamera>) -> Option<Manifest> {
+pub(super) fn manifest(set: &[Footage], cameras: ByCamera<FinishedCamera>) -> Option<Manifest> {
     let first = set.first()?;
     let plan = &first.plan;
     let ended_early = set.iter().any(|f| f.ended_early);
@@ -26,7 +25,7 @@ pub(super) fn manifest(set: &[Footage], cameras: BTreeMap<Name, FinishedCamera>)
     }
     let offsets = cameras.iter().map(|(name, camera)| (name.clone(), camera.trigger_offset_s)).collect();
     let trigger = ManifestTrigger::of(plan, offsets);
-    let cameras: BTreeMap<Name, CameraClip> =
+    let cameras: ByCamera<CameraClip> =
         cameras.into_iter().map(|(name, camera)| (name, camera.clip)).collect();
     cameras.iter().for_each(|(name, camera)| notes.extend(notes_of(name, camera)));
     set.iter().for_each(|footage| notes.extend(untold_of(footage, &cameras)));
@@ -57,7 +56,7 @@ pub(super) fn manifest(set: &[Footage], cameras: BTreeMap<Name, FinishedCamera>)
 }
 
 /// Notes on what a camera's pictures say of themselves and one of its files can't.
-fn untold_of(footage: &Footage, cameras: &BTreeMap<Name, CameraClip>) -> Vec<String> {
+fn untold_of(footage: &Footage, cameras: &ByCamera<CameraClip>) -> Vec<String> {
     let PlannedCamera { name, picture, .. } = &footage.camera;
     let mut notes = Vec::new();
     for file in cameras.get(name).into_iter().flat_map(|camera| &camera.made_by) {

@@ -2,12 +2,12 @@
 //! parts is removed before that, so every step can be repeated by another recorder, from the start, as often as it
 //! takes.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{Scope, ScopedJoinHandle};
 
+use proto::by_camera::ByCamera;
 use proto::clip::{MANIFEST, Manifest, PARTIAL_DIR};
 use proto::durable;
 use proto::failpoint;
@@ -98,13 +98,13 @@ fn link_parts(folder: &Path, set: &[Footage], ready: &Path) -> io::Result<u64> {
     bytes.sum()
 }
 
-/// Joins the cameras side by side: most of the time goes into waiting for the disk, which serves them together.
+/// Joins the cameras side by side, and returns them in the config's order: most of the time goes into waiting for the disk, which serves them together.
 fn join_cameras(
     folder: &Path,
     set: &[Footage],
     ready: &Path,
     pulse: &Arc<Pulse>,
-) -> io::Result<BTreeMap<Name, FinishedCamera>> {
+) -> io::Result<ByCamera<FinishedCamera>> {
     std::thread::scope(|scope| {
         let join = |footage: &Footage| {
             panics::set_camera(footage.camera.name.as_str());
@@ -122,7 +122,9 @@ fn join_cameras(
                 Err(_) => join(footage),
             }
         });
-        joined.collect()
+        let mut cameras: Vec<(Name, FinishedCamera)> = joined.collect::<io::Result<_>>()?;
+        cameras.sort_by_key(|(_, camera)| camera.clip.camera_index);
+        Ok(cameras.into_iter().collect())
     })
 }
 

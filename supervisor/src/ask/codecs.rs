@@ -1,8 +1,8 @@
 //! `preroll codecs`: each camera's encoder ladder, as a table and as JSON.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use proto::by_camera::ByCamera;
 use proto::codec::EncoderChoice;
 use proto::ladder::{CodecTrial, EncoderLadder};
 use proto::name::Name;
@@ -13,19 +13,30 @@ use super::show;
 /// The JSON document. Its first three keys are the first camera's: they are older than ladders of single cameras.
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
+    #[serde(flatten)]
+    first: Ladder<'a>,
+    cameras: ByCamera<Ladder<'a>>,
+}
+
+/// As much of a ladder as is for others to read.
+#[derive(Default, Serialize)]
+struct Ladder<'a> {
     chain: &'a [EncoderChoice],
     trials: &'a [CodecTrial],
     given_up: &'a [EncoderChoice],
-    cameras: BTreeMap<&'a str, &'a EncoderLadder>,
+}
+
+impl<'a> Ladder<'a> {
+    fn of(ladder: &'a EncoderLadder) -> Self {
+        let EncoderLadder { chain, trials, given_up, .. } = ladder;
+        Self { chain, trials, given_up }
+    }
 }
 
 pub(super) fn document(ladders: &[(Name, EncoderLadder)]) -> Document<'_> {
-    let first = ladders.first().map(|(_, ladder)| ladder);
     Document {
-        chain: first.map_or(&[], |ladder| &ladder.chain),
-        trials: first.map_or(&[], |ladder| &ladder.trials),
-        given_up: first.map_or(&[], |ladder| &ladder.given_up),
-        cameras: ladders.iter().map(|(name, ladder)| (name.as_str(), ladder)).collect(),
+        first: ladders.first().map(|(_, ladder)| Ladder::of(ladder)).unwrap_or_default(),
+        cameras: ladders.iter().map(|(name, ladder)| (name.clone(), Ladder::of(ladder))).collect(),
     }
 }
 

@@ -1,10 +1,10 @@
 //! `supervisor trigger`: the request from the command line, and the JSON that it prints.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use proto::clip::{CameraClip, Gap, Manifest, Verdict};
+use proto::by_camera::ByCamera;
+use proto::clip::{CameraClip, Gap, Interruption, Manifest, Verdict};
 use proto::control::{Accepted, Request, Response, TriggerRequest};
 use proto::exit;
 use proto::name::Name;
@@ -37,7 +37,7 @@ struct FinishedAnswer<'a> {
     verdict: Verdict,
     complete: bool,
     ended_early: bool,
-    cameras: BTreeMap<&'a str, CameraAnswer<'a>>,
+    cameras: ByCamera<CameraAnswer<'a>>,
 }
 
 #[derive(Serialize)]
@@ -46,7 +46,10 @@ struct CameraAnswer<'a> {
     frames_expected: u64,
     frames_written: u64,
     gaps: &'a [Gap],
+    /// The number of them. Scripts read it since before there was the list.
     interruptions: usize,
+    /// The same list as the manifest's `interruptions`.
+    interrupted: &'a [Interruption],
 }
 
 /// Triggers, and waits for the clip if that is asked for.
@@ -182,12 +185,13 @@ impl<'a> FinishedAnswer<'a> {
             frames_written: c.frames_written,
             gaps: &c.gaps,
             interruptions: c.interruptions.len(),
+            interrupted: &c.interruptions,
         };
         Self {
             verdict: manifest.verdict,
             complete: manifest.complete,
             ended_early: manifest.ended_early,
-            cameras: manifest.cameras.iter().map(|(name, c)| (name.as_str(), camera(c))).collect(),
+            cameras: manifest.cameras.iter().map(|(name, c)| (name.clone(), camera(c))).collect(),
         }
     }
 }

@@ -111,7 +111,7 @@ fn say_how_it_went_on(manifest: &Manifest, after: &Stats) {
 /// Counts the frames in every camera's files. True if none is missing.
 fn count_all(folder: &Path, manifest: &Manifest) -> anyhow::Result<bool> {
     let mut whole = true;
-    for (name, clip) in &manifest.cameras {
+    for (name, clip) in manifest.cameras.iter() {
         let fps = Fps::new(clip.fps).context("a rate that is none")?;
         let count = count(folder, name.as_str(), &clip.files, manifest.window, fps)?;
         whole &= count.is_whole();
