@@ -8,6 +8,8 @@ use rig::wait::PATIENCE;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::schemas;
+
 /// A command's exit code and everything it printed.
 #[derive(Debug)]
 pub struct Answer {
@@ -19,6 +21,8 @@ pub struct Answer {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
+    /// The schema of standard output, if that is JSON.
+    schema: Option<&'static str>,
 }
 
 /// A command that has not answered yet.
@@ -26,6 +30,7 @@ pub struct Asked {
     command: String,
     pid: Pid,
     answer: Receiver<std::io::Result<Output>>,
+    schema: Option<&'static str>,
 }
 
 impl Answer {
@@ -36,10 +41,12 @@ impl Answer {
         self
     }
 
-    /// Reads standard output as JSON.
+    /// Reads standard output as JSON, which has to be as its schema says.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self:#?}"))
+        let document = serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self:#?}"));
+        self.schema.inspect(|schema| schemas::assert_valid(schema, &document));
+        document
     }
 
     /// Asserts a refusal: this exit code and one message that says all of this.
@@ -66,7 +73,12 @@ impl Asked {
         let (pid, (sender, answer)) = (Pid::of(&child), channel());
         // The test may have given up by then.
         std::thread::spawn(move || drop(sender.send(child.wait_with_output())));
-        Self { command: name, pid, answer }
+        Self { command: name, pid, answer, schema: None }
+    }
+
+    /// What it prints is JSON of this schema.
+    pub fn printing(self, schema: Option<&'static str>) -> Self {
+        Self { schema, ..self }
     }
 
     /// Waits for the answer.
@@ -82,6 +94,7 @@ impl Asked {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            schema: self.schema,
         }
     }
 }

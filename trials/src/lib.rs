@@ -7,6 +7,7 @@
 //! | [`rig`](mod@rig) | a Preroll for one test |
 //! | [`command`] | a command of that Preroll, and what it answers |
 //! | [`clip`] | a clip's folder |
+//! | [`schemas`] | the schemas that all documents are held to |
 //! | [`stats`] | looking into the stats' JSON |
 //! | [`turn`] | how many rigs run side by side |
 
@@ -15,6 +16,7 @@
 pub mod clip;
 pub mod command;
 pub mod rig;
+pub mod schemas;
 pub mod stats;
 pub mod turn;
 

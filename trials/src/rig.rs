@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use crate::clip::{entries, manifest, recorded};
 use crate::command::{Answer, Asked};
 use crate::stats::{list, pid_in};
-use crate::{program, take_turn, until};
+use crate::{program, schemas, take_turn, until};
 
 const NOTHING: [PathBuf; 0] = [];
 
@@ -194,7 +194,7 @@ impl Rig {
         let mut command = Command::new(program("supervisor"));
         command.args(args).env("PREROLL_RUNTIME_DIR", self.instance().runtime_dir());
         command.current_dir(self.folder.path());
-        Asked::run(command, format!("supervisor {args:?}"))
+        Asked::run(command, format!("supervisor {args:?}")).printing(schemas::of_command(args))
     }
 
     /// Asks, and waits for the answer.
@@ -314,6 +314,18 @@ impl Rig {
         clips
     }
 
+    /// Asserts that every manifest and every run file of this rig is as its schema says.
+    #[track_caller]
+    fn assert_documents(&self) {
+        let read = |path: &Path| serde_json::from_slice(&std::fs::read(path).ok()?).ok();
+        let runs = entries(&self.recordings());
+        runs.iter()
+            .filter_map(|run| read(&run.join("run.json")))
+            .for_each(|run| schemas::assert_valid("run", &run));
+        let manifests = self.clips().into_iter().filter_map(|clip| read(&clip.join(MANIFEST)));
+        manifests.for_each(|manifest| schemas::assert_valid_manifest(&manifest));
+    }
+
     /// Every process of this rig.
     pub fn processes(&self) -> Vec<Pid> {
         self.instance().processes()
@@ -346,6 +358,7 @@ impl Drop for Rig {
             let log = self.log();
             assert!(log.iter().find(is_panic).is_none(), "{}", log.join("\n"));
             self.assert_nothing_left();
+            self.assert_documents();
             return;
         }
         println!("the rig's log:\n{}", self.log().join("\n"));

@@ -20,6 +20,7 @@ mod mistakes;
 mod paths;
 mod printing;
 mod refusals;
+mod schemas;
 mod sources;
 mod surroundings;
 mod triggers;
