@@ -11,6 +11,7 @@ use proto::by_camera::ByCamera;
 use proto::codec::EncoderChoice;
 use proto::config::Config;
 use proto::durable;
+use proto::frame::Fps;
 use proto::name::Name;
 use proto::opened;
 use proto::time::{UtcTime, WallAnchor};
@@ -168,6 +169,7 @@ fn with_plain_rates(config: &Config) -> serde_json::Result<serde_json::Value> {
     let cameras = shown.get_mut("cameras").and_then(serde_json::Value::as_array_mut);
     for (shown, camera) in cameras.into_iter().flatten().zip(&config.cameras) {
         shown["fps"] = camera.fps.as_f64().into();
+        shown["typed"]["fps"] = camera.typed.fps.map(Fps::as_f64).into();
     }
     Ok(shown)
 }
@@ -185,7 +187,7 @@ mod tests {
     use super::*;
 
     fn config() -> Arc<Config> {
-        let text = "cameras: [{ name: left, backend: sim }]\n";
+        let text = "cameras: [{ name: left, backend: sim, fps: 60 }]\n";
         Arc::new(Config::parse(Path::new("rig.yaml"), text).unwrap())
     }
 
@@ -209,6 +211,7 @@ mod tests {
         assert_eq!((&document["clips_completed"], &document["clips_incomplete"]), (&2.into(), &1.into()));
         let camera = &document["config"]["cameras"][0];
         assert_eq!((&camera["name"], &camera["fps"]), (&"left".into(), &60.0.into()));
+        assert_eq!(camera["typed"]["fps"], 60.0);
 
         let writer = RunFileWriter::start(run.path(), &config()).unwrap();
         let encoder = EncoderChoice {
