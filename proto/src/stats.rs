@@ -102,7 +102,7 @@ pub struct Dropped {
     pub by_camera: u64,
     /// Every slot was leased.
     pub ring_full: u64,
-    /// They were larger than the ring takes.
+    /// Frames larger than the ring takes.
     pub too_large: u64,
 }
 

@@ -87,7 +87,7 @@ impl Protocol<'_> {
         let Place { offset, .. } = claim.place;
         self.slots[claim.slot].len.store(bytes as u64, Relaxed);
         self.publish(claim.slot, info);
-        // It is no longer than the claimed part, which was found to end within the arena.
+        // The part is no longer than the claimed one, which was found to end within the arena.
         let end = offset + part_bytes(bytes.min(claim.place.len)).unwrap_or(0);
         let at = parts.live.partition_point(|part| part.offset < offset);
         parts.live.insert(at, Part { offset, end, slot: claim.slot, sequence: info.sequence });
@@ -123,7 +123,7 @@ impl Protocol<'_> {
             let passed = in_the_way.map(|part| parts.live[part].end);
             parts.forget(over.start..in_the_way.unwrap_or(over.end));
             match passed {
-                // Somebody leased it just now.
+                // A reader leased that frame just now.
                 Some(end) => at = end,
                 None => return Some(at),
             }

@@ -22,7 +22,7 @@ pub enum RingError {
     Contradiction {
         /// The segment.
         name: SegmentName,
-        /// What contradicts itself.
+        /// The contradiction.
         what: &'static str,
     },
     /// The ring would not fit in any address space.

@@ -61,13 +61,13 @@ pub struct Header {
     pub counters: Counters,
     /// The kind of its frames' bytes, and the room for those that differ in length.
     pub payload: PayloadWords,
-    /// Where its parts lie.
+    /// The places of its parts.
     pub places: PlaceWords,
     /// By [`ReaderBit`], the process that reads with it; 0 for nobody. Reserved: nothing writes it yet.
     pub reader_pids: [AtomicU64; ReaderBit::COUNT as usize],
 }
 
-/// What a ring's frames are made of. All zero for planes.
+/// The kind of a ring's frames, and the room for those that differ in length. All zero for planes.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct PayloadWords {
@@ -81,8 +81,8 @@ pub struct PayloadWords {
     pub max_rate_bytes: AtomicU64,
 }
 
-/// Where a ring's parts lie: what follows from the other fields ([`Layout`]), for programs that would not work it out, and to
-/// tell a damaged number of slots.
+/// The places of a ring's parts. They follow from the other fields ([`Layout`]), and stand here for programs that would not work
+/// them out, and to tell a damaged number of slots.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct PlaceWords {

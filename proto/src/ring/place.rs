@@ -1,4 +1,4 @@
-//! Where a frame lies in the arena, by its slot: known beforehand in a ring of planes, read from the slot in a ring of compressed
+//! The place of a frame in the arena, by its slot: known beforehand in a ring of planes, read from the slot in a ring of compressed
 //! frames. Who gives slots their places is in [`super::arena`].
 
 use super::layout::{PART_ALIGN_BYTES, part_bytes};
@@ -8,7 +8,7 @@ use super::protocol::{Protocol, Slot};
 use super::state::State;
 use crate::sync::Ordering::Relaxed;
 
-/// How the slots of a ring share its arena.
+/// The way in which the slots of a ring share its arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// Each slot has the same bytes for ever, for frames of one length.

@@ -77,7 +77,7 @@ pub struct Protocol<'a> {
     pub slots: &'a [Slot],
     /// The ledger, one entry a remembered frame. Its length is a power of two and no less than the number of slots.
     pub ledger: &'a [LedgerEntry],
-    /// How the slots share the arena.
+    /// The way in which the slots share the arena.
     pub shape: Shape,
 }
 

@@ -21,7 +21,7 @@ use crate::time::{MonotonicNs, nanos};
 pub struct RingWriter {
     ring: Arc<Ring>,
     next: WriterPosition,
-    /// How the arena is shared; none in a ring of planes.
+    /// The writer's map of the arena; none in a ring of planes.
     parts: Option<Parts>,
     epoch: u32,
     /// The key frame from which the next frame decodes; 0 if none is known.

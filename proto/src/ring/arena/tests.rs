@@ -145,7 +145,7 @@ fn giving_up_a_part_time_and_again_costs_no_more_than_once() {
     assert_eq!(words.place(5), Some((0, 128)));
 }
 
-/// Where a writer is when it dies: the steps of one frame, in order.
+/// A step of a writer in one frame.
 type Step = fn(&mut Writer<'_>, &mut Claim);
 
 /// The frame takes the places of the oldest two.
