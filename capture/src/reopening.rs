@@ -40,6 +40,8 @@ pub struct Reopening {
     before: LossBefore,
     /// The camera's last word on its rate.
     variable_rate: bool,
+    /// Config and ring that were made for what the camera offered. `None` as long as those that it is opened with count.
+    fitted: Option<CameraSetup>,
 }
 
 enum State {
@@ -70,7 +72,7 @@ impl Reopening {
     pub(crate) fn with(opener: Box<dyn Opener>, time: Box<dyn Time>, numbers: Numbers) -> Self {
         let state = State::Waiting(time.now());
         let (before, variable_rate) = (LossBefore::Nothing, false);
-        Self { opener, time, state, numbers, tried: None, away: None, before, variable_rate }
+        Self { opener, time, state, numbers, tried: None, away: None, before, variable_rate, fitted: None }
     }
 
     /// Goes on towards an open camera, for [`PATIENCE`] at most.
@@ -95,7 +97,10 @@ impl Reopening {
                     self.away = Some(Away { reason, cause: LossBefore::CameraStall });
                 }
             }
-            Some(Ok(camera)) => {
+            Some(Ok(mut camera)) => {
+                if let Some(setup) = &self.fitted {
+                    camera.fit(setup);
+                }
                 self.numbers.begin();
                 self.state = State::Open(camera, self.time.now());
             }
@@ -188,6 +193,7 @@ impl Source for Reopening {
         if let State::Open(camera, _) = &mut self.state {
             camera.fit(setup);
         }
+        self.fitted = Some(setup.clone());
     }
 }
 
