@@ -17,7 +17,7 @@ const SOS: u8 = 0xDA;
 /// A JPEG that is whole, from its first marker to its last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Jpeg {
-    /// Its length. Bytes behind it, which some cameras pad with, are no part of it.
+    /// The length. Bytes behind the end, which some cameras pad with, are no part of it.
     pub bytes: usize,
     /// Width and height of the picture, in pixels.
     pub size: (u32, u32),
@@ -28,11 +28,11 @@ pub struct Jpeg {
 pub enum Flaw {
     /// The first two bytes are not those of a JPEG.
     NoBeginning,
-    /// It ends, or another one begins, before its end.
+    /// The bytes end, or another JPEG begins, before its end.
     CutOff,
     /// A segment isn't followed by another one.
     Segments,
-    /// Its picture begins before a size was said, or has no pixels.
+    /// The picture begins before a size was said, or has no pixels.
     NoSize,
 }
 
@@ -92,7 +92,7 @@ pub enum Step {
     More,
     /// The JPEG is whole.
     Whole(Jpeg),
-    /// These bytes are no whole JPEG.
+    /// The bytes are no whole JPEG.
     Broken {
         /// The reason.
         flaw: Flaw,

@@ -3,6 +3,8 @@
 
 use proto::config::Backend;
 
+use crate::mjpeg;
+use crate::pipe;
 use crate::sim::SimulatedCamera;
 use crate::source::{CameraSetup, Source, SourceError};
 use crate::v4l2;
@@ -15,6 +17,8 @@ pub fn open(setup: &CameraSetup) -> Result<Box<dyn Source>, SourceError> {
     match &setup.camera.backend {
         Backend::Sim(sim) => Ok(SimulatedCamera::reopening(setup, sim)),
         Backend::V4l2(config) => Ok(v4l2::reopening(setup, config)),
+        Backend::Mjpeg(config) => Ok(mjpeg::reopening(setup, config)),
+        Backend::Pipe(config) => Ok(pipe::reopening(setup, config)),
         other => Err(SourceError::WrongBackend { opens: "live", configured: other.name() }),
     }
 }

@@ -19,6 +19,8 @@ use proto::say;
 use proto::signals;
 use serde::Serialize;
 
+use crate::mjpeg;
+use crate::pipe;
 use crate::sim;
 use crate::source::SourceError;
 use crate::v4l2;
@@ -150,6 +152,8 @@ pub fn offer(camera: &CameraConfig) -> Result<Offer, SourceError> {
     match &camera.backend {
         Backend::Sim(_) => Ok(sim::offer(camera)),
         Backend::V4l2(config) => v4l2::probe(camera, config),
+        Backend::Mjpeg(config) => mjpeg::probe(camera, config),
+        Backend::Pipe(config) => pipe::probe(camera, config),
         other => Err(SourceError::WrongBackend { opens: "live", configured: other.name() }),
     }
 }

@@ -1,3 +1,5 @@
+//! JPEGs of a few bytes: whole, cut off, damaged, in pieces.
+
 use super::*;
 use proptest::prelude::*;
 
