@@ -66,3 +66,63 @@ impl Encode for Passing {
         libav::with_size(parameters, &self.setup.geometry, self.setup.pixel_shape)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proto::frame::PixelFormat;
+
+    use super::*;
+    use crate::fakes::{FakeRing, Picture, frame};
+    use crate::frames::Frames;
+
+    fn passing(adds_tables: bool) -> Passing {
+        let geometry = Geometry::new(64, 48, PixelFormat::I420).unwrap();
+        Passing::new(CopySetup { geometry, pixel_shape: None, adds_tables })
+    }
+
+    #[test]
+    fn a_packet_is_the_frames_own_bytes_and_holds_the_frame_as_long_as_it_or_a_copy_lives() {
+        let ring = FakeRing::new();
+        ring.publish_to(1);
+        let held = ring.hold(1).unwrap();
+        let (place, bytes) = (held.bytes().as_ptr(), held.bytes().to_vec());
+        let mut passing = passing(true);
+        passing.send(held, 5, false).unwrap();
+        let packet = passing.receive().unwrap().unwrap();
+        assert!(passing.receive().unwrap().is_none());
+        assert_eq!((packet.data().unwrap(), packet.data().unwrap().as_ptr()), (&bytes[..], place));
+        assert!(packet.is_key());
+        assert_eq!((packet.pts(), ring.frames_held()), (Some(5), 1));
+        drop(passing);
+        assert_eq!(packet.data().unwrap(), bytes);
+        drop(packet);
+        assert_eq!(ring.frames_held(), 0);
+    }
+
+    #[test]
+    fn a_frame_that_is_never_asked_for_is_given_back() {
+        let ring = FakeRing::new();
+        ring.publish_to(1);
+        let mut passing = passing(true);
+        passing.send(ring.hold(1).unwrap(), 0, false).unwrap();
+        assert_eq!(ring.frames_held(), 1);
+        drop(passing);
+        assert_eq!(ring.frames_held(), 0);
+    }
+
+    #[test]
+    fn tables_are_added_where_that_is_wished() {
+        let bare = [&[0xff, 0xd8, 0xff, 0xc0, 0, 3, 8][..], &[0xff, 0xda, 0, 3, 1, 0xff, 0xd9]].concat();
+        for (adds_tables, length) in [(true, bare.len() + 420), (false, bare.len())] {
+            let mut passing = passing(adds_tables);
+            passing.send(Box::new(Picture(frame(1), bare.clone())), 0, false).unwrap();
+            assert_eq!(passing.receive().unwrap().unwrap().size(), length);
+        }
+    }
+
+    #[test]
+    fn the_parameters_are_those_of_jpeg_pictures_of_the_cameras_size() {
+        let parameters = passing(true).parameters();
+        assert_eq!((parameters.id(), libav::size(&parameters)), (codec::Id::MJPEG, Some((64, 48))));
+    }
+}

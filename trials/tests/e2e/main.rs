@@ -9,6 +9,7 @@ mod access;
 mod answers;
 mod check;
 mod codecs;
+mod copied;
 mod disks;
 mod film_times;
 mod films;

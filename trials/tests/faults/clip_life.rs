@@ -43,21 +43,46 @@ const STEPS: [&str; 30] = [
 const ONCE: [&str; 4] =
     ["disk.write:/left.part1.mp4", "finish.toggled:/right", "disk.renamed:manifest", "manifest.written"];
 
+/// The cameras of a rig whose recorder is killed.
+#[derive(Clone, Copy)]
+enum Kind {
+    Encoded,
+    /// Their JPEGs are copied.
+    Copied,
+}
+
+impl Kind {
+    fn start(self) -> Rig {
+        Rig::start(&match self {
+            Self::Encoded => TWO_CAMERAS.to_owned(),
+            Self::Copied => TWO_CAMERAS.replace("backend: sim,", "backend: sim, payload: jpeg,"),
+        })
+    }
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Encoded => ".mp4",
+            Self::Copied => ".mov",
+        }
+    }
+}
+
 /// Takes a clip while the recorder is killed at this point, so often.
 #[track_caller]
-fn clip_killed_at(rig: &Rig, step: &str, times: u32) {
+fn clip_killed_at(rig: &Rig, kind: Kind, step: &str, times: u32) {
+    let step = step.replace(".mp4", kind.extension());
     let entry = format!("{step}=kill*{times}");
     rig.arm(&entry);
     let answer = rig.command(&["trigger", "--wait", "--pre-ms", "200", "--post-ms", "200"]);
     println!("{entry}");
     let clip = clip_of(&answer.code(0).json());
     rig.await_happened(&entry, times);
-    assert_whole(&clip);
+    assert_whole(&clip, kind);
 }
 
 /// One file a camera, with nothing of its making left.
 #[track_caller]
-fn assert_whole(clip: &Path) {
+fn assert_whole(clip: &Path, kind: Kind) {
     let files = [
         "SHA256SUMS",
         "left.mp4",
@@ -66,11 +91,11 @@ fn assert_whole(clip: &Path) {
         "right.mp4",
         "right_timestamps.csv",
     ];
-    assert_eq!(finished(clip), files.map(str::to_owned).into());
+    assert_eq!(finished(clip), files.map(|file| file.replace(".mp4", kind.extension())).into());
     let manifest = manifest(clip);
     assert_eq!(manifest["complete"], true);
     for (name, camera) in manifest["cameras"].as_object().unwrap() {
-        assert_eq!(list(camera, "files"), [format!("{name}.mp4")]);
+        assert_eq!(list(camera, "files"), [format!("{name}{}", kind.extension())]);
     }
 }
 
@@ -79,12 +104,24 @@ fn f02_a_recorder_killed_at_any_step_of_a_clip_loses_no_frame() {
     if no_failpoints() {
         return;
     }
-    let rig = Rig::start(TWO_CAMERAS);
-    clip_killed_at(&rig, "clip.told", 1);
+    let rig = Kind::Encoded.start();
+    clip_killed_at(&rig, Kind::Encoded, "clip.told", 1);
     for step in STEPS {
-        clip_killed_at(&rig, step, 1);
+        clip_killed_at(&rig, Kind::Encoded, step, 1);
     }
     assert_eq!(rig.assert_complete().clips.len(), STEPS.len() + 1);
+}
+
+#[test]
+fn f02_a_recorder_killed_at_any_step_of_a_copied_clip_loses_no_frame() {
+    if no_failpoints() {
+        return;
+    }
+    let rig = Kind::Copied.start();
+    for step in STEPS {
+        clip_killed_at(&rig, Kind::Copied, step, 1);
+    }
+    assert_eq!(rig.assert_complete().clips.len(), STEPS.len());
 }
 
 #[test]
@@ -92,9 +129,9 @@ fn f03_a_recorder_killed_twice_at_the_same_step_loses_no_frame() {
     if no_failpoints() {
         return;
     }
-    let rig = Rig::start(TWO_CAMERAS);
+    let rig = Kind::Encoded.start();
     for step in STEPS.iter().filter(|step| !ONCE.contains(step)) {
-        clip_killed_at(&rig, step, 2);
+        clip_killed_at(&rig, Kind::Encoded, step, 2);
     }
     rig.assert_complete();
 }
@@ -109,7 +146,7 @@ fn f39_a_clip_exists_though_its_recorder_is_killed_right_after_the_trigger() {
         kill(rig.pid_of("recorder"), Signal::KILL);
         println!("killed {ms} ms after the answer");
         rig.await_manifest(&clip);
-        assert_whole(&clip);
+        assert_whole(&clip, Kind::Encoded);
     }
     rig.assert_complete();
 }
@@ -129,7 +166,7 @@ fn f39_a_plan_outlives_the_supervisor_that_told_nobody_of_it() {
         rig.launch(&[]);
         let clip = until("the clip", || rig.clips().into_iter().nth(number));
         rig.await_manifest(&clip);
-        assert_whole(&clip);
+        assert_whole(&clip, Kind::Encoded);
         rig.await_ready();
     }
     rig.assert_complete();

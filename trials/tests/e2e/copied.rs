@@ -1,0 +1,67 @@
+//! Cameras whose frames come compressed: JPEGs are in the clip as the camera sent them, or encoded again if that is asked for;
+//! H.264 is encoded again.
+
+use serde_json::{Value, json};
+use trials::{Rig, TWO_CAMERAS, clip_of, finished, list, manifest};
+
+/// Two cameras whose config says this too.
+fn cameras_with(keys: &str) -> String {
+    let with = |config: String, name: &str| {
+        config.replace(&format!("name: {name},"), &format!("name: {name}, {keys},"))
+    };
+    with(with(TWO_CAMERAS.to_owned(), "left"), "right")
+}
+
+/// A clip of such cameras, true and complete, with these files; and each camera's part of the manifest.
+#[track_caller]
+fn clip_of_cameras(config: &str, extension: &str) -> (Rig, [Value; 2]) {
+    let rig = Rig::start(config);
+    let clip = clip_of(&rig.command(&["trigger", "--wait"]).code(0).json());
+    let report = rig.assert_complete();
+    let videos = ["left", "right"].map(|name| format!("{name}{extension}"));
+    let beside = ["left_timestamps.csv", "manifest.json", "right_timestamps.csv"];
+    let files = finished(&clip);
+    assert!(videos.iter().map(String::as_str).chain(beside).all(|file| files.contains(file)), "{files:?}");
+    assert!(report.clips[0].cameras["left"].present >= 60, "{report}");
+    let manifest = manifest(&clip);
+    (rig, ["left", "right"].map(|name| manifest["cameras"][name].clone()))
+}
+
+#[test]
+fn jpegs_are_copied_into_quicktime_and_everything_says_so() {
+    let (rig, cameras) = clip_of_cameras(&cameras_with("payload: jpeg"), ".mov");
+    for camera in &cameras {
+        assert_eq!(camera["encoder"], "copied");
+        let [stretch] = list(camera, "stretches") else { panic!("{camera:#}") };
+        assert_eq!((&stretch["how"], &stretch["codec"]), (&json!("copied"), &json!("MJPG")));
+        assert_eq!((&stretch["frames"], &camera["damaged"]), (&camera["frames_written"], &json!([])));
+    }
+    assert_eq!(rig.stats()["recorder"]["encoder"], "copied");
+    let table = rig.command(&["codecs"]).code(0).stdout;
+    assert!(table.contains("copied: frames are recorded as they come (MJPG), without an encoder"), "{table}");
+    // No encoder was tried, and none is missed.
+    assert!(!rig.log().iter().any(|line| line.contains("No supported video codec")), "{:#?}", rig.log());
+}
+
+#[test]
+fn jpegs_are_copied_into_avi_where_the_config_says_so() {
+    let config = cameras_with("payload: jpeg") + "  jpeg_container: avi\n";
+    let (_rig, cameras) = clip_of_cameras(&config, ".avi");
+    assert!(cameras.iter().all(|camera| camera["stretches"][0]["how"] == "copied"), "{cameras:#?}");
+}
+
+#[test]
+fn jpegs_are_encoded_again_where_the_clip_is_to_be_exact() {
+    let (_rig, cameras) = clip_of_cameras(&cameras_with("payload: jpeg, clip: exact"), ".mp4");
+    for camera in &cameras {
+        let stretch = &camera["stretches"][0];
+        assert_eq!((&stretch["how"], &stretch["codec"]), (&json!("encoded"), &json!("H264")));
+    }
+}
+
+#[test]
+fn h264_is_decoded_from_before_the_window_and_encoded_again() {
+    // Key frames are so far apart that the window begins between two of them.
+    let (_rig, cameras) = clip_of_cameras(&cameras_with("payload: h264, gop_ms: 700"), ".mp4");
+    assert!(cameras.iter().all(|camera| camera["stretches"][0]["how"] == "encoded"), "{cameras:#?}");
+}
