@@ -4,11 +4,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use proto::frame::{FrameFlags, LossBefore, Plane};
+use proto::frame::{FrameFlags, LossBefore, Payload, Plane};
 use proto::messages::{CameraState, CaptureReport};
 use proto::name::Name;
 use proto::offer::Offer;
-use proto::ring::RingWriter;
+use proto::ring::{RingSpec, RingWriter};
 use proto::time::MonotonicNs;
 
 use crate::camera_state::{CameraWatch, Change, flagged_after};
@@ -77,14 +77,52 @@ pub struct CaptureLoop<'a> {
     writer: RingWriter,
     status: &'a LoopStatus,
     watch: CameraWatch,
-    /// The plane that pictures are compared by; `None` for a camera whose picture may stand still.
-    compared: Option<Plane>,
+    compared: Compared,
+    needs_key_frames: bool,
     /// The camera's number of the newest frame, in the ring or not.
     last_source_sequence: Option<u64>,
-    /// The last frame found no slot and went lost.
-    ring_was_full: bool,
+    /// The reason why the last frame found no place in the ring.
+    lost: LossBefore,
     /// Opens the ring that the supervisor has made in place of this one.
     open_ring: Option<OpenRing>,
+}
+
+/// The part of a frame by which pictures are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Compared {
+    /// None: the camera's picture may stand still.
+    Nothing,
+    Plane(Plane),
+    /// All of its bytes: it is compressed.
+    Bytes,
+}
+
+impl Compared {
+    fn of(spec: &RingSpec, may_stand_still: bool) -> Self {
+        match spec.payload {
+            _ if may_stand_still => Self::Nothing,
+            Payload::Planes => Self::Plane(spec.geometry.planes()[0]),
+            Payload::Jpeg | Payload::H264 | Payload::H265 => Self::Bytes,
+        }
+    }
+
+    fn digest(self, frame: &[u8]) -> Option<PictureDigest> {
+        match self {
+            Self::Nothing => None,
+            Self::Plane(plane) => Some(PictureDigest::of(frame, &plane)),
+            Self::Bytes => Some(PictureDigest::of_compressed(frame)),
+        }
+    }
+}
+
+/// A frame that the source has announced: an [`Arrival::Frame`].
+#[derive(Clone, Copy, Debug)]
+struct Announced {
+    source_sequence: u64,
+    t_capture: MonotonicNs,
+    before: LossBefore,
+    flags: FrameFlags,
+    bytes: usize,
 }
 
 /// Opens a camera's ring by its name, with the config that goes with it; nothing while there is none.
@@ -102,12 +140,14 @@ impl<'a> CaptureLoop<'a> {
     ) -> Self {
         writer.set_variable_rate(source.has_variable_rate());
         let spec = writer.ring().spec();
+        let compared = Compared::of(spec, may_stand_still);
         Self {
             name,
             watch: CameraWatch::new(flagged_after(spec.fps), MonotonicNs::now()),
-            compared: (!may_stand_still).then(|| spec.geometry.planes()[0]),
+            compared,
+            needs_key_frames: spec.payload.needs_key_frames(),
             last_source_sequence: writer.ring().newest().map(|frame| frame.source_sequence),
-            ring_was_full: false,
+            lost: LossBefore::Nothing,
             open_ring: None,
             source,
             writer,
@@ -142,13 +182,13 @@ impl<'a> CaptureLoop<'a> {
                 self.go_on_in_another_ring();
             }
             match self.source.wait()? {
-                Arrival::Frame { source_sequence, t_capture, before, flags, bytes: _ } => {
+                Arrival::Frame { source_sequence, t_capture, before, flags, bytes } => {
                     let change = self.watch.frame(MonotonicNs::now());
                     if change.is_some() {
                         self.writer.set_variable_rate(self.source.has_variable_rate());
                     }
                     self.tell(change);
-                    self.pass_on(source_sequence, t_capture, before, flags)?;
+                    self.pass_on(Announced { source_sequence, t_capture, before, flags, bytes })?;
                 }
                 Arrival::NotDue => {}
                 Arrival::Silence => {
@@ -179,7 +219,8 @@ impl<'a> CaptureLoop<'a> {
         let Some((setup, writer)) = self.open_ring.as_ref().and_then(|open_ring| open_ring()) else { return };
         self.source.fit(&setup);
         let spec = writer.ring().spec();
-        self.compared = self.compared.map(|_| spec.geometry.planes()[0]);
+        self.compared = Compared::of(spec, self.compared == Compared::Nothing);
+        self.needs_key_frames = spec.payload.needs_key_frames();
         self.watch = CameraWatch::new(flagged_after(spec.fps), MonotonicNs::now());
         self.last_source_sequence = writer.ring().newest().map(|frame| frame.source_sequence);
         self.writer = writer;
@@ -187,47 +228,51 @@ impl<'a> CaptureLoop<'a> {
         self.status.show(self.watch.state());
     }
 
-    /// Writes the frame that the source has announced into a slot. Without a free slot the frame is lost, and the next one
+    /// Writes the frame that the source has announced into the ring. Without a place there the frame is lost, and the next one
     /// says so.
-    fn pass_on(
-        &mut self,
-        source_sequence: u64,
-        t_capture: MonotonicNs,
-        before: LossBefore,
-        flags: FrameFlags,
-    ) -> Result<(), SourceError> {
-        let lost = self
-            .last_source_sequence
-            .map_or(0, |last| source_sequence.saturating_sub(last.saturating_add(1)));
-        self.last_source_sequence = Some(source_sequence);
-        self.writer.ring().counters().dropped_by_camera.fetch_add(lost, Ordering::Relaxed);
-        let Some(mut slot) = self.writer.slot() else {
-            self.ring_was_full = true;
+    fn pass_on(&mut self, frame: Announced) -> Result<(), SourceError> {
+        let left_out = self.count(frame.source_sequence);
+        let is_too_large = frame.bytes > self.writer.ring().spec().max_frame_bytes();
+        let Some(mut slot) = self.writer.slot_for(frame.bytes) else {
+            self.lost = if is_too_large { LossBefore::TooLarge } else { LossBefore::RingFull };
             return Ok(());
         };
-        if self.source.write(slot.bytes_mut())? == 0 {
+        let bytes = self.source.write(slot.bytes_mut())?;
+        if bytes == 0 {
             drop(slot);
             self.writer.ring().counters().dropped_by_camera.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
+        let mut slot = slot.filled(bytes);
         slot.tag(self.source.picture_tags());
-        let picture = self.compared.map(|plane| PictureDigest::of(slot.bytes_mut(), &plane));
-        let only_ring_was_full = self.ring_was_full && before == LossBefore::Nothing;
-        slot.flagged(flags).publish(
-            source_sequence,
-            t_capture,
-            if only_ring_was_full { LossBefore::RingFull } else { before },
-        );
-        self.ring_was_full = false;
+        let picture = self.compared.digest(&slot.bytes_mut()[..bytes]);
+        let before = match (frame.before, std::mem::take(&mut self.lost)) {
+            // A stream needs to be told of each loss, by whomever: what follows doesn't decode.
+            (LossBefore::Nothing, LossBefore::Nothing) if left_out > 0 && self.needs_key_frames => {
+                LossBefore::CameraDrop
+            }
+            (LossBefore::Nothing, lost) => lost,
+            (before, _) => before,
+        };
+        slot.flagged(frame.flags).publish(frame.source_sequence, frame.t_capture, before);
         let change = picture.and_then(|picture| self.watch.picture(picture, MonotonicNs::now()));
         self.tell(change);
         if matches!(change, Some(Change::Frozen { .. })) { self.source.frozen() } else { Ok(()) }
+    }
+
+    /// Takes note of a frame's number, and counts those that the camera has left out before it.
+    fn count(&mut self, source_sequence: u64) -> u64 {
+        let last = self.last_source_sequence.replace(source_sequence);
+        let left_out = last.map_or(0, |last| source_sequence.saturating_sub(last.saturating_add(1)));
+        self.writer.ring().counters().dropped_by_camera.fetch_add(left_out, Ordering::Relaxed);
+        left_out
     }
 
     /// Tells the supervisor and the log of a change of state.
     fn tell(&self, change: Option<Change>) {
         let Some(change) = change else { return };
         self.status.show(self.watch.state());
+        self.writer.set_away(self.source.away().map(|away| away.cause));
         let name = self.name;
         match (change, self.writer.epoch()) {
             (Change::Live { silent_for: Some(silence) }, _) => {

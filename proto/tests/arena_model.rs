@@ -96,6 +96,7 @@ struct Model {
     published: Vec<FrameInfo>,
     epoch: u32,
     start: u64,
+    is_broken: bool,
     ring_full: u64,
     too_large: u64,
 }
@@ -114,6 +115,7 @@ impl Model {
             published: Vec::new(),
             epoch: 1,
             start: 0,
+            is_broken: false,
             ring_full: 0,
             too_large: 0,
         }
@@ -162,12 +164,15 @@ impl Model {
             self.ring_full += 1;
             return;
         };
-        self.start = match info.before {
-            _ if info.flags.contains(FrameFlags::KEY) => info.sequence,
-            LossBefore::Nothing => self.start,
-            _ => 0,
-        };
-        let info = FrameInfo { start_sequence: self.start, ..info };
+        let is_key = info.flags.contains(FrameFlags::KEY);
+        match info.before {
+            _ if is_key => (self.start, self.is_broken) = (info.sequence, false),
+            LossBefore::Nothing => {}
+            LossBefore::Unplugged | LossBefore::Network | LossBefore::CameraStall => self.start = 0,
+            _ => self.is_broken = true,
+        }
+        let damaged = FrameFlags::DAMAGED.when(self.is_broken && self.start > 0);
+        let info = FrameInfo { start_sequence: self.start, flags: info.flags.with(damaged), ..info };
         self.units[at..at + units_of(bytes)].fill(Some(info.sequence));
         self.cursor = at + units_of(bytes);
         self.published.push(info);
@@ -181,7 +186,7 @@ impl Model {
     /// A new writer goes on behind the newest frame that is there.
     fn restart(&mut self) {
         self.epoch += 1;
-        self.start = 0;
+        (self.start, self.is_broken) = (0, false);
         let newest = self.held.iter().map(|held| held.info.sequence).max();
         let end = self.units.iter().rposition(|owner| owner.is_some() && *owner == newest);
         self.cursor = end.map_or(0, |end| end + 1);
@@ -391,7 +396,9 @@ fn a_frame_decodes_from_the_last_key_frame_unless_something_is_missing_since() {
     let starts = |pair: &Pair, frames: std::ops::RangeInclusive<u64>| -> Vec<u64> {
         frames.map(|sequence| pair.ring().frame_info(sequence).unwrap().start_sequence).collect()
     };
-    assert_eq!(starts(&pair, 1..=7), [0, 2, 2, 0, 0, 6, 6]);
+    assert_eq!(starts(&pair, 1..=7), [0, 2, 2, 2, 2, 6, 6]);
+    let damaged = |sequence| pair.ring().frame_info(sequence).unwrap().flags.contains(FrameFlags::DAMAGED);
+    assert_eq!([3, 4, 5, 6].map(damaged), [false, true, true, false]);
     // What a new capture gets doesn't go on from what the last one got.
     pair.restart_writer();
     pair.publish(8, 0, none, LossBefore::Nothing);

@@ -113,8 +113,9 @@ impl Evidence {
         match (before, self.following) {
             (Some(before), Some(after)) => self.add_between(&before, &after, &mut gaps),
             (before, None) => {
-                if let Some(cause) = self.silence.filter(|cause| !self.is_none_due(*cause)) {
-                    gaps.add(before.map_or(0, |b| b.sequence), self.silent_frames(before), cause);
+                if let Some(cause) = self.silence {
+                    let missing = self.due_of(self.silent_frames(before), cause);
+                    gaps.add(before.map_or(0, |b| b.sequence), missing, cause);
                 }
             }
             (None, Some(after)) => self.add_unknown_before(&after, &mut gaps),
@@ -132,7 +133,7 @@ impl Evidence {
         });
         let is_not_told = match self.following {
             Some(following) => self.previous.is_none() && following.sequence <= 1,
-            None => self.silence == Some(GapCause::CameraStall),
+            None => self.silence.is_some_and(is_absence),
         };
         self.wanted.is_empty() && was_silent && is_not_told && self.silent_frames(self.previous) > 0
     }
@@ -193,18 +194,29 @@ impl Evidence {
         let since_start = nanos(first.t_capture - self.window.start_ns) / period_ns;
         // Frames due after the window's end are not missed in it.
         let since_end = nanos(first.t_capture.before(NANOSECOND) - self.window.end_ns) / period_ns;
-        let cause = if first.sequence == 1 { GapCause::CameraStall } else { GapCause::RingOverrun };
-        if self.is_none_due(cause) {
+        let cause = match first.before {
+            _ if first.sequence > 1 => GapCause::RingOverrun,
+            LossBefore::Unplugged => GapCause::Unplugged,
+            LossBefore::Network => GapCause::Network,
+            _ => GapCause::CameraStall,
+        };
+        let newest = first.sequence.saturating_sub(1);
+        let missing = self.due_of(since_start.saturating_sub(since_end), cause);
+        if missing == 0 {
             return;
         }
-        let newest = first.sequence.saturating_sub(1);
-        gaps.add(newest.saturating_sub(since_start), since_start.saturating_sub(since_end), cause);
+        gaps.add(newest.saturating_sub(since_start), missing, cause);
         gaps.reaches = newest.saturating_sub(since_end);
     }
 
-    /// Says whether no frame was due when none came. One that is lost for another reason than silence is missing all the same.
-    fn is_none_due(&self, cause: GapCause) -> bool {
-        self.variable_rate && cause == GapCause::CameraStall
+    /// The part of frames counted by the rate that was due. A camera of variable rate owes none while it is silent; while it was
+    /// away, one stands for what nobody can count. Frames that are lost for another reason are missing all the same.
+    fn due_of(&self, frames: u64, cause: GapCause) -> u64 {
+        match cause {
+            GapCause::CameraStall if self.variable_rate => 0,
+            GapCause::Unplugged | GapCause::Network if self.variable_rate => frames.min(1),
+            _ => frames,
+        }
     }
 
     /// Frames that a silent camera should have made from its last one (or the window's start) to the end.
@@ -228,12 +240,19 @@ fn partition(mut low: u64, mut high: u64, yes: impl Fn(u64) -> bool) -> u64 {
     low
 }
 
-/// The cause of a jump in the camera's numbers between two frames.
+/// The cause of a jump in the camera's numbers between two frames. A camera that was away when its capture was replaced would
+/// have given no frame to the old one either.
 fn cause(a: &FrameInfo, b: &FrameInfo) -> GapCause {
-    if a.epoch != b.epoch {
-        return GapCause::CaptureRestart;
+    match cause_of(b.before) {
+        Some(cause @ (GapCause::Unplugged | GapCause::Network)) => cause,
+        _ if a.epoch != b.epoch => GapCause::CaptureRestart,
+        cause => cause.unwrap_or(GapCause::CameraDrop),
     }
-    cause_of(b.before).unwrap_or(GapCause::CameraDrop)
+}
+
+/// True for the causes of a camera that gives nothing.
+fn is_absence(cause: GapCause) -> bool {
+    matches!(cause, GapCause::CameraStall | GapCause::Unplugged | GapCause::Network)
 }
 
 /// The cause that the capture gave for a loss. `None` where it saw none.

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use proto::clip::GapCause;
-use proto::frame::{FrameFlags, FrameInfo, Geometry, Payload, PictureTags};
+use proto::frame::{FrameFlags, FrameInfo, Geometry, LossBefore, Payload, PictureTags};
 use proto::ring::Miss;
 use proto::time::MonotonicNs;
 
@@ -158,6 +158,10 @@ impl Frames for Decoded {
 
     fn has_ended(&self) -> bool {
         self.compressed.has_ended()
+    }
+
+    fn away(&self) -> Option<LossBefore> {
+        self.compressed.away()
     }
 
     fn loss_of(&self, sequence: u64) -> GapCause {

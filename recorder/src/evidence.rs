@@ -7,7 +7,7 @@ use proto::clip::{GapCause, Window};
 use proto::frame::{FrameFlags, FrameInfo, LossBefore};
 use proto::time::MonotonicNs;
 
-use crate::account::{Evidence, Wanted};
+use crate::account::{self, Evidence, Wanted};
 use crate::frames::Frames;
 use crate::runs::Runs;
 
@@ -93,7 +93,8 @@ impl Fate {
         let end = following.map_or(head.saturating_add(1), |following| following.sequence);
         let start = self.first.map_or(end, |first| first.sequence);
         let before_first = self.first.and_then(|first| first.previous);
-        let silence = if frames.has_ended() { None } else { Some(GapCause::CameraStall) };
+        let cause = frames.away().and_then(account::cause_of).unwrap_or(GapCause::CameraStall);
+        let silence = (!frames.has_ended()).then_some(cause);
         let mut evidence = empty(window, period, before_first, silence);
         evidence.following = following;
         if start == end {

@@ -93,6 +93,7 @@ pub(crate) struct FakeRing {
     published: RefCell<Vec<FrameInfo>>,
     pub(crate) soundness: RefCell<Soundness>,
     pub(crate) has_ended: Cell<bool>,
+    pub(crate) away: Cell<Option<LossBefore>>,
     /// Another reader of the same process holds this frame.
     pub(crate) leased: Cell<u64>,
     /// Its backlog has little room left.
@@ -114,6 +115,7 @@ impl FakeRing {
             published: RefCell::new(Vec::new()),
             soundness: RefCell::new(Soundness::Sound),
             has_ended: Cell::new(false),
+            away: Cell::new(None),
             leased: Cell::new(0),
             is_filling: Cell::new(false),
             picture_tags: Cell::default(),
@@ -175,6 +177,10 @@ impl Frames for FakeRing {
 
     fn has_ended(&self) -> bool {
         self.has_ended.get()
+    }
+
+    fn away(&self) -> Option<LossBefore> {
+        self.away.get()
     }
 
     fn is_filling(&self) -> bool {

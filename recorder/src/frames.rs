@@ -2,7 +2,7 @@
 //! shared memory. Only reading is here; the ring's protocol is `proto`'s, and the second source is in [`crate::backlog`].
 
 use proto::clip::GapCause;
-use proto::frame::{FrameInfo, PictureTags};
+use proto::frame::{FrameInfo, LossBefore, PictureTags};
 use proto::ring::segment::Loss;
 use proto::ring::{Broken, Lease, Miss, RingReader};
 use proto::time::MonotonicNs;
@@ -75,6 +75,11 @@ pub(crate) trait Frames {
     /// No more frames will come: the camera is a file, and it is at its end.
     fn has_ended(&self) -> bool;
 
+    /// The cause of the gap that is being made, while the camera is away.
+    fn away(&self) -> Option<LossBefore> {
+        None
+    }
+
     /// Holds a frame where it is.
     ///
     /// # Errors
@@ -141,6 +146,10 @@ impl Frames for RingReader {
 
     fn has_ended(&self) -> bool {
         self.ring().has_ended()
+    }
+
+    fn away(&self) -> Option<LossBefore> {
+        self.ring().away()
     }
 
     fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, NotHeld> {

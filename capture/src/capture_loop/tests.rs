@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use proto::frame::{Fps, FrameFlags, Geometry, PictureTags, PixelFormat};
 use proto::instance::RuntimeDir;
-use proto::ring::{Ring, RingSize, RingSpec};
+use proto::ring::{Arena, Ring, RingSize, RingSpec};
 
 use crate::source::Away;
 
@@ -20,16 +20,26 @@ struct TestRing {
 
 impl TestRing {
     fn new() -> Self {
-        Self::of_width(64)
+        Self::of(64, Payload::Planes)
     }
 
     fn of_width(width: u32) -> Self {
+        Self::of(width, Payload::Planes)
+    }
+
+    /// A ring for compressed frames has room for 1000 bytes in each.
+    fn of(width: u32, payload: Payload) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = RuntimeDir::create(&folder.path().join("run")).unwrap();
         let name: Name = "left".parse().unwrap();
         let size = RingSize { pre_roll_slots: 3, reserve_slots: 0, lease_slots: 0 };
         let geometry = Geometry::new(width, 64, PixelFormat::GRAY8).unwrap();
-        let spec = RingSpec::planes(geometry, Fps::new(60.0).unwrap(), size);
+        let fps = Fps::new(60.0).unwrap();
+        let arena = Arena { bytes: 16_384, max_frame_bytes: 1_000, max_rate_bytes: 60_000 };
+        let spec = match payload {
+            Payload::Planes => RingSpec::planes(geometry, fps, size),
+            payload => RingSpec::compressed(geometry, fps, size, payload, arena),
+        };
         let ring = Ring::create(&dir.segment(&name), &spec).unwrap();
         Self { ring, dir, name, _folder: folder }
     }
@@ -192,6 +202,17 @@ fn the_next_process_counts_on_from_the_newest_frame_in_the_ring() {
     assert_eq!(ring.lost_by_camera(), 2);
 }
 
+/// A frame without any remark, which needs this room.
+fn announced(source_sequence: u64, bytes: usize) -> Announced {
+    Announced {
+        source_sequence,
+        t_capture: MonotonicNs(10 + source_sequence),
+        before: LossBefore::Nothing,
+        flags: FrameFlags::NONE,
+        bytes,
+    }
+}
+
 #[test]
 fn a_frame_without_a_slot_is_declared_by_the_next_one_that_has_one() {
     let ring = TestRing::new();
@@ -202,12 +223,12 @@ fn a_frame_without_a_slot_is_declared_by_the_next_one_that_has_one() {
     let writer = ring.ring.writer().unwrap();
     let source = Box::new(FakeSource::default());
     let mut capture = CaptureLoop::new(&ring.name, source, writer, &status, false);
-    capture.pass_on(3, MonotonicNs(10), LossBefore::Nothing, FrameFlags::NONE).unwrap();
-    capture.pass_on(4, MonotonicNs(11), LossBefore::Nothing, FrameFlags::NONE).unwrap();
+    capture.pass_on(announced(3, 0)).unwrap();
+    capture.pass_on(announced(4, 0)).unwrap();
     assert_eq!(ring.ring.newest().unwrap().source_sequence, 2, "every slot is leased");
     drop(leases);
-    capture.pass_on(5, MonotonicNs(12), LossBefore::Nothing, FrameFlags::NONE).unwrap();
-    capture.pass_on(6, MonotonicNs(13), LossBefore::Nothing, FrameFlags::NONE).unwrap();
+    capture.pass_on(announced(5, 0)).unwrap();
+    capture.pass_on(announced(6, 0)).unwrap();
     let newest = ring.ring.newest().unwrap();
     assert_eq!((newest.source_sequence, newest.before), (6, LossBefore::Nothing));
     assert_eq!(ring.loss_before(newest.sequence - 1), LossBefore::RingFull);
@@ -253,6 +274,121 @@ fn a_picture_that_stands_still_is_told_to_its_source() {
     let error = capture.run().unwrap_err();
     assert_eq!(error.to_string(), "still: its picture stands still");
     assert_eq!(ring.ring.newest().unwrap().source_sequence, 2, "the second picture is the first again");
+}
+
+/// A stream whose frame of number `n` has `bytes[n]` bytes, all of them `n`; in a room of one byte more.
+struct Stream {
+    bytes: Vec<usize>,
+    next: usize,
+}
+
+impl Source for Stream {
+    fn wait(&mut self) -> Result<Arrival, SourceError> {
+        let Some(bytes) = self.bytes.get(self.next) else { return Ok(Arrival::End) };
+        self.next += 1;
+        let number = self.next as u64 - 1;
+        Ok(Arrival::Frame {
+            source_sequence: number,
+            t_capture: MonotonicNs(1 + number),
+            before: LossBefore::Nothing,
+            flags: FrameFlags::KEY.when(number == 0),
+            bytes: bytes + 1,
+        })
+    }
+
+    fn write(&mut self, frame: &mut [u8]) -> Result<usize, SourceError> {
+        let (number, bytes) = (self.next - 1, self.bytes[self.next - 1]);
+        assert_eq!(frame.len(), bytes + 1, "the room that was asked for");
+        frame[..bytes].fill(number.to_le_bytes()[0]);
+        Ok(bytes)
+    }
+
+    fn picture_tags(&self) -> PictureTags {
+        PictureTags::default()
+    }
+}
+
+/// Runs the loop over a stream of such frames.
+fn run_stream(ring: &TestRing, bytes: &[usize]) {
+    let status = LoopStatus::default();
+    let (source, writer) = (Box::new(Stream { bytes: bytes.to_vec(), next: 0 }), ring.ring.writer().unwrap());
+    CaptureLoop::new(&ring.name, source, writer, &status, false).run().unwrap();
+}
+
+#[test]
+fn compressed_frames_have_their_own_lengths() {
+    let ring = TestRing::of(64, Payload::Jpeg);
+    run_stream(&ring, &[10, 999, 500]);
+    let reader = ring.ring.reader(proto::ring::ReaderBit::new(0).unwrap());
+    for (sequence, bytes) in [(1, vec![0; 10]), (2, vec![1; 999]), (3, vec![2; 500])] {
+        let frame = reader.lease(sequence).unwrap();
+        assert_eq!(frame.bytes(), bytes);
+        assert_eq!(frame.frame_info().start_sequence, sequence);
+    }
+}
+
+#[test]
+fn a_frame_that_is_too_large_is_left_out_counted_and_declared_by_the_next() {
+    let ring = TestRing::of(64, Payload::H264);
+    run_stream(&ring, &[900, 1_000, 2_000, 300, 200]);
+    let numbers: Vec<_> = (1..=3).map(|n| ring.ring.frame_info(n).unwrap().source_sequence).collect();
+    assert_eq!(numbers, [0, 3, 4]);
+    assert_eq!(
+        [1, 2, 3].map(|n| ring.loss_before(n)),
+        [LossBefore::Nothing, LossBefore::TooLarge, LossBefore::Nothing]
+    );
+    assert_eq!(ring.ring.counters().dropped_too_large.load(Ordering::Relaxed), 2);
+    assert_eq!(ring.lost_by_camera(), 0);
+    let newest = ring.ring.newest().unwrap();
+    assert_eq!(
+        (newest.start_sequence, newest.flags),
+        (1, FrameFlags::DAMAGED),
+        "it needs one that was left out"
+    );
+}
+
+#[test]
+fn a_stream_is_told_of_numbers_that_its_camera_left_out() {
+    for (payload, before) in [(Payload::H264, LossBefore::CameraDrop), (Payload::Jpeg, LossBefore::Nothing)] {
+        let ring = TestRing::of(64, payload);
+        let status = LoopStatus::default();
+        let source = Box::new(Stream { bytes: vec![5; 9], next: 0 });
+        let mut capture = CaptureLoop::new(&ring.name, source, ring.ring.writer().unwrap(), &status, false);
+        for number in [0, 1, 4] {
+            capture.source.wait().unwrap();
+            capture.pass_on(announced(number, 6)).unwrap();
+        }
+        assert_eq!((ring.loss_before(3), ring.lost_by_camera()), (before, 2));
+    }
+}
+
+#[test]
+fn compressed_pictures_are_compared_by_their_bytes() {
+    let ring = TestRing::of(64, Payload::Jpeg);
+    let status = LoopStatus::default();
+    let source = Box::new(Stream { bytes: vec![300; 4], next: 0 });
+    let mut capture = CaptureLoop::new(&ring.name, source, ring.ring.writer().unwrap(), &status, false);
+    capture.watch = CameraWatch::new(std::time::Duration::ZERO, MonotonicNs::now());
+    capture.run().unwrap();
+    assert_eq!(ring.ring.head(), 4);
+    let frozen = [[9_u8; 300]; 2].map(|frame| Compared::Bytes.digest(&frame));
+    assert_eq!(frozen[0], frozen[1]);
+    assert_ne!(frozen[0], Compared::Bytes.digest(&[8; 300]));
+    assert_eq!(Compared::Nothing.digest(&[8; 300]), None);
+}
+
+#[test]
+fn the_ring_says_why_its_camera_is_away_until_it_is_back() {
+    let ring = TestRing::new();
+    let _ = ring.run([Delivery::Frame(0), Delivery::Away("unplugged"), Delivery::Stop]);
+    assert_eq!(ring.ring.away(), Some(LossBefore::CameraStall));
+    let writer = ring.ring.writer().unwrap();
+    assert_eq!(ring.ring.away(), None, "the next capture will say it anew");
+    writer.set_away(Some(LossBefore::Network));
+    assert_eq!(ring.ring.away(), Some(LossBefore::Network));
+    drop(writer);
+    let _ = ring.run([Delivery::Away("unplugged"), Delivery::Frame(9), Delivery::End]);
+    assert_eq!(ring.ring.away(), None);
 }
 
 #[test]

@@ -114,6 +114,9 @@ pub struct Counters {
     pub interval_buckets: [AtomicU64; INTERVAL_BUCKETS],
     /// Frames lost because they were larger than [`Arena::max_frame_bytes`].
     pub dropped_too_large: AtomicU64,
+    /// The code of the [`LossBefore`](crate::frame::LossBefore) that the next frame will declare, while the camera is away; 0
+    /// while it is there.
+    pub away: AtomicU64,
 }
 
 impl Default for Counters {
@@ -127,6 +130,7 @@ impl Default for Counters {
             interval_max_ns: zero(),
             interval_buckets: core::array::from_fn(|_| zero()),
             dropped_too_large: zero(),
+            away: zero(),
         }
     }
 }

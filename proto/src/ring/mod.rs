@@ -13,6 +13,7 @@
 //! - [`segment`]: the named shared memory itself;
 //! - [`shared`]: the ring in that memory: [`Ring`]; [`error`]: what may be wrong with it;
 //! - `slot_header`: a frame's numbers, in its place before its bytes;
+//! - `starts`: the key frame from which each frame decodes;
 //! - [`writer`]: the capture's end: [`RingWriter`], [`WriteSlot`];
 //! - [`reader`]: the recorder's end: [`RingReader`], [`Lease`].
 
@@ -38,6 +39,8 @@ pub mod segment;
 pub mod shared;
 #[cfg(feature = "host")]
 mod slot_header;
+#[cfg(feature = "host")]
+mod starts;
 #[cfg(feature = "host")]
 pub mod writer;
 

@@ -16,7 +16,7 @@ use super::place::{Place, Shape};
 use super::protocol::{Protocol, WriterPosition};
 use super::segment::{self, Segment, SegmentError, SegmentName};
 use super::state::ReaderBit;
-use crate::frame::{FrameInfo, PictureTags};
+use crate::frame::{FrameInfo, LossBefore, PictureTags};
 use crate::sync::Ordering::{Acquire, Relaxed};
 use crate::time::MonotonicNs;
 
@@ -185,6 +185,19 @@ impl Ring {
     pub fn has_ended(&self) -> bool {
         let epoch = self.epoch();
         epoch > 0 && self.counters().ended_epoch.load(Relaxed) == epoch
+    }
+
+    /// The cause of the gap that is being made, while the camera is away and its capture tries to open it again.
+    #[must_use]
+    pub fn away(&self) -> Option<LossBefore> {
+        let code = self.counters().away.load(Relaxed);
+        let cause = LossBefore::from_code(u8::try_from(code).unwrap_or(0));
+        (cause != LossBefore::Nothing).then_some(cause)
+    }
+
+    /// For the writer: see [`RingWriter::set_away`](super::writer::RingWriter::set_away).
+    pub(super) fn set_away(&self, cause: Option<LossBefore>) {
+        self.counters().away.store(cause.unwrap_or_default().code().into(), Relaxed);
     }
 
     /// True if the camera's frames come at no rate, as its capture says: none is due at any moment.

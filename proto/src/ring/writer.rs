@@ -12,6 +12,7 @@ use super::layout::{FRAME_HEADER_BYTES, part_bytes};
 use super::protocol::WriterPosition;
 use super::shared::Ring;
 use super::slot_header::SlotHeader;
+use super::starts::Starts;
 use crate::frame::{FrameFlags, FrameInfo, LossBefore, PictureTags};
 use crate::sync::Ordering::Relaxed;
 use crate::time::{MonotonicNs, nanos};
@@ -24,8 +25,7 @@ pub struct RingWriter {
     /// The writer's map of the arena; none in a ring of planes.
     parts: Option<Parts>,
     epoch: u32,
-    /// The key frame from which the next frame decodes; 0 if none is known.
-    start: u64,
+    starts: Starts,
     last_publish: Option<MonotonicNs>,
     _lock: OwnedFd,
 }
@@ -35,8 +35,9 @@ impl RingWriter {
     pub(super) fn begin(ring: &Arc<Ring>, lock: OwnedFd) -> Result<Self, RingError> {
         let next = ring.take_over();
         let parts = ring.find_parts()?;
-        let (ring, epoch) = (Arc::clone(ring), ring.begin_epoch());
-        Ok(Self { ring, next, parts, epoch, start: 0, last_publish: None, _lock: lock })
+        ring.set_away(None);
+        let (ring, epoch, starts) = (Arc::clone(ring), ring.begin_epoch(), Starts::new(ring.spec().payload));
+        Ok(Self { ring, next, parts, epoch, starts, last_publish: None, _lock: lock })
     }
 
     /// The ring.
@@ -59,6 +60,11 @@ impl RingWriter {
     /// Says whether the camera's frames come at no rate: none is due at any moment, so none is missing.
     pub fn set_variable_rate(&self, variable: bool) {
         self.ring.set_variable_rate(variable);
+    }
+
+    /// Says that the camera is away, and the cause of the gap that this makes; or that it is there again.
+    pub fn set_away(&self, cause: Option<LossBefore>) {
+        self.ring.set_away(cause);
     }
 
     /// A slot for the next frame, with room for the longest. `None` when readers hold leases on all slots, or on too much of the
@@ -101,19 +107,6 @@ impl RingWriter {
     /// Counts a frame that is lost since it is longer than the ring takes, where that shows only while it is written.
     pub fn refuse_too_large(&self) {
         self.ring.counters().dropped_too_large.fetch_add(1, Relaxed);
-    }
-
-    /// Says from which key frame this frame decodes, and goes on from there. After a loss nothing decodes before the next key frame.
-    fn start_of(&mut self, sequence: u64, flags: FrameFlags, before: LossBefore) -> u64 {
-        let payload = self.ring.spec().payload;
-        let is_key =
-            payload.is_compressed() && (flags.contains(FrameFlags::KEY) || !payload.needs_key_frames());
-        self.start = match before {
-            _ if is_key => sequence,
-            LossBefore::Nothing => self.start,
-            _ => 0,
-        };
-        self.start
     }
 
     fn count_interval(&mut self) {
@@ -205,8 +198,8 @@ impl WriteSlot<'_> {
     /// nobody.
     pub fn publish(mut self, source_sequence: u64, t_capture: MonotonicNs, before: LossBefore) -> u64 {
         let sequence = self.writer.next.sequence;
-        let (epoch, flags, picture_offset_ns) = (self.writer.epoch, self.flags, self.picture_offset_ns);
-        let start_sequence = self.writer.start_of(sequence, flags, before);
+        let (epoch, picture_offset_ns) = (self.writer.epoch, self.picture_offset_ns);
+        let (start_sequence, flags) = self.writer.starts.of(sequence, self.flags, before);
         let info = FrameInfo {
             sequence,
             source_sequence,

@@ -85,6 +85,42 @@ fn a_killed_capture_costs_what_its_camera_made_meanwhile() {
 }
 
 #[test]
+fn a_camera_that_was_away_costs_what_it_made_meanwhile_for_the_reason_of_its_absence() {
+    for (before, epoch, cause) in [
+        (LossBefore::Unplugged, 1, GapCause::Unplugged),
+        (LossBefore::Network, 1, GapCause::Network),
+        (LossBefore::CameraStall, 1, GapCause::CameraStall),
+        (LossBefore::TooLarge, 1, GapCause::TooLarge),
+        (LossBefore::Corrupt, 1, GapCause::Corrupt),
+        // A capture that was replaced meanwhile is not the reason.
+        (LossBefore::Unplugged, 2, GapCause::Unplugged),
+        (LossBefore::Network, 2, GapCause::Network),
+        (LossBefore::CameraStall, 2, GapCause::CaptureRestart),
+        (LossBefore::TooLarge, 2, GapCause::CaptureRestart),
+    ] {
+        let back = |n: u64| FrameInfo { sequence: n - 5, epoch, ..frame(n) };
+        let first = FrameInfo { before, ..back(18) };
+        let wanted = (10..=12).map(frame).chain([first, back(19), back(20)]).map(here).collect();
+        let account = Evidence { following: Some(back(21)), ..evidence(wanted) }.account();
+        let gap = Gap { after_sequence: 12, missing: 5, cause };
+        assert_eq!(account, Account { expected: 11, written: 6, gaps: vec![gap], live: true });
+    }
+}
+
+#[test]
+fn a_camera_that_is_absent_at_the_start_is_missed_until_it_comes() {
+    let late = |n: u64| FrameInfo { sequence: n - 14, ..frame(n) };
+    let first = FrameInfo { before: LossBefore::Network, ..late(15) };
+    let wanted = [first].into_iter().chain((16..=20).map(late)).map(here).collect();
+    let account = Evidence { previous: None, following: Some(late(21)), ..evidence(wanted) }.account();
+    let gap = Gap { after_sequence: 0, missing: 5, cause: GapCause::Network };
+    assert_eq!(account.gaps, [gap]);
+    let never =
+        Evidence { previous: None, following: None, silence: Some(GapCause::Unplugged), ..evidence(vec![]) };
+    assert_eq!(never.account(), NOT_LIVE);
+}
+
+#[test]
 fn a_hole_over_an_edge_counts_only_inside() {
     // The camera was away from frame 5 to frame 12, and again from 18 to 25.
     let wanted = (12..=18).map(|n| here(frame(n))).collect();
@@ -289,6 +325,10 @@ fn a_camera_of_variable_rate_misses_nothing_by_silence_alone() {
     let began_late =
         Evidence { previous: None, following: None, variable_rate: true, ..evidence(vec![here(late)]) };
     assert_eq!(began_late.account().gaps, []);
+    // While it was away, one frame stands for what nobody can count.
+    let away = Evidence { silence: Some(GapCause::Unplugged), ..still };
+    let gap = Gap { after_sequence: 12, missing: 1, cause: GapCause::Unplugged };
+    assert_eq!(away.account().gaps, [gap]);
     // Its own numbers tell of frames that it made, and a ring that is gone held some.
     let dropped = Evidence { variable_rate: true, ..evidence([10, 13].map(|n| here(frame(n))).to_vec()) };
     assert_eq!(dropped.account().gaps.iter().map(|gap| gap.missing).sum::<u64>(), 9);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use proto::clip::GapCause;
-use proto::frame::{FrameInfo, PictureTags};
+use proto::frame::{FrameInfo, LossBefore, PictureTags};
 use proto::ring::Miss;
 use proto::time::MonotonicNs;
 
@@ -86,6 +86,10 @@ impl Frames for WithBacklog {
 
     fn has_ended(&self) -> bool {
         self.ring().is_some_and(|ring| ring.has_ended())
+    }
+
+    fn away(&self) -> Option<LossBefore> {
+        self.ring().and_then(|ring| ring.away())
     }
 
     fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, NotHeld> {

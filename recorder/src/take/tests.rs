@@ -5,6 +5,7 @@ mod disk_time;
 pub(super) mod rig;
 
 use proto::clip::{Gap, GapCause, PARTIAL_DIR};
+use proto::frame::LossBefore;
 use proto::ladder::last_resort;
 use proto::ring::Broken;
 use proto::ring::segment::Loss;
@@ -167,6 +168,19 @@ fn a_silent_camera_is_waited_for_and_then_missed() {
     assert_eq!(rig.step(until), Step::Waiting);
     assert_eq!(rig.step(until + 1), Step::Over);
     assert_eq!(rig.account(), one_gap(150, 50, GapCause::CameraStall));
+}
+
+#[test]
+fn a_camera_that_is_away_when_the_window_ends_is_missed_for_the_reason_of_its_absence() {
+    for (before, cause) in
+        [(LossBefore::Unplugged, GapCause::Unplugged), (LossBefore::Network, GapCause::Network)]
+    {
+        let mut rig = Rig::new();
+        rig.run(100..=150);
+        rig.ring.away.set(Some(before));
+        assert_eq!(rig.step(9000), Step::Over);
+        assert_eq!(rig.account(), one_gap(150, 50, cause));
+    }
 }
 
 #[test]
