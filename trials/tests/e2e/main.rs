@@ -25,4 +25,5 @@ mod schemas;
 mod sources;
 mod surroundings;
 mod triggers;
+mod video_devices;
 mod waiting;
