@@ -145,10 +145,11 @@ fn shape(ring: &Ring, bound: u64) -> Option<Shape> {
             let entries = (part / frame_bytes.max(1)).clamp(LEAST_ENTRIES, MAX_ENTRIES);
             Shape::of(entries, frame_bytes)
         }
-        // Frames differ in length: as many as are usual in it, and at least a few of the longest.
+        // Frames differ in length: as many as are usual, and one of the longest.
         Some(usual) => {
-            let longest = place_bytes(ring.spec().max_frame_bytes())?.checked_mul(LEAST_ENTRIES)?;
-            Shape::with_bytes(MAX_ENTRIES, usual.saturating_mul(MAX_ENTRIES).min(part).max(longest))
+            let longest = place_bytes(ring.spec().max_frame_bytes())?;
+            let bytes = usual.saturating_mul(MAX_ENTRIES).saturating_add(longest);
+            Shape::with_bytes(MAX_ENTRIES, bytes.min(part).max(longest))
         }
     };
     shape.filter(|shape| shape.total_bytes() as u64 <= bound)

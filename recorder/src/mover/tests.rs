@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use proto::backlog;
-use proto::frame::{Fps, Geometry, LossBefore, PixelFormat};
+use proto::frame::{Fps, Geometry, LossBefore, Payload, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::name::Name;
-use proto::ring::{RingSize, RingSpec, RingWriter};
+use proto::ring::{RingSize, RingSpec, RingWriter, Stream};
 use proto::time::MonotonicNs;
 
 use super::*;
@@ -40,13 +40,25 @@ impl Drop for Rig {
 
 impl Rig {
     fn new(bound: u64) -> Self {
+        let size = RingSize { pre_roll_slots: 14, reserve_slots: RESERVE, lease_slots: 3 };
+        let geometry = Geometry::new(32, 16, PixelFormat::GRAY8).unwrap();
+        Self::of(&RingSpec::planes(geometry, Fps::new(100.0).unwrap(), size), bound)
+    }
+
+    /// The same with a stream of 100 kB a second, whose frames have at most 10 kB: a second of them, and half as much.
+    fn compressed(bound: u64) -> Self {
+        let fps = Fps::new(100.0).unwrap();
+        let stream = Stream { max_rate_bytes: 100_000, max_frame_bytes: 10_000, gop_ms: 200 };
+        let (size, arena) = stream.size(200, 0, 100, fps).unwrap();
+        let geometry = Geometry::new(32, 16, PixelFormat::I420).unwrap();
+        Self::of(&RingSpec::compressed(geometry, fps, size, Payload::H264, arena), bound)
+    }
+
+    fn of(spec: &RingSpec, bound: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = RuntimeDir::create(folder.path()).unwrap();
         let camera = Name::new("left").unwrap();
-        let size = RingSize { pre_roll_slots: 14, reserve_slots: RESERVE, lease_slots: 3 };
-        let geometry = Geometry::new(32, 16, PixelFormat::GRAY8).unwrap();
-        let spec = RingSpec::planes(geometry, Fps::new(100.0).unwrap(), size);
-        let ring = Ring::create(&dir.segment(&camera), &spec).unwrap();
+        let ring = Ring::create(&dir.segment(&camera), spec).unwrap();
         let writer = ring.writer().unwrap();
         let (backlog, mover) = recorder(&dir, &camera, &ring, bound);
         Self { _folder: folder, dir, camera, ring, writer, backlog, mover }
@@ -71,6 +83,15 @@ impl Rig {
         }
     }
 
+    /// Publishes a frame of so many bytes.
+    fn publish_of(&mut self, bytes: usize) {
+        let sequence = self.ring.head() + 1;
+        // The source doesn't know beforehand how many they are.
+        let mut slot = self.writer.slot().expect("there is room");
+        slot.bytes_mut()[..bytes].fill(sequence.to_le_bytes()[0]);
+        slot.filled(bytes).publish(sequence, MonotonicNs(sequence * 10), LossBefore::Nothing);
+    }
+
     /// Lets the mover work until it would sleep.
     fn pass(&mut self) -> Option<Duration> {
         loop {
@@ -88,8 +109,9 @@ impl Rig {
 
     fn frames(&self) -> WithBacklog {
         let ring: Rc<dyn Frames> = Rc::new(self.ring.reader(ReaderBit::RECORDER));
-        let bytes = self.ring.spec().geometry.frame_bytes();
-        WithBacklog::of(Some(ring), self.ring.id(), Some(bytes), self.left()).unwrap()
+        let spec = self.ring.spec();
+        let bytes = spec.arena.is_none().then(|| spec.geometry.frame_bytes());
+        WithBacklog::of(Some(ring), self.ring.id(), bytes, self.left()).unwrap()
     }
 
     fn listed(&self) -> Vec<proto::ring::SegmentName> {
@@ -166,6 +188,43 @@ fn frames_are_moved_when_the_reserve_begins_and_given_back_when_they_are_written
     assert_eq!(rig.pass(), None);
     assert_eq!((rig.listed(), rig.backlog.beat().bytes, rig.backlog.beat().frames), (vec![], 0, 0));
     assert_is(&*held, 90);
+}
+
+/// Each twentieth frame is ten times as long as the others, which differ too.
+fn length(sequence: u64) -> usize {
+    let usual = 400 + usize::try_from(sequence * 7919 % 600).unwrap();
+    if sequence.is_multiple_of(20) { usual * 10 } else { usual }
+}
+
+#[test]
+fn of_frames_of_any_length_none_is_overwritten_that_a_clip_needs() {
+    let mut rig = Rig::compressed(ROOMY);
+    rig.backlog.all_are_known();
+    (1..=100).for_each(|sequence| rig.publish_of(length(sequence)));
+    let from = rig.ring.oldest().unwrap().sequence + 10;
+    rig.need(1, NeededFrom::Frame(from), 600);
+    for sequence in 101..=600 {
+        rig.publish_of(length(sequence));
+        rig.pass();
+    }
+    let not_moved = 601 - from - rig.backlog.beat().moved_frames;
+    assert!(
+        not_moved > 40,
+        "{not_moved} frames of the {} in the ring were left there",
+        rig.ring.spec().size.slots()
+    );
+    for sequence in from..=600 {
+        let frame = rig.frames().hold(sequence).unwrap_or_else(|miss| panic!("frame {sequence}: {miss:?}"));
+        assert_eq!(frame.bytes().len(), length(sequence));
+        assert_is(&*frame, sequence);
+    }
+    // Some hold 32 frames, and none much more memory than its frames take.
+    let segments = rig.left().segments();
+    assert!(segments.iter().any(|segment| segment.frames().count() == 32));
+    let held: usize = (from..=600).map(length).sum();
+    assert!(rig.backlog.beat().bytes < 2 * held as u64, "{} bytes for {held}", rig.backlog.beat().bytes);
+    rig.left().done(&folder(1));
+    assert_eq!((rig.pass(), rig.listed()), (None, vec![]));
 }
 
 #[test]
