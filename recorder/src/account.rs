@@ -52,6 +52,14 @@ pub(crate) struct Account {
 }
 
 impl Evidence {
+    /// The moment until which the last picture stood, beyond its own frame time: the window's end for a camera of variable
+    /// rate, which shows a picture until its next one comes. `None` for any other, and for a camera whose source or ring ended
+    /// in the window.
+    pub(crate) fn last_stood_until(&self) -> Option<MonotonicNs> {
+        let goes_on = self.following.is_some() || self.silence == Some(GapCause::CameraStall);
+        (self.variable_rate && goes_on).then_some(self.window.end_ns)
+    }
+
     /// Adds published frames behind all others.
     pub(crate) fn want(&mut self, frame: &FrameInfo, lost: Option<GapCause>) {
         let goes_on = |last: &mut Wanted| last.lost == lost && last.run.add(frame);

@@ -312,6 +312,21 @@ proptest! {
 }
 
 #[test]
+fn the_last_picture_stands_until_the_windows_end_if_the_camera_goes_on_without_a_rate() {
+    let still = Evidence { variable_rate: true, ..evidence(vec![here(frame(10))]) };
+    let end = Some(still.window.end_ns);
+    assert_eq!(still.last_stood_until(), end);
+    let silent = Evidence { following: None, silence: Some(GapCause::CameraStall), ..still.clone() };
+    assert_eq!(silent.last_stood_until(), end);
+    let with_a_rate = Evidence { variable_rate: false, ..still };
+    let ended = Evidence { silence: None, ..silent.clone() };
+    let without_ring = Evidence { silence: Some(GapCause::RingGone), ..silent };
+    for other in [with_a_rate, ended, without_ring] {
+        assert_eq!(other.last_stood_until(), None, "{other:?}");
+    }
+}
+
+#[test]
 fn a_camera_of_variable_rate_misses_nothing_by_silence_alone() {
     let still = Evidence {
         following: None,

@@ -17,6 +17,7 @@ use proto::clip::PlannedCamera;
 use proto::durable;
 use proto::failpoint;
 use proto::opened;
+use proto::time::MonotonicNs;
 
 use super::index::{self, Counts, Durations, Index, Kind, Run, Shown, Track};
 use super::join::{Joined, add_stretch, file_name, maker};
@@ -129,7 +130,7 @@ fn put_index(
     let camera = &footage.camera;
     let mut timestamps =
         Timestamps::create(ready, &camera.name, footage.plan.trigger_ns, footage.plan.window.start_ns)?;
-    let Some(counted) = count(part, camera, &mut timestamps, pulse)? else { return Ok(None) };
+    let Some(counted) = count(part, footage, &mut timestamps, pulse)? else { return Ok(None) };
     let (Some(stsd), Some(kind)) = (sample_description(head), kind_of(&part.header, camera)) else {
         return Ok(None);
     };
@@ -138,7 +139,7 @@ fn put_index(
     let file = disk::ask(|| opened::file_to_end(path))?;
     // A recorder that was killed here may have left a piece of an index.
     disk::ask(|| file.set_len(part.end))?;
-    fill(&Output { file: &file, path, pulse }, &index, part, camera, &counted.frames)?;
+    fill(&Output { file: &file, path, pulse }, &index, part, footage, &counted.frames)?;
     failpoint::pass("finish.index", path.display());
     failpoint::pass("join.video", path.display());
     disk::ask(|| durable::write_all_at(&file, &head.toggled(part.end), head.moov_at, path))?;
@@ -160,7 +161,7 @@ fn sample_description(head: &Head) -> Option<&[u8]> {
 /// then the video would not begin at its beginning.
 fn count(
     part: &Part,
-    camera: &PlannedCamera,
+    footage: &Footage,
     timestamps: &mut Timestamps,
     pulse: &Pulse,
 ) -> io::Result<Option<Counted>> {
@@ -175,7 +176,7 @@ fn count(
         pulse.step();
         timestamps.add(&sample.row.frame)
     })?;
-    let (runs, duration_us) = durations.end(period_us(camera));
+    let (runs, duration_us) = durations.end(|at_us| last_us(part, footage, at_us));
     counts.runs += u32::try_from(runs.iter().flatten().count()).unwrap_or(0);
     counts.duration_us = duration_us;
     let begins = frames.first().is_some_and(|first| first.t_capture == base);
@@ -183,13 +184,7 @@ fn count(
 }
 
 /// Writes the index: its boxes' heads, and, in one pass over the samples, all of its tables side by side.
-fn fill(
-    to: &Output<'_>,
-    index: &Index,
-    part: &Part,
-    camera: &PlannedCamera,
-    frames: &Runs,
-) -> io::Result<()> {
+fn fill(to: &Output<'_>, index: &Index, part: &Part, footage: &Footage, frames: &Runs) -> io::Result<()> {
     for (at, bytes) in &index.heads {
         to.write(bytes, *at)?;
     }
@@ -215,7 +210,7 @@ fn fill(
         let offset = sample.at.to_be_bytes();
         offsets.add(if index.offset_bytes == 8 { &offset } else { &offset[4..] })
     })?;
-    let (ended, _) = durations.end(period_us(camera));
+    let (ended, _) = durations.end(|at_us| last_us(part, footage, at_us));
     ended.into_iter().try_for_each(|run| add_run(&mut runs, run))?;
     let ends = (runs.end()?, keys.map(Table::end).transpose()?, sizes.end()?, offsets.end()?);
     if ends == index.table_ends() {
@@ -239,14 +234,21 @@ fn each_sample(
     read.map_err(super::join::to_io)
 }
 
+fn base(part: &Part) -> MonotonicNs {
+    video_time::video_base(part.first.frame.t_capture, part.header.base_ns)
+}
+
 fn at_us(part: &Part, sample: &Sample<'_>) -> u64 {
-    let base = video_time::video_base(part.first.frame.t_capture, part.header.base_ns);
-    let at = video_time::pts_us(sample.row.frame.t_capture, base);
+    let at = video_time::pts_us(sample.row.frame.t_capture, base(part));
     u64::try_from(at).unwrap_or(0)
 }
 
-fn period_us(camera: &PlannedCamera) -> u64 {
-    u64::try_from(video_time::period_us(camera.fps)).unwrap_or(0)
+/// The duration of the last sample, by its time.
+fn last_us(part: &Part, footage: &Footage, at_us: u64) -> u64 {
+    let at_us = i64::try_from(at_us).unwrap_or(i64::MAX);
+    let stood_until = footage.evidence.last_stood_until();
+    let lasts = video_time::last_us(at_us, stood_until, base(part), footage.camera.fps);
+    u64::try_from(lasts).unwrap_or(0)
 }
 
 /// The file that the index is written to.

@@ -95,9 +95,9 @@ impl Durations {
         self.lasts(at_us.saturating_sub(before))
     }
 
-    /// Ends the last sample. Returns the runs that are left, and the duration of all.
-    pub(super) fn end(mut self, lasts_us: u64) -> ([Option<Run>; 2], u64) {
-        let ended = self.last.and_then(|_| self.lasts(lasts_us));
+    /// Ends the last sample, whose duration goes by its time. Returns the runs that are left, and the duration of all.
+    pub(super) fn end(mut self, lasts_us: impl FnOnce(u64) -> u64) -> ([Option<Run>; 2], u64) {
+        let ended = self.last.and_then(|at_us| self.lasts(lasts_us(at_us)));
         ([ended, self.run], self.total_us)
     }
 
@@ -332,14 +332,14 @@ mod tests {
         let mut durations = Durations::default();
         let ended: Vec<Run> = [0, 10, 20, 35, 50, 60].into_iter().filter_map(|t| durations.add(t)).collect();
         assert_eq!(ended, [(2, 10), (2, 15)]);
-        assert_eq!(durations.end(10), ([None, Some((2, 10))], 70));
+        assert_eq!(durations.end(|at| at - 50), ([None, Some((2, 10))], 70));
         let mut other = Durations::default();
         assert_eq!(other.add(5), None);
-        assert_eq!(other.end(8), ([None, Some((1, 8))], 8));
-        assert_eq!(Durations::default().end(8), ([None, None], 0));
+        assert_eq!(other.end(|_| 8), ([None, Some((1, 8))], 8));
+        assert_eq!(Durations::default().end(|_| 8), ([None, None], 0));
         let mut hole = Durations::default();
         hole.add(0);
         hole.add(1 << 40);
-        assert_eq!(hole.end(8), ([Some((1, u32::MAX)), Some((1, 8))], u64::from(u32::MAX) + 8));
+        assert_eq!(hole.end(|_| 8), ([Some((1, u32::MAX)), Some((1, 8))], u64::from(u32::MAX) + 8));
     }
 }

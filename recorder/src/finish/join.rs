@@ -22,6 +22,7 @@ use proto::time::{MonotonicNs, nanos};
 
 use super::announce::frames_text;
 use super::in_place;
+use super::open_file::OpenFile;
 use super::parameter_sets::ParameterSets;
 use super::trigger_place;
 use crate::assignment::Footage;
@@ -207,16 +208,9 @@ struct Joining<'a> {
     stretches: Vec<Stretch>,
     /// A file with so many bytes of packets ends at the next key frame.
     most_bytes: Option<u64>,
+    /// The moment until which the clip's last picture stood.
+    stood_until: Option<MonotonicNs>,
     open: Option<OpenFile>,
-}
-
-/// A joined file that is being written.
-struct OpenFile {
-    writer: VideoWriter,
-    /// The capture time that video time 0 stands for.
-    base: MonotonicNs,
-    /// Of its packets.
-    bytes: u64,
 }
 
 impl<'a> Joining<'a> {
@@ -230,13 +224,16 @@ impl<'a> Joining<'a> {
         let timestamps =
             Timestamps::create(ready, &camera.name, footage.plan.trigger_ns, footage.plan.window.start_ns)?;
         let (frames, files, stretches) = (Runs::default(), Vec::new(), Vec::new());
-        Ok(Self { camera, ready, pulse, timestamps, frames, files, stretches, most_bytes, open: None })
+        let stood_until = footage.evidence.last_stood_until();
+        let open = None;
+        Ok(Self { camera, ready, pulse, timestamps, frames, files, stretches, most_bytes, stood_until, open })
     }
 
     fn join(mut self, streams: &[Stream<'_>]) -> io::Result<Joined> {
         for file in streams.chunk_by(Stream::is_continued_by) {
             self.write_stretches(file).map_err(to_io)?;
         }
+        self.end_file(self.stood_until).map_err(to_io)?;
         self.finish()
     }
 
@@ -253,10 +250,12 @@ impl<'a> Joining<'a> {
                 if row.frame.sequence <= newest { Ok(()) } else { self.add(stream, differ, row, packet) }
             })?;
         }
-        self.end_file()
+        Ok(())
     }
 
     fn begin_file(&mut self, stream: &Stream<'_>, first: &FrameInfo) -> Result<(), WriteError> {
+        // A camera of variable rate shows a picture until its next one comes, be it in another file.
+        self.end_file(self.camera.variable_rate.then_some(first.t_capture))?;
         let base = video_time::video_base(first.t_capture, stream.part.header.base_ns);
         let header = &stream.part.header;
         let file = file_name(&self.camera.name, header, self.files.len() + 1);
@@ -268,12 +267,12 @@ impl<'a> Joining<'a> {
             VideoWriter::create(&path, stream.layout, parameters, rotation, move || beating.step())?
         };
         self.files.push(maker(file, &header.choice));
-        self.open = Some(OpenFile { writer, base, bytes: 0 });
+        self.open = Some(OpenFile::new(writer, base, self.camera.fps));
         Ok(())
     }
 
-    fn end_file(&mut self) -> Result<(), WriteError> {
-        self.open.take().map_or(Ok(()), |open| open.writer.finish())
+    fn end_file(&mut self, stood_until: Option<MonotonicNs>) -> Result<(), WriteError> {
+        self.open.take().map_or(Ok(()), |open| open.end(stood_until))
     }
 
     /// Adds a packet to the open file.
@@ -285,9 +284,8 @@ impl<'a> Joining<'a> {
         packet: &mut Packet,
     ) -> Result<(), WriteError> {
         let is_full =
-            self.open.as_ref().is_some_and(|open| self.most_bytes.is_some_and(|most| open.bytes >= most));
+            self.open.as_ref().is_some_and(|open| self.most_bytes.is_some_and(|most| open.bytes() >= most));
         if is_full && packet.is_key() {
-            self.end_file()?;
             self.begin_file(stream, &row.frame)?;
         }
         let (Some(open), Some(maker)) = (&mut self.open, self.files.last_mut()) else { return Ok(()) };
@@ -296,16 +294,12 @@ impl<'a> Joining<'a> {
             *packet = Packet::copy(&sets.before(packet.data().unwrap_or_default()));
             packet.set_flags(flags);
         }
-        let pts = video_time::pts_us(row.frame.t_capture, open.base);
-        packet.set_pts(Some(pts));
-        packet.set_dts(Some(pts));
         self.pulse.step();
         self.frames.add(&row.frame);
         self.timestamps.add(&row.frame).map_err(WriteError::Disk)?;
         maker.frames += 1;
         add_stretch(&mut self.stretches, &maker.file, &stream.part.header, 1);
-        open.bytes = open.bytes.saturating_add(u64::try_from(packet.size()).unwrap_or(0));
-        open.writer.write(packet, video_time::period_us(self.camera.fps))
+        open.add(std::mem::replace(packet, Packet::empty()), row.frame.t_capture)
     }
 
     /// Flushes all files to the disk.

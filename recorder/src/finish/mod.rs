@@ -1,9 +1,10 @@
 //! The finisher: waits until all cameras of a clip have their footage, and publishes the clip, again and again until it
 //! works. One thread for the whole recorder.
 //!
-//! [`join`] makes ordinary files of the parts, [`manifest`] the manifest's text, [`publish`] puts both in place,
-//! [`clear`] removes the parts, and [`announce`] tells of it. [`parameter_sets`] is about streams of several encoders in
-//! one file, [`trigger_place`] about where in a video a trigger is.
+//! [`join`] makes ordinary files of the parts, [`open_file`] is one of them while it is written, [`manifest`] makes the
+//! manifest's text, [`publish`] puts both in place, [`clear`] removes the parts, and [`announce`] tells of it.
+//! [`parameter_sets`] is about streams of several encoders in one file, [`trigger_place`] about where in a video a
+//! trigger is.
 
 mod announce;
 mod clear;
@@ -11,6 +12,7 @@ mod in_place;
 mod index;
 mod join;
 mod manifest;
+mod open_file;
 mod parameter_sets;
 mod publish;
 mod trigger_place;

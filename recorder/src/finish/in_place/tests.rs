@@ -11,7 +11,7 @@ use proto::config::JpegContainer;
 use super::*;
 use crate::finish::join::join_camera;
 use crate::finish::join::tests::{
-    assert_shows, camera, choice, decode, footage, jpeg_of, packets, partial, write_copied_part,
+    assert_shows, camera, choice, decode, footage, jpeg_of, packets, partial, still, write_copied_part,
     write_hollow_part, write_part,
 };
 use crate::journal::PartReason;
@@ -19,13 +19,17 @@ use crate::libav;
 
 /// Links a camera's only part into a new folder beside its clip's, if it can be, and finishes or joins it there.
 fn finish_in(folder: &Path, ready: &str, frames: u64, in_place: bool) -> (CameraClip, PathBuf) {
-    let footage = footage(folder, frames);
+    finish_footage(&footage(folder, frames), ready, in_place)
+}
+
+fn finish_footage(footage: &Footage, ready: &str, in_place: bool) -> (CameraClip, PathBuf) {
+    let folder = &footage.folder;
     let ready = folder.join(ready);
     std::fs::create_dir(&ready).unwrap();
     if in_place {
         link(&partial(folder), &ready, &camera()).unwrap();
     }
-    let clip = join_camera(&footage, folder, &ready, &Arc::default()).unwrap().clip;
+    let clip = join_camera(footage, folder, &ready, &Arc::default()).unwrap().clip;
     (clip, ready)
 }
 
@@ -124,6 +128,22 @@ fn a_copied_frame_that_the_disk_has_lost_is_left_out() {
     let linked = finish_in(folder.path(), "linked", 40, true);
     assert_same(&copied, &linked);
     assert_eq!((linked.0.frames_written, linked.0.gaps[0].missing), (39, 1), "every other frame is whole");
+}
+
+#[test]
+fn a_picture_that_stands_is_shown_until_the_windows_end_in_place_and_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    write_part(folder.path(), &choice(Codec::H264, "ultrafast"), PartReason::First, 1..=20);
+    let still = still(footage(folder.path(), 20), 150);
+    let copied = finish_footage(&still, "copied", false);
+    let linked = finish_footage(&still, "linked", true);
+    assert!(is_the_part(folder.path(), &linked.1.join("left.mp4")));
+    assert_same(&copied, &linked);
+    let (_, duration, packets) = contents(&linked.1.join("left.mp4"));
+    // From the first frame, at 10 ms, to the window's end at 1500 ms.
+    assert_eq!(duration, 1_490_000);
+    let durations: Vec<i64> = packets.iter().map(|packet| packet.2).collect();
+    assert_eq!(durations, [[10_000; 19].to_vec(), vec![1_300_000]].concat());
 }
 
 #[test]

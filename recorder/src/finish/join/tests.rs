@@ -166,6 +166,15 @@ fn a_camera_that_is_no_longer_copied_goes_on_in_a_file_of_its_own() {
     assert_eq!(how, [(0, 30, StretchHow::Copied), (30, 20, StretchHow::Encoded)]);
 }
 
+/// The same of a camera of variable rate, whose window lasts until the time of this frame.
+pub(in crate::finish) fn still(footage: Footage, end: u64) -> Footage {
+    let camera = PlannedCamera { variable_rate: true, ..footage.camera };
+    let window = Window { end_ns: frame(end).t_capture, ..footage.evidence.window };
+    let following = Some(frame(end + 10));
+    let evidence = Evidence { window, following, variable_rate: true, ..footage.evidence };
+    Footage { camera, evidence, ..footage }
+}
+
 fn join_all(frames: u64) -> CameraClip {
     let folder = tempfile::tempdir().unwrap();
     write_hollow_part(folder.path(), frames);
@@ -357,6 +366,27 @@ fn a_video_whose_file_cannot_grow_is_split_at_key_frames() {
     let largest = joined.files.iter().map(|maker| ready.join(&maker.file).metadata().unwrap().len()).max();
     assert_eq!(Some(remove_files(&ready, &camera.name).unwrap()), largest);
     assert_eq!(opened::names(&ready).unwrap(), ["left2.mp4"]);
+}
+
+#[test]
+fn a_picture_that_stands_from_one_file_to_the_next_is_shown_meanwhile() {
+    for (is_still, lasting) in [(true, [360_000, 1_050_000]), (false, [10_000, 10_000])] {
+        let folder = tempfile::tempdir().unwrap();
+        write_part(folder.path(), &choice(Codec::H264, "ultrafast"), PartReason::First, 1..=5);
+        write_part(folder.path(), &choice(Codec::Avc1, "ultrafast"), PartReason::CodecChange, 41..=45);
+        let parts = part::read_all(&partial(folder.path()), &camera().name).unwrap();
+        let streams: Vec<Stream> = parts.iter().map(|p| Stream::of(p, &camera()).unwrap().unwrap()).collect();
+        let ready = folder.path().join("ready");
+        std::fs::create_dir(&ready).unwrap();
+        let footage = footage(folder.path(), 45);
+        let (footage, pulse) = (if is_still { still(footage, 150) } else { footage }, Arc::default());
+        let joined = Joining::new(&footage, &ready, &pulse, Some(1)).unwrap().join(&streams).unwrap();
+        assert_eq!(joined.files.iter().map(|maker| maker.frames).collect::<Vec<_>>(), [5, 5]);
+        for (maker, lasts) in joined.files.iter().zip(lasting) {
+            let (_, packets) = packets(&ready.join(&maker.file));
+            assert_eq!(packets.last().unwrap().duration(), lasts, "{}", maker.file);
+        }
+    }
 }
 
 #[test]
