@@ -104,22 +104,34 @@ fn is_numbered(source: &str) -> bool {
     places.next().is_some_and(is_place) && places.next().is_none()
 }
 
-/// The first of some numbered pictures that is there: number 0 to 4, as libav looks for it.
-#[must_use]
-pub fn first_picture(source: &str) -> Option<PathBuf> {
+/// Numbered pictures that are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberedPictures {
+    /// The first of them: number 0 to 4, as libav looks for it.
+    pub first: PathBuf,
+    /// The number of pictures up to the first number that is missing.
+    pub pictures: u64,
+}
+
+impl NumberedPictures {
+    /// Finds the pictures of a source such as `frames/%04d.png`. `None` if there is none with a number from 0 to 4.
+    #[must_use]
+    pub fn find(source: &str) -> Option<Self> {
+        let path = |number| numbered(source, number).filter(|path| path.is_file());
+        let (number, first) = (0..5).find_map(|number| Some((number, path(number)?)))?;
+        let following = (number + 1..).take_while(|number| path(*number).is_some()).count();
+        Some(Self { first, pictures: following as u64 + 1 })
+    }
+}
+
+/// The path of the picture with this number.
+fn numbered(source: &str, number: u64) -> Option<PathBuf> {
     let (before, rest) = source.split_once('%')?;
     let (width, after) = rest.split_once('d')?;
     let digits = width.parse::<usize>().unwrap_or(0).min(20);
-    (0..5)
-        .map(|number| {
-            let number = if width.starts_with('0') {
-                format!("{number:0digits$}")
-            } else {
-                format!("{number:digits$}")
-            };
-            PathBuf::from(format!("{before}{number}{after}"))
-        })
-        .find(|path| path.is_file())
+    let number =
+        if width.starts_with('0') { format!("{number:0digits$}") } else { format!("{number:digits$}") };
+    Some(PathBuf::from(format!("{before}{number}{after}")))
 }
 
 /// The reason why a path is not a plain file that could be read.
@@ -246,12 +258,16 @@ mod tests {
     fn numbered_pictures_begin_at_a_low_number() {
         let folder = tempfile::tempdir().unwrap();
         let source = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-        assert_eq!(first_picture(&source("%04d.png")), None);
-        std::fs::write(folder.path().join("0001.png"), "x").unwrap();
-        std::fs::write(folder.path().join("f3.png"), "x").unwrap();
-        assert_eq!(first_picture(&source("%04d.png")), Some(folder.path().join("0001.png")));
-        assert_eq!(first_picture(&source("f%d.png")), Some(folder.path().join("f3.png")));
-        assert_eq!(first_picture(&source("g%d.png")), None);
+        let found = |name: &str| NumberedPictures::find(&source(name));
+        assert_eq!(found("%04d.png"), None);
+        for name in ["0001.png", "f3.png", "f4.png", "f5.png", "f7.png"] {
+            std::fs::write(folder.path().join(name), "x").unwrap();
+        }
+        let row =
+            |first: &str, pictures| Some(NumberedPictures { first: folder.path().join(first), pictures });
+        assert_eq!(found("%04d.png"), row("0001.png", 1));
+        assert_eq!(found("f%d.png"), row("f3.png", 3), "the rest isn't played");
+        assert_eq!(found("g%d.png"), None);
     }
 
     #[test]

@@ -3,14 +3,17 @@
 
 pub(crate) mod clip_modes;
 pub(crate) mod config_mode;
+mod disk_price;
 pub(crate) mod groups;
 pub(crate) mod limits;
 mod live_source;
+mod measured;
 mod odd_size;
 pub(crate) mod offers;
 pub(crate) mod others_may_write;
 pub(crate) mod output_dir;
 pub(crate) mod patience;
+mod pictures;
 pub(crate) mod price;
 pub(crate) mod probe_run;
 pub(crate) mod shared_memory;
@@ -22,12 +25,11 @@ pub(crate) mod utf8;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use proto::codec::Codec;
 use proto::config::{CameraConfig, Config};
 use proto::exit;
 use proto::name::Name;
 use proto::say;
-use proto::storage::{self, mb};
+use proto::storage;
 
 use crate::ask;
 use crate::backlog::Bound;
@@ -83,6 +85,9 @@ fn report(path: &Path, config: &Config, needed_bytes: u64, backlog: &Bound) -> S
     let mut text = format!("{}: good\n", absolute(path).display());
     for camera in &config.cameras {
         text.push_str(&camera_line(config, camera));
+        if let Some(sentence) = pictures::sentence(camera) {
+            let _ = writeln!(text, "  {}: {sentence}", camera.name);
+        }
     }
     let _ = writeln!(
         text,
@@ -100,7 +105,7 @@ fn report(path: &Path, config: &Config, needed_bytes: u64, backlog: &Bound) -> S
         storage::mb(memory.clip),
     );
     let _ = writeln!(text, "  backlog: {backlog}");
-    let _ = writeln!(text, "  disk: {}", disk(config));
+    let _ = writeln!(text, "  disk: {}", disk_price::sentence(config));
     let _ = writeln!(text, "  clips go to {}", absolute(&config.recording.output_dir).display());
     text
 }
@@ -147,54 +152,7 @@ fn bits_e6(bytes_per_s: u64) -> f64 {
     bytes_per_s as f64 * 8.0 / 1e6
 }
 
-/// The price of recording on disk, and how long the room there lasts.
-fn disk(config: &Config) -> String {
-    let codec = price::codec(config);
-    let bytes_per_s = price::recording_bytes_per_s(config);
-    let more = if codec == Codec::Mjpg { "" } else { ", several times that with MJPG" };
-    let copied = config.cameras.iter().filter(|camera| camera.is_copied()).count();
-    let copied = match copied {
-        0 => String::new(),
-        1 => " (1 camera copied as it comes, at its most)".to_owned(),
-        n => format!(" ({n} cameras copied as they come, at their most)"),
-    };
-    let rate = format!(
-        "nothing while armed; while recording about {:.1} MB/s{copied} with {} (a guess: {} bits a pixel){more}",
-        bytes_per_s / 1e6,
-        codec.name(),
-        price::bits_per_pixel(codec)
-    );
-    match output_dir::free_bytes(config) {
-        Some(free) => {
-            let usable = free.saturating_sub(config.recording.min_free_bytes);
-            format!("{rate}; {:.1} GB are free, for about {}", mb(free) / 1e3, lasts(usable, bytes_per_s))
-        }
-        None => rate,
-    }
-}
-
-/// The time in which so many bytes are written, in words.
-#[expect(clippy::cast_precision_loss, reason = "a guess, for a person to read")]
-fn lasts(bytes: u64, bytes_per_s: f64) -> String {
-    match bytes as f64 / bytes_per_s / 60.0 {
-        minutes if (0.5..1.5).contains(&minutes) => "1 minute".to_owned(),
-        minutes if minutes < 120.0 => format!("{minutes:.0} minutes"),
-        minutes => format!("{:.0} hours", minutes / 60.0),
-    }
-}
-
 /// The path in full, since a person may stand elsewhere than Preroll will.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_room_lasts_for_minutes_or_hours() {
-        let said = [60_000_000, 7_200_000_000, 360_000_000_000].map(|bytes| lasts(bytes, 1e6));
-        assert_eq!(said, ["1 minute", "2 hours", "100 hours"]);
-    }
 }

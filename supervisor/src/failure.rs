@@ -17,6 +17,9 @@ pub(crate) enum Failure {
     /// The attempt failed.
     #[error("{0}")]
     Failed(String),
+    /// A file system gave no answer in time. It may give one later.
+    #[error("{0}")]
+    NoAnswer(String),
     /// The supervisor refused the command.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -46,7 +49,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::BadInput(_) => exit::BAD_INPUT,
-            Self::Failed(_) => exit::FAILED,
+            Self::Failed(_) | Self::NoAnswer(_) => exit::FAILED,
             Self::Refused(refusal) => refusal.exit_code(),
             Self::NotRunning { .. } => exit::NOT_RUNNING,
             Self::Incomplete(_) => exit::INCOMPLETE,

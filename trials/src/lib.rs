@@ -8,6 +8,7 @@
 //! | [`command`] | a command of that Preroll, and what it answers |
 //! | [`clip`] | a clip's folder |
 //! | [`schemas`] | the schemas that all documents are held to |
+//! | [`ffprobe`] | what another program says of a video |
 //! | [`stats`] | looking into the stats' JSON |
 //! | [`turn`] | how many rigs run side by side |
 
@@ -15,6 +16,7 @@
 
 pub mod clip;
 pub mod command;
+pub mod ffprobe;
 pub mod rig;
 pub mod schemas;
 pub mod stats;
@@ -48,6 +50,15 @@ pub fn kill(pid: Pid, signal: Signal) {
 #[track_caller]
 pub fn program(name: &str) -> PathBuf {
     program::path(name).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Is there no OpenCV in this build? Then says that the test is skipped.
+pub fn no_opencv() -> bool {
+    if program("supervisor").with_file_name("capture-opencv").is_file() {
+        return false;
+    }
+    println!("skipped: this build has no capture-opencv");
+    true
 }
 
 /// Are there no failpoints in this build? Then says that the test is skipped.

@@ -1,10 +1,12 @@
 //! The probe of a video file: its size, rate and length as JSON, for a supervisor that links no libav.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use proto::config::{Backend, CameraConfig};
 use proto::frame::{Payload, PictureTags};
 use proto::offer::Offer;
+use proto::source::{NumberedPictures, SourceKind};
 use serde::Serialize;
 
 use super::decode::Decoder;
@@ -26,15 +28,29 @@ pub(crate) struct Film {
     picture: PictureTags,
 }
 
-/// Looks at a camera's film.
+/// The film of a camera, or the first of its numbered pictures.
+fn film(camera: &CameraConfig) -> Option<PathBuf> {
+    match &camera.backend {
+        Backend::File(file) => Some(file.path.clone()),
+        Backend::Opencv(opencv) => {
+            let source = opencv.source.reveal();
+            let is_pictures = SourceKind::of(source) == SourceKind::Pictures;
+            Some(NumberedPictures::find(source).filter(|_| is_pictures)?.first)
+        }
+        _ => None,
+    }
+}
+
+/// Looks at a camera's film, or at the first of its numbered pictures, which OpenCV will play.
 ///
 /// # Errors
 /// When the file is not there or not a video.
 pub(crate) fn probe(camera: &CameraConfig) -> Result<Film, SourceError> {
-    let Backend::File(file) = &camera.backend else {
-        return Err(SourceError::WrongBackend { opens: "file", configured: camera.backend.name() });
-    };
-    let (timetable, mut decoder) = Decoder::open(&file.path)?.scan()?;
+    let film = film(camera).ok_or_else(|| {
+        let configured = camera.backend.name();
+        SourceError::WrongBackend { opens: "file", configured }
+    })?;
+    let (timetable, mut decoder) = Decoder::open(&film)?.scan()?;
     let picture = decoder.first_tags();
     let thousandths = |value: f64| (value * 1_000.0).round() / 1_000.0;
     let (width, height) = decoder.size();

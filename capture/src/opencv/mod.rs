@@ -106,7 +106,7 @@ impl OpencvCamera {
         if !is_film(kind) && kind != SourceKind::Pipeline {
             ask_for(&mut capture, camera);
         }
-        let period = if is_film(kind) { Some(file_period(&capture, &source, camera)?) } else { None };
+        let period = is_film(kind).then(|| period(&capture, kind, &source, camera)).transpose()?;
         let mut this = Self {
             capture,
             source,
@@ -124,10 +124,9 @@ impl OpencvCamera {
         let silent = |camera: &Self| {
             let (input, reason) =
                 (camera.source.to_string(), "OpenCV opened it and got no frame from it".into());
-            if is_film(kind) {
-                SourceError::Unusable { input, reason }
-            } else {
-                SourceError::stalled(input, reason)
+            match is_film(kind) {
+                true => SourceError::Unusable { input, reason },
+                false => SourceError::stalled(input, reason),
             }
         };
         let (tries, t) = this.first_picture()?.ok_or_else(|| silent(&this))?;
@@ -348,14 +347,15 @@ fn ask_for(capture: &mut VideoCapture, camera: &CameraConfig) {
     }
 }
 
-/// The time from one frame of a file to the next.
-fn file_period(
+/// The time from one frame of a file to the next. Pictures have no rate of their own, whatever OpenCV states.
+fn period(
     capture: &VideoCapture,
+    kind: SourceKind,
     source: &Secret,
     camera: &CameraConfig,
 ) -> Result<Duration, SourceError> {
-    let stated = capture.get(videoio::CAP_PROP_FPS).ok().and_then(Fps::new);
-    let fps = stated.unwrap_or(camera.fps);
+    let stated = capture.get(videoio::CAP_PROP_FPS).ok().filter(|_| kind == SourceKind::File);
+    let fps = stated.and_then(Fps::new).unwrap_or(camera.fps);
     config::check_rate(camera.fps, fps.as_f64())
         .map_err(|misfit| SourceError::Misfit { input: source.to_string(), misfit })?;
     Ok(fps.period())

@@ -68,11 +68,11 @@ fn ring_bytes(config: &Config, camera: &CameraConfig) -> Option<u64> {
     Some(config.ring_spec(camera)?.layout()?.total_bytes as u64)
 }
 
-/// The size of a clip of the config's own length, by the same guess as `check` prints.
+/// The size of a clip of the config's own length, by a guess.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a guess, of positive numbers")]
 fn clip_bytes(config: &Config, camera: &CameraConfig) -> u64 {
     let ms = config.recording.pre_roll_ms.saturating_add(config.recording.post_roll_ms);
-    (price::camera_bytes_per_s(camera, price::codec(config))
+    (price::camera_bytes_per_s(camera, price::codec(camera, config))
         * std::time::Duration::from_millis(ms).as_secs_f64()) as u64
 }
 

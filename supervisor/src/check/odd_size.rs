@@ -3,13 +3,16 @@
 use proto::codec::Codec;
 use proto::config::{CameraConfig, Config};
 
+/// Does a camera get Motion JPEG for its size alone? Other codecs than H.264 take any size.
+pub(crate) fn gets_mjpg(camera: &CameraConfig, config: &Config) -> bool {
+    camera.geometry.has_an_odd_side()
+        && !camera.is_copied()
+        && matches!(config.recording.preferred_codec, None | Some(Codec::H264 | Codec::Avc1))
+}
+
 /// A warning for each camera that gets Motion JPEG for its size alone.
 pub(crate) fn warnings(config: &Config) -> Vec<String> {
-    // Others take any size, and who has asked for one of them is not surprised.
-    if !matches!(config.recording.preferred_codec, None | Some(Codec::H264 | Codec::Avc1)) {
-        return Vec::new();
-    }
-    let odd = config.cameras.iter().filter(|camera| camera.geometry.has_an_odd_side() && !camera.is_copied());
+    let odd = config.cameras.iter().filter(|camera| gets_mjpg(camera, config));
     odd.map(|camera| warning(camera, config.cameras.len() > 1)).collect()
 }
 

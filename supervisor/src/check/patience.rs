@@ -23,7 +23,11 @@ pub(crate) fn within<T: Send + 'static>(
     at_most(PATIENCE, &what.to_string(), look)
 }
 
-fn at_most<T: Send + 'static>(
+/// Does `look` within `patience`, as [`within`] does.
+///
+/// # Errors
+/// There is no answer.
+pub(crate) fn at_most<T: Send + 'static>(
     patience: Duration,
     what: &str,
     look: impl FnOnce() -> T + Send + 'static,
@@ -39,7 +43,7 @@ fn at_most<T: Send + 'static>(
         })
         .map_err(|e| Failure::failed(format!("{what} can't be looked at: {e}")))?;
     answer.recv_timeout(patience).map_err(|why| match why {
-        RecvTimeoutError::Timeout => Failure::failed(no_answer(what, patience)),
+        RecvTimeoutError::Timeout => Failure::NoAnswer(no_answer(what, patience)),
         RecvTimeoutError::Disconnected => {
             Failure::failed(format!("{what} can't be looked at: a look panicked"))
         }
@@ -63,7 +67,7 @@ mod tests {
     fn a_look_that_takes_for_ever_is_left_alone() {
         let (hold, held) = channel::<()>();
         let failure = at_most(Duration::from_millis(10), "the film /mnt/x", move || held.recv()).unwrap_err();
-        assert!(matches!(failure, Failure::Failed(_)), "{failure:?}");
+        assert!(matches!(failure, Failure::NoAnswer(_)), "{failure:?}");
         assert!(
             failure.to_string().starts_with("the film /mnt/x gives no answer within 0.01 s"),
             "{failure}"

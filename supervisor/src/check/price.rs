@@ -4,7 +4,7 @@
 use proto::codec::Codec;
 use proto::config::{Backend, CameraConfig, Config, ValueOf};
 
-use super::shared_memory;
+use super::{odd_size, shared_memory};
 use crate::backlog::room::Room;
 use crate::failure::Failure;
 
@@ -118,10 +118,12 @@ fn capture_bytes(backend: &Backend, frame: u64) -> u64 {
     process.saturating_add(frame.saturating_mul(frames))
 }
 
-/// The codec that `check` prices: Motion JPEG if it was asked for, else H.264.
-pub(crate) fn codec(config: &Config) -> Codec {
+/// The codec that a camera is priced for before it has recorded anything: Motion JPEG if it was asked for or the frames have an
+/// odd size, else H.264.
+pub(crate) fn codec(camera: &CameraConfig, config: &Config) -> Codec {
     match config.recording.preferred_codec {
         Some(Codec::Mjpg) => Codec::Mjpg,
+        _ if odd_size::gets_mjpg(camera, config) => Codec::Mjpg,
         _ => Codec::H264,
     }
 }
@@ -131,9 +133,9 @@ pub(crate) fn bits_per_pixel(codec: Codec) -> f64 {
     if codec == Codec::Mjpg { MJPG_BITS_PER_PIXEL } else { BITS_PER_PIXEL }
 }
 
-/// The bytes a second of all cameras while they are recorded with the config's codec.
+/// The bytes a second of all cameras while they are recorded, by a guess.
 pub(crate) fn recording_bytes_per_s(config: &Config) -> f64 {
-    config.cameras.iter().map(|camera| camera_bytes_per_s(camera, codec(config))).sum()
+    config.cameras.iter().map(|camera| camera_bytes_per_s(camera, codec(camera, config))).sum()
 }
 
 /// The bytes a second of one camera while it is recorded with a codec, or copied as it comes.

@@ -13,15 +13,16 @@ use proto::codec::Codec;
 use proto::config::{self, Backend, CameraConfig, Config, FileConfig, ValueOf};
 use proto::frame::PictureTags;
 use proto::name::Name;
-use proto::source::{self, NotAFile, SourceKind};
+use proto::source::{self, NotAFile, NumberedPictures, SourceKind};
 use serde::Deserialize;
 
-use crate::check::live_source;
-use crate::check::patience;
 use crate::check::probe_run::{self, ConfigOf, Deadlines, Ended};
+use crate::check::{live_source, patience, pictures};
 use crate::failure::Failure;
 use crate::programs::executable;
 
+/// The executable that reads films.
+const FILM_PROBE: &str = "capture-libav";
 /// The films that are probed at once, at most. Each probe waits for its disk most of the time.
 const SIDE_BY_SIDE: usize = 16;
 
@@ -46,7 +47,11 @@ pub(crate) fn look(config: &Config) -> Result<Vec<String>, Failure> {
             Backend::Opencv(opencv) => {
                 let source = opencv.source.reveal().to_owned();
                 let what = format!("camera {}: source: {}", camera.name, opencv.source);
-                patience::within(what, move || seen_by_opencv(&source))?
+                let found = patience::within(&what, move || seen_by_opencv(&source))?;
+                match pictures::misfit(camera, &config.source)? {
+                    Some(misfit) => Err(misfit),
+                    None => found,
+                }
             }
             live @ (Backend::V4l2(_) | Backend::Mjpeg(_) | Backend::Pipe(_)) => {
                 let what = format!("camera {}: its {}", camera.name, live_source::noun(live));
@@ -118,7 +123,7 @@ fn seen_by_opencv(source: &str) -> Result<Option<String>, String> {
             Ok(missing.map(|device| format!("source: there is no device {}", device.display())))
         }
         SourceKind::Url | SourceKind::Pipeline | SourceKind::Pipe => Ok(None),
-        SourceKind::Pictures => match source::first_picture(source) {
+        SourceKind::Pictures => match NumberedPictures::find(source) {
             Some(_) => Ok(None),
             None => Err(format!("source: there is no picture {source} with a number from 0 to 4")),
         },
@@ -135,9 +140,9 @@ fn seen_by_opencv(source: &str) -> Result<Option<String>, String> {
 
 /// The part of a probe's answer that matters here.
 #[derive(Debug, Deserialize)]
-struct Video {
-    width: u32,
-    height: u32,
+pub(super) struct Video {
+    pub(super) width: u32,
+    pub(super) height: u32,
     fps: f64,
     /// What its pictures say of themselves.
     #[serde(default)]
@@ -157,7 +162,23 @@ fn film(camera: &CameraConfig, file: &FileConfig, config: &Path) -> Film {
         }
         Err(why) => return Ok(Err(format!("path: {path}: {why}"))),
     }
-    let program = executable(camera.backend.executable())?;
+    let video = match probe(camera, config, &what)? {
+        Ok(video) => video,
+        Err(why) => return Ok(Err(why)),
+    };
+    let rate = if file.realtime { config::check_rate(camera.fps, video.fps) } else { Ok(()) };
+    let fits = config::check_size(&camera.geometry, (video.width, video.height), file.scale).and(rate);
+    Ok(fits.map(|()| Seen::Film(video.picture)).map_err(|misfit| format!("path: {path} {misfit}")))
+}
+
+/// Has another process look at a camera's film, or at the first of its numbered pictures: this one links no libav. The inner
+/// error says why it can't be read. `what`: the beginning of a sentence about it.
+pub(super) fn probe(
+    camera: &CameraConfig,
+    config: &Path,
+    what: &str,
+) -> Result<Result<Video, String>, Failure> {
+    let program = executable(FILM_PROBE)?;
     let mut probe = probe_run::command(&program, &camera.name, ConfigOf::File(config));
     let deadlines = Deadlines::default();
     let ended = probe_run::run(&mut probe, deadlines)
@@ -165,7 +186,7 @@ fn film(camera: &CameraConfig, file: &FileConfig, config: &Path) -> Film {
     let output = match ended {
         Ended::Answered(output) => output,
         Ended::StoodStill => {
-            return Err(Failure::failed(patience::no_answer(&what, deadlines.standstill)));
+            return Err(Failure::NoAnswer(patience::no_answer(what, deadlines.standstill)));
         }
         Ended::TookTooLong => {
             return Err(Failure::failed(format!(
@@ -177,7 +198,7 @@ fn film(camera: &CameraConfig, file: &FileConfig, config: &Path) -> Film {
     if output.status.code().is_none() {
         let how = output.status;
         return Err(Failure::failed(format!(
-            "{} was ended while it looked at {path}: {how}",
+            "{what}: {} was ended while it looked at it: {how}",
             program.display()
         )));
     }
@@ -191,9 +212,7 @@ fn film(camera: &CameraConfig, file: &FileConfig, config: &Path) -> Film {
             camera.name
         ))
     })?;
-    let rate = if file.realtime { config::check_rate(camera.fps, video.fps) } else { Ok(()) };
-    let fits = config::check_size(&camera.geometry, (video.width, video.height), file.scale).and(rate);
-    Ok(fits.map(|()| Seen::Film(video.picture)).map_err(|misfit| format!("path: {path} {misfit}")))
+    Ok(Ok(video))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use trials::{Rig, TWO_CAMERAS, command::Answer, program};
+use trials::{Rig, TWO_CAMERAS, clip_of, command::Answer, manifest, program};
 
 fn check(rig: &Rig, config: &str) -> Answer {
     rig.configure(config);
@@ -50,6 +50,28 @@ fn the_disk_is_priced_for_the_codec_in_use() {
     for said in [h264, mjpg] {
         assert!(number_before(&said, " GB are free, for about ") > 0.0, "{said}");
     }
+}
+
+#[test]
+fn the_disk_is_priced_by_the_last_clips() {
+    let config = format!("{TWO_CAMERAS}  preferred_codec: MJPG\n");
+    let rig = Rig::start(&config);
+    let guess = rig.command(&["check", "--config", "rig.yaml"]).code(0).stdout;
+    assert!(guess.contains(" with MJPG (a guess: "), "{guess}");
+    let answer = rig.command(&["trigger", "--wait"]).code(0).json();
+    let told = manifest(&clip_of(&answer));
+    let per_s = |name: &str| {
+        let camera = &told["cameras"][name];
+        let of = |key: &str| camera[key].as_f64().unwrap();
+        of("size_bytes") / of("frames_written") * of("fps")
+    };
+    let said = rig.command(&["check", "--config", "rig.yaml"]).code(0).stdout;
+    let line =
+        format!("about {:.1} MB/s with MJPG (as in the last clips)", (per_s("left") + per_s("right")) / 1e6);
+    assert!(said.contains(&line), "{said} {line}");
+    // Another quality takes other bytes.
+    let other = check(&rig, &format!("{config}  codec_quality: 40\n")).code(0).stdout;
+    assert!(other.contains(" with MJPG (a guess: "), "{other}");
 }
 
 #[test]

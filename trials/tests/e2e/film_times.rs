@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use trials::{Rig, camera, clip_of, list, manifest};
+use trials::{Rig, camera, clip_of, ffprobe, list, manifest, no_opencv};
 
 /// A rig with one film as its camera, which isn't there yet.
 fn prepare(film: &str, config: &str) -> Rig {
@@ -120,12 +120,14 @@ fn a_film_that_stands_still_misses_nothing_and_its_clip_begins_with_the_picture_
     assert_eq!(left["lead_in_frames"], 1);
     assert!(rows(&clip)[0].0 < manifest["window"]["start_ns"].as_u64().unwrap());
     assert_eq!(rows(&clip)[0].1, "l");
+    assert_lasts(&clip, 0.6);
     // A window into which the film moves again.
     let answer = rig.command(&["trigger", "--pre-ms", "300", "--post-ms", "4000", "--wait"]).code(0).json();
     let clip = clip_of(&answer);
     let rows = rows(&clip);
     assert_eq!(rows.iter().map(|(_, flags)| flags.as_str()).collect::<String>(), "l");
     assert_eq!(rows.len(), 11, "{rows:?}");
+    assert_lasts(&clip, 4.3);
     let stats = rig.stats();
     assert_eq!(camera(&stats, "left")["state"], "live");
     let reasons = stats["health"]["reasons"].to_string();
@@ -133,11 +135,22 @@ fn a_film_that_stands_still_misses_nothing_and_its_clip_begins_with_the_picture_
     rig.assert_true();
 }
 
+/// Asserts that a clip's video lasts as long as its window, however long its last picture stood.
+#[track_caller]
+fn assert_lasts(clip: &Path, seconds: f64) {
+    let Some(stream) = ffprobe::stream(&clip.join("left.mp4")) else { return };
+    let lasts: f64 = stream["duration"].as_str().unwrap().parse().unwrap();
+    assert!((lasts - seconds).abs() < 0.002, "{lasts} s instead of {seconds} s");
+}
+
 #[test]
 fn numbered_pictures_are_accepted_by_check_and_start() {
+    if no_opencv() {
+        return;
+    }
     let mut rig = Rig::prepare(
         "cameras:
-  - { name: left, backend: opencv, source: $DIR/png/f%04d.png, width: 320, height: 240, fps: 25 }
+  - { name: left, backend: opencv, source: $DIR/png/f%04d.png, width: 320, height: 240, fps: 10 }
 recording: { output_dir: $DIR/recordings }
 ",
     );
@@ -145,8 +158,31 @@ recording: { output_dir: $DIR/recordings }
     if !make(&rig.path("png/f%04d.png"), &[]) {
         return;
     }
+    let said = rig.command(&["check", "--config", "rig.yaml"]).code(0).stdout;
+    let line = format!("250 pictures from {} on, played once at 10 fps", rig.path("png/f0001.png").display());
+    assert!(said.contains(&line), "{said}");
     start(&mut rig);
-    rig.await_stats("its pictures", |s| camera(s, "left")["captured_frames"].as_u64() >= Some(2));
+    let answer = rig.command(&["trigger", "--wait"]).code(0).json();
+    let rows = rows(&clip_of(&answer));
+    assert!((10..=11).contains(&rows.len()), "{rows:?}");
+    assert!(rows.windows(2).all(|pair| pair[1].0 - pair[0].0 < 190_000_000), "{rows:?}");
+}
+
+#[test]
+fn numbered_pictures_of_another_size_are_refused_by_check() {
+    let rig = Rig::prepare(
+        "cameras: [{ name: left, backend: opencv, source: $DIR/f%d.png, width: 640, height: 480, fps: 25 }]\n",
+    );
+    if !make(&rig.path("f%d.png"), &["-frames:v", "2"]) {
+        return;
+    }
+    let says = [
+        "rig.yaml:1:",
+        "camera left: source: ",
+        "f1.png gives frames of 320x240",
+        "width: 320 and height: 240",
+    ];
+    rig.command(&["check", "--config", "rig.yaml"]).refusal(2, &says);
 }
 
 /// Makes 10 s of a test card. False without the command `ffmpeg`.

@@ -12,22 +12,12 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use trials::clip::entries;
 use trials::command::{Answer, Asked};
 use trials::stats::camera;
-use trials::{Rig, list, program, until};
+use trials::{Rig, list, no_opencv, program, until};
 
 /// The error of reading what `/proc` has on a process that has ended.
 const ESRCH: i32 = 3;
 const PASSWORD: &str = "Op3nS3same";
 const TOKEN: &str = "T0k3nValue";
-
-/// Is there no OpenCV in this build? Then says that the test is skipped.
-fn no_opencv() -> bool {
-    let beside = program("supervisor").with_file_name("capture-opencv");
-    if beside.is_file() {
-        return false;
-    }
-    println!("skipped: this build has no capture-opencv");
-    true
-}
 
 fn check(rig: &Rig) -> Answer {
     rig.command(&["check", "--config", rig.config().to_str().unwrap()])
