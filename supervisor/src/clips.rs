@@ -8,7 +8,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use proto::clip::plan_path;
+use proto::clip::{plan_path, unfinished_clips};
 use proto::opened;
 use proto::refusal::Refusal;
 use proto::storage;
@@ -271,11 +271,18 @@ impl Clips {
     }
 
     /// Watches the open clips' folders from a thread. The recorder reports each finished clip; a recorder that is
-    /// killed between the manifest and its report does not.
-    pub(crate) fn watch_folders(self: &Arc<Self>, events: Sender<Event>) -> std::io::Result<()> {
+    /// killed between the manifest and its report does not. `is_read`: this run's clips are known; else they are read
+    /// here, however long the disk takes.
+    pub(crate) fn watch_folders(
+        self: &Arc<Self>,
+        events: Sender<Event>,
+        is_read: bool,
+    ) -> std::io::Result<()> {
         let clips = Arc::clone(self);
         std::thread::Builder::new().name("folders".into()).spawn(move || {
+            let mut is_read = is_read;
             loop {
+                is_read = is_read || clips.read_run_folder();
                 let free = storage::free_bytes(&clips.run_folder).unwrap_or(NO_ANSWER);
                 clips.free_bytes.store(free, Ordering::Relaxed);
                 std::thread::sleep(LOOK_AGAIN);
@@ -288,6 +295,17 @@ impl Clips {
             }
         })?;
         Ok(())
+    }
+
+    /// Reads which of this run's clips are open, and counts the others. False when the disk is away.
+    fn read_run_folder(&self) -> bool {
+        let Ok(open) = unfinished_clips(&self.run_folder) else { return false };
+        let open: HashSet<PathBuf> = open.into_iter().chain(self.open()).collect();
+        let counts = Counts::on_disk(&self.run_folder, &open);
+        let mut inner = self.lock();
+        inner.open.extend(open);
+        inner.counts = Counts { last_finish_ms: inner.counts.last_finish_ms, ..counts };
+        true
     }
 
     /// The room on the disk of the run's folder, as it was at the last look.

@@ -4,12 +4,14 @@
 mod disk_wait;
 mod inherited;
 mod last_offers;
+mod look_around;
 mod made;
+mod on_disk;
 mod recipes;
 mod run_folder;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,31 +19,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use proto::clip::{Stopped, unfinished_clips};
+use proto::clip::Stopped;
 use proto::config::{CameraConfig, Config};
 use proto::control::Response;
 use proto::exit;
 use proto::instance::{ChildId, RuntimeDir, empty_file};
 use proto::link;
 use proto::log::LogFormat;
-use proto::name::Name;
-use proto::offer::NoOffer;
 use proto::opened;
 use proto::origin::Origin;
 use proto::priority;
 use proto::ring::Ring;
 use proto::ring::lost_pages;
-use proto::storage;
 use proto::time::MonotonicNs;
 
 use crate::backlog::needed::Needed;
 use crate::backlog::room::Room;
 use crate::backlog::{Bound, segments};
 use crate::check::groups::Groups;
-use crate::check::offers;
-use crate::check::{
-    clip_modes, config_mode, limits, others_may_write, output_dir, patience, price, source_probe, tilde,
-};
+use crate::check::{output_dir, patience, price};
 use crate::child::Child;
 use crate::child::recipe::Recipe;
 use crate::clips::{Clips, Counts};
@@ -58,8 +54,8 @@ use crate::world::World;
 use crate::world::system::System;
 use crate::{check, control, descriptors, invoked, lock, rings, state, stop_signals};
 use inherited::Inherited;
-use last_offers::LastOffers;
 use made::Made;
+use on_disk::OnDisk;
 use recipes::Recipes;
 
 /// The answer to `stop` may take this long to be on its way.
@@ -72,6 +68,8 @@ const GLANCE: Duration = Duration::from_millis(5);
 /// While clips are open from which a ring still holds frames, its capture waits so long for the recorder, which moves them out
 /// of the capture's way. A recorder is there after 100 to 200 ms.
 const RECORDER_FIRST: Duration = Duration::from_secs(1);
+/// The disk may take this long to say whether there is room, before a person hears that the start is done.
+const GLANCE_AT_ROOM: Duration = Duration::from_millis(300);
 /// The disk may take this long at the end to say which clips are open; what it hasn't said is taken to be needed.
 const LAST_LOOK: Duration = Duration::from_millis(300);
 
@@ -80,7 +78,8 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     let hangup = stop_signals::prepare();
     let config = check::load(config_path)?;
     let recipes = Recipes::find(&config, runtime_dir, log_format)?;
-    let groups = look_around(&config, config_path)?;
+    let groups = Groups::of(&config)?;
+    let unanswered = look_around::look(&config, config_path, groups)?;
     let (dir, new_folders) = RuntimeDir::claim(runtime_dir).map_err(Failure::bad_input)?;
     let _lock = lock::take(&dir)?;
     descriptors::raise_limit();
@@ -93,7 +92,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     stop_signals::watch(hangup, events.clone())?;
     prepare_links(&dir)?;
     groups.clips.inspect(|gid| opened::let_in(*gid, dir.path()));
-    let mut inherited = Inherited::find(&config, &dir);
+    let mut inherited = Inherited::find(&config, &dir, unanswered)?;
     if !inherited.is_adopting {
         // Nobody is left to be adopted, so the children of this start end with it until it has settled.
         state::settle(&dir, false);
@@ -101,11 +100,10 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     if !disk_wait::wait(&config, &inherited, &happening)? {
         return Ok(exit::DONE);
     }
-    let (config, absent) = ask_cameras(&config, &inherited)?;
+    let (config, absent) = look_around::ask_cameras(&config, &inherited)?;
     let run_folder = choose_run_folder(&config, &inherited, &mut made)?;
-    inherited.clear_unplanned();
-    let run_folders = run_folder::with_unfinished_clips(&config, &run_folder, inherited.run_folder());
-    let needed = Needed::by(&run_folders);
+    let OnDisk { run_folders, needed, clips } =
+        OnDisk::look(&config, &run_folder, &inherited).inspect_err(|_| made.leave_run_folder())?;
     let opened = rings::open(&config, &dir, inherited.had_rings())?;
     if !inherited.is_adopting {
         made.rings.clone_from(&opened.new);
@@ -116,7 +114,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     config
         .save_checked(&dir.config_path())
         .map_err(|e| Failure::failed(format!("can't write {}: {e}", dir.config_path().display())))?;
-    let parts = Parts::make(&config, run_folders, &inherited, &events)?;
+    let parts = Parts::make(&config, run_folders, clips, &inherited, &events)?;
     let system = parts.system(&dir, events, happening);
     let mut children = parts.children(&recipes, opened.rings, inherited.ladders(), &system);
     children.begin_without(&absent, &system);
@@ -127,9 +125,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     instance.children.recorder_first = (!needed.is_nothing()).then(|| Instant::now() + RECORDER_FIRST);
     made.kept = true;
     instance.begin_run_file();
-    if let Err(e) = storage::fit(&run_folder, config.recording.min_free_bytes) {
-        tracing::warn!("{e}; until then nothing is recorded");
-    }
+    on_disk::warn_of_no_room(&config, &run_folder, GLANCE_AT_ROOM);
     tracing::info!("clips go to {}; record one with: {} trigger", run_folder.display(), invoked::name());
     let asked_by = instance.run();
     let stopped = Stopped { end_ns: MonotonicNs::now() };
@@ -183,32 +179,6 @@ fn choose_run_folder(
     }
 }
 
-/// Refuses what can never work here, and warns about what may not.
-fn look_around(config: &Config, config_path: &Path) -> Result<Groups, Failure> {
-    let groups = Groups::of(config)?;
-    let mut warnings = source_probe::look(config)?;
-    warnings.extend(tilde::warnings(config));
-    warnings.extend(config_mode::warning(config, config_path));
-    let owned = config.clone();
-    let look = move || [groups.clips_warning(&owned), others_may_write::warning(&owned)];
-    warnings.extend(patience::within(output_dir::named(config), look)?.into_iter().flatten());
-    warnings.extend(limits::look(config)?);
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
-    Ok(groups)
-}
-
-/// Asks the cameras what they give, and warns about those that give nothing.
-fn ask_cameras(config: &Config, inherited: &Inherited) -> Result<(Config, BTreeMap<Name, NoOffer>), Failure> {
-    let earlier = LastOffers::of_runs(config);
-    let resolved = offers::resolve(config, |camera| inherited.before(camera, &earlier))?;
-    for warning in resolved.warnings.iter().chain(&clip_modes::warnings(&resolved.config)) {
-        tracing::warn!("{warning}");
-    }
-    Ok((resolved.config, resolved.absent))
-}
-
 /// The bound of the backlog, now that the rings are there; `taken_bytes` of it are taken already, and the rings of
 /// cameras that will come are counted. More than there is was asked for in vain, and is no reason not to start: with less
 /// memory frames are still recorded.
@@ -240,6 +210,7 @@ impl Parts {
     fn make(
         config: &Config,
         run_folders: Vec<PathBuf>,
+        on_disk: Option<(HashSet<PathBuf>, Counts)>,
         inherited: &Inherited,
         events: &Sender<Event>,
     ) -> Result<Self, Failure> {
@@ -247,17 +218,17 @@ impl Parts {
         // The first is always this run's own.
         let run_folder = run_folders.first().cloned().unwrap_or_default();
         let run_folder = run_folder.as_path();
-        let open: HashSet<PathBuf> = unfinished_clips(run_folder).unwrap_or_default().into_iter().collect();
+        let is_read = on_disk.is_some();
+        let (open, counts) = on_disk.unwrap_or_default();
         if run_folders.len() > 1 || (!open.is_empty() && !inherited.is_adopting) {
             tracing::info!(
                 "earlier runs left clips unfinished; the recorder goes on with those that nobody else works on"
             );
         }
-        let counts = Counts::on_disk(run_folder, &open);
         let config = Arc::new(config.clone());
         let at_most_open = config.recording.max_open_clips;
         let clips = Arc::new(Clips::new(run_folder.to_owned(), at_most_open, open, counts));
-        clips.watch_folders(events.clone()).map_err(no_thread)?;
+        clips.watch_folders(events.clone(), is_read).map_err(no_thread)?;
         Ok(Self {
             statistics: Statistics::start(Arc::clone(&config), Arc::clone(&clips)).map_err(no_thread)?,
             run_file: Rc::new(RunFileWriter::start(run_folder, &config).map_err(no_thread)?),

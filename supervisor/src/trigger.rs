@@ -6,8 +6,8 @@ pub(crate) mod plan;
 pub(crate) mod window;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use proto::clip::{PLAN_SCHEMA, Plan, PlannedCamera, PlannedTrigger, TriggerSource};
@@ -38,7 +38,8 @@ pub(crate) struct Triggers {
     clips: Arc<Clips>,
     statistics: Arc<Statistics>,
     origin: Origin,
-    last_number: AtomicU32,
+    /// The number of the newest clip. Read at the first trigger: a start waits for no disk.
+    last_number: OnceLock<AtomicU32>,
 }
 
 /// A camera that a trigger names, and its ring.
@@ -52,8 +53,7 @@ impl Triggers {
         statistics: Arc<Statistics>,
         origin: Origin,
     ) -> Self {
-        let last_number = AtomicU32::new(plan::last_number(clips.run_folder()));
-        Self { config, rings, clips, statistics, origin, last_number }
+        Self { config, rings, clips, statistics, origin, last_number: OnceLock::new() }
     }
 
     /// Checks a trigger and leaves its plan for the recorder. The plan is in the kernel's hands when this returns,
@@ -161,7 +161,10 @@ impl Triggers {
         let run_folder = self.clips.run_folder();
         storage::fit(run_folder, self.config.recording.min_free_bytes)
             .map_err(Into::into)
-            .and_then(|()| plan::leave(run_folder, &self.last_number, label, plan))
+            .and_then(|()| {
+                let read = || AtomicU32::new(plan::last_number(run_folder));
+                plan::leave(run_folder, self.last_number.get_or_init(read), label, plan)
+            })
             .map_err(|e: std::io::Error| Refusal::PlanNotWritten {
                 folder: run_folder.to_owned(),
                 error: e.to_string(),

@@ -23,6 +23,11 @@ pub(crate) struct Needed {
 }
 
 impl Needed {
+    /// Nothing is known, so every ring may be needed.
+    pub(crate) fn unknown() -> Self {
+        Self { unknown: true, ..Self::default() }
+    }
+
     /// Reads the plans in these run folders.
     pub(crate) fn by(run_folders: &[PathBuf]) -> Self {
         Self::of_instance(run_folders, None)
@@ -61,7 +66,7 @@ impl Needed {
         // Without a thread nothing is known, and everything is kept.
         let looks = std::thread::Builder::new().name("plans".into()).spawn(move || drop(said.send(look())));
         let found = looks.ok().and_then(|_| heard.recv_timeout(at_most).ok());
-        found.unwrap_or(Self { unknown: true, ..Self::default() })
+        found.unwrap_or_else(Self::unknown)
     }
 
     /// Might an open clip need the frames of this ring? While that isn't known, yes.

@@ -1,6 +1,6 @@
 //! Clips that are opened, counted and waited for, without a recorder.
 
-use proto::clip::MANIFEST;
+use proto::clip::{MANIFEST, PARTIAL_DIR};
 
 use super::*;
 
@@ -47,6 +47,23 @@ fn clips_of_earlier_runs_are_waited_for_and_not_counted() {
     let clips = Clips::new(RUN.into(), 4, HashSet::from([other.clone()]), Counts::default());
     assert!(clips.finish(&other, true, Some(9)));
     assert_eq!(clips.open_and_finished(), (0, Counts::default()));
+}
+
+#[test]
+fn clips_that_a_start_could_not_read_are_read_once_the_disk_answers() {
+    let output = tempfile::tempdir().unwrap();
+    let run = output.path().join("run_1");
+    let clips = Clips::new(run.clone(), 4, HashSet::new(), Counts::default());
+    assert!(!clips.read_run_folder(), "it is away");
+    let open = run.join("clip-0002");
+    std::fs::create_dir_all(open.join(PARTIAL_DIR)).unwrap();
+    std::fs::write(plan_path(&open), "{}").unwrap();
+    let finished = run.join("clip-0001");
+    std::fs::create_dir(&finished).unwrap();
+    std::fs::write(finished.join(MANIFEST), A_MANIFEST).unwrap();
+    assert!(clips.read_run_folder());
+    let counts = Counts { completed: 1, ..Counts::default() };
+    assert_eq!((clips.open(), clips.counts()), (vec![open], counts));
 }
 
 #[test]

@@ -13,9 +13,9 @@ use proto::name::Name;
 use super::last_offers::LastOffers;
 use crate::check::offers::Before;
 use crate::child::Child;
+use crate::failure::Failure;
 use crate::lock;
 use crate::state::{self, Saved, SavedChild};
-use crate::trigger::plan;
 use crate::world::World;
 
 /// Processes of another config may take this long to be gone.
@@ -35,10 +35,26 @@ pub(super) struct Inherited {
 
 impl Inherited {
     /// Finds the legacy, and ends the processes of another config: they would go on with rings that no longer fit.
-    pub(super) fn find(config: &Config, dir: &RuntimeDir) -> Self {
+    /// `unanswered`: something that the config names gave no answer. Processes that run need their supervisor all the same.
+    ///
+    /// # Errors
+    /// That failure, when nothing runs that could be adopted: the start can be tried again.
+    pub(super) fn find(
+        config: &Config,
+        dir: &RuntimeDir,
+        unanswered: Option<Failure>,
+    ) -> Result<Self, Failure> {
         let saved = state::load(dir);
         let old = Config::load_checked(&dir.config_path()).ok();
         let same_config = old.as_ref().is_some_and(|old| same(old, config));
+        let runs = |saved: &Saved| same_config && saved.children.iter().any(|child| child.alive().is_some());
+        match unanswered {
+            Some(why) if saved.as_ref().is_some_and(runs) => {
+                tracing::error!("{why}. Processes that run are adopted without it");
+            }
+            Some(why) => return Err(why),
+            None => {}
+        }
         let adoptable = match &saved {
             Some(saved) if same_config => saved.children.clone(),
             Some(saved) => {
@@ -50,7 +66,7 @@ impl Inherited {
             None => Vec::new(),
         };
         let is_adopting = adoptable.iter().any(|child| child.alive().is_some());
-        Self { saved, config: old, same_config, adoptable, is_adopting }
+        Ok(Self { saved, config: old, same_config, adoptable, is_adopting })
     }
 
     /// The knowledge of a camera that is left from the last supervisor, or from the last run that made a clip.
@@ -84,11 +100,6 @@ impl Inherited {
     /// The encoder ladders that the last supervisor knew.
     pub(super) fn ladders(&self) -> Option<Ladders> {
         self.saved.as_ref().filter(|_| self.same_config)?.ladders.clone()
-    }
-
-    /// Removes clip folders without a plan, which a supervisor leaves that is killed in the middle of a trigger.
-    pub(super) fn clear_unplanned(&self) {
-        self.run_folder().into_iter().for_each(plan::clear_unplanned);
     }
 
     /// Ends captures whose ring is not the one that is there now: they would write where nobody looks.

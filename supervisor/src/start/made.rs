@@ -28,6 +28,15 @@ impl<'a> Made<'a> {
     }
 }
 
+impl Made<'_> {
+    /// Leaves the run's folder where it is: its disk gives no answer.
+    pub(super) fn leave_run_folder(&mut self) {
+        if self.run_folder.take().is_some() {
+            self.folders.pop().into_iter().for_each(NewFolders::keep);
+        }
+    }
+}
+
 impl Drop for Made<'_> {
     fn drop(&mut self) {
         if self.kept {
