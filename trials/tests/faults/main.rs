@@ -12,6 +12,8 @@ mod cgroup;
 mod clip_life;
 mod codec;
 mod control;
+mod dead_mounts;
+mod frozen_urls;
 mod hangs;
 mod input;
 mod kills;
