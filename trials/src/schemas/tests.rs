@@ -115,6 +115,25 @@ fn a_manifest_has_the_fields_of_its_schema() {
 }
 
 #[test]
+fn damaged_rows_are_two_numbers_and_a_cause() {
+    let text = include_str!("../../../proto/src/clip/schema1/whole.json");
+    let mut manifest = serde_json::to_value(serde_json::from_str::<clip::Manifest>(text).unwrap()).unwrap();
+    manifest["schema"] = clip::SCHEMA.into();
+    manifest["cameras"]["left"]["damaged"] =
+        serde_json::to_value([clip::DamagedRows(3, 5, clip::GapCause::Corrupt)]).unwrap();
+    let about = |manifest: &Value| -> Vec<String> {
+        mistakes("manifest", manifest).into_iter().filter(|mistake| mistake.contains("damaged")).collect()
+    };
+    assert_eq!(about(&manifest), Vec::<String>::new());
+    for wrong in
+        [json!([3, 5]), json!([3, 5, "corrupt", 7]), json!([3, 5, "rain"]), json!(["3", 5, "corrupt"])]
+    {
+        manifest["cameras"]["left"]["damaged"] = json!([wrong]);
+        assert_eq!(about(&manifest).len(), 1, "{wrong}");
+    }
+}
+
+#[test]
 fn stats_have_the_fields_of_their_schema() {
     assert_names::<stats::Stats>(&["stats#"]);
     assert_names::<stats::Health>(&["stats#health"]);

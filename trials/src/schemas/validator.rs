@@ -49,6 +49,14 @@ impl Check<'_> {
                     items.for_each(|(n, item)| self.value(says, item, &format!("{at}/{n}")));
                     true
                 }
+                "prefixItems" => {
+                    let pairs =
+                        says.as_array().into_iter().flatten().zip(value.as_array().into_iter().flatten());
+                    pairs.enumerate().for_each(|(n, (of, item))| self.value(of, item, &format!("{at}/{n}")));
+                    true
+                }
+                "minItems" => value.as_array().is_none_or(|items| Some(items.len() as u64) >= says.as_u64()),
+                "maxItems" => value.as_array().is_none_or(|items| Some(items.len() as u64) <= says.as_u64()),
                 "required" => {
                     let has = |name: &Value| value.as_object().is_none_or(|of| of.contains_key(text(name)));
                     says.as_array().is_some_and(|names| names.iter().all(has))
