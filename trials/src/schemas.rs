@@ -56,6 +56,7 @@ pub fn of_command(args: &[&str]) -> Option<&'static str> {
         Some("trigger") => Some("trigger"),
         Some("stats") => Some("stats"),
         Some("codecs") if args.contains(&"--json") => Some("codecs"),
+        Some("cameras") if args.contains(&"--json") => Some("cameras"),
         _ => None,
     }
 }

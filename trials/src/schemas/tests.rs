@@ -6,6 +6,7 @@ use std::process::Command;
 use proto::clip;
 use proto::codec::{Codec, EncoderChoice};
 use proto::config;
+use proto::found_camera::{FoundCamera, FoundMode, SizeRow};
 use proto::frame::{Geometry, Payload, PixelFormat};
 use proto::ladder::CodecTrial;
 use proto::stats;
@@ -161,6 +162,18 @@ fn stats_have_the_fields_of_their_schema() {
         ..Default::default()
     };
     assert_valid("stats", &serde_json::to_value(document).unwrap());
+}
+
+#[test]
+fn a_list_of_cameras_has_the_fields_of_its_schema() {
+    assert_names::<FoundCamera>(&["cameras#found_camera"]);
+    assert_names::<FoundMode>(&["cameras#mode"]);
+    assert_names::<SizeRow>(&["cameras#row"]);
+    let row = Some(SizeRow { least_width: 64, least_height: 48, width_step: 2, height_step: 2 });
+    let mode = FoundMode { row, fps: vec![29.97], ..FoundMode::default() };
+    let full = FoundCamera { modes: vec![mode, FoundMode::default()], ..FoundCamera::default() };
+    assert_valid("cameras", &json!([full, FoundCamera::default()]));
+    assert_valid("cameras", &json!([]));
 }
 
 #[test]
