@@ -1,6 +1,10 @@
 //! The simulated camera: stamped frames of a moving scene, at absolute deadlines, with faults to rehearse.
 
+mod bits;
+pub mod h264;
+pub mod jpeg;
 pub mod pace;
+mod pictures;
 pub mod scene;
 pub mod stamp;
 
@@ -12,27 +16,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::config::{CameraConfig, Episode, SimConfig, SimFaults};
-use proto::frame::{Fps, FrameFlags, Geometry, LossBefore, PictureTags};
+use proto::frame::{Fps, Geometry, LossBefore, PictureTags};
 use proto::offer::Offer;
 use proto::time::MonotonicNs;
 
 use crate::reopening::{Live, Reopening};
 use crate::source::{Arrival, CameraSetup, PATIENCE, Source, SourceError};
 use pace::{Due, Pace};
-use scene::Scene;
+use pictures::{Pictures, Shot};
 
 /// A simulated camera.
 pub struct SimulatedCamera {
     pace: Pace,
-    scene: Arc<Scene>,
+    pictures: Arc<Pictures>,
     geometry: Geometry,
     index: u8,
     truth: Option<TruthLog>,
     faults: SimFaults,
     /// Frames made in this life of the process.
     made: u64,
-    /// The number of the picture that is drawn next.
-    shown: u64,
+    /// The frame that was announced last.
+    shot: Shot,
     stall: Stall,
     /// The state of the generator behind [`SimulatedCamera::jitter`].
     jitter_state: u64,
@@ -131,12 +135,11 @@ impl SimulatedCamera {
     #[must_use]
     pub fn reopening(setup: &CameraSetup, sim: &SimConfig) -> Box<dyn Source> {
         let (camera, sim, zero) = (setup.camera.clone(), sim.clone(), setup.ring.created());
-        // Painted once: the camera is to be back at once, and painting a large scene takes a while.
-        let mut scene = None;
+        // Made once: the camera is to be back at once, and making large pictures takes a while.
+        let mut pictures = None;
         let open = move || {
-            let scene =
-                scene.get_or_insert_with(|| Arc::new(Scene::new(camera.geometry, camera.name.as_str())));
-            Ok(Box::new(Self::open(&camera, &sim, zero, Arc::clone(scene))?) as Live)
+            let pictures = pictures.get_or_insert_with(|| Arc::new(Pictures::of(&camera, &sim)));
+            Ok(Box::new(Self::open(&camera, &sim, zero, Arc::clone(pictures))?) as Live)
         };
         Reopening::of(setup, Box::new(open))
     }
@@ -146,7 +149,7 @@ impl SimulatedCamera {
         camera: &CameraConfig,
         sim: &SimConfig,
         zero: MonotonicNs,
-        scene: Arc<Scene>,
+        pictures: Arc<Pictures>,
     ) -> Result<Self, SourceError> {
         let truth = sim.truth_log.as_deref().map(TruthLog::open).transpose()?;
         std::thread::sleep(Duration::from_millis(sim.faults.slow_start_ms));
@@ -155,13 +158,13 @@ impl SimulatedCamera {
         clock.can_deliver(&sim.faults, &camera.geometry, now)?;
         Ok(Self {
             pace: Pace::opened(zero, camera.fps, now),
-            scene,
+            pictures,
             geometry: camera.geometry,
             index: camera.index,
             truth,
             faults: sim.faults.clone(),
             made: 0,
-            shown: 0,
+            shot: Shot { number: 0, shown: 0, black: false },
             stall: Stall::Ahead,
             jitter_state: 0x9E37_79B9_7F4A_7C15,
             clock,
@@ -224,33 +227,27 @@ impl Source for SimulatedCamera {
             arrives = arrives + self.jitter();
         }
         arrives.sleep_until();
-        if !self.clock.is_in(self.faults.freeze, MonotonicNs::now()) {
-            self.shown = due.source_sequence;
-        }
+        let (number, now) = (due.source_sequence, MonotonicNs::now());
+        let shown = if self.clock.is_in(self.faults.freeze, now) { self.shot.shown } else { number };
+        self.shot = Shot { number, shown, black: self.clock.is_in(self.faults.black, now) };
         if let Some(truth) = &mut self.truth {
             truth.note(&due)?;
         }
         Ok(Arrival::Frame {
-            source_sequence: due.source_sequence,
+            source_sequence: number,
             t_capture: due.at,
             before: due.before,
-            flags: FrameFlags::NONE,
-            bytes: 0,
+            flags: self.pictures.flags(&self.shot),
+            bytes: self.pictures.bytes(&self.shot),
         })
     }
 
     fn write(&mut self, frame: &mut [u8]) -> Result<usize, SourceError> {
-        if self.clock.is_in(self.faults.black, MonotonicNs::now()) {
-            self.scene.draw_black(frame);
-        } else {
-            self.scene.draw(frame, self.shown);
-            stamp::draw(frame, &self.geometry, stamp::bits(self.index, self.shown));
-        }
-        Ok(frame.len())
+        Ok(self.pictures.draw(frame, &self.shot, self.index))
     }
 
     fn picture_tags(&self) -> PictureTags {
-        PictureTags::made_as(self.geometry.format())
+        self.pictures.tags()
     }
 }
 

@@ -10,7 +10,7 @@ const SCROLL_PIXELS: usize = 4;
 const SHAPES: usize = 3;
 const SHAPE_PIXELS: usize = 96;
 /// Black and grey, as video has them.
-const BLACK: u8 = 16;
+pub(super) const BLACK: u8 = 16;
 const NO_COLOUR: u8 = 128;
 
 /// A painted scene.
@@ -23,7 +23,7 @@ impl Scene {
     /// Paints the scene of the camera of this name.
     #[must_use]
     pub fn new(geometry: Geometry, name: &str) -> Self {
-        let seed = name.bytes().fold(0x811C_9DC5, |h: u32, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
+        let seed = seed_of(name);
         let mut painted = vec![0; geometry.frame_bytes()];
         let [first, second, third] = geometry.planes();
         match geometry.format() {
@@ -126,6 +126,40 @@ impl Scene {
             _ => 1,
         }
     }
+}
+
+/// The brightness of four squares of 8 x 8 pixels and the colours of all, of the scene of the camera of this name. The
+/// squares are one of 16 x 16, with its top left pixel at this place.
+pub(super) fn mcu(name: &str, x: usize, y: usize) -> ([u8; 4], [u8; 2]) {
+    let seed = seed_of(name);
+    let place = |at: usize, more: usize| u32::try_from(at + more).unwrap_or(u32::MAX);
+    let square = |n: usize| luma(seed, place(x, 4 + n % 2 * 8), place(y, 4 + n / 2 * 8));
+    let colour = |plane: u32| chroma(seed ^ plane, place(x, 8), place(y, 8));
+    ([0, 1, 2, 3].map(square), [1, 2].map(colour))
+}
+
+/// 16 x 16 pixels of that scene with their colours at half size: luma, then each colour.
+pub(super) fn macroblock(name: &str, x: u32, y: u32) -> [u8; 384] {
+    let seed = seed_of(name);
+    let mut samples = [0; 384];
+    let (bright, colours) = samples.split_at_mut(256);
+    for (n, to) in (0..).zip(bright) {
+        *to = luma(seed, x + n % 16, y + n / 16);
+    }
+    for (n, to) in (0..).zip(colours) {
+        *to = chroma(seed ^ (1 + n / 64), x + n % 8 * 2, y + n % 64 / 8 * 2);
+    }
+    samples
+}
+
+/// A number without any pattern, made from another.
+pub(super) fn mix(number: u64) -> u64 {
+    let [low, high] = [number & 0xFFFF_FFFF, number >> 32].map(|half| u32::try_from(half).unwrap_or(0));
+    u64::from(hash(high, low, 0x9E37)) | u64::from(hash(high, low, 0x79B9)) << 32
+}
+
+fn seed_of(name: &str) -> u32 {
+    name.bytes().fold(0x811C_9DC5, |h: u32, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193))
 }
 
 fn paint_all(frame: &mut [u8], plane: &Plane, group: &[u8]) {

@@ -5,10 +5,14 @@ use proto::frame::{Geometry, PixelFormat};
 const COLUMNS: usize = 16;
 const ROWS: usize = 4;
 const BLOCK_PIXELS: usize = 16;
+/// The size of a stamp, in pixels.
+pub(super) const WIDTH: usize = COLUMNS * BLOCK_PIXELS;
+pub(super) const HEIGHT: usize = ROWS * BLOCK_PIXELS;
 const MAGIC: u64 = 0xB4D2;
-const ONE: u8 = 235;
-const ZERO: u8 = 16;
-const NEUTRAL: u8 = 128;
+/// The luma of a 1, of a 0, and the colour of both.
+pub(super) const ONE: u8 = 235;
+pub(super) const ZERO: u8 = 16;
+pub(super) const NEUTRAL: u8 = 128;
 
 /// The stamp's 64 bits.
 #[must_use]
@@ -25,14 +29,25 @@ fn crc8(byte: u8) -> u8 {
     (0..8).fold(byte, |c, _| if c & 0x80 == 0 { c << 1 } else { (c << 1) ^ 0x07 })
 }
 
-/// Draws the stamp into the top-left corner of a frame, which is at least 256 x 64 pixels; and then, where there is
-/// room below it, into the bottom-right corner too: a frame whose two stamps differ is made of two.
+/// The top left pixels of a frame's stamps: in the top-left corner of a frame, which is at least 256 x 64 pixels; and then,
+/// where there is room below it, in the bottom-right corner too: a frame whose two stamps differ is made of two.
+pub(super) fn corners((width, height): (usize, usize)) -> impl Iterator<Item = (usize, usize)> {
+    // Even, so that subsampled colour starts at the same place.
+    let second = (height >= 2 * HEIGHT).then(|| ((width - WIDTH) & !1, (height - HEIGHT) & !1));
+    [(0, 0)].into_iter().chain(second)
+}
+
+/// The bit that a stamp of these bits shows at a pixel, counted from the stamp's top left one; `None` beside the stamp.
+pub(super) fn bit(bits: u64, (x, y): (usize, usize)) -> Option<bool> {
+    (x < WIDTH && y < HEIGHT).then(|| {
+        let place = y / BLOCK_PIXELS * COLUMNS + x / BLOCK_PIXELS;
+        bits >> (63 - place) & 1 == 1
+    })
+}
+
+/// Draws the stamp into a frame, at each of its corners.
 pub fn draw(frame: &mut [u8], geometry: &Geometry, bits: u64) {
-    let (width, height) = (geometry.width() as usize, geometry.height() as usize);
-    draw_at(frame, geometry, bits, (0, 0));
-    if height >= 2 * ROWS * BLOCK_PIXELS {
-        // Even, so that subsampled colour starts at the same place.
-        let corner = ((width - COLUMNS * BLOCK_PIXELS) & !1, (height - ROWS * BLOCK_PIXELS) & !1);
+    for corner in corners((geometry.width() as usize, geometry.height() as usize)) {
         draw_at(frame, geometry, bits, corner);
     }
 }

@@ -389,14 +389,14 @@ fn live_cameras_have_the_keys_of_their_backends() {
         panic!("not a pipe")
     };
     assert_eq!((&*pipe.path, pipe.format), (Path::new("/run/x"), PipeFormat::Y4m));
-    let camera = one("backend: sim, payload: h264, frame_bytes: 5000, gop_ms: 500, clip: exact");
+    let camera = one("backend: sim, payload: h264, frame_bytes: 90000, gop_ms: 500, clip: exact");
     let Backend::Sim(sim) = &camera.backend else { panic!("not sim") };
-    assert_eq!((sim.payload, sim.frame_bytes), (Payload::H264, Some(5000)));
+    assert_eq!((sim.payload, sim.frame_bytes), (Payload::H264, Some(90000)));
     assert_eq!(
         (camera.payload, camera.compressed.gop_ms, camera.clip),
         (Payload::H264, 500, ClipMode::Exact)
     );
-    assert_eq!(camera.stream().unwrap().max_frame_bytes, 5000);
+    assert_eq!(camera.stream().unwrap().max_frame_bytes, 90000);
 }
 
 #[test]
@@ -432,6 +432,7 @@ fn mistakes_of_live_cameras_are_shown_where_they_stand() {
     let sim = "cameras:\n  - { name: a, backend: sim, ";
     refused(&format!("{sim}payload: ¦vp9 }}\n"), "is not one of raw, jpeg, h264");
     refused(&format!("{sim}frame_bytes: ¦1 }}\n"), "is not 1024 to");
+    refused(&format!("{sim}payload: jpeg, frame_bytes: ¦2000 }}\n"), "can't put its stamp into 2000 bytes");
     refused(
         "cameras: [{ name: a, backend: sim }]\nrecording: { jpeg_container: ¦mkv }\n",
         "is not one of mov, avi",

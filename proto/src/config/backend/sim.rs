@@ -12,7 +12,7 @@ use super::super::key::{Key, KeyOr, Row, Table};
 use super::super::value::{At, Mapping};
 use super::BackendConfig;
 use crate::clip::CaptureTime;
-use crate::frame::{Fps, Payload};
+use crate::frame::{Fps, Geometry, Payload};
 
 /// The size of a frame's stamp, in pixels: a simulated camera's frame can't be smaller.
 const STAMP_SIZE: (u32, u32) = (256, 64);
@@ -20,14 +20,15 @@ const STAMP_SIZE: (u32, u32) = (256, 64);
 const RAW: &str = "raw";
 /// The payloads of a simulated camera.
 const PAYLOADS: [Payload; 3] = [Payload::Planes, Payload::Jpeg, Payload::H264];
-/// The fewest bytes that a compressed frame can be told to have: the stamp alone takes more than that.
+/// The fewest bytes that a compressed frame can be told to have. A larger picture needs more:
+/// [`SimConfig::least_frame_bytes`].
 const MIN_FRAME_BYTES: u64 = 1024;
 /// The fastest that a simulated camera can be told to run.
 const MAX_SPEED: f64 = 1000.0;
 
 static TRUTH_LOG: Key<String> = Key::text("truth_log", "path").such_as("truth.jsonl").own();
 static PAYLOAD: KeyOr<String> = Key::one_of("payload", payloads).or(RAW);
-static FRAME_BYTES: Key<u64> = Key::whole("frame_bytes", "bytes").such_as("400000");
+static FRAME_BYTES: Key<u64> = Key::whole("frame_bytes", "bytes").such_as("400000").or_words("by size and payload");
 static SPEED: KeyOr<f64> = Key::number("speed", "a factor").such_as("2").or(1.0);
 static FAULTS: Key<Mapping> = Key::mapping("faults", &FAULT_TABLE, "{ drop_every: 100 }");
 /// The keys that only simulated cameras have.
@@ -80,7 +81,7 @@ pub struct SimConfig {
     /// The payload of its frames.
     #[serde(default)]
     pub payload: Payload,
-    /// The bytes of each compressed frame; `None` for as many as its picture takes.
+    /// The bytes of the largest compressed frame; `None` for raw frames.
     #[serde(default)]
     pub frame_bytes: Option<u64>,
     /// Faults to rehearse.
@@ -152,7 +153,7 @@ impl BackendConfig for SimConfig {
         let faults = camera.get(&FAULTS).map_or(Ok(SimFaults::default()), |t| faults(checker, &t.value))?;
         let truth_log = camera.get(&TRUTH_LOG).map(|typed| checker.path(&typed, "truth_log")).transpose()?;
         let payload = camera.typed(&PAYLOAD).map_or(Ok(Payload::Planes), |typed| payload(checker, &typed))?;
-        let frame_bytes = camera.get(&FRAME_BYTES).map(|typed| frame_bytes(checker, &typed)).transpose()?;
+        let frame_bytes = Self::frame_bytes_of(checker, camera, payload)?;
         Ok((Self { truth_log, payload, frame_bytes, faults }, rate))
     }
 
@@ -169,7 +170,65 @@ impl BackendConfig for SimConfig {
     }
 
     fn frame_bytes(&self) -> Option<u64> {
-        self.frame_bytes.filter(|_| self.payload.is_compressed())
+        self.frame_bytes
+    }
+}
+
+impl SimConfig {
+    /// The bytes that a compressed frame of this size needs at least, rounded up a little.
+    #[must_use]
+    pub fn least_frame_bytes(payload: Payload, geometry: &Geometry) -> u64 {
+        let squares = |from: u64, to: u64| to.div_ceil(16) - from / 16;
+        let (width, height) = (u64::from(geometry.width()), u64::from(geometry.height()));
+        let all = squares(0, width) * squares(0, height);
+        if payload == Payload::Jpeg {
+            // Eleven bytes for each square of 16 x 16 pixels, and the tables.
+            return 400 + 11 * all;
+        }
+        // The squares that a stamp touches have their pixels as they are; the others take two bytes in a key frame.
+        let (stamp_width, stamp_height) = (u64::from(STAMP_SIZE.0), u64::from(STAMP_SIZE.1));
+        let second = if height < 2 * stamp_height {
+            0
+        } else {
+            let (left, top) = ((width - stamp_width) & !1, (height - stamp_height) & !1);
+            squares(left, left + stamp_width) * squares(top, top + stamp_height)
+        };
+        let first = squares(0, stamp_width) * squares(0, stamp_height);
+        600 + 392 * (first + second) + 2 * all
+    }
+
+    /// The bytes of the largest frame; `None` for raw frames.
+    fn frame_bytes_of(
+        checker: &Checker<'_>,
+        camera: &Camera<'_>,
+        payload: Payload,
+    ) -> Result<Option<u64>, Mistake> {
+        let (name, geometry) = (&camera.name, &camera.geometry);
+        let typed = camera.get(&FRAME_BYTES);
+        let bytes = typed.as_ref().map(|typed| frame_bytes(checker, typed)).transpose()?;
+        if !payload.is_compressed() {
+            return Ok(None);
+        }
+        let least = Self::least_frame_bytes(payload, geometry);
+        match typed.filter(|typed| typed.value < least) {
+            None => Ok(Some(bytes.unwrap_or_else(|| Self::usual_frame_bytes(payload, geometry)))),
+            Some(typed) => {
+                let message = format!(
+                    "frame_bytes: camera {name} can't put its stamp into {} bytes: a frame of {geometry} as {payload} needs \
+                     {least}",
+                    typed.value
+                );
+                checker.wrong(typed.at, message)
+            }
+        }
+    }
+
+    /// The bytes of the largest compressed frame of this size, if the config doesn't say: a JPEG as USB cameras make them, or
+    /// an H.264 frame that has a part of the scene beside its stamp.
+    fn usual_frame_bytes(payload: Payload, geometry: &Geometry) -> u64 {
+        let pixels = u64::from(geometry.width()) * u64::from(geometry.height());
+        let least = Self::least_frame_bytes(payload, geometry);
+        if payload == Payload::Jpeg { least.max(pixels / 5) } else { least + 16_384 }
     }
 }
 
