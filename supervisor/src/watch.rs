@@ -194,7 +194,7 @@ impl Instance {
     /// Settles when everything has come up once. This comes before anybody is told: who has heard "ready" counts on captures
     /// that outlive this supervisor.
     fn settle_if_come_up(&mut self) {
-        if telling::state(&self.children) != InstanceState::Starting {
+        if telling::state(&self.children, self.world.now()) != InstanceState::Starting {
             self.settle();
         }
     }

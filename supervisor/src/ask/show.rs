@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use proto::stats::{BacklogStats, CameraStats, ProcessStats, RecorderStats, Stats};
+use proto::frame::Payload;
+use proto::stats::{BacklogStats, CameraStats, ProcessStats, RecorderStats, RingStats, Stats};
 use proto::storage::mb;
 
 /// `supervisor status`.
@@ -84,8 +85,17 @@ fn camera_row(camera: &CameraStats) -> Vec<String> {
         camera.captured_frames.to_string(),
         camera.dropped_frames.to_string(),
         format!("{:.0} ms", camera.ring.reach_ms),
-        format!("{}/{} frames, {:.0} MB", camera.ring.filled_slots, camera.ring.slots, mb(camera.ring.bytes)),
+        ring(&camera.ring),
     ]
+}
+
+/// A ring's fill and size, and the payload of its frames if they are compressed.
+fn ring(ring: &RingStats) -> String {
+    let payload = match ring.payload {
+        Payload::Planes => String::new(),
+        compressed => format!(" of {compressed}"),
+    };
+    format!("{}/{} frames, {:.0} MB{payload}", ring.filled_slots, ring.slots, mb(ring.bytes))
 }
 
 fn process_row(process: &ProcessStats) -> Vec<String> {
@@ -196,6 +206,13 @@ mod tests {
         ] {
             assert!(text.contains(said), "{said:?} is missing:\n{text}");
         }
+    }
+
+    #[test]
+    fn the_payload_of_compressed_frames_is_shown() {
+        let mut stats = stats();
+        stats.cameras[0].ring.payload = Payload::Jpeg;
+        assert!(status(&stats).contains("896 ms  12/28 frames, 39 MB of jpeg\n"), "{}", status(&stats));
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 /// A camera or a recorder that takes longer than this to come up is missed. A camera opens within two seconds, and a recorder
 /// within 0.2 s.
-pub(crate) const COMING_UP: Duration = Duration::from_secs(5);
+const COMING_UP: Duration = Duration::from_secs(5);
+/// A camera that makes a frame now and then has shown none after so many frame times if it doesn't work.
+const FRAMES_TO_COME: u32 = 3;
 
 /// A look at what should be at work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub(crate) struct Absence {
     /// It has failed since then.
     has_failed: bool,
     last_error: Option<String>,
+    /// The time that coming up may take.
+    patience: Duration,
 }
 
 /// How bad an absence is.
@@ -43,7 +47,19 @@ pub(crate) enum Missed {
 
 impl Absence {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { is_there: false, was_there: false, since: now, has_failed: false, last_error: None }
+        Self {
+            is_there: false,
+            was_there: false,
+            since: now,
+            has_failed: false,
+            last_error: None,
+            patience: COMING_UP,
+        }
+    }
+
+    /// The same for a camera that makes a frame so often.
+    pub(crate) fn of_camera(period: Duration, now: Instant) -> Self {
+        Self { patience: COMING_UP.max(period * FRAMES_TO_COME), ..Self::new(now) }
     }
 
     /// Takes note of a look.
@@ -53,8 +69,8 @@ impl Absence {
         }
         match presence {
             Presence::There => {
-                *self =
-                    Self { is_there: true, was_there: true, since: now, has_failed: false, last_error: None };
+                let patience = self.patience;
+                *self = Self { is_there: true, was_there: true, patience, ..Self::new(now) };
             }
             Presence::Failed(why) => {
                 (self.is_there, self.has_failed, self.last_error) = (false, true, Some(why));
@@ -73,7 +89,7 @@ impl Absence {
     pub(crate) fn missed(&self, now: Instant) -> Missed {
         if self.is_there {
             Missed::No
-        } else if self.has_failed || now.saturating_duration_since(self.since) >= COMING_UP {
+        } else if self.has_failed || now.saturating_duration_since(self.since) >= self.patience {
             Missed::Long
         } else if self.was_there || self.last_error.is_some() {
             Missed::Briefly
@@ -104,6 +120,16 @@ mod tests {
         assert_eq!(absence.missed(after(start, 4999)), Missed::No);
         assert_eq!(absence.missed(after(start, 5000)), Missed::Long);
         assert_eq!(absence.last_error(), None);
+    }
+
+    #[test]
+    fn a_camera_that_makes_a_frame_a_minute_has_its_time() {
+        let start = Instant::now();
+        let absence = Absence::of_camera(Duration::from_secs(60), start);
+        assert_eq!(absence.missed(after(start, 179_000)), Missed::No);
+        assert_eq!(absence.missed(after(start, 180_000)), Missed::Long);
+        let fast = Absence::of_camera(Duration::from_millis(16), start);
+        assert_eq!(fast.missed(after(start, 5000)), Missed::Long);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One camera of a running instance: its config, its ring and its capture process, in one place.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proto::config::CameraConfig;
 use proto::instance::ChildId;
@@ -10,11 +10,15 @@ use proto::status::CameraStatus;
 
 use crate::child::Child;
 use crate::child::recipe::Recipe;
+use crate::child::running::Running;
 use crate::health::absence::Absence;
 use crate::health::{Reason, processes};
 use crate::inflow::InflowWatch;
 use crate::rings::CameraRing;
 use crate::statistics::view::camera_status;
+
+/// A live camera's first frame is waited for at the start no longer than this.
+const FIRST_FRAME: Duration = Duration::from_secs(5);
 
 /// A camera.
 pub(crate) struct Camera {
@@ -36,9 +40,10 @@ impl Camera {
         now: Instant,
     ) -> Self {
         let id = ChildId::Capture(config.name.clone());
-        let capture = Child::new(id, recipe, config.fps.period(), now);
-        let inflow = InflowWatch::new(config.fps.period(), now);
-        Self { config, ring, capture, inflow, absence: Absence::new(now), is_asked: false }
+        let period = config.fps.period();
+        let capture = Child::new(id, recipe, period, now);
+        let inflow = InflowWatch::new(period, now);
+        Self { config, ring, capture, inflow, absence: Absence::of_camera(period, now), is_asked: false }
     }
 
     /// Takes note of whether it is at work. Called before its next capture is started too: that begins without the last
@@ -54,6 +59,15 @@ impl Camera {
         let (status, why) = self.present();
         let keeps_ending = self.capture.record.keeps_ending();
         processes::camera(self.name().as_str(), (status, why.as_deref()), &self.absence, keeps_ending, now)
+    }
+
+    /// Is the instance still starting, for want of its first frame? A live camera may be silent for long, and is waited for no
+    /// longer than a probe would be.
+    pub(super) fn holds_up_the_start(&self, now: Instant) -> bool {
+        let waits_for = |running: &Running| now.saturating_duration_since(running.since);
+        let is_too_late = self.capture.running().is_some_and(|running| waits_for(running) >= FIRST_FRAME);
+        let comes_up = self.capture.last_exit.is_none() && self.status().0.is_coming_up();
+        comes_up && !(self.config.backend.is_live() && is_too_late)
     }
 
     /// The camera's status, and what is wrong with it; while it is tried again, what has kept it away.

@@ -46,7 +46,7 @@ impl Telling {
     /// Publishes what only the loop knows, for the statistics.
     pub(super) fn publish(&self, children: &Children, now: Instant) {
         self.statistics.publish(View {
-            state: state(children),
+            state: state(children, now),
             troubles: troubles(children, now),
             cameras: children.cameras().iter().map(CameraView::of).collect(),
             processes: children.all().map(ProcessView::of).collect(),
@@ -61,7 +61,7 @@ impl Telling {
     /// Tells the log once when everything is ready, and the service manager whatever is new. By the loop itself: a
     /// supervisor whose loop stands still is not alive.
     pub(super) fn look(&mut self, children: &Children, clips: &Clips, now: Instant) {
-        let (state, cameras) = (state(children), count(children.cameras().len(), "camera"));
+        let (state, cameras) = (state(children, now), count(children.cameras().len(), "camera"));
         if !self.ready_logged && state == InstanceState::Ready {
             self.ready_logged = true;
             let recording = &self.config.recording;
@@ -101,11 +101,10 @@ fn count_u64(number: u64, thing: &str) -> String {
 }
 
 /// Starting until everything has come up once; then ready or degraded.
-pub(super) fn state(children: &Children) -> InstanceState {
+pub(super) fn state(children: &Children, now: Instant) -> InstanceState {
     let recorder = children.recorder();
     let cameras = children.cameras();
-    let captures_come_up =
-        cameras.iter().any(|c| c.capture.last_exit.is_none() && c.status().0.is_coming_up());
+    let captures_come_up = cameras.iter().any(|camera| camera.holds_up_the_start(now));
     let probed = children.ladders().is_some();
     if captures_come_up || (!probed && recorder.last_exit.is_none()) {
         return InstanceState::Starting;

@@ -139,7 +139,7 @@ impl Rig {
     }
 
     fn state(&self) -> InstanceState {
-        state(&self.instance.children)
+        state(&self.instance.children, self.world.now())
     }
 
     fn ladder(&self, camera: &str) -> EncoderLadder {

@@ -1,7 +1,9 @@
 //! Cameras that say their own size: what `check` and a probe say of them, and an instance that has some that aren't there.
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use proto::failpoint;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -162,4 +164,47 @@ fn a_probe_of_a_camera_ends_with_whoever_asked_and_holds_nobody_up() {
     // A driver that doesn't answer is given up, and is a warning.
     let checked = Asked::run(checking(), "check".into()).answer().code(0);
     assert!(checked.stderr.contains("camera live: it gives no answer within 5 s"), "{checked:#?}");
+}
+
+/// A program that writes grey pictures into a FIFO at 30 fps until nobody reads them, and how many it wrote.
+fn write_y4m(fifo: &std::path::Path, (width, height): (usize, usize)) -> std::thread::JoinHandle<u32> {
+    let mut to = std::fs::File::options().write(true).open(fifo).unwrap();
+    std::thread::spawn(move || {
+        let mut bytes = format!("YUV4MPEG2 W{width} H{height} F30:1 Ip A1:1 C420jpeg\n").into_bytes();
+        for number in 0..u8::MAX {
+            bytes.extend(b"FRAME\n");
+            bytes.extend(std::iter::repeat_n(number, width * height * 3 / 2));
+            if to.write_all(&bytes).is_err() {
+                return u32::from(number);
+            }
+            bytes.clear();
+            std::thread::sleep(Duration::from_millis(33));
+        }
+        u32::from(u8::MAX)
+    })
+}
+
+#[test]
+fn a_pipes_first_frame_makes_its_ring_and_its_writer_is_none_the_wiser() {
+    let mut rig = Rig::prepare(&beside("backend: pipe, path: $DIR/fifo, format: y4m"));
+    let fifo = rig.path("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    rig.launch(&[]);
+    rig.await_stats("the others", |stats| stats["state"] == "degraded");
+    let capture = rig.pid_of("live");
+    let writer = write_y4m(&fifo, (320, 240));
+    let stats = rig.await_stats("its frames", |stats| {
+        let live = camera(stats, "live");
+        live["state"] == "live" && live["captured_frames"].as_u64() > Some(30)
+    });
+    assert_eq!((stats["state"].as_str(), rig.pid_of("live")), (Some("ready"), capture), "{stats}");
+    let answer = rig.command(&["trigger", "--wait"]).code(0).json();
+    assert_eq!(answer["verdict"], "complete", "{answer}");
+    let manifest = trials::clip::manifest(&trials::clip::clip_of(&answer));
+    assert_eq!(manifest["cameras"]["live"]["width"], 320, "{manifest}");
+    rig.command(&["stop"]).code(0);
+    assert!(rig.await_end().success());
+    let written = writer.join().unwrap();
+    assert!(written > 30 && written < 255, "it ends with its reader: {written}");
+    rig.assert_nothing_left();
 }

@@ -127,3 +127,14 @@ fn a_capture_that_waits_for_its_camera_for_long_is_not_taken_for_hung() {
     rig.run(1000);
     assert_eq!(rig.state(), InstanceState::Ready);
 }
+
+#[test]
+fn a_camera_without_a_frame_holds_up_the_start_for_five_seconds() {
+    let mut rig = Rig::new(&["left", "pipe"], &[]);
+    rig.run(100);
+    rig.world.with(rig.pid(&capture("pipe")), |fake| fake.camera = CameraState::Opening);
+    rig.run(4500);
+    assert_eq!(rig.state(), InstanceState::Starting);
+    rig.run(1000);
+    assert_eq!((rig.state(), rig.camera("left")), (InstanceState::Degraded, CameraStatus::Live));
+}
