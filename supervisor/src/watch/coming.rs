@@ -16,6 +16,7 @@ use proto::ring::RingSpec;
 use super::children::Children;
 use super::{Camera, Instance};
 use crate::check::offers::Answer;
+use crate::child::running::EndReason;
 use crate::inflow::InflowWatch;
 use crate::world::World;
 
@@ -103,8 +104,8 @@ impl Children {
         }
     }
 
-    /// Gives a camera another ring, and has its capture go on with it, or begin.
-    fn fit_ring(&mut self, resolved: CameraConfig, spec: RingSpec, now: Instant) {
+    /// Gives a camera another ring. A capture that `waits` for it goes on with it; any other begins anew.
+    fn fit_ring(&mut self, resolved: CameraConfig, spec: RingSpec, waits: bool, now: Instant) {
         let Some(camera) = self.cameras.iter_mut().find(|camera| *camera.name() == resolved.name) else {
             return;
         };
@@ -113,9 +114,12 @@ impl Children {
         camera.capture.expect_frames_every(period);
         camera.inflow = InflowWatch::new(period, now);
         camera.ring.make_for(spec);
-        match camera.capture.orders() {
+        match camera.capture.orders().filter(|_| waits) {
             Some(orders) => orders.to_capture(CaptureOrder::Ring),
-            None => camera.capture.start_afresh(now),
+            None => {
+                camera.capture.record.forgive();
+                camera.capture.begin_again(EndReason::RingBroke, now);
+            }
         }
         self.ring_broke = Some(now);
         self.publish_rings();
@@ -127,7 +131,7 @@ impl Instance {
     /// A camera has answered.
     pub(super) fn on_answer(&mut self, name: &Name, answer: Result<Answer, String>) {
         if let Some(resolved) = self.children.on_answer(name, answer, &*self.world) {
-            self.fit(resolved);
+            self.fit(resolved, false);
         }
     }
 
@@ -138,14 +142,14 @@ impl Instance {
         match config.resolved(offer) {
             // A capture repeats its word until it has its ring; the order may have been lost on its way.
             Ok(resolved) if resolved == *config => self.children.tell_of_ring(capture),
-            Ok(resolved) => self.fit(resolved),
+            Ok(resolved) => self.fit(resolved, true),
             // The capture has found that out itself, and says so.
             Err(_) => {}
         }
     }
 
     /// Takes a camera for what it is now: in the config that children read, in its ring, and in what is told of it.
-    fn fit(&mut self, resolved: CameraConfig) {
+    fn fit(&mut self, resolved: CameraConfig, waits: bool) {
         let mut config = self.telling.config().clone();
         let Some(place) = config.cameras.iter_mut().find(|camera| camera.name == resolved.name) else {
             return;
@@ -163,7 +167,7 @@ impl Instance {
         // First of all: a capture that starts reads it.
         self.world.keep_config(&config);
         self.telling.use_config(config);
-        self.children.fit_ring(resolved, spec, self.world.now());
+        self.children.fit_ring(resolved, spec, waits, self.world.now());
         self.write_run_file_if(true);
     }
 }

@@ -93,10 +93,20 @@ fn a_camera_that_gives_something_else_now_gets_another_ring() {
     let widths = rig.rings["live"]
         .with(|ring| ring.made_for.iter().map(|spec| spec.geometry.width()).collect::<Vec<_>>());
     assert_eq!(widths, [1280, 640]);
-    // One that gives the same as before can't be helped by a ring.
+    // Its answer comes when another capture is at work already.
+    let another = rig.pid(&capture("live"));
+    rig.world.event_in(
+        ms(1),
+        Event::Answered { camera: name("live"), answer: Ok(Answer::Offer(offer(800, 600))) },
+    );
+    rig.run(1000);
+    assert_ne!(rig.pid(&capture("live")), another, "it would write where nobody looks");
+    assert_eq!(rig.world.with(another, |fake| fake.told_of_rings), 0);
+    // A camera that gives the same as before can't be helped by a ring.
+    rig.world.answer("live", Answer::Offer(offer(800, 600)));
     rig.world.exit(rig.pid(&capture("live")), with_code(2));
     rig.run(5000);
-    assert_eq!(rig.rings["live"].with(|ring| ring.made_for.len()), 2);
+    assert_eq!(rig.rings["live"].with(|ring| ring.made_for.len()), 3);
     assert!(rig.world.alive(&capture("live")).is_empty(), "it is tried again after half a minute");
 }
 
