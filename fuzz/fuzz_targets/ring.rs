@@ -5,7 +5,8 @@
 mod entry;
 
 thread_local! {
-    static RING: entry::Damaged = entry::Damaged::new();
+    /// One of planes, and one of compressed frames.
+    static RINGS: [entry::Damaged; 2] = [entry::Damaged::new(), entry::Damaged::compressed()];
 }
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| RING.with(|ring| ring.ring(bytes)));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| RINGS.with(|rings| rings.iter().for_each(|ring| ring.ring(bytes))));
