@@ -111,9 +111,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     rings::announce(&config, &opened.rings);
     let backlog = backlog_bound(&config, segments::keep_needed(&config, &dir, &needed), &opened);
     inherited.end_captures_of(&opened.new);
-    config
-        .save_checked(&dir.config_path())
-        .map_err(|e| Failure::failed(format!("can't write {}: {e}", dir.config_path().display())))?;
+    leave_config(&config, &dir)?;
     let parts = Parts::make(&config, run_folders, clips, &inherited, &events)?;
     let system = parts.system(&dir, events, happening);
     let mut children = parts.children(&recipes, opened.rings, inherited.ladders(), &system);
@@ -133,6 +131,12 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     let left = clean_up(&instance, afterwards, &parts, stopped, &dir);
     parts.say_last_word(asked_by, left);
     Ok(exit::DONE)
+}
+
+/// Leaves the config, with all that cameras have offered, for the children.
+fn leave_config(config: &Config, dir: &RuntimeDir) -> Result<(), Failure> {
+    let path = dir.config_path();
+    config.save_checked(&path).map_err(|e| Failure::failed(format!("can't write {}: {e}", path.display())))
 }
 
 /// Makes the instance ready to be met by its children, and to outlive a ring that is cut short: whoever does that must
