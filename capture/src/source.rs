@@ -73,6 +73,9 @@ pub struct Away {
 /// The longest that a source waits for a frame before it says that there is none.
 pub const PATIENCE: Duration = Duration::from_millis(200);
 
+/// The least time from a frame to the next: videos keep microseconds, and take no two frames of one time.
+pub const LEAST_STEP: Duration = Duration::from_micros(1);
+
 /// The result of [`Source::wait`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {

@@ -16,7 +16,7 @@ use proto::offer::Offer;
 use proto::time::{MonotonicNs, nanos};
 
 use crate::camera_state::flagged_after;
-use crate::source::{Arrival, CameraSetup, PATIENCE, Source, SourceError};
+use crate::source::{Arrival, CameraSetup, LEAST_STEP, PATIENCE, Source, SourceError};
 use damage::DamageLog;
 pub use framing::{Found, FoundFrame, Framing, MOST_BYTES, Unusable, most_bytes};
 pub use inbox::Inbox;
@@ -190,8 +190,8 @@ impl StreamSource {
             (false, true) => LossBefore::CameraStall,
             (false, false) => LossBefore::Nothing,
         };
-        // Frames that arrive together have one time, and a ring's times rise.
-        let t_capture = last.map_or(arrived, |last| arrived.max(last + Duration::from_nanos(1)));
+        // Frames that arrive together have one time, and times rise.
+        let t_capture = last.map_or(arrived, |last| arrived.max(last + LEAST_STEP));
         let repaired = FrameFlags::TIME_REPAIRED.when(t_capture != arrived);
         let source_sequence = next + missed;
         self.history.next = source_sequence + 1;

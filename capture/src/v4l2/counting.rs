@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use proto::time::MonotonicNs;
 
+use crate::source::LEAST_STEP;
+
 /// A driver's time that is older than this is no time of this frame, unless frames are so far apart.
 const OLDEST: Duration = Duration::from_secs(10);
 /// A process that was away for longer than this before a hole in the driver's count has other troubles.
@@ -94,7 +96,7 @@ impl Times {
             Some(stamp) => Timed { at: stamp.min(arrival), is_repaired: false },
         };
         if let Some(last) = self.last.filter(|last| timed.at <= *last) {
-            timed = Timed { at: last + Duration::from_nanos(1), is_repaired: true };
+            timed = Timed { at: last + LEAST_STEP, is_repaired: true };
         }
         self.last = Some(timed.at);
         timed
@@ -160,7 +162,7 @@ mod tests {
         let repaired = times(&[(Some(5), 9), (Some(5), 29), (Some(2), 49), (Some(45), 69)]);
         assert_eq!(repaired, [(5_000_000, false), (5_000_001, true), (5_000_002, true), (45_000_000, false)]);
         let mut after_a_reopening = Times::new(Some(at(50)), PERIOD);
-        assert_eq!(after_a_reopening.of(Some(at(40)), at(60)).at, MonotonicNs(at(50).0 + 1));
+        assert_eq!(after_a_reopening.of(Some(at(40)), at(60)).at, at(50) + LEAST_STEP);
     }
 
     #[test]
