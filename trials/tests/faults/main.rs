@@ -11,6 +11,7 @@ mod cameras;
 mod cgroup;
 mod clip_life;
 mod codec;
+mod compressed;
 mod control;
 mod dead_mounts;
 mod frozen_urls;
