@@ -162,6 +162,7 @@ fn a_probe_of_a_camera_ends_with_whoever_asked_and_holds_nobody_up() {
     asking.wait().unwrap();
     until("the probe to end", || (probes() == 0).then_some(()));
     // A driver that doesn't answer is given up, and is a warning.
+    rig.arm("probe.open:live=sleep(60000)");
     let checked = Asked::run(checking(), "check".into()).answer().code(0);
     assert!(checked.stderr.contains("camera live: it gives no answer within 5 s"), "{checked:#?}");
 }
