@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help deps build install uninstall demo faults sends stops nemesis kills report test lint loom fuzz clean
+.PHONY: help deps build install uninstall demo faults sends stops nemesis kills vm report test lint loom fuzz clean
 
 help:
 	@echo 'make demo    the main job, for real, in a minute: records a clip, kills the recorder in the middle'
@@ -12,6 +12,7 @@ help:
 	@echo 'make sends   sends and receives between the processes that fail, one at a time (a sample is part of make test)'
 	@echo 'make nemesis a random victim every few seconds, for half an hour: MINUTES=30 SEED=… VICTIMS=… AS=ordinary-user OUTPUT=file.json'
 	@echo 'make kills   the recorder killed a hundred times: what it costs, in frames and time; KILLS=500 SEED=…'
+	@echo 'make vm      V4L2 cameras in a virtual machine: the kernel'"'"'s test driver, and USB cameras that are programs; fetches QEMU'
 	@echo 'make report  the results in docs/benchmarks as pictures, and as one page in target/report.html'
 	@echo 'make build   release executables, in target/release'
 	@echo 'make install the result of make build, under PREFIX (/usr/local); make uninstall removes it again'
@@ -138,6 +139,13 @@ KILLS ?= 100
 kills: build
 	@target/release/nemesis --victims recorder-killed --blows $(KILLS) --every-ms 1300-2500 \
 		--trigger-every-ms 300-1500 --seed $(or $(SEED),1) $(if $(OUTPUT),--output $(OUTPUT))
+
+# Fetches QEMU and a kernel into target/vm the first time (Debian, 90 MB), installs nothing. TEST=part_of_a_name runs some;
+# VM_ACCEL=tcg emulates the processor.
+TEST ?=
+vm: deps
+	$(CARGO) build --workspace --bins
+	@trials/vm/run "$$($(CARGO) test -p trials --test vm --no-run 2>&1 | sed -n 's,.*Executable tests/vm/main.rs (\(.*\)),\1,p')" $(TEST)
 
 # What docs/benchmarks.md shows, drawn anew from the results beside it; and all of it as one page.
 report: build
