@@ -81,7 +81,7 @@ pub fn measure(rounds: u32) -> anyhow::Result<Results> {
 /// The camera's frames, as they come.
 fn save_frames(supervisor: &Supervisor, to: &Path) -> anyhow::Result<u32> {
     let ring = supervisor.instance().ring("left")?;
-    let reader = ring.reader(ReaderBit::new(BIT).context("a reader's bit")?);
+    let reader = ring.reader(ReaderBit::new(BIT).context("a reader's bit")?)?;
     let mut file = File::create(to)?;
     let frames = SECONDS * FPS;
     let first = ring.head() + 1;

@@ -79,7 +79,7 @@ fn publish_by_iceoryx2(_: u32, _: u32) -> anyhow::Result<Option<Size>> {
 fn publish(width: u32, height: u32) -> anyhow::Result<Size> {
     let scratch = Scratch::new(width, height, 32)?;
     let mut writer = scratch.ring.writer()?;
-    let reader = scratch.ring.reader(ReaderBit::RECORDER);
+    let reader = scratch.ring.reader(ReaderBit::RECORDER)?;
     let bytes = scratch.ring.spec().geometry.frame_bytes();
     // Like a driver's buffers: some of them, in turn, none of them in the cache when its turn comes.
     let frames: Vec<Vec<u8>> = (0..8).map(|n| vec![n; bytes]).collect();

@@ -190,7 +190,7 @@ fn record(film: &Path, fps: f64, span: Duration, codec: &str, quality: u8) -> an
 
 /// The camera's frames, as they come, one after the other into a file; and when each was captured.
 fn save_frames(ring: &Arc<Ring>, to: &Path, over: &AtomicBool) -> anyhow::Result<Vec<u64>> {
-    let reader = ring.reader(ReaderBit::new(BIT).context("a reader's bit")?);
+    let reader = ring.reader(ReaderBit::new(BIT).context("a reader's bit")?)?;
     let mut file = File::create(to)?;
     let (mut times, mut next) = (Vec::new(), ring.head() + 1);
     while !over.load(Ordering::Relaxed) {

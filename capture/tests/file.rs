@@ -471,7 +471,8 @@ fn an_animated_webp_is_refused_by_its_name() {
 fn a_probe_says_what_a_file_is_without_capturing() {
     let probe = test_camera::probe_film;
     let missing = probe(Path::new("no/such/film.mp4"));
-    assert_eq!(missing.status.code(), Some(2));
+    // It may come yet.
+    assert_eq!(missing.status.code(), Some(1));
     let said = String::from_utf8(missing.stderr).unwrap();
     assert!(said.contains("no/such/film.mp4") && said.lines().count() == 1, "{said}");
     let Some(path) = bunny() else { return };

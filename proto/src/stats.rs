@@ -1,6 +1,8 @@
 //! The stats document, which `preroll stats` prints. `docs/formats.md` explains it field by field. How the figures
 //! are measured is the supervisor's business.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::frame::Payload;
@@ -117,9 +119,12 @@ pub struct IntervalStats {
     pub max: f64,
 }
 
-/// A ring's size and fill.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// A ring's place, size and fill.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RingStats {
+    /// The file in shared memory that the ring is.
+    #[serde(default)]
+    pub path: PathBuf,
     /// The kind of its frames' bytes.
     pub payload: Payload,
     /// All slots.

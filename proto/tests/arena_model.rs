@@ -14,7 +14,7 @@ use proto::frame::{FrameFlags, FrameInfo, LossBefore};
 use proto::ring::layout::part_bytes;
 use proto::ring::{Lease, Miss, ReaderBit, Ring, RingWriter};
 use proto::time::MonotonicNs;
-use scratch::{ScratchRing, draw, is_whole};
+use scratch::{ScratchRing, draw, is_whole, sweep_dead};
 
 const READERS: u8 = 3;
 /// Looks at everything after every step.
@@ -271,7 +271,7 @@ impl Pair {
             }
             Step::Lease { reader, back } => {
                 let sequence = (self.ring().head() + 1).saturating_sub(back).max(1);
-                let lease = self.scratch.ring().reader(bit(reader)).lease(sequence);
+                let lease = self.scratch.ring().reader(bit(reader)).unwrap().lease(sequence);
                 let leased = lease.as_ref().map(|lease| *lease.frame_info()).map_err(|miss| *miss);
                 assert_eq!(leased, self.model.lease(sequence, reader));
                 self.leases.extend(lease.ok().map(|lease| (reader, lease)));
@@ -292,7 +292,7 @@ impl Pair {
             Step::Sweep { reader } => {
                 // Only the dead are swept.
                 if self.leases.iter().all(|(living, _)| *living != reader) {
-                    assert_eq!(self.ring().sweep(bit(reader)), self.model.sweep(reader));
+                    assert_eq!(sweep_dead(self.ring(), bit(reader)), self.model.sweep(reader));
                 }
             }
             Step::WriterRestarts => self.restart_writer(),
@@ -320,7 +320,7 @@ impl Pair {
         for (_, lease) in &self.leases {
             assert_is_whole(lease);
         }
-        let auditor = ring.reader(bit(AUDITOR));
+        let auditor = ring.reader(bit(AUDITOR)).unwrap();
         for sequence in 0..=head + 1 {
             let expected = self.model.published.iter().find(|info| info.sequence == sequence).copied();
             assert_eq!(ring.frame_info(sequence), expected);
@@ -367,7 +367,7 @@ fn zeros_lie_behind_each_frame() {
     let mut pair = Pair::new(8);
     for bytes in [0, 1, 63, 64, 65, 1000, MAX_FRAME_BYTES] {
         pair.publish(bytes, MAX_FRAME_BYTES - bytes, FrameFlags::KEY, LossBefore::Nothing);
-        let lease = pair.scratch.ring().reader(bit(0)).lease(pair.ring().head()).unwrap();
+        let lease = pair.scratch.ring().reader(bit(0)).unwrap().lease(pair.ring().head()).unwrap();
         let file = std::fs::read(pair.scratch.name().path()).unwrap();
         let frame = lease.bytes();
         if let Some(at) =

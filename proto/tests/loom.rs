@@ -237,6 +237,40 @@ fn a_copy_is_whole_when_the_state_is_unchanged() {
     });
 }
 
+/// A viewer's copy, which is made by relaxed loads and fences alone.
+#[test]
+fn what_a_viewer_copies_is_whole() {
+    check(3, || {
+        let ring = Arc::new(HeapRing::new(1, 2));
+        let pixels = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
+        let viewer = thread::spawn({
+            let (ring, pixels) = (Arc::clone(&ring), Arc::clone(&pixels));
+            move || {
+                let head = ring.protocol().look_at_head();
+                for sequence in head.max(1)..=2 {
+                    let copy = |_| [pixels[0].load(Relaxed), pixels[1].load(Relaxed)];
+                    match ring.protocol().copy(sequence, copy) {
+                        Ok((info, copy)) => {
+                            assert_eq!(copy, [sequence; 2], "torn, and taken for whole");
+                            assert_eq!(info, info_of(sequence, 1), "another frame's entry");
+                        }
+                        Err(miss) => assert_ne!(miss, Miss::AlreadyLeased),
+                    }
+                }
+            }
+        });
+        let mut at = START;
+        for sequence in 1..=2 {
+            let slot = ring.protocol().claim(&mut at).unwrap();
+            pixels[0].store(sequence, Relaxed);
+            pixels[1].store(sequence, Relaxed);
+            ring.protocol().publish(slot, &info_of(sequence, 1));
+            at.sequence += 1;
+        }
+        viewer.join().unwrap();
+    });
+}
+
 /// The units of frame `sequence` in the models below: short ones and long ones.
 fn units(sequence: u64) -> usize {
     [4, 2, 6, 2, 4, 2][usize::try_from(sequence % 6).unwrap()]
@@ -435,6 +469,7 @@ fn in_an_arena_no_writer_contradicts_itself() {
 #[test]
 fn every_weakened_ordering_is_noticed() {
     let copy = "a_copy_is_whole_when_the_state_is_unchanged";
+    let viewed = "what_a_viewer_copies_is_whole";
     let lease = "a_reader_never_sees_a_frame_change";
     let sweep = "a_dead_readers_slot_is_written_again_only_after_the_sweep";
     let head = "who_sees_the_head_can_lease_that_frame";
@@ -448,6 +483,8 @@ fn every_weakened_ordering_is_noticed() {
         ("publish-release,entry-release", copy, "torn, and taken for whole"),
         ("publish-acquire", copy, "torn, and taken for whole"),
         ("mark-release", copy, "torn, and taken for whole"),
+        ("mark-release", viewed, "torn, and taken for whole"),
+        ("mark-acquire", viewed, "torn, and taken for whole"),
         ("return-release", lease, "Causality violation"),
         ("return-release", sweep, "Causality violation"),
         ("return-acquire", lease, "Causality violation"),

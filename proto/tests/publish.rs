@@ -48,7 +48,7 @@ fn allocations(during: impl FnOnce()) -> u64 {
 fn a_frame_is_published_and_leased_without_an_allocation() {
     let scratch = ScratchRing::new(640, 480, 8);
     let mut writer = scratch.ring().writer().unwrap();
-    let reader = scratch.ring().reader(ReaderBit::RECORDER);
+    let reader = scratch.ring().reader(ReaderBit::RECORDER).unwrap();
     let frame = vec![7; scratch.ring().spec().geometry.frame_bytes()];
     assert_eq!(allocations(|| drop(vec![0_u8; 1])), 1, "it counts");
     let all = allocations(|| {
@@ -67,7 +67,7 @@ fn a_frame_is_published_and_leased_without_an_allocation() {
 fn a_compressed_frame_is_published_and_leased_without_an_allocation() {
     let scratch = ScratchRing::compressed(8, 64 << 10, 16 << 10);
     let mut writer = scratch.ring().writer().unwrap();
-    let reader = scratch.ring().reader(ReaderBit::RECORDER);
+    let reader = scratch.ring().reader(ReaderBit::RECORDER).unwrap();
     let mut held = None;
     let all = allocations(|| {
         for number in 0..200_u64 {

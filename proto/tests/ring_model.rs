@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proto::frame::{FrameFlags, FrameInfo, LossBefore};
 use proto::ring::{Lease, Miss, ReaderBit, Ring, RingError, RingWriter};
 use proto::time::MonotonicNs;
-use scratch::{ScratchRing, draw, is_whole};
+use scratch::{ScratchRing, draw, is_whole, sweep_dead};
 
 const READERS: u8 = 3;
 /// Looks at everything after every step.
@@ -212,7 +212,7 @@ impl Pair {
             }
             Step::Lease { reader, back } => {
                 let sequence = (self.ring().head() + 1).saturating_sub(back).max(1);
-                let lease = self.scratch.ring().reader(bit(reader)).lease(sequence);
+                let lease = self.scratch.ring().reader(bit(reader)).unwrap().lease(sequence);
                 assert_eq!(
                     lease.as_ref().map(|l| *l.frame_info()).map_err(|m| *m),
                     self.model.lease(sequence, reader)
@@ -235,8 +235,8 @@ impl Pair {
             Step::Sweep { reader } => {
                 // Only the dead are swept.
                 if self.leases.iter().all(|(living, _)| *living != reader) {
-                    assert_eq!(self.ring().sweep(bit(reader)), self.model.sweep(reader));
-                    assert_eq!(self.ring().sweep(bit(reader)), 0);
+                    assert_eq!(sweep_dead(self.ring(), bit(reader)), self.model.sweep(reader));
+                    assert_eq!(sweep_dead(self.ring(), bit(reader)), 0);
                 }
             }
             Step::WriterRestarts => self.restart_writer(),
@@ -275,7 +275,7 @@ impl Pair {
                 "changed while leased"
             );
         }
-        let auditor = ring.reader(bit(AUDITOR));
+        let auditor = ring.reader(bit(AUDITOR)).unwrap();
         for sequence in 0..=head + 1 {
             let expected = self.model.published.iter().find(|m| m.sequence == sequence).copied();
             assert_eq!(ring.frame_info(sequence), expected);
@@ -325,7 +325,7 @@ fn with_no_reader_every_slot_but_one_holds_the_newest_frames_through_every_resta
             _ => {}
         }
         let head = pair.ring().head();
-        let reader = pair.scratch.ring().reader(bit(0));
+        let reader = pair.scratch.ring().reader(bit(0)).unwrap();
         for sequence in (head + 2).saturating_sub(slots as u64).max(1)..=head {
             assert!(reader.lease(sequence).is_ok(), "frame {sequence} of {head} is gone");
         }

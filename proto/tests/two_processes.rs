@@ -156,7 +156,7 @@ fn write_for_ever(ring: &Arc<Ring>) {
 }
 
 fn read_for_ever(ring: &Arc<Ring>, bit: ReaderBit) {
-    let reader = ring.reader(bit);
+    let reader = ring.reader(bit).unwrap();
     let mut held: VecDeque<Lease> = VecDeque::new();
     let mut next = ring.head().max(1);
     // The test harness has begun a line.
@@ -205,7 +205,7 @@ fn source_sequence(sequence: u64, epoch: u32) -> u64 {
 
 /// The newest frames can be had as they were written. A frame in the slot that a writer took is gone.
 fn assert_newest_are_whole(ring: &Arc<Ring>, head: u64, frames: usize) {
-    let reader = ring.reader(bit(READERS));
+    let reader = ring.reader(bit(READERS)).unwrap();
     for sequence in (head + 1).saturating_sub(frames as u64).max(1)..=head {
         assert_is_whole(
             &reader.lease(sequence).unwrap_or_else(|miss| panic!("{sequence} of {head}: {miss}")),

@@ -57,7 +57,7 @@ fn noise(seed: u64, bytes: usize) -> Vec<u8> {
 
 /// Everything that a reader, the recorder and the supervisor ask of a ring.
 fn ask_everything(ring: &Arc<Ring>, bit: ReaderBit) {
-    let reader = ring.reader(bit);
+    let reader = ring.reader(bit).unwrap();
     let head = ring.head();
     for sequence in [0, 1, head.saturating_sub(3), head.saturating_sub(1), head, head + 1, u64::MAX] {
         let _ = ring.frame_info(sequence);
@@ -138,7 +138,7 @@ fn noise_over_any_part_of_a_ring_in_use_harms_nobody() {
         });
         // A process that opens it now refuses it, or gets by with it.
         match Ring::open(scratch.name()) {
-            Ok(opened) => ask_everything(&opened, ReaderBit::RECORDER),
+            Ok(opened) => ask_everything(&opened, ReaderBit::new(5).unwrap()),
             Err(RingError::Bad { .. }) => {}
             Err(e) => panic!("seed {seed}: {e}"),
         }

@@ -32,7 +32,7 @@ use crate::finish::{self, Finishing};
 use crate::ladder::{CameraLadder, SharedLadders};
 use crate::left_alone::{LOOK_AGAIN, LeftAlone};
 use crate::pulse::Pulse;
-use crate::rings::open_rings;
+use crate::rings::{CameraRing, open_rings};
 use crate::stop;
 use crate::sums::Sums;
 use crate::suspects::{self, Suspects};
@@ -95,8 +95,7 @@ impl Intake {
             let (jobs_to, jobs) = channel();
             let worker = Worker {
                 camera: camera.name.clone(),
-                segment: dir.segment(&camera.name),
-                ring,
+                ring: CameraRing::new(camera.name.clone(), dir.segment(&camera.name), ring),
                 ladder: ladders.of(&camera.name),
                 quality: config.recording.codec_quality,
                 wishes: ClipWishes::of(camera, &config.recording),

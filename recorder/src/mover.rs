@@ -109,7 +109,7 @@ fn look(backlog: &Backlog, camera: &CameraBacklog, stock: &mut Stock, ring: &Arc
     // As far as the longest sleep reaches, and a frame more.
     let horizon =
         usize::try_from(ring.spec().fps.frames_in(proto::time::nanos(LONGEST * 2))).unwrap_or(0) + 1;
-    let reader = ring.reader(ReaderBit::MOVER);
+    let Ok(reader) = ring.reader(ReaderBit::MOVER) else { return look };
     let mut moved = 0;
     for Endangered { sequence, room } in ring.endangered(threshold + horizon) {
         let Some(limit) = limit(ring, &needs, sequence, threshold) else { continue };

@@ -88,6 +88,7 @@ pub(crate) fn run(runtime_dir: &Path, standby: bool, parent: Option<Pid>) -> any
                     AfterArming::Probe => start_probe(&dir, &config, &ladders, &reports),
                     AfterArming::Wait => {}
                 }
+                intake.tell_all(|| Job::Arm);
                 backlog.set_bound(backlog_bytes);
                 backlog.adopt();
                 intake.arm(after_crash);

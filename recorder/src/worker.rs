@@ -13,7 +13,7 @@ use proto::messages::RecorderReport;
 use proto::name::Name;
 use proto::panics;
 use proto::priority;
-use proto::ring::{ReaderBit, Ring, RingReader, SegmentName};
+use proto::ring::Ring;
 use proto::time::MonotonicNs;
 
 use crate::assignment::Assignment;
@@ -29,6 +29,7 @@ use crate::frames::Frames;
 use crate::ladder::CameraLadder;
 use crate::opening::{Libav, Media};
 use crate::pulse::Pulse;
+use crate::rings::CameraRing;
 use crate::suspects;
 use crate::take::{How, Step, Take};
 
@@ -39,6 +40,8 @@ const NAP: Duration = Duration::from_millis(10);
 pub(crate) enum Job {
     /// Record this camera's part of a clip.
     Record(Assignment),
+    /// From now on this is the recorder, and no standby.
+    Arm,
     /// The camera's ring may be another one now.
     LookAtRing,
     /// Close every take at this moment, if it would last longer; no more will come.
@@ -52,8 +55,7 @@ pub(crate) enum Job {
 /// One camera's worker.
 pub(crate) struct Worker {
     pub(crate) camera: Name,
-    pub(crate) segment: SegmentName,
-    pub(crate) ring: Option<Arc<Ring>>,
+    pub(crate) ring: CameraRing,
     pub(crate) ladder: CameraLadder,
     pub(crate) quality: u8,
     pub(crate) wishes: ClipWishes,
@@ -80,7 +82,7 @@ impl Worker {
         let (media, clock): (Arc<dyn Media>, Arc<dyn Clock>) = (Arc::new(Libav), Arc::new(Monotonic));
         let mut clips: Vec<OpenClip> = Vec::new();
         let mut stopping = false;
-        self.backlog.use_ring(self.ring.as_ref());
+        self.backlog.use_ring(self.ring.open());
         let mut warm: Option<WarmEncoder> = None;
         loop {
             let job = if clips.is_empty() {
@@ -96,6 +98,7 @@ impl Worker {
             // The turn is counted before the job is done: an encoder that never opens is a hang too.
             self.pulse.turn(&self.camera, true);
             match job {
+                Ok(Job::Arm) => self.ring.arm(),
                 Ok(Job::LookAtRing) => self.look_at_ring(),
                 Ok(Job::Record(assignment)) => {
                     let feed = Feed::new(Arc::clone(&media), Arc::clone(&clock), warm.take());
@@ -121,7 +124,7 @@ impl Worker {
     fn begin(&mut self, assignment: Assignment) -> Take {
         self.look_at_ring();
         // A take's lag isn't known before its first frame is found. Until then the largest that can be is shown.
-        let slots = self.ring.as_ref().map_or(0, |ring| ring.spec().size.slots());
+        let slots = self.ring.open().map_or(0, |ring| ring.spec().size.slots());
         self.pulse.set_lag(&self.camera, slots as u64);
         let frames = self.frames_of(&assignment);
         let how = match self.wishes.copying(assignment.camera.payload) {
@@ -139,33 +142,18 @@ impl Worker {
         }
         let PlannedCamera { ring_id, geometry, payload, .. } = assignment.camera;
         let frame_bytes = (!payload.is_compressed()).then(|| geometry.frame_bytes());
-        let ring = self.reader().filter(|reader| reader.ring().id() == ring_id);
+        let ring = self.ring.reader().filter(|reader| reader.ring().id() == ring_id);
         let ring = ring.map(|reader| -> Rc<dyn Frames> { Rc::new(reader) });
         let frames = Rc::new(WithBacklog::of(ring, ring_id, frame_bytes, &self.backlog)?);
         let as_they_came = !payload.is_compressed() || self.wishes.copying(payload).is_some();
         Some(if as_they_came { frames } else { Rc::new(Decoded::of(frames, payload, geometry)) })
     }
 
-    fn reader(&self) -> Option<RingReader> {
-        self.ring.as_ref().map(|ring| ring.reader(ReaderBit::RECORDER))
-    }
-
-    /// Lets go of a ring that is broken or no longer the camera's, and opens the one that is. Takes that are under way keep
-    /// the one they have.
+    /// Looks which ring is the camera's, and what it gives.
     fn look_at_ring(&mut self) {
-        if self.ring.as_ref().is_none_or(|ring| ring.check().is_err()) {
-            let opened = Ring::open(&self.segment);
-            let say = |e| {
-                tracing::warn!(
-                    camera = self.camera.as_str(),
-                    "camera {}: its ring can't be opened: {e}",
-                    self.camera
-                )
-            };
-            self.ring = opened.map_err(say).ok();
-        }
-        self.backlog.use_ring(self.ring.as_ref());
-        let payload = self.ring.as_ref().map(|ring| ring.spec().payload);
+        self.ring.look();
+        self.backlog.use_ring(self.ring.open());
+        let payload = self.ring.open().map(|ring| ring.spec().payload);
         let copying = payload.and_then(|payload| self.wishes.copying(payload));
         // A camera that was away when the recorder began may deliver something else than was thought.
         if let Some(ladders) = copying.and_then(|copying| self.ladder.copy(copying.codec)) {
@@ -177,7 +165,7 @@ impl Worker {
     fn warmed(&self, warm: Option<WarmEncoder>, media: &dyn Media) -> Option<WarmEncoder> {
         let choice = self.ladder.first();
         let encodes = |ring: &&Arc<Ring>| self.wishes.copying(ring.spec().payload).is_none();
-        let ring = self.ring.as_ref().filter(encodes)?;
+        let ring = self.ring.open().filter(encodes)?;
         let (spec, picture) = (*ring.spec(), ring.picture_tags());
         let (geometry, fps) = (spec.geometry, spec.fps);
         let setup = EncoderSetup { choice, geometry, fps, quality: self.quality, picture };
@@ -187,8 +175,7 @@ impl Worker {
     /// Moves the take on that is most at risk and can be moved on; ends those whose window is over.
     fn move_on(&self, clips: &mut Vec<OpenClip>, clock: &dyn Clock) {
         clips.sort_by_key(|clip| clip.take.next());
-        let reader = self.reader();
-        let head = reader.as_ref().map_or(0, |r| r.ring().head());
+        let head = self.ring.open().map_or(0, |ring| ring.head());
         let mut moved = false;
         let mut waiting_for_the_first = 0;
         let mut index = 0;
@@ -228,9 +215,9 @@ impl Worker {
         }
         self.show(clips, head, waiting_for_the_first);
         if !moved && !clips.is_empty() {
-            match reader {
-                Some(reader) => {
-                    let _ = reader.ring().wait_newer(head, NAP);
+            match self.ring.open() {
+                Some(ring) => {
+                    let _ = ring.wait_newer(head, NAP);
                 }
                 None => std::thread::sleep(NAP),
             }

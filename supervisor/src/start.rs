@@ -92,6 +92,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     stop_signals::watch(hangup, events.clone())?;
     prepare_links(&dir)?;
     groups.clips.inspect(|gid| opened::let_in(*gid, dir.path()));
+    groups.rings.inspect(|gid| Ring::let_look(*gid));
     let mut inherited = Inherited::find(&config, &dir, unanswered)?;
     if !inherited.is_adopting {
         // Nobody is left to be adopted, so the children of this start end with it until it has settled.

@@ -217,7 +217,7 @@ fn announced(source_sequence: u64, bytes: usize) -> Announced {
 fn a_frame_without_a_slot_is_declared_by_the_next_one_that_has_one() {
     let ring = TestRing::new();
     let _ = ring.run((0..3).map(Delivery::Frame));
-    let reader = ring.ring.reader(proto::ring::ReaderBit::new(0).unwrap());
+    let reader = ring.ring.reader(proto::ring::ReaderBit::new(0).unwrap()).unwrap();
     let leases: Vec<_> = (1..=3).map(|n| reader.lease(n).unwrap()).collect();
     let status = LoopStatus::default();
     let writer = ring.ring.writer().unwrap();
@@ -319,7 +319,7 @@ fn run_stream(ring: &TestRing, bytes: &[usize]) {
 fn compressed_frames_have_their_own_lengths() {
     let ring = TestRing::of(64, Payload::Jpeg);
     run_stream(&ring, &[10, 999, 500]);
-    let reader = ring.ring.reader(proto::ring::ReaderBit::new(0).unwrap());
+    let reader = ring.ring.reader(proto::ring::ReaderBit::new(0).unwrap()).unwrap();
     for (sequence, bytes) in [(1, vec![0; 10]), (2, vec![1; 999]), (3, vec![2; 500])] {
         let frame = reader.lease(sequence).unwrap();
         assert_eq!(frame.bytes(), bytes);

@@ -158,9 +158,9 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_repeats_or_goes_back_is_a_nanosecond_behind_the_last_and_marked() {
+    fn a_time_that_repeats_or_goes_back_is_a_microsecond_behind_the_last_and_marked() {
         let repaired = times(&[(Some(5), 9), (Some(5), 29), (Some(2), 49), (Some(45), 69)]);
-        assert_eq!(repaired, [(5_000_000, false), (5_000_001, true), (5_000_002, true), (45_000_000, false)]);
+        assert_eq!(repaired, [(5_000_000, false), (5_001_000, true), (5_002_000, true), (45_000_000, false)]);
         let mut after_a_reopening = Times::new(Some(at(50)), PERIOD);
         assert_eq!(after_a_reopening.of(Some(at(40)), at(60)).at, at(50) + LEAST_STEP);
     }

@@ -11,14 +11,13 @@ use super::value::Mapping;
 
 /// The words for a value that is none.
 const GROUP: &str = "a group's name or number";
-/// The key of a group that rings can't be given to yet.
-const RINGS_GROUP: &str = "rings_group";
 
 static CLIPS_GROUP: Key<String> = Key::number_or_text("clips_group", GROUP);
 static CONTROL_GROUP: Key<String> = Key::number_or_text("control_group", GROUP);
-static KEYS: &[&Row] = &[&CLIPS_GROUP.row, &CONTROL_GROUP.row];
-/// The keys of `access`. The table knows [`RINGS_GROUP`] in order to refuse it in words.
-pub(super) static TABLE: Table = Table::with_renamed(&[KEYS], &[(RINGS_GROUP, RINGS_GROUP)]);
+static RINGS_GROUP: Key<String> = Key::number_or_text("rings_group", GROUP);
+static KEYS: &[&Row] = &[&CLIPS_GROUP.row, &CONTROL_GROUP.row, &RINGS_GROUP.row];
+/// The keys of `access`.
+pub(super) static TABLE: Table = Table::new(&[KEYS]);
 
 /// `access` as it was typed.
 #[derive(Clone, Default)]
@@ -37,19 +36,19 @@ pub struct AccessConfig {
     pub clips_group: Option<String>,
     /// Its members may give commands.
     pub control_group: Option<String>,
+    /// Its members may look at the cameras' frames while they are in memory.
+    #[serde(default)]
+    pub rings_group: Option<String>,
 }
 
 impl Checker<'_> {
     pub(super) fn access(&self, typed: &Mapping) -> Result<AccessConfig, Mistake> {
-        if let Some((key, _, at)) = &typed.renamed {
-            let message = format!(
-                "{key}: rings can't be opened to a group yet, only to this user; clips_group opens clips, control_group \
-                 the commands"
-            );
-            return self.wrong(*at, message);
-        }
         let group =
             |key: &Key<String>| typed.get(key).map(|group| self.text(&group, key.row.name)).transpose();
-        Ok(AccessConfig { clips_group: group(&CLIPS_GROUP)?, control_group: group(&CONTROL_GROUP)? })
+        Ok(AccessConfig {
+            clips_group: group(&CLIPS_GROUP)?,
+            control_group: group(&CONTROL_GROUP)?,
+            rings_group: group(&RINGS_GROUP)?,
+        })
     }
 }

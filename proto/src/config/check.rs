@@ -111,5 +111,6 @@ pub(super) fn place(text: &str, value: ValueOf<'_>) -> Option<Location> {
         ValueOf::OutputDir => typed.recording.0.place("output_dir"),
         ValueOf::ClipsGroup => typed.access.0.place("clips_group"),
         ValueOf::ControlGroup => typed.access.0.place("control_group"),
+        ValueOf::RingsGroup => typed.access.0.place("rings_group"),
     }
 }

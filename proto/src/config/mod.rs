@@ -164,6 +164,8 @@ pub enum ValueOf<'a> {
     ClipsGroup,
     /// `access.control_group`.
     ControlGroup,
+    /// `access.rings_group`.
+    RingsGroup,
 }
 
 /// A config as this instance's children read it: with the passwords beside it, by camera.

@@ -161,7 +161,7 @@ fn groups_are_taken_by_name_and_by_number_and_rings_are_refused_in_words() {
     assert_eq!(access.control_group.as_deref(), Some("1001"));
     assert_eq!(with("{}").unwrap().access, AccessConfig::default());
     for (typed, said) in [
-        ("{ rings_group: video }", "rings can't be opened to a group yet"),
+        ("{ rings_group: [] }", "a group's name or number"),
         ("{ clips_group: \"\" }", "clips_group: it is empty"),
         ("{ clip_group: video }", "expected"),
         ("{ clips_group: [video] }", "a group's name or number"),

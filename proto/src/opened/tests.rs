@@ -127,7 +127,7 @@ const BY_PATH: [&str; 13] = [
 ];
 
 /// Sources that use such calls for what doesn't lie below the output folder, or for what follows no link.
-const ELSEWHERE: [(&str, &str); 38] = [
+const ELSEWHERE: [(&str, &str); 41] = [
     ("proto/src/opened.rs", "is this module"),
     ("proto/src/access.rs", "/etc/group"),
     ("proto/src/backlog/mod.rs", "shared memory"),
@@ -138,7 +138,10 @@ const ELSEWHERE: [(&str, &str); 38] = [
     ("proto/src/link.rs", "the runtime directory"),
     ("proto/src/new_folders.rs", "makes and removes the folders that a person names"),
     ("proto/src/origin.rs", "/etc/machine-id"),
+    ("proto/src/opened/rename.rs", "is a part of this module"),
+    ("proto/src/ring/read_only.rs", "shared memory"),
     ("proto/src/ring/segment.rs", "shared memory"),
+    ("proto/src/secret/password.rs", "a password's file, which a person names"),
     ("proto/src/signals.rs", "/proc"),
     ("proto/src/storage.rs", "reads where a link leads, to name it"),
     ("recorder/src/finish/clear.rs", "removes a folder: std does that without following links"),

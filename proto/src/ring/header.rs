@@ -63,7 +63,7 @@ pub struct Header {
     pub payload: PayloadWords,
     /// The places of its parts.
     pub places: PlaceWords,
-    /// By [`ReaderBit`], the process that reads with it; 0 for nobody. Reserved: nothing writes it yet.
+    /// By [`ReaderBit`], the process that reads with it; 0 for nobody. It is a hint, for messages; the locks count.
     pub reader_pids: [AtomicU64; ReaderBit::COUNT as usize],
 }
 
@@ -176,7 +176,10 @@ impl Header {
     /// [`BadHeader`], when any claim is wrong.
     pub fn check(&self, mapped_bytes: usize) -> Result<CheckedHeader, BadHeader> {
         use crate::sync::Ordering::{Acquire, Relaxed};
-        if self.magic.load(Acquire) != MAGIC {
+        // A relaxed load and a fence: a viewer's memory can't be written, and Rust allows no other load there.
+        let magic = self.magic.load(Relaxed);
+        crate::sync::fence(Acquire);
+        if magic != MAGIC {
             return Err(BadHeader::NotARing);
         }
         let found = self.layout_version.load(Relaxed);

@@ -15,7 +15,8 @@
 //! - `slot_header`: a frame's numbers, in its place before its bytes;
 //! - `starts`: the key frame from which each frame decodes;
 //! - [`writer`]: the capture's end: [`RingWriter`], [`WriteSlot`];
-//! - [`reader`]: the recorder's end: [`RingReader`], [`Lease`].
+//! - [`reader`]: the recorder's end: [`RingReader`], [`Lease`]; `reader_locks`: who has which reader bit;
+//! - [`viewer`]: [`Viewer`], which only looks; `read_only`: the memory that it looks at.
 
 pub mod arena;
 mod contradiction;
@@ -32,7 +33,11 @@ pub mod error;
 #[cfg(feature = "host")]
 pub mod lost_pages;
 #[cfg(feature = "host")]
+mod read_only;
+#[cfg(feature = "host")]
 pub mod reader;
+#[cfg(feature = "host")]
+mod reader_locks;
 #[cfg(feature = "host")]
 pub mod segment;
 #[cfg(feature = "host")]
@@ -41,6 +46,8 @@ pub mod shared;
 mod slot_header;
 #[cfg(feature = "host")]
 mod starts;
+#[cfg(feature = "host")]
+pub mod viewer;
 #[cfg(feature = "host")]
 pub mod writer;
 
@@ -52,6 +59,8 @@ pub use reader::{Lease, RingReader};
 pub use segment::SegmentName;
 #[cfg(feature = "host")]
 pub use shared::Ring;
+#[cfg(feature = "host")]
+pub use viewer::Viewer;
 #[cfg(feature = "host")]
 pub use writer::{RingWriter, WriteSlot};
 

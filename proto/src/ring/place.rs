@@ -1,7 +1,7 @@
 //! The place of a frame in the arena, by its slot: known beforehand in a ring of planes, read from the slot in a ring of compressed
 //! frames. Who gives slots their places is in [`super::arena`].
 
-use super::layout::{PART_ALIGN_BYTES, part_bytes};
+use super::layout::{Layout, PART_ALIGN_BYTES, RingSpec, part_bytes};
 use super::order::SyncPoint::{Mark, Publish};
 use super::order::{acquire, acquire_fence};
 use super::protocol::{Protocol, Slot};
@@ -45,6 +45,19 @@ impl Place {
 }
 
 impl Shape {
+    /// The shape of a ring.
+    #[must_use]
+    pub fn of(spec: &RingSpec, layout: &Layout) -> Self {
+        match spec.arena {
+            None => {
+                Self::Fixed { stride_bytes: layout.stride_bytes, frame_bytes: spec.geometry.frame_bytes() }
+            }
+            Some(arena) => {
+                Self::Parts { arena_bytes: layout.arena_bytes, max_frame_bytes: arena.max_frame_bytes }
+            }
+        }
+    }
+
     /// The place of a slot's frame, where it is known beforehand.
     fn fixed(&self, slot: usize) -> Option<Place> {
         match *self {

@@ -125,6 +125,19 @@ impl Default for LedgerEntry {
     }
 }
 
+impl LedgerEntry {
+    /// The slot and the frame that the fields tell, which belong together only while the tag stays what it was.
+    fn content(&self, sequence: u64) -> Option<(usize, FrameInfo)> {
+        let t_capture = MonotonicNs(self.t_capture_ns.load(Relaxed));
+        let source_sequence = self.source_sequence.load(Relaxed);
+        let (epoch, before, flags) = FrameInfo::from_epoch_and_marks(self.epoch_and_marks.load(Relaxed));
+        let decoding = self.decoding.load(Relaxed);
+        let info =
+            FrameInfo { sequence, source_sequence, t_capture, epoch, before, flags, ..FrameInfo::default() };
+        Some((usize::try_from(self.slot.load(Relaxed)).ok()?, info.with_decoding_word(decoding)))
+    }
+}
+
 impl Default for Heads {
     fn default() -> Self {
         Self { head: AtomicU64::new(0), wake: AtomicU32::new(0) }
@@ -222,19 +235,12 @@ impl Protocol<'_> {
         if entry.tag.load(acquire(Entry)) != sequence {
             return None;
         }
-        let slot = entry.slot.load(Relaxed);
-        let t_capture = MonotonicNs(entry.t_capture_ns.load(Relaxed));
-        let source_sequence = entry.source_sequence.load(Relaxed);
-        let (epoch, before, flags) = FrameInfo::from_epoch_and_marks(entry.epoch_and_marks.load(Relaxed));
-        let decoding = entry.decoding.load(Relaxed);
+        let found = entry.content(sequence);
         acquire_fence(Entry);
         if entry.tag.load(Relaxed) != sequence {
             return None;
         }
-        let slot = usize::try_from(slot).ok().filter(|s| *s < self.slots.len())?;
-        let info =
-            FrameInfo { sequence, source_sequence, t_capture, epoch, before, flags, ..FrameInfo::default() };
-        Some((slot, info.with_decoding_word(decoding)))
+        found.filter(|(slot, _)| *slot < self.slots.len())
     }
 
     /// A published frame as the ledger remembers it, whether its pixels are still there or not. `None` before the
@@ -355,6 +361,8 @@ impl Protocol<'_> {
         WriterPosition { sequence, cursor: newest.map_or(0, |slot| (slot + 1) % self.slots.len()) }
     }
 }
+
+mod looking;
 
 #[cfg(test)]
 #[cfg(not(loom))]

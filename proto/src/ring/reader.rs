@@ -15,16 +15,8 @@ use crate::frame::FrameInfo;
 /// [`Ring`].
 #[derive(Clone, Debug)]
 pub struct RingReader {
-    ring: Arc<Ring>,
-    bit: ReaderBit,
-}
-
-impl Ring {
-    /// Reads as `bit`, which must belong to this process: who has which bit is settled outside the ring.
-    #[must_use]
-    pub fn reader(self: &Arc<Self>, bit: ReaderBit) -> RingReader {
-        RingReader { ring: Arc::clone(self), bit }
-    }
+    pub(super) ring: Arc<Ring>,
+    pub(super) bit: ReaderBit,
 }
 
 impl RingReader {

@@ -17,9 +17,9 @@ use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 
 use super::lost_pages::Guard;
+use super::state::ReaderBit;
 
 /// The folder in which Linux keeps POSIX shared memory.
-/// The folder of shared memory.
 pub const SHM_DIR: &str = "/dev/shm";
 
 /// The name of a ring's segment. [`RuntimeDir::segment`](crate::instance::RuntimeDir::segment) makes those of an
@@ -76,6 +76,16 @@ pub enum SegmentError {
     /// Another process is its writer.
     #[error("another process is writing to shared memory {0}")]
     Busy(SegmentName),
+    /// Another process reads as this reader.
+    #[error("shared memory {name}: another process reads it as reader {} (pid {pid})", bit.number())]
+    ReaderBusy {
+        /// The segment.
+        name: SegmentName,
+        /// The reader.
+        bit: ReaderBit,
+        /// The pid that the other has noted.
+        pid: u64,
+    },
     /// Another user made it, or may use it.
     #[error(
         "shared memory {name} belongs to user {owner} with mode {mode:o}, and not to this user alone; remove {}",
@@ -199,7 +209,8 @@ impl Segment {
         // The name can be guessed, and any user may make a file in /dev/shm.
         let metadata = file.metadata().map_err(|e| system("look at it", e))?;
         let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
-        if owner != rustix::process::geteuid().as_raw() || mode & 0o077 != 0 {
+        // A group may be let in to look.
+        if owner != rustix::process::geteuid().as_raw() || mode & 0o037 != 0 {
             return Err(SegmentError::NotOurs { name: name.clone(), owner, mode });
         }
         let mut mapping = match ShmemConf::new().os_id(&name.0).open() {
@@ -309,23 +320,46 @@ impl Segment {
     /// [`SegmentError::Busy`] while another process is the writer. [`SegmentError::Missing`] when the name is gone or
     /// stands for a newer segment: a lock on that one would not keep a second writer off this one.
     pub fn lock_for_writing(&self) -> Result<OwnedFd, SegmentError> {
-        let system =
-            |doing, source: io::Error| SegmentError::System { name: self.name.clone(), doing, source };
+        let file = self.reopen()?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(file.into()),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(SegmentError::Busy(self.name.clone())),
+            Err(e) => Err(self.system("lock it", e.into())),
+        }
+    }
+
+    /// Lets the members of a group read the segment.
+    ///
+    /// # Errors
+    /// The system's error: the user is not in the group, above all.
+    pub(super) fn let_look(&self, gid: u32) -> Result<(), SegmentError> {
+        let give = || -> io::Result<()> {
+            std::os::unix::fs::fchown(&self.file, None, Some(gid))?;
+            Ok(rustix::fs::fchmod(&self.file, Mode::from_raw_mode(0o640))?)
+        };
+        give().map_err(|e| self.system("let a group read it", e))
+    }
+
+    /// Opens the segment's file once more, as a description of its own, which has locks of its own.
+    ///
+    /// # Errors
+    /// [`SegmentError::Missing`] when the name is gone or stands for a newer segment.
+    pub(super) fn reopen(&self) -> Result<File, SegmentError> {
         let file = match open(&self.name, OFlags::RDWR) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 return Err(SegmentError::Missing(self.name.clone()));
             }
-            Err(e) => return Err(system("open it", e)),
+            Err(e) => return Err(self.system("open it", e)),
         };
-        if identity(&file).map_err(|e| system("look at it", e))? != self.identity {
+        if identity(&file).map_err(|e| self.system("look at it", e))? != self.identity {
             return Err(SegmentError::Missing(self.name.clone()));
         }
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(file.into()),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(SegmentError::Busy(self.name.clone())),
-            Err(e) => Err(system("lock it", e.into())),
-        }
+        Ok(file)
+    }
+
+    pub(super) fn system(&self, doing: &'static str, source: io::Error) -> SegmentError {
+        SegmentError::System { name: self.name.clone(), doing, source }
     }
 }
 

@@ -2,7 +2,8 @@
 //! ends are [`super::writer`] and [`super::reader`].
 
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustix::thread::futex;
@@ -14,8 +15,8 @@ use super::layout::RingSpec;
 use super::overwriting::{self, Endangered};
 use super::place::{Place, Shape};
 use super::protocol::{Protocol, WriterPosition};
+use super::reader_locks::HeldBits;
 use super::segment::{self, Segment, SegmentError, SegmentName};
-use super::state::ReaderBit;
 use crate::frame::{FrameInfo, LossBefore, PictureTags};
 use crate::sync::Ordering::{Acquire, Relaxed};
 use crate::time::MonotonicNs;
@@ -34,6 +35,7 @@ use crate::time::MonotonicNs;
 /// let name = SegmentName::new(format!("preroll-doctest-{}", std::process::id()));
 /// let ring = Ring::create(&name, &spec)?;
 /// let mut writer = ring.writer()?;
+/// let reader = ring.reader(ReaderBit::RECORDER)?;
 /// # Ring::remove(&name)?; // leaves nothing behind; the memory lives as long as it is mapped
 ///
 /// // The capture fills a slot in place and publishes it.
@@ -42,7 +44,6 @@ use crate::time::MonotonicNs;
 /// let sequence = slot.publish(0, MonotonicNs::now(), LossBefore::Nothing);
 ///
 /// // The recorder holds the frame where it lies, for as long as it needs it.
-/// let reader = ring.reader(ReaderBit::RECORDER);
 /// let frame = reader.lease(sequence)?;
 /// assert!(frame.bytes().iter().all(|pixel| *pixel == 7));
 /// assert_eq!(frame.frame_info().sequence, 1);
@@ -62,11 +63,21 @@ use crate::time::MonotonicNs;
 /// ```
 #[derive(Debug)]
 pub struct Ring {
-    segment: Segment,
+    pub(super) segment: Segment,
     checked: CheckedHeader,
+    pub(super) held: HeldBits,
 }
 
+/// The group whose members may look at the rings that this process makes.
+static LOOKERS: OnceLock<u32> = OnceLock::new();
+
 impl Ring {
+    /// Lets the members of a group look at the rings that this process makes from now on: their files have mode 0640 then. They
+    /// can't lease, since that is a store. Counts once in a process's life.
+    pub fn let_look(gid: u32) {
+        LOOKERS.get_or_init(|| gid);
+    }
+
     /// Makes a new ring whose time zero is now. Every page of it is reserved; see [`RingSpec::layout`] for its size.
     ///
     /// # Errors
@@ -88,10 +99,11 @@ impl Ring {
         let layout = spec.layout().ok_or_else(absurd)?;
         let segment = Segment::create(name, layout.total_bytes)?;
         let checked = CheckedHeader { spec: *spec, layout, ring_id: random_id(), created };
-        let ring = Self { segment, checked };
+        let ring = Self { segment, checked, held: HeldBits::default() };
         ring.protocol().lay_out();
         // The magic number comes last: nobody takes a ring for whole that isn't.
         header(&ring.segment).fill(spec, &layout, checked.ring_id, created);
+        LOOKERS.get().map_or(Ok(()), |gid| ring.segment.let_look(*gid))?;
         drop(ring);
         Self::open(name)
     }
@@ -110,7 +122,7 @@ impl Ring {
         if checked.created > MonotonicNs::now() {
             return Err(bad(BadHeader::Damaged("it was made in the future")));
         }
-        Ok(Arc::new(Self { segment, checked }))
+        Ok(Arc::new(Self { segment, checked, held: HeldBits::default() }))
     }
 
     /// Checks that this is still the ring that was opened: its size, its header and its name. Costs two looks at files
@@ -154,6 +166,12 @@ impl Ring {
     #[must_use]
     pub fn spec(&self) -> &RingSpec {
         &self.checked.spec
+    }
+
+    /// The file in shared memory that the ring is.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.segment.name().path()
     }
 
     /// The segment's size.
@@ -307,24 +325,6 @@ impl Ring {
         }
     }
 
-    /// Clears the leases of a reader that is proven dead. Returns how many there were.
-    #[must_use]
-    pub fn sweep(&self, dead: ReaderBit) -> usize {
-        self.protocol().sweep(dead)
-    }
-
-    /// The frames that readers hold which are none of Preroll's own, each with its reader.
-    #[must_use]
-    pub fn held_by_others(&self) -> Vec<(ReaderBit, u64)> {
-        self.protocol().held_by_others()
-    }
-
-    /// Clears the leases of a reader that is proven dead on these frames alone. Returns how many there were.
-    #[must_use]
-    pub fn sweep_frames(&self, dead: ReaderBit, frames: &[u64]) -> usize {
-        self.protocol().sweep_frames(dead, frames)
-    }
-
     /// Device and inode of its memory, by which the kernel lists who maps it.
     #[must_use]
     pub fn device_and_inode(&self) -> (u64, u64) {
@@ -366,20 +366,11 @@ impl Ring {
 
     pub(super) fn protocol(&self) -> Protocol<'_> {
         let layout = &self.checked.layout;
-        let shape = match self.spec().arena {
-            None => Shape::Fixed {
-                stride_bytes: layout.stride_bytes,
-                frame_bytes: self.spec().geometry.frame_bytes(),
-            },
-            Some(arena) => {
-                Shape::Parts { arena_bytes: layout.arena_bytes, max_frame_bytes: arena.max_frame_bytes }
-            }
-        };
         Protocol {
             heads: &header(&self.segment).heads,
             slots: self.segment.view(layout.slots_offset, self.spec().size.slots()),
             ledger: self.segment.view(layout.ledger_offset, layout.ledger_entries),
-            shape,
+            shape: Shape::of(self.spec(), layout),
         }
     }
 
@@ -389,7 +380,7 @@ impl Ring {
     }
 }
 
-fn header(segment: &Segment) -> &Header {
+pub(super) fn header(segment: &Segment) -> &Header {
     // Ring::create_since makes the segment at least this long, and Ring::open has looked.
     &segment.view::<Header>(0, 1)[0]
 }

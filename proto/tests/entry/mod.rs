@@ -200,7 +200,7 @@ fn look(ring: &Ring) {
 
 /// Does with a ring what a recorder does.
 fn read(ring: &Arc<Ring>) {
-    let reader = ring.reader(ReaderBit::RECORDER);
+    let reader = ring.reader(ReaderBit::RECORDER).unwrap();
     let head = ring.head();
     for sequence in (0..=7).chain(head.saturating_sub(3)..=head.saturating_add(1)).chain([u64::MAX]) {
         if let Ok(lease) = reader.lease(sequence) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proto::frame::{Fps, Geometry, Payload, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::name::Name;
-use proto::ring::{Arena, Ring, RingSize, RingSpec, SegmentName};
+use proto::ring::{Arena, ReaderBit, Ring, RingSize, RingSpec, SegmentName};
 use tempfile::TempDir;
 
 /// Takes its shared memory away when it goes, by a panic too.
@@ -55,6 +55,14 @@ impl ScratchRing {
     pub(crate) fn runtime_dir(&self) -> &Path {
         self.dir.path()
     }
+}
+
+/// Sweeps a reader of this process after its death: all its leases are forgotten.
+#[expect(unsafe_code, reason = "plays a reader's death")]
+pub(crate) fn sweep_dead(ring: &Ring, bit: ReaderBit) -> usize {
+    // SAFETY: the caller has forgotten each lease of that bit.
+    unsafe { ring.leave_behind(bit) };
+    ring.sweep(bit)
 }
 
 impl Drop for ScratchRing {

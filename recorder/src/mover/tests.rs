@@ -66,7 +66,10 @@ impl Rig {
 
     /// Another recorder takes the place of a killed one.
     fn killed(&mut self, bound: u64) {
-        let _ = self.ring.sweep(ReaderBit::RECORDER) + self.ring.sweep(ReaderBit::MOVER);
+        for bit in [ReaderBit::RECORDER, ReaderBit::MOVER] {
+            leave_behind(&self.ring, bit);
+            let _ = self.ring.sweep(bit);
+        }
         (self.backlog, self.mover) = recorder(&self.dir, &self.camera, &self.ring, bound);
     }
 
@@ -108,7 +111,7 @@ impl Rig {
     }
 
     fn frames(&self) -> WithBacklog {
-        let ring: Rc<dyn Frames> = Rc::new(self.ring.reader(ReaderBit::RECORDER));
+        let ring: Rc<dyn Frames> = Rc::new(self.ring.reader(ReaderBit::RECORDER).unwrap());
         let spec = self.ring.spec();
         let bytes = spec.arena.is_none().then(|| spec.geometry.frame_bytes());
         WithBacklog::of(Some(ring), self.ring.id(), bytes, self.left()).unwrap()
@@ -327,6 +330,13 @@ fn frames_in_the_backlog_outlive_a_broken_ring() {
     assert_eq!(frames.loss_of(newest + 1), proto::clip::GapCause::RingGone);
 }
 
+/// What the recorder's death does to one of its bits.
+#[expect(unsafe_code, reason = "plays a recorder's death")]
+fn leave_behind(ring: &Ring, bit: ReaderBit) {
+    // SAFETY: the killed recorder's leases are forgotten, or were given back.
+    unsafe { ring.leave_behind(bit) }
+}
+
 /// xorshift: the same numbers for the same seed.
 struct Random(u64);
 
@@ -397,7 +407,7 @@ fn outage(rig: &mut Rig, clips: &[Clip], random: &mut Random) {
     let frame = rig.ring.head() - random.below(RESERVE as u64);
     for bit in [ReaderBit::MOVER, ReaderBit::RECORDER] {
         // A killed process gives nothing back.
-        std::mem::forget(rig.ring.reader(bit).lease(frame));
+        std::mem::forget(rig.ring.reader(bit).unwrap().lease(frame));
     }
     rig.publish(random.below(RESERVE as u64));
     rig.killed(ROOMY);

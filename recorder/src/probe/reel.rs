@@ -64,8 +64,9 @@ pub(super) fn pictures(camera: &CameraConfig, rings: &[&Arc<Ring>], until: Insta
 }
 
 fn from_ring(ring: &Arc<Ring>, until: Instant) -> Vec<Arc<Vec<u8>>> {
-    let reader = ring.reader(reader_bit());
     let mut pictures = Vec::new();
+    // Another probe reads: a recorder that was killed has left it.
+    let Ok(reader) = ring.reader(reader_bit()) else { return pictures };
     let mut seen = 0;
     while pictures.len() < PICTURES && ring.wait_newer(seen, until.saturating_duration_since(Instant::now()))
     {

@@ -148,6 +148,7 @@ mod tests {
 
     fn stats() -> Stats {
         let ring = RingStats {
+            path: "/dev/shm/preroll-x-left".into(),
             slots: 28,
             filled_slots: 12,
             bytes: 39_000_000,

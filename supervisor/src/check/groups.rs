@@ -15,6 +15,7 @@ use crate::failure::Failure;
 pub(crate) struct Groups {
     pub(crate) clips: Option<u32>,
     pub(crate) control: Option<u32>,
+    pub(crate) rings: Option<u32>,
 }
 
 impl Groups {
@@ -28,6 +29,7 @@ impl Groups {
         Ok(Self {
             clips: find(&groups.clips_group, ValueOf::ClipsGroup, "clips_group")?,
             control: find(&groups.control_group, ValueOf::ControlGroup, "control_group")?,
+            rings: find(&groups.rings_group, ValueOf::RingsGroup, "rings_group")?,
         })
     }
 

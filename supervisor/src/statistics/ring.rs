@@ -70,6 +70,7 @@ pub(super) fn size_and_fill(ring: &Ring) -> RingStats {
     #[expect(clippy::cast_precision_loss, reason = "a number of slots")]
     let reserve_ms = size.reserve_slots as f64 * ring.spec().fps.period().as_secs_f64() * 1e3;
     RingStats {
+        path: ring.path(),
         payload: ring.spec().payload,
         slots: size.slots(),
         pre_roll_slots: size.pre_roll_slots,

@@ -145,7 +145,7 @@ fn a_group_that_is_not_there_is_refused_before_anything_is_made() {
             vec!["access.clips_group: there is no group nobody-has-this", "groupadd"],
         ),
         ("control_group: nobody-has-this", vec!["access.control_group: there is no group"]),
-        ("rings_group: video", vec!["rings can't be opened to a group yet"]),
+        ("rings_group: nobody-has-this", vec!["access.rings_group: there is no group"]),
     ] {
         let rig = Rig::prepare(&config(typed));
         rig.refused_start().refusal(2, &says);

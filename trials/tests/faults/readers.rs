@@ -22,7 +22,7 @@ fn the_reader_that_keeps_every_frame() {
     let Some(runtime_dir) = std::env::var_os(READS) else { return };
     let dir = RuntimeDir::open(&PathBuf::from(runtime_dir)).unwrap();
     let ring = Ring::open(&dir.segment(&Name::new("left").unwrap())).unwrap();
-    let reader = ring.reader(ReaderBit::new(5).unwrap());
+    let reader = ring.reader(ReaderBit::new(5).unwrap()).unwrap();
     let mut held = Vec::new();
     while held.len() < ring.spec().size.slots() {
         let oldest = ring.head().saturating_sub(ring.spec().size.slots() as u64);

@@ -5,8 +5,8 @@ use std::process::Command;
 
 const START: [u8; 2] = [0xff, 0xd8];
 const END: [u8; 2] = [0xff, 0xd9];
-/// A comment of JPEG: its marker, its length, then the number in decimal.
-const COMMENT: [u8; 4] = [0xff, 0xfe, 0, 2 + DIGITS as u8];
+/// A comment of JPEG: its marker, and its length with the two bytes that hold it. The number follows in decimal.
+const COMMENT: [u8; 4] = [0xff, 0xfe, 0, 14];
 const DIGITS: usize = 12;
 
 /// A picture to be numbered.

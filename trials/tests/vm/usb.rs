@@ -23,7 +23,9 @@ recording: { output_dir: $DIR/recordings, pre_roll_ms: 700 }
 /// Plugs a camera in and waits for its node.
 fn plug(port: u32, model: Model) -> UsbCamera {
     let camera = UsbCamera::plug(port, model);
-    until("the camera's node", || nodes().iter().any(|node| node.1 == "Test camera: Test camera").then_some(()));
+    until("the camera's node", || {
+        nodes().iter().any(|node| node.1 == "Test camera: Test camera").then_some(())
+    });
     camera
 }
 
@@ -139,7 +141,9 @@ fn whoever_has_the_device_is_named_to_the_second() {
 fn two_cameras_with_one_serial_are_refused_with_both_ports() {
     let _one = plug(0, MODEL);
     let _other = plug(1, MODEL);
-    until("both nodes", || (nodes().iter().filter(|node| node.1.contains("Test camera")).count() >= 2).then_some(()));
+    until("both nodes", || {
+        (nodes().iter().filter(|node| node.1.contains("Test camera")).count() >= 2).then_some(())
+    });
     let rig = Rig::prepare(BY_SERIAL);
     let told = rig.command(&["check", "--config", rig.config().to_str().unwrap()]);
     let text = format!("{}{}", told.stdout, told.stderr);
