@@ -7,6 +7,8 @@
 //! | [`rig`](mod@rig) | a Preroll for one test |
 //! | [`command`] | a command of that Preroll, and what it answers |
 //! | [`clip`] | a clip's folder |
+//! | [`http_camera`] | a camera that sends Motion JPEG over HTTP and misbehaves |
+//! | [`pipe_writer`] | a program that writes frames into a FIFO |
 //! | [`schemas`] | the schemas that all documents are held to |
 //! | [`ffprobe`] | what another program says of a video |
 //! | [`stats`] | looking into the stats' JSON |
@@ -17,6 +19,8 @@
 pub mod clip;
 pub mod command;
 pub mod ffprobe;
+pub mod http_camera;
+pub mod pipe_writer;
 pub mod rig;
 pub mod schemas;
 pub mod stats;

@@ -24,6 +24,7 @@ mod printing;
 mod refusals;
 mod schemas;
 mod sources;
+mod streams;
 mod surroundings;
 mod triggers;
 mod units;

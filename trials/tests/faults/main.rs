@@ -32,6 +32,7 @@ mod starvation;
 mod stopping;
 mod stops;
 mod storage;
+mod streams;
 mod sums;
 mod surroundings;
 mod table;
