@@ -70,7 +70,6 @@ fn open(config: &MjpegConfig, expected: Expected, most_bytes: usize) -> Result<S
         socket,
         early: body,
         chunked: reply.is_chunked.then(Chunked::default),
-        is_one_picture: reply.is_one_picture(),
     };
     Ok(StreamSource::new(expected, Box::new(stream), Box::new(Jpegs::new(most_bytes))))
 }
@@ -171,7 +170,6 @@ struct HttpStream {
     /// The bytes that came with the head.
     early: Vec<u8>,
     chunked: Option<Chunked>,
-    is_one_picture: bool,
 }
 
 impl HttpStream {
@@ -180,11 +178,6 @@ impl HttpStream {
     }
 
     fn ended(&self) -> SourceError {
-        if self.is_one_picture {
-            let reason =
-                "it gives one picture and no stream; look in the camera's manual for the URL of its stream";
-            return SourceError::stalled(self.input.clone(), reason);
-        }
         self.lost("it closed the connection".into())
     }
 

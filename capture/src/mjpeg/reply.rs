@@ -56,14 +56,10 @@ impl Reply {
     pub(super) fn refusal(&self) -> Option<Refusal> {
         match self.status {
             200 if self.content_type.starts_with("text/") => Some(Refusal::Page),
+            200 if self.content_type.starts_with("image/") => Some(Refusal::Picture),
             200 => None,
             other => Some(Refusal::Status(other)),
         }
-    }
-
-    /// Is it one picture, rather than a stream?
-    pub(super) fn is_one_picture(&self) -> bool {
-        self.content_type.starts_with("image/")
     }
 
     /// Does it say that the stream is elsewhere?
@@ -77,6 +73,8 @@ impl Reply {
 pub(super) enum Refusal {
     /// A text: most cameras have a page for people beside their stream.
     Page,
+    /// One picture: most cameras give stills at another path.
+    Picture,
     /// Another status than 200.
     Status(u16),
 }
@@ -84,9 +82,12 @@ pub(super) enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::Status(status) = self else {
-            return f.write_str(
-                "it answers with a page of text; look in the camera's manual for the URL of its stream",
-            );
+            let what = if *self == Self::Page {
+                "answers with a page of text"
+            } else {
+                "gives one picture and no stream"
+            };
+            return write!(f, "it {what}; look in the camera's manual for the URL of its stream");
         };
         match status {
             403 => f.write_str("it forbids this stream (403); the user may lack the right to see it"),
@@ -153,10 +154,10 @@ mod tests {
             ("HTTP/1.1 500 Oops\r\n\r\n", "failed (500)"),
             ("HTTP/1.1 206 Part\r\n\r\n", "status 206"),
             ("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", "a page of text"),
+            ("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n", "one picture and no stream"),
         ] {
             let says = reply(head).refusal().unwrap().to_string();
             assert!(says.contains(words), "{says}");
         }
-        assert!(reply("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n").is_one_picture());
     }
 }

@@ -17,7 +17,8 @@ use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 
 use super::lost_pages::Guard;
-use super::state::ReaderBit;
+
+pub use super::error::SegmentError;
 
 /// The folder in which Linux keeps POSIX shared memory.
 pub const SHM_DIR: &str = "/dev/shm";
@@ -49,66 +50,6 @@ impl fmt::Display for SegmentName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// The reason why a segment can't be made, opened or written to.
-#[derive(Debug, thiserror::Error)]
-pub enum SegmentError {
-    /// A segment of this name exists.
-    #[error("shared memory {0} exists already")]
-    Exists(SegmentName),
-    /// No segment has this name.
-    #[error("there is no shared memory {0}")]
-    Missing(SegmentName),
-    /// /dev/shm has too little room left.
-    #[error(
-        "shared memory {name} needs {needed_bytes} bytes and {SHM_DIR} has {available_bytes} left; ask for less \
-         pre-roll, smaller frames or fewer cameras, or enlarge it (mount -o remount,size=… {SHM_DIR})"
-    )]
-    NoRoom {
-        /// The segment.
-        name: SegmentName,
-        /// The segment's size.
-        needed_bytes: u64,
-        /// The room that is left.
-        available_bytes: u64,
-    },
-    /// Another process is its writer.
-    #[error("another process is writing to shared memory {0}")]
-    Busy(SegmentName),
-    /// Another process reads as this reader.
-    #[error("shared memory {name}: another process reads it as reader {} (pid {pid})", bit.number())]
-    ReaderBusy {
-        /// The segment.
-        name: SegmentName,
-        /// The reader.
-        bit: ReaderBit,
-        /// The pid that the other has noted.
-        pid: u64,
-    },
-    /// Another user made it, or may use it.
-    #[error(
-        "shared memory {name} belongs to user {owner} with mode {mode:o}, and not to this user alone; remove {}",
-        name.path().display()
-    )]
-    NotOurs {
-        /// The segment.
-        name: SegmentName,
-        /// The uid of its owner.
-        owner: u32,
-        /// The permission bits that it has.
-        mode: u32,
-    },
-    /// A system call failed.
-    #[error("shared memory {name}: can't {doing}: {source}")]
-    System {
-        /// The segment.
-        name: SegmentName,
-        /// The attempt, in the words that follow "can't".
-        doing: &'static str,
-        /// The system's error.
-        source: io::Error,
-    },
 }
 
 /// A mapped segment. Dropping it unmaps; the segment stays until [`remove`].

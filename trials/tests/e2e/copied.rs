@@ -16,6 +16,11 @@ fn cameras_with(keys: &str) -> String {
 #[track_caller]
 fn clip_of_cameras(config: &str, extension: &str) -> (Rig, [Value; 2]) {
     let rig = Rig::start(config);
+    // A camera is joined in the middle of a group of frames: its first key frame lies before the window then.
+    rig.await_stats("a key frame before the window", |stats| {
+        let reaches = |camera: &Value| camera["ring"]["reach_ms"].as_f64() > Some(1300.0);
+        list(stats, "cameras").iter().all(reaches)
+    });
     let clip = clip_of(&rig.command(&["trigger", "--wait"]).code(0).json());
     let report = rig.assert_complete();
     let videos = ["left", "right"].map(|name| format!("{name}{extension}"));

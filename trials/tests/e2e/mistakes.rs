@@ -47,7 +47,7 @@ fn a_mistake_in_a_config_is_shown_where_it_is() {
         ("name: left, backend: sim, pixel_format: ¦RGB", "I420, NV12, YUYV"),
         ("name: ¦../left, backend: sim", "A-Z"),
         ("name: left, backend: ¦usb", "sim, file, opencv"),
-        ("name: left, backend: sim, path: ¦a.mp4", "a key of file cameras"),
+        ("name: left, backend: sim, path: ¦a.mp4", "a key of file and pipe cameras"),
     ] {
         refused_at(
             &format!("cameras:\n  - {{ {left} }}\nrecording: {{ output_dir: $DIR/recordings }}\n"),

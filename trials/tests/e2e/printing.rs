@@ -119,6 +119,7 @@ fn a_probe_of_a_film_says_that_it_could_not_answer() {
     for (out, err) in [(None, Some(Lost::Full)), (Some(Lost::Full), Some(Lost::Unread))] {
         let mut probe = Command::new(&libav);
         probe.args(["--probe", "film", "--config"]).arg(&config).stdout(outlet(out)).stderr(outlet(err));
-        assert_eq!(probe.status().unwrap().code(), Some(2), "{out:?} {err:?}");
+        // The film may come yet.
+        assert_eq!(probe.status().unwrap().code(), Some(1), "{out:?} {err:?}");
     }
 }

@@ -327,7 +327,7 @@ fn a_source_with_the_wrong_backend_is_told_the_right_one() {
         ("backend: file, path: \"file:///x.mp4\"", "a file's URL; write its path"),
         ("backend: opencv, source: \"file:///x.mp4\"", "a file by a URL; write its path"),
         ("backend: file, source: \"rtsp://h/x\"", "source: a key of opencv cameras; this one is file"),
-        ("backend: sim, path: x.mp4", "path: a key of file cameras; this one is sim"),
+        ("backend: sim, path: x.mp4", "path: a key of file and pipe cameras; this one is sim"),
     ] {
         rig.configure(&format!("cameras: [{{ name: left, {camera} }}]\n"));
         check(&rig).refusal(2, &["rig.yaml:1:", says]);

@@ -252,7 +252,8 @@ fn a_pipe_that_can_be_none_is_refused_and_one_that_may_come_is_waited_for() {
         camera(stats, "pipe")["captured_frames"].as_u64() > before.map(|n| n + 10)
     });
     assert!(writer.stop() > 10);
-    await_trouble(&rig, "pipe", "the program that wrote to it has gone");
+    rig.await_log("the program that wrote to it has gone");
+    await_trouble(&rig, "pipe", "no program writes to it");
     // A writer of frames of another size than the config's.
     let writer = PipeWriter::start(&rig.path("left.fifo"), Y4m::new(128, 96, 25), 25);
     await_trouble(&rig, "pipe", "128x96");
