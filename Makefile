@@ -44,7 +44,7 @@ COMMANDS = preroll supervisor
 PROGRAMS = recorder capture capture-libav oracle
 # Missing where Preroll was built without OpenCV.
 OPTIONAL_PROGRAMS = capture-opencv
-DOCS = README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(wildcard docs/*.md docs/decisions/*.md docs/benchmarks/*)
+DOCS = README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(wildcard docs/*.md docs/cameras/*.md docs/decisions/*.md docs/benchmarks/* docs/schemas/*)
 # PREFIX in one spelling, whatever slashes and dots it was typed with.
 AT = $(patsubst %/,%,$(abspath $(PREFIX)))
 SHARE = $(AT)/share/preroll

@@ -197,6 +197,18 @@ const CAMERA_KEYS: &[(&str, &str, &[&str], &[&str])] = &[
     ("realtime", "file", TRUTH, &[]),
     ("scale", "file", TRUTH, &[]),
     ("source", "opencv", &["[1]", "{ a: 1 }", "\"\"", "\"a\\0b\""], &["$DIR"]),
+    ("payload", "sim", ONE_OF, &[]),
+    ("frame_bytes", "sim", WHOLE, &[]),
+    ("clip", "sim", ONE_OF, &[]),
+    ("max_bitrate_mbps", "sim", NUMBER, &[]),
+    ("max_frame_bytes", "sim", WHOLE, &["0"]),
+    ("gop_ms", "sim", WHOLE, &[]),
+    ("device", "v4l2", &["[1]", "{ a: 1 }", "\"\"", "\"a\\0b\""], &[]),
+    ("format", "v4l2", &["[1]", "{ a: 1 }"], &[]),
+    ("controls", "v4l2", MAPPING, &[]),
+    ("url", "mjpeg", &["[1]", "{ a: 1 }", "\"\"", "\"a\\0b\""], &["camera.example"]),
+    ("user", "mjpeg", &["[1]", "{ a: 1 }"], &[]),
+    ("password_file", "mjpeg", &["[1]", "{ a: 1 }"], &[]),
 ];
 
 const FAULT_KEYS: &[(&str, &[&str])] = &[
@@ -227,6 +239,7 @@ const RECORDING_KEYS: &[(&str, &[&str], &[&str])] = &[
     ("preferred_codec", ONE_OF, &[]),
     ("codec_quality", WHOLE, &["52", "256"]),
     ("preset", ONE_OF, &[]),
+    ("jpeg_container", ONE_OF, &[]),
     ("max_open_clips", WHOLE, &["0", "65"]),
     ("standby_recorder", TRUTH, &[]),
     ("min_free_bytes", WHOLE, &["64M"]),
@@ -237,6 +250,8 @@ fn needed(backend: &str) -> &'static str {
     match backend {
         "file" => "name: left, backend: file, path: $DIR/rig.yaml",
         "opencv" => "name: left, backend: opencv, source: 0",
+        "v4l2" => "name: left, backend: v4l2, device: 0",
+        "mjpeg" => "name: left, backend: mjpeg, url: http://127.0.0.1:1/",
         _ => "name: left, backend: sim",
     }
 }
@@ -250,7 +265,7 @@ fn camera_with(key: &str, backend: &str, said: &str) -> String {
 /// Something that can be said of a key, before it is said again.
 fn possible(key: &str) -> &'static str {
     match key {
-        "faults" => "{}",
+        "faults" | "controls" => "{}",
         "loop" | "realtime" | "scale" | "standby_recorder" => "true",
         _ => "1",
     }
@@ -294,6 +309,9 @@ fn f42_every_mistake_in_a_camera_is_one_message_with_its_place() {
         ("name: left", "backend"),
         ("name: left, backend: file", "path"),
         ("name: left, backend: opencv", "source"),
+        ("name: left, backend: v4l2", "device"),
+        ("name: left, backend: mjpeg", "url"),
+        ("name: left, backend: pipe", "path"),
     ] {
         table.refused_at(&format!("cameras:\n  - ¦{{ {camera} }}\n{RECORDING}"), &[missing]);
     }
@@ -318,7 +336,7 @@ fn f42_every_mistake_in_a_default_is_one_message_with_its_place() {
         let beside = |value: &&&str| {
             !matches!((*key, **value), ("width", "1281") | ("height", "721") | ("speed", "900"))
         };
-        let own = matches!(*key, "name" | "path" | "source" | "truth_log");
+        let own = matches!(*key, "name" | "path" | "source" | "truth_log" | "device" | "url");
         for value in no_values.iter().chain(*out_of_range).filter(beside) {
             let says: &[&str] =
                 if own && !value.starts_with(['[', '{']) { &["each camera needs its own"] } else { &[] };
