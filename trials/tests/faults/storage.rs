@@ -228,7 +228,10 @@ fn f16_f17_what_the_ring_cannot_hold_is_declared_to_the_frame() {
         assert!(last_lost < newest_then - slots / 2 + 60, "{gap}: {newest_then} frames then, {slots} slots");
     }
     // A disk that stays full is not littered with attempts.
-    assert_eq!(names(&clip).len(), 5, "{:?}", names(&clip));
+    let mut there = names(&clip);
+    // The sums are made a moment after the manifest.
+    there.remove("SHA256SUMS");
+    assert_eq!(there.len(), 5, "{there:?}");
     assert_nobody_was_restarted(rig);
 }
 
