@@ -16,16 +16,14 @@ const MODEL: Model = Model { serial: "A1", width: 320, height: 240, fps: 15 };
 const BY_SERIAL: &str = "\
 cameras:
   - { name: usb, backend: v4l2, device: A1, format: MJPG }
-  - { name: other, backend: sim, width: 64, height: 48, fps: 15 }
+  - { name: other, backend: sim, width: 256, height: 64, fps: 15 }
 recording: { output_dir: $DIR/recordings, pre_roll_ms: 700 }
 ";
 
 /// Plugs a camera in and waits for its node.
 fn plug(port: u32, model: Model) -> UsbCamera {
     let camera = UsbCamera::plug(port, model);
-    until("the camera's node", || {
-        nodes().iter().any(|node| node.1 == "Test camera: Test camera").then_some(())
-    });
+    until("the camera's node", || nodes().iter().any(|node| node.1.contains("Test camera")).then_some(()));
     camera
 }
 
