@@ -46,7 +46,7 @@ pub trait Source {
     /// What the frame that was written last says of itself.
     fn picture_tags(&self) -> PictureTags;
 
-    /// What the camera gives, while its ring isn't made for that: [`Source::wait`] gives [`Arrival::Silence`] until
+    /// The frames that the camera gives, while its ring isn't made for them: [`Source::wait`] gives [`Arrival::Silence`] until
     /// [`Source::fit`] was called, and loses nothing of what has come.
     fn offer(&self) -> Option<Offer> {
         None

@@ -49,7 +49,7 @@ const COMPONENTS: &[u8] = &[3, 1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0];
 /// The scan: each component with both tables 0, and all coefficients.
 const SCAN: &[u8] = &[3, 1, 0, 2, 0, 3, 0, 0, 63, 0];
 
-/// What a block of a stamp shows: beside the stamp, a 0, a 1. An MCU's four blocks are a number in base 3.
+/// The content of a block: none of the stamp, its 0 or its 1. An MCU's four blocks are a number in base 3.
 const SHADES: [u8; 3] = [MIDDLE, stamp::ZERO, stamp::ONE];
 const MCUS_OF_SHADES: usize = 81;
 

@@ -82,7 +82,7 @@ impl Pictures {
         }
     }
 
-    /// What the frames say of themselves.
+    /// The tags that the frames carry.
     pub(super) fn tags(&self) -> PictureTags {
         match self {
             Self::Planes(_, geometry) => PictureTags::made_as(geometry.format()),

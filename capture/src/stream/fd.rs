@@ -17,7 +17,7 @@ const READ_BYTES: usize = 256 << 10;
 pub(crate) enum Read {
     /// Bytes were appended.
     Bytes,
-    /// None were there.
+    /// The read found no bytes.
     Nothing,
     /// There will be no more.
     End,

@@ -49,7 +49,7 @@ pub(super) struct FakeFrame {
 /// A driver's time.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stamp {
-    /// None of the monotonic clock.
+    /// A time stamp of another clock than the monotonic one.
     None,
     /// 0.
     Zero,

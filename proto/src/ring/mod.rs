@@ -14,6 +14,7 @@
 //! - [`shared`]: the ring in that memory: [`Ring`]; [`error`]: what may be wrong with it;
 //! - `slot_header`: a frame's numbers, in its place before its bytes;
 //! - `starts`: the key frame from which each frame decodes;
+//! - `waking`: sleeping until there is a newer frame;
 //! - [`writer`]: the capture's end: [`RingWriter`], [`WriteSlot`];
 //! - [`reader`]: the recorder's end: [`RingReader`], [`Lease`]; `reader_locks`: who has which reader bit;
 //! - [`viewer`]: [`Viewer`], which only looks; `read_only`: the memory that it looks at.
@@ -48,6 +49,8 @@ mod slot_header;
 mod starts;
 #[cfg(feature = "host")]
 pub mod viewer;
+#[cfg(feature = "host")]
+mod waking;
 #[cfg(feature = "host")]
 pub mod writer;
 

@@ -17,8 +17,9 @@ use super::place::{Place, Shape};
 use super::protocol::{Protocol, WriterPosition};
 use super::reader_locks::HeldBits;
 use super::segment::{self, Segment, SegmentError, SegmentName};
+use super::waking;
 use crate::frame::{FrameInfo, LossBefore, PictureTags};
-use crate::sync::Ordering::{Acquire, Relaxed};
+use crate::sync::Ordering::Relaxed;
 use crate::time::MonotonicNs;
 
 /// One camera's ring, mapped into this process.
@@ -305,24 +306,7 @@ impl Ring {
     /// Sleeps until a frame newer than `seen` is published, or `at_most` is over. True when there is one.
     #[must_use]
     pub fn wait_newer(&self, seen: u64, at_most: Duration) -> bool {
-        let deadline = MonotonicNs::now() + at_most;
-        let wake = &header(&self.segment).heads.wake;
-        loop {
-            let before = wake.load(Acquire);
-            if self.head() > seen {
-                return true;
-            }
-            let left = deadline.since(MonotonicNs::now());
-            if left.is_zero() {
-                return false;
-            }
-            let timeout = rustix::time::Timespec {
-                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: left.subsec_nanos().into(),
-            };
-            // Woken, interrupted, out of time, or too late to sleep: the head decides in each case.
-            let _ = futex::wait(wake, futex::Flags::empty(), before, Some(&timeout));
-        }
+        waking::wait_newer(&header(&self.segment).heads, || self.head(), seen, at_most)
     }
 
     /// Device and inode of its memory, by which the kernel lists who maps it.

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use rustix::thread::futex;
-
 use super::RingSpec;
 use super::error::RingError;
 use super::header::{BadHeader, CheckedHeader, Header};
@@ -13,9 +11,9 @@ use super::place::Shape;
 use super::protocol::{Miss, Protocol};
 use super::read_only::ReadOnly;
 use super::segment::SegmentName;
+use super::waking;
 use crate::frame::FrameInfo;
 use crate::sync::Ordering::Relaxed;
-use crate::time::MonotonicNs;
 
 /// One camera's ring, mapped read-only.
 ///
@@ -131,23 +129,6 @@ impl Viewer {
     /// Sleeps until a frame newer than `seen` is published, or `at_most` is over. True when there is one.
     #[must_use]
     pub fn wait_newer(&self, seen: u64, at_most: Duration) -> bool {
-        let deadline = MonotonicNs::now() + at_most;
-        let wake = &self.header().heads.wake;
-        loop {
-            let before = wake.load(Relaxed);
-            if self.head() > seen {
-                return true;
-            }
-            let left = deadline.since(MonotonicNs::now());
-            if left.is_zero() {
-                return false;
-            }
-            let timeout = rustix::time::Timespec {
-                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: left.subsec_nanos().into(),
-            };
-            // Woken, interrupted, out of time, or too late to sleep: the head decides in each case.
-            let _ = futex::wait(wake, futex::Flags::empty(), before, Some(&timeout));
-        }
+        waking::wait_newer(&self.header().heads, || self.head(), seen, at_most)
     }
 }

@@ -33,6 +33,8 @@ fn nodes() -> Vec<(String, String)> {
     entries
         .filter_map(|entry| {
             let folder = entry.ok()?.path();
+            // The others are for metadata, and give no pictures.
+            std::fs::read_to_string(folder.join("index")).ok().filter(|index| index.trim() == "0")?;
             let name = std::fs::read_to_string(folder.join("name")).ok()?;
             Some((format!("/dev/{}", folder.file_name()?.to_str()?), name.trim().to_owned()))
         })

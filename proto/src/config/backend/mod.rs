@@ -15,7 +15,7 @@ use crate::secret::Secret;
 /// The one key that films and OpenCV's sources share.
 static SCALE: KeyOr<bool> = Key::flag("scale").or(false);
 // A key of one name is of one type in every backend, since the file is read before its backends are known.
-/// What `path` is, for messages.
+/// The meaning of `path`, for messages.
 const PATH_WHAT: &str = "path";
 const PATH_EXAMPLE: &str = "left.mp4";
 /// What `format` is, for messages.
