@@ -14,6 +14,7 @@ pub mod capture_loop;
 pub mod digest;
 pub mod jpeg;
 pub mod live;
+pub mod mapper;
 mod mjpeg;
 pub mod pipe;
 pub mod probe;

@@ -7,7 +7,7 @@ mod opener;
 
 use std::time::Duration;
 
-use proto::frame::{LossBefore, PictureTags};
+use proto::frame::{LossBefore, PictureTags, TimeOfSource};
 use proto::offer::Offer;
 use proto::time::MonotonicNs;
 
@@ -29,7 +29,7 @@ const DELIVERS_WITHIN: Duration = Duration::from_secs(2);
 /// A live camera that comes back.
 pub struct Reopening {
     opener: Box<dyn Opener>,
-    time: Box<dyn Time>,
+    clock: Box<dyn Time>,
     state: State,
     numbers: Numbers,
     /// The beginning of the last try.
@@ -40,6 +40,8 @@ pub struct Reopening {
     before: LossBefore,
     /// The camera's last word on its rate.
     variable_rate: bool,
+    /// The last word on its times, and the anchors of all the times that it was open before.
+    time: (TimeOfSource, u64),
     /// Config and ring that were made for what the camera offered. `None` as long as those that it is opened with count.
     fitted: Option<CameraSetup>,
 }
@@ -69,21 +71,31 @@ impl Reopening {
     }
 
     /// The camera that `opener` opens, by this time.
-    pub(crate) fn with(opener: Box<dyn Opener>, time: Box<dyn Time>, numbers: Numbers) -> Self {
-        let state = State::Waiting(time.now());
-        let (before, variable_rate) = (LossBefore::Nothing, false);
-        Self { opener, time, state, numbers, tried: None, away: None, before, variable_rate, fitted: None }
+    pub(crate) fn with(opener: Box<dyn Opener>, clock: Box<dyn Time>, numbers: Numbers) -> Self {
+        let state = State::Waiting(clock.now());
+        Self {
+            opener,
+            clock,
+            state,
+            numbers,
+            tried: None,
+            away: None,
+            before: LossBefore::Nothing,
+            variable_rate: false,
+            time: (TimeOfSource::ARRIVAL, 0),
+            fitted: None,
+        }
     }
 
     /// Goes on towards an open camera, for [`PATIENCE`] at most.
     fn get_open(&mut self) -> Result<(), SourceError> {
         if let State::Waiting(until) = self.state {
-            let left = until.since(self.time.now());
-            self.time.sleep(left.min(PATIENCE));
+            let left = until.since(self.clock.now());
+            self.clock.sleep(left.min(PATIENCE));
             if left > PATIENCE {
                 return Ok(());
             }
-            let now = self.time.now();
+            let now = self.clock.now();
             self.tried = Some(now);
             self.opener.begin();
             self.state = State::Opening(now);
@@ -92,7 +104,7 @@ impl Reopening {
         let State::Opening(since) = self.state else { return Ok(()) };
         match self.opener.opened(PATIENCE) {
             None => {
-                if self.away.is_none() && self.time.now().since(since) >= ANSWERS_WITHIN {
+                if self.away.is_none() && self.clock.now().since(since) >= ANSWERS_WITHIN {
                     let reason = "it is being opened, and has not answered yet".into();
                     self.away = Some(Away { reason, cause: LossBefore::CameraStall });
                 }
@@ -102,7 +114,7 @@ impl Reopening {
                     camera.fit(setup);
                 }
                 self.numbers.begin();
-                self.state = State::Open(camera, self.time.now());
+                self.state = State::Open(camera, self.clock.now());
             }
             Some(Err(error)) => self.lose(error)?,
         }
@@ -116,7 +128,8 @@ impl Reopening {
             self.before = *cause;
         }
         let pause = if *refused { RETRY_REFUSED } else { RETRY };
-        let now = self.time.now();
+        let now = self.clock.now();
+        self.time = (self.time(), self.time().anchors);
         // The old camera is closed by this assignment, before the next try: a device can't be opened twice.
         self.state = State::Waiting(self.tried.map_or(now, |tried| (tried + pause).max(now)));
         self.away = Some(Away { reason: error.to_string(), cause: self.before });
@@ -135,7 +148,7 @@ impl Reopening {
                 };
                 Arrival::Frame { source_sequence, t_capture, before, flags, bytes }
             }
-            Arrival::Silence if self.time.now().since(opened) >= DELIVERS_WITHIN => {
+            Arrival::Silence if self.clock.now().since(opened) >= DELIVERS_WITHIN => {
                 self.away = None;
                 arrival
             }
@@ -177,6 +190,13 @@ impl Source for Reopening {
             State::Open(camera, _) => camera.picture_tags(),
             State::Waiting(_) | State::Opening(_) => PictureTags::default(),
         }
+    }
+
+    fn time(&self) -> TimeOfSource {
+        let (last, before) = self.time;
+        let State::Open(camera, _) = &self.state else { return last };
+        let now = camera.time();
+        TimeOfSource { anchors: now.anchors + before, ..now }
     }
 
     fn away(&self) -> Option<&Away> {

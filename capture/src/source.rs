@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::config::{CameraConfig, Misfit};
-use proto::frame::{FrameFlags, LossBefore, PictureTags};
+use proto::frame::{FrameFlags, LossBefore, PictureTags, TimeOfSource};
 use proto::offer::Offer;
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
@@ -45,6 +45,11 @@ pub trait Source {
 
     /// What the frame that was written last says of itself.
     fn picture_tags(&self) -> PictureTags;
+
+    /// The clock of the capture times, as it is just now.
+    fn time(&self) -> TimeOfSource {
+        TimeOfSource::ARRIVAL
+    }
 
     /// The frames that the camera gives, while its ring isn't made for them: [`Source::wait`] gives [`Arrival::Silence`] until
     /// [`Source::fit`] was called, and loses nothing of what has come.

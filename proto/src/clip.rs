@@ -24,6 +24,7 @@ mod trigger;
 mod untold;
 mod verdict;
 
+pub use crate::frame::CaptureTime;
 pub use loss::{DamagedRows, Gap, GapCause, Interruption, InterruptionCause};
 pub use plan_check::BadPlan;
 pub use trigger::{ManifestTrigger, PlannedTrigger, TriggerSource};
@@ -183,18 +184,6 @@ pub struct PlannedCamera {
     /// picture.
     #[serde(default)]
     pub picture: PictureTags,
-}
-
-/// The event that a frame's capture time is the time of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CaptureTime {
-    /// Exposure, by the camera's own clock; or a file's timestamps.
-    Device,
-    /// Arrival at the driver.
-    Driver,
-    /// Arrival at the capture process.
-    Arrival,
 }
 
 /// A finished clip, as scripts read it: a clip is finished when this document is in its folder. Its nineteen fields are

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use proto::frame::{Fps, FrameFlags};
+use proto::frame::{CaptureTime, Fps, FrameFlags};
 
 /// One try to open the camera.
 enum Try {
@@ -36,6 +36,10 @@ impl Source for ScriptedCamera {
 
     fn picture_tags(&self) -> PictureTags {
         PictureTags { matrix: 9, ..PictureTags::default() }
+    }
+
+    fn time(&self) -> TimeOfSource {
+        TimeOfSource { source: CaptureTime::Rtp, error_ns: Some(5), anchors: 2 }
     }
 }
 
@@ -228,6 +232,21 @@ fn a_camera_lost_while_its_frame_is_written_or_for_its_frozen_picture_is_opened_
     camera.frozen().unwrap();
     assert!(camera.away().is_some());
     assert_eq!(next(&mut camera, &world), (100, LossBefore::CameraStall));
+}
+
+#[test]
+fn the_anchors_of_a_cameras_clock_are_counted_over_all_the_times_that_it_is_open() {
+    let script = [frame(0, 0), Err(lost(LossBefore::Network)), frame(0, 900)];
+    let tries = [Try::Opens(0), Try::Fails(0, lost(LossBefore::Network)), Try::Opens(0)];
+    let (mut camera, world) = reopening(tries, script);
+    assert_eq!(camera.time(), TimeOfSource::ARRIVAL);
+    next(&mut camera, &world);
+    assert_eq!(camera.time().anchors, 2);
+    camera.wait().unwrap();
+    let away = TimeOfSource { source: CaptureTime::Rtp, error_ns: Some(5), anchors: 2 };
+    assert_eq!(camera.time(), away, "the last word holds while it is away");
+    next(&mut camera, &world);
+    assert_eq!(camera.time(), TimeOfSource { anchors: 4, ..away });
 }
 
 #[test]

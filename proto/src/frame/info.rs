@@ -69,6 +69,8 @@ impl FrameFlags {
     pub const DAMAGED: Self = Self(4);
     /// The parameter sets of this key frame differ from those before.
     pub const NEW_PARAMETERS: Self = Self(8);
+    /// The camera's clock was tied to this machine's anew: capture times from this frame on lie otherwise to those before.
+    pub const NEW_ANCHOR: Self = Self(32);
 
     /// These flags and those.
     #[must_use]
@@ -181,6 +183,7 @@ mod tests {
     fn marks_keep_loss_and_flags_and_old_ones_hold_no_flag() {
         for before in LossBefore::ALL {
             let all = FrameFlags::KEY.with(FrameFlags::DAMAGED).with(FrameFlags::NEW_PARAMETERS);
+            let all = all.with(FrameFlags::NEW_ANCHOR);
             for flags in
                 [FrameFlags::NONE, FrameFlags::TIME_REPAIRED, all, all.with(FrameFlags::TIME_REPAIRED)]
             {

@@ -8,6 +8,7 @@ use crate::time::MonotonicNs;
 use super::layout::{Arena, LAYOUT_VERSION, Layout, MAX_SLOTS, RingSize, RingSpec};
 use super::protocol::Heads;
 use super::state::ReaderBit;
+use super::time::TimeWords;
 
 /// The first word of every ring: "PREROLL" and a zero.
 pub const MAGIC: u64 = u64::from_be_bytes(*b"PREROLL\0");
@@ -15,11 +16,11 @@ pub const MAGIC: u64 = u64::from_be_bytes(*b"PREROLL\0");
 /// wide; the last one takes everything from 63/16 periods on.
 pub const INTERVAL_BUCKETS: usize = 64;
 
-/// The first page of a segment. Its fields are set once, before `magic`; only epoch, variable rate, picture tags, heads and
-/// counters change later.
+/// The first page of a segment. Its fields are set once, before `magic`; only epoch, variable rate, picture tags, heads,
+/// counters and the words on time change later.
 ///
 /// Every field is an atomic: another process may write what it likes into shared memory, and reading it must stay
-/// defined. It has twenty fields because it is one page of one format, read and checked as a whole.
+/// defined. It has twenty-one fields because it is one page of one format, read and checked as a whole.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Header {
@@ -65,6 +66,8 @@ pub struct Header {
     pub places: PlaceWords,
     /// By [`ReaderBit`], the process that reads with it; 0 for nobody. It is a hint, for messages; the locks count.
     pub reader_pids: [AtomicU64; ReaderBit::COUNT as usize],
+    /// The capture's word on its frames' times. Zeros in a ring of a version that said nothing.
+    pub time: TimeWords,
 }
 
 /// The kind of a ring's frames, and the room for those that differ in length. All zero for planes.

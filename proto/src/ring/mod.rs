@@ -9,6 +9,7 @@
 //! - [`arena`]: how the writer shares the arena among frames that differ in length;
 //! - `contradiction`: what no writer and reader can have left behind;
 //! - [`layout`]: the number of slots, and the place of everything in the segment; [`header`]: its first page;
+//! - [`time`]: the capture's word on its frames' times;
 //! - [`lost_pages`]: how a process survives a segment that was cut short;
 //! - [`segment`]: the named shared memory itself;
 //! - [`shared`]: the ring in that memory: [`Ring`]; [`error`]: what may be wrong with it;
@@ -28,6 +29,7 @@ mod overwriting;
 pub mod place;
 pub mod protocol;
 pub mod state;
+pub mod time;
 
 #[cfg(feature = "host")]
 pub mod error;
@@ -71,3 +73,4 @@ pub use layout::{Arena, RingSize, RingSpec, Stream};
 pub use overwriting::Endangered;
 pub use protocol::Miss;
 pub use state::ReaderBit;
+pub use time::RingTime;

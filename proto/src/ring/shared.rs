@@ -17,6 +17,7 @@ use super::place::{Place, Shape};
 use super::protocol::{Protocol, WriterPosition};
 use super::reader_locks::HeldBits;
 use super::segment::{self, Segment, SegmentError, SegmentName};
+use super::time::RingTime;
 use super::waking;
 use crate::frame::{FrameInfo, LossBefore, PictureTags};
 use crate::sync::Ordering::Relaxed;
@@ -217,6 +218,17 @@ impl Ring {
     /// For the writer: see [`RingWriter::set_away`](super::writer::RingWriter::set_away).
     pub(super) fn set_away(&self, cause: Option<LossBefore>) {
         self.counters().away.store(cause.unwrap_or_default().code().into(), Relaxed);
+    }
+
+    /// The capture's word on its frames' times, once a frame has come; none in a ring of a version that said nothing.
+    #[must_use]
+    pub fn time(&self) -> Option<RingTime> {
+        header(&self.segment).time.load()
+    }
+
+    /// For the writer: see [`RingWriter::set_time`](super::writer::RingWriter::set_time).
+    pub(super) fn set_time(&self, time: &RingTime) {
+        header(&self.segment).time.store(time);
     }
 
     /// True if the camera's frames come at no rate, as its capture says: none is due at any moment.

@@ -13,6 +13,7 @@ use super::protocol::WriterPosition;
 use super::shared::Ring;
 use super::slot_header::SlotHeader;
 use super::starts::Starts;
+use super::time::RingTime;
 use crate::frame::{FrameFlags, FrameInfo, LossBefore, PictureTags};
 use crate::sync::Ordering::Relaxed;
 use crate::time::{MonotonicNs, nanos};
@@ -60,6 +61,11 @@ impl RingWriter {
     /// Says whether the camera's frames come at no rate: none is due at any moment, so none is missing.
     pub fn set_variable_rate(&self, variable: bool) {
         self.ring.set_variable_rate(variable);
+    }
+
+    /// Says which times the frames have.
+    pub fn set_time(&self, time: &RingTime) {
+        self.ring.set_time(time);
     }
 
     /// Says that the camera is away, and the cause of the gap that this makes; or that it is there again.
