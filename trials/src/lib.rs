@@ -8,6 +8,7 @@
 //! | [`command`] | a command of that Preroll, and what it answers |
 //! | [`clip`] | a clip's folder |
 //! | [`http_camera`] | a camera that sends Motion JPEG over HTTP and misbehaves |
+//! | [`rtsp_camera`] | a camera that sends H.264, H.265 or JPEG by RTSP and misbehaves; as a program `bad-camera` |
 //! | [`pipe_writer`] | a program that writes frames into a FIFO |
 //! | [`schemas`] | the schemas that all documents are held to |
 //! | [`ffprobe`] | what another program says of a video |
@@ -22,6 +23,7 @@ pub mod ffprobe;
 pub mod http_camera;
 pub mod pipe_writer;
 pub mod rig;
+pub mod rtsp_camera;
 pub mod schemas;
 pub mod stats;
 pub mod turn;
