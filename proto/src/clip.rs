@@ -23,6 +23,7 @@ mod plan_check;
 mod trigger;
 mod untold;
 mod verdict;
+mod video;
 
 pub use crate::frame::CaptureTime;
 pub use loss::{DamagedRows, Gap, GapCause, Interruption, InterruptionCause};
@@ -30,6 +31,7 @@ pub use plan_check::BadPlan;
 pub use trigger::{ManifestTrigger, PlannedTrigger, TriggerSource};
 pub use untold::{untold, untold_in};
 pub use verdict::Verdict;
+pub use video::{NotAsAsked, VideoMode};
 
 /// The version of the manifest. Those of version 1 lack every field that is marked so.
 pub const SCHEMA: u32 = 2;
@@ -259,7 +261,7 @@ impl<'de> Deserialize<'de> for Manifest {
     }
 }
 
-/// A camera's part of a finished clip. Its twenty-five fields are the keys of one object of the manifest.
+/// A camera's part of a finished clip. Its twenty-seven fields are the keys of one object of the manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CameraClip {
     /// The video, in the clip's folder; null when not one frame could be written.
@@ -271,6 +273,12 @@ pub struct CameraClip {
     /// The stretches of the video, in order. Empty in a manifest of a version that knew none.
     #[serde(default)]
     pub stretches: Vec<Stretch>,
+    /// The way in which the video was made. Not in manifests of a version that knew none.
+    #[serde(default)]
+    pub video: Option<VideoMode>,
+    /// The reason why it wasn't made as the config asks; null if it was.
+    #[serde(default)]
+    pub why: Option<NotAsAsked>,
     /// The file of timestamps, a row a frame: [`CSV_HEADER`].
     pub timestamps: String,
     /// The codec of the first file.

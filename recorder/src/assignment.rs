@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use proto::clip::{PARTIAL_DIR, Plan, PlannedCamera};
+use proto::config::ClipMode;
 use proto::frame::PictureTags;
 use proto::time::MonotonicNs;
 
@@ -66,6 +67,8 @@ pub(crate) struct Footage {
     pub(crate) plan: Arc<Plan>,
     pub(crate) camera: PlannedCamera,
     pub(crate) evidence: Evidence,
+    /// The config's word on compressed frames.
+    pub(crate) asked: ClipMode,
     pub(crate) ended_early: bool,
     /// Kept until the clip is finished.
     pub(crate) _lock: Arc<ClipLock>,

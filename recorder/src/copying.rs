@@ -8,6 +8,17 @@ use proto::ladder::EncoderLadder;
 
 use crate::take::Copying;
 
+/// The way in which a camera's frames get into clips.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Encoded.
+    Encoded,
+    /// As they came.
+    Copied(Copying),
+    /// As they came from a clean start on, and encoded up to it.
+    Cut,
+}
+
 /// The config's word on how a camera's compressed frames get into clips.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClipWishes {
@@ -21,21 +32,32 @@ impl ClipWishes {
         Self { mode: camera.clip, into: recording.jpeg_container }
     }
 
-    /// The way in which frames of this payload are passed on. `None` if they are encoded.
-    pub(crate) fn copying(self, payload: Payload) -> Option<Copying> {
-        let is_wished = match self.mode {
-            ClipMode::Smart | ClipMode::Verbatim => true,
-            ClipMode::Exact => false,
-        };
-        let codec = match payload {
-            Payload::Jpeg => Codec::Mjpg,
-            // A copy of these begins at a key frame only, and the cut before it is not made yet: they are encoded.
-            Payload::H264 | Payload::H265 => return None,
-            Payload::Planes => return None,
-        };
-        // Evidence is kept to the byte.
-        let adds_tables = self.mode != ClipMode::Verbatim;
-        is_wished.then_some(Copying { codec, into: self.into, adds_tables })
+    /// The config's word itself.
+    pub(crate) fn mode(self) -> ClipMode {
+        self.mode
+    }
+
+    /// The way in which frames of this payload get into clips.
+    pub(crate) fn way(self, payload: Payload) -> Way {
+        match (payload, self.mode) {
+            (Payload::Planes, _) | (_, ClipMode::Exact) => Way::Encoded,
+            // Evidence is kept to the byte.
+            (Payload::Jpeg, ClipMode::Smart | ClipMode::Verbatim) => Way::Copied(Copying {
+                codec: Codec::Mjpg,
+                into: self.into,
+                adds_tables: self.mode != ClipMode::Verbatim,
+            }),
+            (Payload::H264, ClipMode::Smart) => Way::Cut,
+            (Payload::H264, ClipMode::Verbatim) | (Payload::H265, _) => Way::Encoded,
+        }
+    }
+
+    /// The codec in which all frames of this payload are passed on. `None` if any of them is encoded.
+    pub(crate) fn copies(self, payload: Payload) -> Option<Codec> {
+        match self.way(payload) {
+            Way::Copied(Copying { codec, .. }) => Some(codec),
+            Way::Encoded | Way::Cut => None,
+        }
     }
 }
 
@@ -44,9 +66,9 @@ pub(crate) fn ladder(codec: Codec) -> EncoderLadder {
     EncoderLadder::tried(vec![EncoderChoice::copied(codec)], Vec::new())
 }
 
-/// The codec of a camera whose frames are passed on, by the config; `None` for one whose frames are encoded.
+/// The codec of a camera whose frames are all passed on, by the config; `None` for one that needs an encoder.
 pub(crate) fn codec_of(camera: &CameraConfig, config: &Config) -> Option<Codec> {
-    ClipWishes::of(camera, &config.recording).copying(camera.payload).map(|copying| copying.codec)
+    ClipWishes::of(camera, &config.recording).copies(camera.payload)
 }
 
 #[cfg(test)]
@@ -54,15 +76,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn jpeg_is_copied_unless_it_is_to_be_exact() {
+    fn what_is_done_with_a_payload_goes_by_the_mode() {
         let wishes = |mode| ClipWishes { mode, into: JpegContainer::Avi };
         for (mode, adds_tables) in [(ClipMode::Smart, true), (ClipMode::Verbatim, false)] {
             let copying = Copying { codec: Codec::Mjpg, into: JpegContainer::Avi, adds_tables };
-            assert_eq!(wishes(mode).copying(Payload::Jpeg), Some(copying));
+            assert_eq!(wishes(mode).way(Payload::Jpeg), Way::Copied(copying));
+            assert_eq!(wishes(mode).copies(Payload::Jpeg), Some(Codec::Mjpg));
         }
-        assert_eq!(wishes(ClipMode::Exact).copying(Payload::Jpeg), None);
-        for payload in [Payload::Planes, Payload::H264, Payload::H265] {
-            assert_eq!(wishes(ClipMode::Smart).copying(payload), None);
+        assert_eq!(wishes(ClipMode::Smart).way(Payload::H264), Way::Cut);
+        assert_eq!(wishes(ClipMode::Smart).copies(Payload::H264), None);
+        for payload in Payload::ALL {
+            assert_eq!(wishes(ClipMode::Exact).way(payload), Way::Encoded);
+        }
+        for mode in ClipMode::ALL {
+            assert_eq!(wishes(mode).way(Payload::Planes), Way::Encoded);
+            assert_eq!(wishes(mode).way(Payload::H265), Way::Encoded);
         }
     }
 }

@@ -123,6 +123,10 @@ impl Frames for Decoded {
         self.decode(sequence, start)
     }
 
+    fn hold_as_it_came(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, NotHeld> {
+        self.compressed.hold(sequence)
+    }
+
     fn needed_for(&self, sequence: u64) -> u64 {
         let known = self.compressed.info(sequence);
         known.and_then(|info| self.start_of(&info)).unwrap_or(sequence)

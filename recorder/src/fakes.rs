@@ -25,6 +25,7 @@ use proto::ring::{Miss, RingSize, RingSpec};
 use proto::time::MonotonicNs;
 
 use crate::clock::Clock as _;
+use crate::copied::CopiedVideo;
 use crate::encode::EncoderSetup;
 use crate::frames::{Frames, HeldFrame, NotHeld, Soundness};
 use crate::journal::Seal;
@@ -60,15 +61,15 @@ pub(crate) fn frame(n: u64) -> FrameInfo {
 /// A frame that is held.
 pub(crate) struct FakeFrame {
     info: FrameInfo,
-    /// Its number.
-    bytes: [u8; 8],
+    /// They end with its number.
+    bytes: Vec<u8>,
     /// Its ring counts these.
     _held: Arc<()>,
 }
 
 impl FakeFrame {
     fn held_by(info: FrameInfo, held: Arc<()>) -> Box<Self> {
-        Box::new(Self { info, bytes: info.sequence.to_be_bytes(), _held: held })
+        Box::new(Self { info, bytes: info.sequence.to_be_bytes().to_vec(), _held: held })
     }
 
     /// A frame of no ring.
@@ -103,6 +104,10 @@ pub(crate) struct FakeRing {
     pub(crate) planned_at: Cell<MonotonicNs>,
     /// Frames that are there and will never be pictures.
     pub(crate) broken: Cell<Option<(u64, GapCause)>>,
+    /// Frames are H.264, and every so manieth is a key frame. 0: they are of no codec.
+    pub(crate) gop: Cell<u64>,
+    /// The camera was away before this frame.
+    pub(crate) back_at: Cell<u64>,
     held: Arc<()>,
 }
 
@@ -121,6 +126,8 @@ impl FakeRing {
             picture_tags: Cell::default(),
             planned_at: Cell::new(ms(0)),
             broken: Cell::default(),
+            gop: Cell::default(),
+            back_at: Cell::default(),
             held: Arc::default(),
         })
     }
@@ -132,6 +139,30 @@ impl FakeRing {
 
     pub(crate) fn spec(&self) -> &RingSpec {
         &self.spec
+    }
+
+    /// What the ledger of a ring of H.264 says of a frame.
+    fn in_stream(&self, frame: FrameInfo) -> FrameInfo {
+        let (n, back_at) = (frame.sequence, self.back_at.get());
+        let Some(groups) = n.checked_div(self.gop.get()) else { return frame };
+        let key = groups * self.gop.get();
+        let is_known = n < back_at || key >= back_at;
+        FrameInfo {
+            flags: FrameFlags::KEY.when(n == key),
+            start_sequence: if is_known { key } else { 0 },
+            before: if n == back_at { LossBefore::Network } else { frame.before },
+            ..frame
+        }
+    }
+
+    /// A frame's bytes: of H.264 an access unit, of whose sets libav looks at the first bytes alone.
+    fn bytes_of(&self, frame: &FrameInfo) -> Vec<u8> {
+        let before: &[u8] = match (self.gop.get(), frame.flags.contains(FrameFlags::KEY)) {
+            (0, _) => &[],
+            (_, true) => &[0, 0, 0, 1, 0x67, 66, 0xc0, 31, 9, 0, 0, 0, 1, 0x68, 0xce, 0, 0, 0, 1, 0x65],
+            (_, false) => &[0, 0, 0, 1, 0x41],
+        };
+        [before, &frame.sequence.to_be_bytes()].concat()
     }
 
     fn oldest(&self) -> Option<FrameInfo> {
@@ -164,7 +195,7 @@ impl Frames for FakeRing {
 
     fn info(&self, sequence: u64) -> Option<FrameInfo> {
         let index = usize::try_from(sequence.checked_sub(1)?).unwrap();
-        self.published.borrow().get(index).copied()
+        self.published.borrow().get(index).map(|frame| self.in_stream(*frame))
     }
 
     fn next_held(&self, at_least: u64) -> Option<u64> {
@@ -197,7 +228,8 @@ impl Frames for FakeRing {
         }
         match self.oldest() {
             Some(oldest) if oldest.sequence <= sequence => {
-                Ok(FakeFrame::held_by(info, Arc::clone(&self.held)))
+                let held = FakeFrame { info, bytes: self.bytes_of(&info), _held: Arc::clone(&self.held) };
+                Ok(Box::new(held))
             }
             _ => Err(Miss::Overrun.into()),
         }
@@ -305,9 +337,13 @@ impl Media for FakeMedia {
     fn create_part(
         &self,
         path: &Path,
-        _: StretchHow,
-        _: &codec::Parameters,
+        how: StretchHow,
+        parameters: &codec::Parameters,
     ) -> Result<Box<dyn Video>, WriteError> {
+        // Its beginning is read when it is gone on with.
+        if how == StretchHow::Copied && parameters.id() == codec::Id::H264 {
+            return Ok(Box::new(CopiedVideo::create(path, parameters)?));
+        }
         let mut file = File::create_new(path).map_err(WriteError::Disk)?;
         let begun = self.shared.write(&mut file, b"\0\0\0\x08ftyp");
         begun.inspect_err(|_| std::fs::remove_file(path).unwrap())?;
@@ -390,9 +426,18 @@ impl Video for FakeVideo {
     }
 }
 
-/// The frames' numbers that a fake encoder's packets carry, in the order in which they are in a part's file.
+/// The frames' numbers that packets end with, in the order in which they are in a part's file.
 pub(crate) fn payloads(video: &Path) -> Vec<u64> {
     let bytes = std::fs::read(video).unwrap();
-    let fragments = bytes[8..].chunks_exact(16);
-    fragments.map(|fragment| u64::from_be_bytes(fragment[8..].try_into().unwrap())).collect()
+    let (mut rest, mut numbers) = (&bytes[..], Vec::new());
+    while let Some(size) = rest.first_chunk()
+        // Of a piece of a fragment nothing is there.
+        && let Some((one, behind)) = rest.split_at_checked(u32::from_be_bytes(*size) as usize)
+    {
+        if one[4..8] == *b"mdat" {
+            numbers.push(u64::from_be_bytes(*one.last_chunk().unwrap()));
+        }
+        rest = behind;
+    }
+    numbers
 }

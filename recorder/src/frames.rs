@@ -86,6 +86,14 @@ pub(crate) trait Frames {
     /// [`NotHeld`] when it can't be had.
     fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, NotHeld>;
 
+    /// Holds a frame as the camera sent it. The same, unless frames are decoded before they are held.
+    ///
+    /// # Errors
+    /// [`NotHeld`] when it can't be had.
+    fn hold_as_it_came(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, NotHeld> {
+        self.hold(sequence)
+    }
+
     /// The first frame that must not be overwritten before this one can be held.
     fn needed_for(&self, sequence: u64) -> u64 {
         sequence

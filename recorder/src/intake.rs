@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use proto::clip::{MANIFEST, Plan, Window, clip_name, plan_path, unfinished_clips};
-use proto::config::Config;
+use proto::config::{ClipMode, Config};
 use proto::failpoint;
 use proto::instance::RuntimeDir;
 use proto::ladder::EncoderLadder;
@@ -36,7 +36,7 @@ use crate::rings::{CameraRing, open_rings};
 use crate::stop;
 use crate::sums::Sums;
 use crate::suspects::{self, Suspects};
-use crate::take::{How, Take};
+use crate::take::{Encoders, How, Take};
 use crate::worker::{Job, Worker};
 
 /// A stop sets the end of open clips this far ahead. Telling every worker takes less time, so all of them end at the same
@@ -355,8 +355,8 @@ impl Intake {
     /// Ends the part of a camera that this config no longer has. The frames on disk are all there will be of it.
     fn without_worker(&self, assignment: Assignment) {
         let ladder = CameraLadder::alone(&assignment.camera.name, EncoderLadder::default());
-        let how = How::Encoded { ladder, quality: 0 };
-        let footage = Take::begin(assignment, None, how, Duration::ZERO).wrap();
+        let how = How::Encoded(Encoders { ladder, quality: 0 });
+        let footage = Take::begin(assignment, None, how, ClipMode::default(), Duration::ZERO).wrap();
         let _ = self.finisher.0.send(Finishing::Camera(Box::new(footage)));
     }
 

@@ -45,15 +45,18 @@ pub(crate) struct PartHeader {
     pub(crate) first_sequence: u64,
     /// The frame before that one.
     pub(crate) previous: Option<FrameInfo>,
-    /// The file that the frames are to end in, if they were passed on as they came. Not in journals of older versions.
+    /// The file that JPEGs are to end in, if they were passed on as they came. Not in journals of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) copied_into: Option<JpegContainer>,
+    /// Its first frame can't be decoded by itself: the copied stream of the part before it goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) goes_on: bool,
 }
 
 impl PartHeader {
     /// The way in which the part's frames were made.
     pub(crate) fn how(&self) -> StretchHow {
-        if self.copied_into.is_some() { StretchHow::Copied } else { StretchHow::Encoded }
+        if self.choice.is_copied() { StretchHow::Copied } else { StretchHow::Encoded }
     }
 
     /// The layout of the finished file.
@@ -79,13 +82,13 @@ impl PartHeader {
 
     /// The sum over some bytes of the part's video, as its seals hold it.
     pub(crate) fn sum_of(&self, bytes: &[u8]) -> u64 {
-        match self.copied_into {
-            Some(_) => {
+        match self.how() {
+            StretchHow::Copied => {
                 let mut sum = WideSum::default();
                 sum.add(bytes);
                 sum.end()
             }
-            None => fnv1a::sum(BASIS, bytes),
+            StretchHow::Encoded => fnv1a::sum(BASIS, bytes),
         }
     }
 }
@@ -102,6 +105,8 @@ pub(crate) enum PartReason {
     CodecChange,
     /// The same encoder goes on at another preset. Nothing was interrupted by that.
     PresetChange,
+    /// Frames are copied from here on, or no longer. Nothing was interrupted by that.
+    Cut,
     /// The file could not be written.
     Disk,
     /// The file could not grow any more. Nothing was interrupted by that.

@@ -210,6 +210,28 @@ pub(crate) fn with_size(
     sized
 }
 
+/// Gives parameters that have none the parameter sets that a decoder needs before the first packet.
+pub(crate) fn set_extradata(parameters: &mut codec::Parameters, sets: &[u8]) {
+    let Ok(length) = i32::try_from(sets.len()) else { return };
+    let padded = sets.len() + usize::try_from(ffi::AV_INPUT_BUFFER_PADDING_SIZE).unwrap_or(0);
+    // SAFETY: it only asks for memory, whose bytes are 0. libav wants its padding behind extradata.
+    let memory = unsafe { ffi::av_mallocz(padded) }.cast::<u8>();
+    if memory.is_null() {
+        return;
+    }
+    // SAFETY: both hold this many bytes, and the second is new.
+    unsafe { std::ptr::copy_nonoverlapping(sets.as_ptr(), memory, sets.len()) };
+    // SAFETY: it only hands out the pointer that `parameters` owns.
+    let raw = unsafe { parameters.as_mut_ptr() };
+    // SAFETY: `parameters` owns a valid AVCodecParameters, and we hold it exclusively. What it had is freed by libav's own
+    // function, which takes null too; the new memory is libav's own, and is freed with the parameters.
+    unsafe {
+        ffi::av_freep((&raw mut (*raw).extradata).cast());
+        (*raw).extradata = memory;
+        (*raw).extradata_size = length;
+    }
+}
+
 /// A copy of the parameter set that a decoder needs before the first packet (for H.264: SPS and PPS).
 pub(crate) fn extradata(parameters: &codec::Parameters) -> Vec<u8> {
     // SAFETY: it only hands out the pointer that `parameters` owns.

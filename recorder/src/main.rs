@@ -28,6 +28,7 @@ mod filling;
 mod finish;
 mod fragment;
 mod frames;
+mod h264;
 mod intake;
 mod journal;
 mod jpeg;

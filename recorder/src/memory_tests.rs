@@ -158,6 +158,7 @@ fn header() -> PartHeader {
         first_sequence: 1,
         previous: None,
         copied_into: None,
+        goes_on: false,
     }
 }
 
@@ -217,7 +218,7 @@ fn read_packets(folder: &Path, partial: &Path) -> Runs {
     let mut timestamps = Timestamps::create(folder, &left(), MonotonicNs(0), MonotonicNs(0)).unwrap();
     let mut written = Runs::default();
     for part in crate::part::read_all(partial, &left()).unwrap() {
-        part.each_packet(|row, _| {
+        part.each_packet(false, |row, _| {
             written.add(&row.frame);
             timestamps.add(&row.frame).map_err(crate::media::WriteError::Disk)
         })

@@ -2,12 +2,13 @@
 //! bytes that are held. Which cameras that is done for is decided in [`crate::take`].
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::codec::{self, packet::Flags};
 use ffmpeg_next::{Packet, media};
 
-use proto::frame::{Geometry, PixelShape};
+use proto::frame::{FrameFlags, Geometry, PixelShape};
 
 use crate::frames::HeldFrame;
 use crate::jpeg;
@@ -15,16 +16,28 @@ use crate::libav;
 use crate::media::Encode;
 
 /// Everything that is known of frames that are passed on.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct CopySetup {
     pub(crate) geometry: Geometry,
     /// The shape of their pixels, if they have a say in it.
     pub(crate) pixel_shape: Option<PixelShape>,
-    /// Frames without Huffman tables get the standard's.
-    pub(crate) adds_tables: bool,
+    pub(crate) passed: Passed,
 }
 
-/// JPEG frames on their way.
+/// The kind of frames that are passed on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Passed {
+    Jpeg {
+        /// Frames without Huffman tables get the standard's.
+        adds_tables: bool,
+    },
+    H264 {
+        /// The parameter sets that a decoder begins with: with start codes, or as a decoder configuration record.
+        sets: Rc<[u8]>,
+    },
+}
+
+/// Frames on their way.
 pub(crate) struct Passing {
     setup: CopySetup,
     inside: VecDeque<Packet>,
@@ -37,14 +50,19 @@ impl Passing {
 }
 
 impl Encode for Passing {
-    /// Every JPEG is a key frame.
     fn send(&mut self, frame: Box<dyn HeldFrame>, pts_us: i64, _key: bool) -> Result<(), ffmpeg::Error> {
-        let mended = self.setup.adds_tables.then(|| jpeg::with_tables(frame.bytes())).flatten();
+        let (mended, is_key) = match &self.setup.passed {
+            // Every JPEG is a key frame.
+            Passed::Jpeg { adds_tables } => {
+                (adds_tables.then(|| jpeg::with_tables(frame.bytes())).flatten(), true)
+            }
+            Passed::H264 { .. } => (None, frame.info().flags.contains(FrameFlags::KEY)),
+        };
         let mut packet = match mended {
             Some(whole) => Packet::copy(&whole),
             None => libav::packet_over(frame).ok_or(ffmpeg::Error::Unknown)?,
         };
-        packet.set_flags(Flags::KEY);
+        packet.set_flags(if is_key { Flags::KEY } else { Flags::empty() });
         packet.set_pts(Some(pts_us));
         packet.set_dts(Some(pts_us));
         self.inside.push_back(packet);
@@ -62,14 +80,20 @@ impl Encode for Passing {
     fn parameters(&self) -> codec::Parameters {
         let mut parameters = codec::Parameters::new();
         parameters.set_medium(media::Type::Video);
-        parameters.set_id(codec::Id::MJPEG);
+        match &self.setup.passed {
+            Passed::Jpeg { .. } => parameters.set_id(codec::Id::MJPEG),
+            Passed::H264 { sets } => {
+                parameters.set_id(codec::Id::H264);
+                libav::set_extradata(&mut parameters, sets);
+            }
+        }
         libav::with_size(parameters, &self.setup.geometry, self.setup.pixel_shape)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use proto::frame::PixelFormat;
+    use proto::frame::{FrameInfo, PixelFormat};
 
     use super::*;
     use crate::fakes::{FakeRing, Picture, frame};
@@ -77,7 +101,7 @@ mod tests {
 
     fn passing(adds_tables: bool) -> Passing {
         let geometry = Geometry::new(64, 48, PixelFormat::I420).unwrap();
-        Passing::new(CopySetup { geometry, pixel_shape: None, adds_tables })
+        Passing::new(CopySetup { geometry, pixel_shape: None, passed: Passed::Jpeg { adds_tables } })
     }
 
     #[test]
@@ -124,5 +148,22 @@ mod tests {
     fn the_parameters_are_those_of_jpeg_pictures_of_the_cameras_size() {
         let parameters = passing(true).parameters();
         assert_eq!((parameters.id(), libav::size(&parameters)), (codec::Id::MJPEG, Some((64, 48))));
+    }
+
+    #[test]
+    fn h264_is_passed_on_with_its_parameter_sets_and_the_keys_that_the_camera_named() {
+        let geometry = Geometry::new(64, 48, PixelFormat::I420).unwrap();
+        let sets: Rc<[u8]> = Rc::from(&[0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2][..]);
+        let passed = Passed::H264 { sets: Rc::clone(&sets) };
+        let mut passing = Passing::new(CopySetup { geometry, pixel_shape: None, passed });
+        let parameters = passing.parameters();
+        assert_eq!((parameters.id(), libav::size(&parameters)), (codec::Id::H264, Some((64, 48))));
+        assert_eq!(libav::extradata(&parameters), &*sets);
+        for is_key in [true, false] {
+            let info = FrameInfo { flags: FrameFlags::KEY.when(is_key), ..frame(1) };
+            passing.send(Box::new(Picture(info, vec![7; 9])), 0, true).unwrap();
+            let packet = passing.receive().unwrap().unwrap();
+            assert_eq!((packet.is_key(), packet.data()), (is_key, Some(&[7; 9][..])));
+        }
     }
 }

@@ -135,6 +135,21 @@ impl Runs {
         self.0.iter()
     }
 
+    /// Are all frames from this sequence to that one among them? The newest are found first.
+    pub(crate) fn holds_all(&self, first: u64, last: u64) -> bool {
+        let mut missing = last;
+        for run in self.0.iter().rev() {
+            let (its_first, its_last) = (run.first.sequence, run.last.sequence);
+            match () {
+                () if its_first > missing => {}
+                () if its_last < missing => return false,
+                () if its_first <= first => return true,
+                () => missing = its_first - 1,
+            }
+        }
+        false
+    }
+
     /// The very first frame.
     pub(crate) fn first(&self) -> Option<FrameInfo> {
         self.0.first().map(Run::first)

@@ -3,9 +3,10 @@
 //! its beginning; a pause after a failure counts from the failure's end.
 //!
 //! A take decides which frame is next and when the window is over. How it begins is in [`resume`] and [`open`], what is
-//! done with the open part in [`recording`], what is given up in [`lost`], what follows a failure of the disk or the encoder
-//! in [`failure`]. Frames come through [`Frames`], and packets are made by a [`Feed`].
+//! done with the open part in [`recording`], from where on frames are copied in [`cut`], what is given up in [`lost`], what
+//! follows a failure of the disk or the encoder in [`failure`]. Frames come through [`Frames`], and packets are made by a [`Feed`].
 
+mod cut;
 mod failure;
 mod how;
 mod lead_in;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use proto::clip::Window;
 use proto::codec::EncoderChoice;
+use proto::config::ClipMode;
 use proto::failpoint;
 use proto::ladder::EncodeCost;
 use proto::panics;
@@ -38,7 +40,7 @@ use crate::filling::Filling;
 use crate::frames::{Frames, HeldFrame, NotHeld, Soundness};
 use crate::journal::PartReason;
 use failure::{Files, PartError};
-pub(crate) use how::{Copying, How};
+pub(crate) use how::{Copying, Encoders, How};
 use place::Place;
 use recording::Recording;
 
@@ -54,6 +56,8 @@ pub(crate) struct Take {
     /// `None`: the frames' ring is gone, and the frames on disk are all there will be.
     frames: Option<Rc<dyn Frames>>,
     how: How,
+    /// The config's word on compressed frames.
+    asked: ClipMode,
     place: Place,
     filling: Filling,
     stage: Stage,
@@ -99,6 +103,7 @@ impl Take {
         assignment: Assignment,
         frames: Option<Rc<dyn Frames>>,
         how: How,
+        asked: ClipMode,
         waited: Duration,
     ) -> Self {
         let stopped = assignment.stopped;
@@ -109,6 +114,7 @@ impl Take {
             frames,
             place: Place::first(&how),
             how,
+            asked,
             filling: Filling::default(),
             stage: Stage::Unread,
             fate: Fate::default(),
@@ -128,7 +134,7 @@ impl Take {
             // A frame inside the encoder is in no file yet.
             Stage::Recording(Recording { next, .. }) => {
                 let next = feed.first_inside().map_or(*next, |inside| inside.min(*next));
-                NeededFrom::Frame(frames.needed_for(next))
+                NeededFrom::Frame(if self.place.copies_h264() { next } else { frames.needed_for(next) })
             }
             Stage::Over => return None,
         };
@@ -255,7 +261,7 @@ impl Take {
         if let Err(source) = disk.has_room() {
             return self.stop_writing(source, feed);
         }
-        let frame = match self.hold(frames, disk) {
+        let frame = match self.cut(frames, disk, feed).and_then(|()| self.hold(frames, disk)) {
             Ok(frame) => frame,
             Err(instead) => return instead,
         };
@@ -266,8 +272,9 @@ impl Take {
         let encoded = recording.encode(frame, fate, feed, |because, frame, fate, feed| {
             assignment.learn_tags(frames);
             let start = assignment.plan.window.start_ns;
-            let header = open::header(place.encoder().clone(), how, fate, because, frame, start);
-            open::open_track(assignment, &assignment.partial(), header, how, feed)
+            let header = open::header(place, how, fate, because, frame, start);
+            let setup = how.setup(place, &assignment.camera);
+            open::open_track(assignment, &assignment.partial(), header, setup, feed)
         });
         drop(working);
         match encoded {
@@ -291,22 +298,28 @@ impl Take {
 
     /// Holds the next frame. What is to be done instead, if it can't be had.
     fn hold(&mut self, frames: &dyn Frames, disk: &dyn DiskState) -> Result<Box<dyn HeldFrame>, Step> {
+        let held =
+            if self.place.copies_h264() { self.hold_to_copy(frames) } else { frames.hold(self.next()) };
+        held.map_err(|why| self.instead_of(why, frames, disk))
+    }
+
+    /// What is done instead, since the next frame can't be had.
+    fn instead_of(&mut self, why: NotHeld, frames: &dyn Frames, disk: &dyn DiskState) -> Step {
         let next = self.next();
-        match frames.hold(next) {
-            Ok(frame) => Ok(frame),
+        match why {
             // Another take of this camera has the frame in its encoder, and will give it back.
-            Err(NotHeld::Missed(Miss::NotYet | Miss::AlreadyLeased)) => Err(Step::Waiting),
+            NotHeld::Missed(Miss::NotYet | Miss::AlreadyLeased) => Step::Waiting,
             // A ring that doesn't know its newest frame is being written over: its word is no reason to give frames up.
-            Err(NotHeld::Missed(Miss::Overrun)) if frames.newest().is_none() => Err(Step::Waiting),
-            Err(NotHeld::Missed(Miss::Overrun)) => {
+            NotHeld::Missed(Miss::Overrun) if frames.newest().is_none() => Step::Waiting,
+            NotHeld::Missed(Miss::Overrun) => {
                 self.skip_overrun(frames, next + 1, self.was_kept_by(disk));
-                Err(Step::Moved)
+                Step::Moved
             }
-            Err(NotHeld::Lost(cause)) => {
+            NotHeld::Lost(cause) => {
                 self.give_up_next(frames, cause);
-                Err(Step::Moved)
+                Step::Moved
             }
-            Err(NotHeld::AtWork) => Err(Step::Moved),
+            NotHeld::AtWork => Step::Moved,
         }
     }
 
@@ -349,7 +362,8 @@ impl Take {
         let mut evidence = evidence.unwrap_or_else(|| self.fate.evidence_without_ring(window, period));
         evidence.variable_rate = self.assignment.camera.variable_rate;
         let Assignment { folder, plan, camera, lock, stopped: _ } = self.assignment;
-        Footage { folder, plan, camera, evidence, ended_early: self.ended_early, _lock: lock }
+        let (asked, ended_early) = (self.asked, self.ended_early);
+        Footage { folder, plan, camera, evidence, asked, ended_early, _lock: lock }
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct TrackWriter {
     journal: Journal,
     path: PathBuf,
     choice: EncoderChoice,
+    /// The first packet goes on with the stream of the part before.
+    goes_on: bool,
     parameters: Rc<codec::Parameters>,
     base_ns: MonotonicNs,
     period_us: i64,
@@ -52,9 +54,9 @@ impl TrackWriter {
         failpoint::pass("part.journal", path.display());
         let video = media.create_part(path, header.how(), &parameters).inspect_err(|_| remove(&lines))?;
         failpoint::pass("part.begun", path.display());
-        let PartHeader { choice, base_ns, .. } = header;
+        let PartHeader { choice, base_ns, goes_on, .. } = header;
         let (path, period_us) = (path.to_owned(), period_us(fps));
-        Ok(Self { video, journal, path, choice, parameters, base_ns, period_us, last: None })
+        Ok(Self { video, journal, path, choice, goes_on, parameters, base_ns, period_us, last: None })
     }
 
     /// The path of a camera's next part.
@@ -91,13 +93,13 @@ impl TrackWriter {
 
     /// Writes a packet's line to the journal, then the packet to the file. When this returns, the kernel has both. A part
     /// begins with a key frame, since packets before that can't be decoded: another first packet is refused, never passed
-    /// over in silence.
+    /// over in silence. A part that goes on with a copied stream begins anywhere: the part before it has what is needed.
     pub(crate) fn write(&mut self, packet: &mut FeedPacket) -> Result<(), WriteError> {
         if !Rc::ptr_eq(&packet.parameters, &self.parameters) {
             // A decoder that was set up for this file can't decode it.
             return Err(WriteError::Libav(ffmpeg::Error::Bug));
         }
-        if self.last.is_none() && !packet.is_key {
+        if self.last.is_none() && !packet.is_key && !self.goes_on {
             return Err(WriteError::NoKeyFrame);
         }
         let pts = pts_us(packet.row.frame.t_capture, self.base_ns);

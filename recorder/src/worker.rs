@@ -19,7 +19,7 @@ use proto::time::MonotonicNs;
 use crate::assignment::Assignment;
 use crate::backlog::{CameraBacklog, WithBacklog};
 use crate::clock::{Clock, Monotonic};
-use crate::copying::ClipWishes;
+use crate::copying::{ClipWishes, Way};
 use crate::decoded::Decoded;
 use crate::disk::output::{DiskState, OutputFolder};
 use crate::encode::EncoderSetup;
@@ -31,7 +31,7 @@ use crate::opening::{Libav, Media};
 use crate::pulse::Pulse;
 use crate::rings::CameraRing;
 use crate::suspects;
-use crate::take::{How, Step, Take};
+use crate::take::{Encoders, How, Step, Take};
 
 /// The longest sleep before a worker looks for orders: a new clip waits no longer than this.
 const NAP: Duration = Duration::from_millis(10);
@@ -127,11 +127,13 @@ impl Worker {
         let slots = self.ring.open().map_or(0, |ring| ring.spec().size.slots());
         self.pulse.set_lag(&self.camera, slots as u64);
         let frames = self.frames_of(&assignment);
-        let how = match self.wishes.copying(assignment.camera.payload) {
-            Some(copying) => How::Copied(copying),
-            None => How::Encoded { ladder: self.ladder.clone(), quality: self.quality },
+        let encoders = Encoders { ladder: self.ladder.clone(), quality: self.quality };
+        let how = match self.wishes.way(assignment.camera.payload) {
+            Way::Copied(copying) => How::Copied(copying),
+            Way::Cut => How::Cut(encoders),
+            Way::Encoded => How::Encoded(encoders),
         };
-        Take::begin(assignment, frames, how, self.output.waited())
+        Take::begin(assignment, frames, how, self.wishes.mode(), self.output.waited())
     }
 
     /// The ring that the plan's frames are in, if it is still this camera's, and the backlog of that ring: as they came, or
@@ -145,7 +147,7 @@ impl Worker {
         let ring = self.ring.reader().filter(|reader| reader.ring().id() == ring_id);
         let ring = ring.map(|reader| -> Rc<dyn Frames> { Rc::new(reader) });
         let frames = Rc::new(WithBacklog::of(ring, ring_id, frame_bytes, &self.backlog)?);
-        let as_they_came = !payload.is_compressed() || self.wishes.copying(payload).is_some();
+        let as_they_came = !payload.is_compressed() || self.wishes.copies(payload).is_some();
         Some(if as_they_came { frames } else { Rc::new(Decoded::of(frames, payload, geometry)) })
     }
 
@@ -154,17 +156,18 @@ impl Worker {
         self.ring.look();
         self.backlog.use_ring(self.ring.open());
         let payload = self.ring.open().map(|ring| ring.spec().payload);
-        let copying = payload.and_then(|payload| self.wishes.copying(payload));
+        let copied = payload.and_then(|payload| self.wishes.copies(payload));
         // A camera that was away when the recorder began may deliver something else than was thought.
-        if let Some(ladders) = copying.and_then(|copying| self.ladder.copy(copying.codec)) {
+        if let Some(ladders) = copied.and_then(|codec| self.ladder.copy(codec)) {
             self.reports.send(RecorderReport::Ladders(ladders));
         }
     }
 
-    /// The encoder that a clip begun now would have, open; none where frames are passed on.
+    /// The encoder that a clip begun now would have, open; none where frames are passed on, at least most of them: an encoder
+    /// takes more memory than the whole ring of such a camera.
     fn warmed(&self, warm: Option<WarmEncoder>, media: &dyn Media) -> Option<WarmEncoder> {
         let choice = self.ladder.first();
-        let encodes = |ring: &&Arc<Ring>| self.wishes.copying(ring.spec().payload).is_none();
+        let encodes = |ring: &&Arc<Ring>| self.wishes.way(ring.spec().payload) == Way::Encoded;
         let ring = self.ring.open().filter(encodes)?;
         let (spec, picture) = (*ring.spec(), ring.picture_tags());
         let (geometry, fps) = (spec.geometry, spec.fps);

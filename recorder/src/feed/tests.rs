@@ -42,6 +42,7 @@ fn track(folder: &Path, clip: &str, first: u64, feed: &Feed) -> (PathBuf, TrackW
         first_sequence: first,
         previous: None,
         copied_into: None,
+        goes_on: false,
     };
     let parameters = Rc::clone(&feed.open.as_ref().unwrap().parameters);
     let path = part::video_path(&partial, &Name::new("left").unwrap(), 1, ".mp4");
@@ -89,7 +90,7 @@ fn two_writers_read_one_feed_and_the_second_begins_at_a_key_frame() {
         let parts = part::read_all(&partial, &Name::new("left").unwrap()).unwrap();
         let [part] = &parts[..] else { panic!("{} parts", parts.len()) };
         let mut read = Vec::new();
-        part.each_packet(|row, packet| {
+        part.each_packet(false, |row, packet| {
             assert_eq!(packet.is_key(), [1, 8].contains(&row.frame.sequence));
             read.push(row.frame.sequence);
             Ok(())
@@ -108,7 +109,7 @@ fn decoded(part: &part::Part) -> usize {
     let mut decoder = context.decoder().video().unwrap();
     let mut pictures = 0;
     let mut picture = ffmpeg::frame::Video::empty();
-    part.each_packet(|_, packet| {
+    part.each_packet(false, |_, packet| {
         decoder.send_packet(packet).map_err(WriteError::Libav)?;
         while decoder.receive_frame(&mut picture).is_ok() {
             pictures += 1;

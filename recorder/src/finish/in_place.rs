@@ -52,9 +52,11 @@ pub(super) fn link(partial: &Path, ready: &Path, camera: &PlannedCamera) -> io::
     }
 }
 
-/// The kind of index that a part's file is to get. `None` for a file that has none of this form.
+/// The kind of index that a part's file is to get. `None` for a file that has none of this form, and for a part whose beginning
+/// depends on one that isn't there.
 fn kind_of(header: &PartHeader, camera: &PlannedCamera) -> Option<Kind> {
     match header.layout(camera.fps) {
+        _ if header.goes_on => None,
         Layout::FaststartMp4 => Some(Kind::Mp4),
         Layout::Mov => Some(Kind::Mov),
         Layout::FragmentedMp4 | Layout::FragmentedMov | Layout::Avi { .. } => None,
@@ -230,8 +232,8 @@ fn each_sample(
     look: Look,
     mut each: impl FnMut(&Sample<'_>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let read = part.each_sample(look, |sample| each(sample).map_err(WriteError::Disk));
-    read.map_err(super::join::to_io)
+    let read = part.each_sample(look, false, |sample| each(sample).map_err(WriteError::Disk));
+    read.map(|_| ()).map_err(super::join::to_io)
 }
 
 fn base(part: &Part) -> MonotonicNs {

@@ -14,7 +14,7 @@ use proto::clip::{
 use proto::codec::EncoderChoice;
 use proto::durable;
 use proto::failpoint;
-use proto::frame::FrameInfo;
+use proto::frame::{FrameFlags, FrameInfo};
 use proto::ladder::last_resort;
 use proto::name::Name;
 use proto::opened;
@@ -22,6 +22,7 @@ use proto::time::{MonotonicNs, nanos};
 
 use super::announce::frames_text;
 use super::in_place;
+use super::made;
 use super::open_file::OpenFile;
 use super::parameter_sets::ParameterSets;
 use super::trigger_place;
@@ -78,11 +79,14 @@ pub(super) fn join_camera(
     let account = evidence.account();
     let made_by = parts.first().map_or_else(last_resort, |p| p.header.choice.clone());
     let trigger_offset_s = trigger_place::offset_s(footage, &joined);
+    let (video, why) = made::video(camera.payload, footage.asked, &joined.stretches);
     let clip = CameraClip {
         file: joined.files.first().map(|f| f.file.clone()),
         files: joined.files.iter().map(|f| f.file.clone()).collect(),
         made_by: joined.files,
         stretches: joined.stretches,
+        video: Some(video),
+        why,
         timestamps: timestamps::file_name(&camera.name),
         codec: made_by.codec,
         encoder: made_by.encoder,
@@ -188,6 +192,16 @@ impl<'a> Stream<'a> {
         Ok(Some(Self { part, parameters, layout, extradata, sets }))
     }
 
+    /// Says whether the first frame can't be decoded, since the disk has lost some that it goes on with. `newest` is the last
+    /// one before it, `broken` says whether the stream was broken there.
+    fn begins_broken(&self, newest: u64, broken: bool) -> bool {
+        let first = &self.part.first.frame;
+        // Frames that were missing when it was written are no news: it says itself that it is damaged.
+        let lacks_some =
+            newest.saturating_add(1) < first.sequence && !first.flags.contains(FrameFlags::DAMAGED);
+        self.part.header.goes_on && (broken || lacks_some)
+    }
+
     /// Says whether both fit into one file: of one codec, and either a decoder that was set up for the one decodes the
     /// other, or both can be given their parameter sets in band. The picture size is the plan's, the same for all parts.
     fn is_continued_by(&self, next: &Self) -> bool {
@@ -243,10 +257,12 @@ impl<'a> Joining<'a> {
         // A player may go to any key frame from any other, so each of them carries its sets.
         let differ = streams.iter().any(|stream| stream.extradata != first.extradata);
         self.begin_file(first, &first.part.first.frame)?;
+        let mut broken = false;
         for stream in streams {
             // A frame that an earlier part holds too is left out.
             let newest = self.frames.last().map_or(0, |frame| frame.sequence);
-            stream.part.each_packet(|row, packet| {
+            broken = stream.begins_broken(newest, broken);
+            broken = stream.part.each_packet(broken, |row, packet| {
                 if row.frame.sequence <= newest { Ok(()) } else { self.add(stream, differ, row, packet) }
             })?;
         }
@@ -291,8 +307,10 @@ impl<'a> Joining<'a> {
         let (Some(open), Some(maker)) = (&mut self.open, self.files.last_mut()) else { return Ok(()) };
         if let Some(sets) = stream.sets.as_ref().filter(|_| with_sets && packet.is_key()) {
             let flags = packet.flags();
-            *packet = Packet::copy(&sets.before(packet.data().unwrap_or_default()));
-            packet.set_flags(flags);
+            if let Some(with_sets) = sets.before(packet.data().unwrap_or_default()) {
+                *packet = Packet::copy(&with_sets);
+                packet.set_flags(flags);
+            }
         }
         self.pulse.step();
         self.frames.add(&row.frame);
@@ -369,7 +387,7 @@ fn interruptions(parts: &[Part]) -> Vec<Interruption> {
         let cause = match pair[1].header.begun_because {
             PartReason::First | PartReason::RecorderRestart => InterruptionCause::RecorderRestart,
             PartReason::CodecChange => InterruptionCause::CodecChange,
-            PartReason::PresetChange | PartReason::FileFull => return None,
+            PartReason::PresetChange | PartReason::Cut | PartReason::FileFull => return None,
             PartReason::Disk => InterruptionCause::Disk,
         };
         Some(Interruption {

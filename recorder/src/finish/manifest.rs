@@ -3,12 +3,13 @@
 use proto::by_camera::ByCamera;
 use proto::clip::{
     CameraClip, FileMaker, Manifest, ManifestTrigger, PlannedCamera, SCHEMA, Stretch, StretchHow, Verdict,
-    Window, untold_in,
+    VideoMode, Window, untold_in,
 };
 use proto::codec::Codec;
 use proto::name::Name;
 
 use super::join::FinishedCamera;
+use super::made;
 use crate::assignment::Footage;
 use crate::video_time::pts_us;
 
@@ -96,7 +97,15 @@ fn notes_of(name: &Name, camera: &CameraClip) -> Vec<String> {
             "camera {name} made no frame in this window: its file had ended, or it had not begun"
         ));
     }
-    if let [first, .., last] = &camera.stretches[..] {
+    if let Some(why) = camera.why {
+        let why = made::in_words(why);
+        notes.push(format!("camera {name}: it was recorded as with clip: exact, since {why}"));
+    }
+    // A smart clip is cut on purpose, and its stretches say where.
+    let is_cut = camera.video == Some(VideoMode::Smart);
+    if let [first, .., last] = &camera.stretches[..]
+        && !is_cut
+    {
         let preset = |stretch: &Stretch| stretch.preset.clone().unwrap_or_default();
         let by_the_same = first.codec == last.codec && first.encoder == last.encoder;
         notes.push(if first.how != last.how {

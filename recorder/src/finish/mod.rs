@@ -3,7 +3,7 @@
 //!
 //! [`join`] makes ordinary files of the parts, [`open_file`] is one of them while it is written, [`manifest`] makes the
 //! manifest's text, [`publish`] puts both in place, [`clear`] removes the parts, and [`announce`] tells of it.
-//! [`parameter_sets`] is about streams of several encoders in one file, [`trigger_place`] about where in a video a
+//! [`made`] says how a video was made as a whole, [`parameter_sets`] is about streams of several encoders in one file, [`trigger_place`] about where in a video a
 //! trigger is.
 
 mod announce;
@@ -11,6 +11,7 @@ mod clear;
 mod in_place;
 mod index;
 mod join;
+mod made;
 mod manifest;
 mod open_file;
 mod parameter_sets;

@@ -1,6 +1,6 @@
 //! H.264's parameter sets (SPS and PPS) in band: a file of stretches that were encoded with different sets carries them
-//! in front of its key frames. Pure: bytes go in, bytes come out. Which parts become one file is decided in
-//! [`super::join`].
+//! in front of its key frames. A camera's own key frames have them there already. Pure: bytes go in, bytes come out. Which
+//! parts become one file is decided in [`super::join`].
 
 /// The parameter sets of one stretch, as they stand in front of a packet: each with its length.
 pub(super) struct ParameterSets(Vec<u8>);
@@ -10,6 +10,7 @@ const LENGTH_BYTES: usize = 4;
 /// The low five bits of a NAL unit's first byte are its type; 9 is the access unit delimiter, before which nothing may
 /// stand (H.264, 7.4.1.2.3).
 const DELIMITER: u8 = 9;
+const SEQUENCE_SET: u8 = 7;
 
 impl ParameterSets {
     /// Takes the sets from a decoder configuration record (`avcC`; ISO/IEC 14496-15, 5.3.3.1). `None` when it isn't one, or
@@ -27,11 +28,28 @@ impl ParameterSets {
         (!sets.is_empty()).then_some(Self(sets))
     }
 
-    /// A packet with the sets in front.
-    pub(super) fn before(&self, packet: &[u8]) -> Vec<u8> {
+    /// A packet with the sets in front. `None` for one that has its own.
+    pub(super) fn before(&self, packet: &[u8]) -> Option<Vec<u8>> {
+        if units(packet).any(|unit| kind(unit) == SEQUENCE_SET) {
+            return None;
+        }
         let (delimiter, picture) = packet.split_at(delimiter_bytes(packet));
-        [delimiter, &self.0, picture].concat()
+        Some([delimiter, &self.0, picture].concat())
     }
+}
+
+/// The NAL units of a packet, each without its length, as far as they are whole.
+fn units(mut packet: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (length, behind) = packet.split_first_chunk::<LENGTH_BYTES>()?;
+        let (unit, rest) = behind.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+        packet = rest;
+        Some(unit)
+    })
+}
+
+fn kind(unit: &[u8]) -> u8 {
+    unit.first().map_or(0, |header| header & 31)
 }
 
 /// Takes so many sets with lengths of two bytes. Returns what follows.
@@ -49,12 +67,8 @@ fn take<'a>(mut rest: &'a [u8], count: u8, sets: &mut Vec<u8>) -> Option<&'a [u8
 
 /// The length of the access unit delimiter that a packet begins with, if it does.
 fn delimiter_bytes(packet: &[u8]) -> usize {
-    let Some((length, nal)) = packet.split_first_chunk::<LENGTH_BYTES>() else { return 0 };
-    let whole = usize::try_from(u32::from_be_bytes(*length)).ok().and_then(|n| n.checked_add(LENGTH_BYTES));
-    match (nal.first(), whole) {
-        (Some(head), Some(whole)) if head & 31 == DELIMITER && whole <= packet.len() => whole,
-        _ => 0,
-    }
+    let first = units(packet).next().filter(|unit| kind(unit) == DELIMITER);
+    first.map_or(0, |delimiter| LENGTH_BYTES + delimiter.len())
 }
 
 #[cfg(test)]
@@ -69,10 +83,11 @@ mod tests {
     fn the_sets_stand_in_front_of_the_picture_and_behind_a_delimiter() {
         let sets = ParameterSets::of_record(&RECORD).unwrap();
         let picture = [0, 0, 0, 3, 0x65, 1, 2];
-        assert_eq!(sets.before(&picture), [&SETS[..], &picture].concat());
+        assert_eq!(sets.before(&picture), Some([&SETS[..], &picture].concat()));
         let delimiter = [0, 0, 0, 2, 0x09, 0xf0];
         let packet = [&delimiter[..], &picture].concat();
-        assert_eq!(sets.before(&packet), [&delimiter[..], &SETS, &picture].concat());
+        assert_eq!(sets.before(&packet), Some([&delimiter[..], &SETS, &picture].concat()));
+        assert_eq!(sets.before(&[&delimiter[..], &SETS, &picture].concat()), None, "it has its own");
     }
 
     #[test]
@@ -92,7 +107,7 @@ mod tests {
     fn a_packet_of_any_bytes_is_kept_whole() {
         let sets = ParameterSets::of_record(&RECORD).unwrap();
         for packet in [&[][..], &[0, 0], &[0, 0, 0, 9, 9], &[0xff, 0xff, 0xff, 0xff, 9, 1]] {
-            assert_eq!(sets.before(packet), [&SETS[..], packet].concat());
+            assert_eq!(sets.before(packet), Some([&SETS[..], packet].concat()));
         }
     }
 }

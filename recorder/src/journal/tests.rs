@@ -15,6 +15,7 @@ fn header() -> PartHeader {
         first_sequence: 1,
         previous: None,
         copied_into: None,
+        goes_on: false,
     }
 }
 

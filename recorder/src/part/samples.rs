@@ -40,20 +40,21 @@ pub(crate) struct Sample<'a> {
 
 impl Part {
     /// Goes through the packets that are as they were written, each with its line. A damaged packet is passed over, with
-    /// those that can't be decoded without it. With a look at heads alone, a packet's contents may be damaged.
+    /// those that can't be decoded without it: up to the next key frame, and from the beginning on if the stream is `broken`
+    /// there. With a look at heads alone, a packet's contents may be damaged. Says whether the stream is broken at the end.
     pub(crate) fn each_sample(
         &self,
         look: Look,
+        mut broken: bool,
         mut each: impl FnMut(&Sample<'_>) -> Result<(), WriteError>,
-    ) -> Result<(), WriteError> {
+    ) -> Result<bool, WriteError> {
         let opened = disk::ask(|| Ok((opened::file(&self.video)?, JournalReader::open(&self.journal)?)));
         let (video, lines) = opened.map_err(WriteError::Disk)?;
-        let Some(mut lines) = lines else { return Ok(()) };
+        let Some(mut lines) = lines else { return Ok(true) };
         let mut fragment = Vec::new();
-        let mut broken = false;
         for _ in 0..self.frames.frames() {
             let line = disk::ask(|| lines.next()).map_err(WriteError::Disk)?;
-            let Some(line) = line else { return Ok(()) };
+            let Some(line) = line else { return Ok(true) };
             let read = || read(&video, &line, &self.header, look, &mut fragment);
             let place = disk::ask(read).map_err(WriteError::Disk)?;
             // Behind a lost line a packet is missing, as behind a damaged one.
@@ -65,15 +66,16 @@ impl Part {
             let (at, bytes) = (line.offset.saturating_add(bytes.start), bytes.end - bytes.start);
             each(&Sample { row: line.row, at, bytes, is_key, data })?;
         }
-        Ok(())
+        Ok(broken)
     }
 
     /// The same packets, to be written elsewhere.
     pub(crate) fn each_packet(
         &self,
+        broken: bool,
         mut each: impl FnMut(&Row, &mut Packet) -> Result<(), WriteError>,
-    ) -> Result<(), WriteError> {
-        self.each_sample(Look::AtAll, |sample| {
+    ) -> Result<bool, WriteError> {
+        self.each_sample(Look::AtAll, broken, |sample| {
             let mut packet = Packet::copy(sample.data);
             packet.set_flags(if sample.is_key { Flags::KEY } else { Flags::empty() });
             each(&sample.row, &mut packet)

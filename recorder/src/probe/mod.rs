@@ -67,7 +67,7 @@ fn kinds<'a>(config: &'a Config, rings: &'a [Option<Arc<Ring>>]) -> Vec<Kind<'a>
     for (camera, ring) in config.cameras.iter().zip(rings) {
         let payload = ring.as_ref().map_or(camera.payload, |ring| ring.spec().payload);
         // Frames that are passed on need no encoder.
-        if ClipWishes::of(camera, &config.recording).copying(payload).is_some() {
+        if ClipWishes::of(camera, &config.recording).copies(payload).is_some() {
             continue;
         }
         let is_alike = |other: &&CameraConfig| other.geometry == camera.geometry && other.fps == camera.fps;

@@ -57,6 +57,7 @@ fn record(
         first_sequence: 1,
         previous: None,
         copied_into: None,
+        goes_on: false,
     };
     let say = |what: &str, e: &dyn std::fmt::Display| format!("{what}: {e}");
     let mut feed = Feed::new(media, Arc::new(Monotonic), None);
@@ -96,7 +97,7 @@ fn join(folder: &Path, camera: &CameraConfig, codec: Codec) -> Result<std::path:
     let mut writer =
         VideoWriter::create(&path, container::layout(codec, fps_milli), parameters, Rotation::None, || ())
             .map_err(|e| e.to_string())?;
-    part.each_packet(|_, packet| writer.write(packet, 1_000_000_000 / i64::from(fps_milli)))
+    part.each_packet(false, |_, packet| writer.write(packet, 1_000_000_000 / i64::from(fps_milli)))
         .map_err(|e| e.to_string())?;
     writer.finish().map_err(|e| e.to_string())?;
     Ok(path)

@@ -1,24 +1,31 @@
-//! The way in which a take's frames become packets: by an encoder of its camera's ladder, or as they came.
+//! The way in which a take's frames become packets: by an encoder of its camera's ladder, as they came, or both.
 
 use proto::clip::PlannedCamera;
 use proto::codec::{Codec, EncoderChoice};
 use proto::config::JpegContainer;
 
+use super::place::Place;
 use crate::encode::EncoderSetup;
 use crate::ladder::CameraLadder;
-use crate::passing::CopySetup;
+use crate::passing::{CopySetup, Passed};
 
 /// The way in which a take's frames become packets.
 #[derive(Clone)]
 pub(crate) enum How {
     /// By the camera's encoders.
-    Encoded {
-        ladder: CameraLadder,
-        /// CRF, 0 to 51.
-        quality: u8,
-    },
+    Encoded(Encoders),
     /// Passed on as they came.
     Copied(Copying),
+    /// H.264: passed on from the first clean start on, and encoded up to it.
+    Cut(Encoders),
+}
+
+/// A camera's encoders.
+#[derive(Clone)]
+pub(crate) struct Encoders {
+    pub(crate) ladder: CameraLadder,
+    /// CRF, 0 to 51.
+    pub(crate) quality: u8,
 }
 
 /// The passing on of a camera's frames.
@@ -34,39 +41,45 @@ impl How {
     /// The encoder that a clip begins with, or what stands in its place.
     pub(super) fn first(&self) -> EncoderChoice {
         match self {
-            Self::Encoded { ladder, .. } => ladder.first(),
+            Self::Encoded(Encoders { ladder, .. }) | Self::Cut(Encoders { ladder, .. }) => ladder.first(),
             Self::Copied(Copying { codec, .. }) => EncoderChoice::copied(*codec),
         }
+    }
+
+    /// Are frames copied from a clean start on?
+    pub(super) fn is_cut(&self) -> bool {
+        matches!(self, Self::Cut(_))
     }
 
     /// The camera's ladder, if there is anything to choose.
     pub(super) fn ladder(&self) -> Option<&CameraLadder> {
         match self {
-            Self::Encoded { ladder, .. } => Some(ladder),
+            Self::Encoded(Encoders { ladder, .. }) | Self::Cut(Encoders { ladder, .. }) => Some(ladder),
             Self::Copied(_) => None,
         }
     }
 
-    /// The file that copied frames are to end in.
+    /// The file that copied JPEGs are to end in.
     pub(super) fn copied_into(&self) -> Option<JpegContainer> {
         match self {
-            Self::Encoded { .. } => None,
+            Self::Encoded(_) | Self::Cut(_) => None,
             Self::Copied(copying) => Some(copying.into),
         }
     }
 
-    /// Everything that a feed of this camera is opened with.
-    pub(super) fn setup(&self, choice: EncoderChoice, camera: &PlannedCamera) -> Setup {
+    /// Everything that a feed of this camera is opened with for the place that its take has come to.
+    pub(super) fn setup(&self, place: &Place, camera: &PlannedCamera) -> Setup {
         let PlannedCamera { geometry, fps, picture, .. } = *camera;
-        match self {
-            Self::Encoded { quality, .. } => {
-                Setup::Encode(EncoderSetup { choice, geometry, fps, quality: *quality, picture })
+        let passed = |passed| Setup::Copy(CopySetup { geometry, pixel_shape: picture.pixel_shape, passed });
+        match (self, place.sets()) {
+            (Self::Copied(Copying { adds_tables, .. }), _) => {
+                passed(Passed::Jpeg { adds_tables: *adds_tables })
             }
-            Self::Copied(Copying { adds_tables, .. }) => Setup::Copy(CopySetup {
-                geometry,
-                pixel_shape: picture.pixel_shape,
-                adds_tables: *adds_tables,
-            }),
+            (Self::Cut(_), Some(sets)) => passed(Passed::H264 { sets }),
+            (Self::Encoded(Encoders { quality, .. }) | Self::Cut(Encoders { quality, .. }), _) => {
+                let (choice, quality) = (place.encoder().clone(), *quality);
+                Setup::Encode(EncoderSetup { choice, geometry, fps, quality, picture })
+            }
         }
     }
 }

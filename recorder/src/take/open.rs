@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use proto::codec::EncoderChoice;
-use proto::frame::FrameInfo;
+use proto::frame::{FrameFlags, FrameInfo};
 use proto::storage;
 use proto::time::MonotonicNs;
 
 use super::failure::PartError;
 use super::how::{How, Setup};
+use super::place::Place;
 use crate::assignment::Assignment;
 use crate::disk;
 use crate::evidence::{Fate, First};
@@ -19,7 +19,7 @@ use crate::video_time::video_base;
 
 /// The header of a part whose first frame is `frame`.
 pub(super) fn header(
-    choice: EncoderChoice,
+    place: &Place,
     how: &How,
     fate: &Fate,
     begun_because: PartReason,
@@ -28,21 +28,22 @@ pub(super) fn header(
 ) -> PartHeader {
     let first = fate.first.unwrap_or(First { sequence: frame.sequence, previous: None });
     PartHeader {
-        choice,
+        choice: place.encoder().clone(),
         base_ns: video_base(fate.written.first().unwrap_or(*frame).t_capture, window_start),
         begun_because,
         first_sequence: first.sequence,
         previous: first.previous,
         copied_into: how.copied_into(),
+        goes_on: place.copies_h264() && !frame.flags.contains(FrameFlags::KEY),
     }
 }
 
-/// Opens the feed as the header says, and the files of a part for its packets.
+/// Opens the feed with this setup, and the files of a part for its packets.
 pub(super) fn open_track(
     assignment: &Assignment,
     partial: &Path,
     header: PartHeader,
-    how: &How,
+    setup: Setup,
     feed: &mut Feed,
 ) -> Result<TrackWriter, PartError> {
     let unwritable = |source| PartError::Disk { path: partial.to_owned(), source };
@@ -50,7 +51,7 @@ pub(super) fn open_track(
     let camera = &assignment.camera;
     let path = TrackWriter::next_path(partial, camera, &header).map_err(unwritable)?;
     let encoder = header.choice.encoder.clone();
-    let parameters = match how.setup(header.choice.clone(), camera) {
+    let parameters = match setup {
         Setup::Encode(setup) => {
             feed.open(&setup).map_err(|source| PartError::Encoder { encoder: encoder.clone(), source })?
         }

@@ -1,9 +1,10 @@
 //! A take's place on its camera's ladder: the encoder of its open part, or of the next one, and what each encoder of this
-//! take has cost. The ladder itself is shared, in [`crate::ladder`].
+//! take has cost; or the stream that is copied. The ladder itself is shared, in [`crate::ladder`].
 
+use std::rc::Rc;
 use std::time::Duration;
 
-use proto::codec::EncoderChoice;
+use proto::codec::{Codec, EncoderChoice};
 use proto::ladder::{self, EncodeCost};
 
 use super::how::How;
@@ -14,30 +15,56 @@ pub(super) struct Place {
     /// None where frames are passed on as they came.
     ladder: Option<CameraLadder>,
     encoder: EncoderChoice,
+    /// The parameter sets of the H.264 that is copied at this place.
+    sets: Option<Rc<[u8]>>,
     costs: Vec<(EncoderChoice, EncodeCost)>,
 }
 
 impl Place {
     /// At the first encoder.
     pub(super) fn first(how: &How) -> Self {
-        Self { encoder: how.first(), ladder: how.ladder().cloned(), costs: Vec::new() }
+        Self { encoder: how.first(), ladder: how.ladder().cloned(), sets: None, costs: Vec::new() }
     }
 
-    /// The encoder of the open part, or of the next one.
+    /// The encoder of the open part, or of the next one; what stands in its place where frames are passed on.
     pub(super) fn encoder(&self) -> &EncoderChoice {
         &self.encoder
     }
 
-    /// Goes on with the encoder of the part before, unless it was given up.
-    pub(super) fn resume_at(&mut self, before: &EncoderChoice) {
+    /// The parameter sets of the H.264 that is copied here; `None` where frames are encoded.
+    pub(super) fn sets(&self) -> Option<Rc<[u8]>> {
+        self.sets.clone()
+    }
+
+    /// Is H.264 copied here?
+    pub(super) fn copies_h264(&self) -> bool {
+        self.sets.is_some()
+    }
+
+    /// Goes on by copying H.264 with these parameter sets.
+    pub(super) fn copy_h264(&mut self, sets: Rc<[u8]>) {
+        self.encoder = EncoderChoice::copied(Codec::H264);
+        self.sets = Some(sets);
+    }
+
+    /// Goes on by encoding what was copied until now.
+    pub(super) fn encode(&mut self) {
         if let Some(ladder) = &self.ladder {
+            (self.encoder, self.sets) = (ladder.first(), None);
+        }
+    }
+
+    /// Goes on with the encoder of the part before, unless it was given up, or there was none.
+    pub(super) fn resume_at(&mut self, before: &EncoderChoice) {
+        if let Some(ladder) = self.ladder.as_ref().filter(|_| !before.is_copied()) {
             self.encoder = ladder.resume_at(before);
         }
     }
 
     /// Goes on with the next encoder, since this one has failed. False when there is no other.
     pub(super) fn step_down(&mut self) -> bool {
-        match self.ladder.as_ref().and_then(|ladder| ladder.after(&self.encoder)) {
+        let ladder = self.ladder.as_ref().filter(|_| !self.copies_h264());
+        match ladder.and_then(|ladder| ladder.after(&self.encoder)) {
             Some(next) => {
                 self.encoder = next;
                 true
@@ -58,7 +85,7 @@ impl Place {
 
     /// Adds the time that a frame took to be decoded and encoded. Copying is no encoder's cost.
     pub(super) fn add_cost(&mut self, spent: Duration) {
-        if self.ladder.is_none() {
+        if self.encoder.is_copied() {
             return;
         }
         match self.costs.last_mut() {

@@ -54,6 +54,11 @@ impl Recording {
         Ok(clock.now().since(begun).saturating_sub(writing))
     }
 
+    /// Says whether a part is open.
+    pub(super) fn is_open(&self) -> bool {
+        self.track.is_some()
+    }
+
     /// Says whether a part is open that holds a frame.
     pub(super) fn has_frames(&self) -> bool {
         self.track.as_ref().is_some_and(TrackWriter::has_frames)

@@ -29,6 +29,8 @@ impl Take {
     pub(super) fn resume(&mut self) -> io::Result<()> {
         let camera = &self.assignment.camera.name;
         let parts = disk::ask(|| part::read_all(&self.assignment.partial(), camera))?;
+        // Before anything is taken from them: the next try must find nothing.
+        parts.last().map_or(Ok(()), |last| self.resume_copy(last))?;
         let (Some(first), Some(last)) = (parts.first(), parts.last()) else {
             self.stage = Stage::Seeking;
             return Ok(());

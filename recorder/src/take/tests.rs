@@ -1,6 +1,7 @@
 //! Tests of a take, against a ring, an encoder, a disk and a clock that are made up.
 
 mod copied;
+mod cut;
 mod disk_time;
 pub(super) mod rig;
 

@@ -1,5 +1,5 @@
 //! Cameras whose frames come compressed: JPEGs are in the clip as the camera sent them, or encoded again if that is asked for;
-//! H.264 is encoded again.
+//! H.264 is in it from its first key frame on, or all of it encoded again.
 
 use serde_json::{Value, json};
 use trials::{Rig, TWO_CAMERAS, clip_of, finished, list, manifest};
@@ -64,9 +64,47 @@ fn jpegs_are_encoded_again_where_the_clip_is_to_be_exact() {
     }
 }
 
+/// How each stretch of a camera was made, its first row, and the encoder.
+fn stretches(camera: &Value) -> Vec<(String, u64, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let of = |s: &Value| (text(&s["how"]), s["first_frame"].as_u64().unwrap(), text(&s["encoder"]));
+    list(camera, "stretches").iter().map(of).collect()
+}
+
 #[test]
-fn h264_is_decoded_from_before_the_window_and_encoded_again() {
+fn h264_is_encoded_up_to_its_first_key_frame_and_copied_from_there_on_in_one_file() {
+    // A clip of a second has a key frame, and with each camera's own phase hardly ever as its first.
+    let (rig, cameras) = clip_of_cameras(&cameras_with("payload: h264, gop_ms: 700"), ".mp4");
+    for camera in &cameras {
+        assert_eq!((&camera["video"], &camera["why"]), (&json!("smart"), &Value::Null));
+        let stretches = stretches(camera);
+        let (how, first, encoder) = stretches.last().unwrap();
+        assert_eq!((how.as_str(), encoder.as_str()), ("copied", "copied"), "{stretches:?}");
+        assert!(*first < 42 && stretches.len() <= 2, "{stretches:?}");
+        assert!(list(camera, "interruptions").is_empty() && camera["files"].as_array().unwrap().len() == 1);
+        if stretches.len() == 2 {
+            assert_eq!((stretches[0].0.as_str(), stretches[0].1), ("encoded", 0));
+        }
+    }
+    drop(rig);
+}
+
+#[test]
+fn h264_whose_window_has_no_key_frame_is_encoded_and_says_why() {
+    // The camera has made its first key frame, and its next one comes long after the clip.
+    let (_rig, cameras) = clip_of_cameras(&cameras_with("payload: h264, gop_ms: 30000"), ".mp4");
+    for camera in &cameras {
+        assert_eq!((&camera["video"], &camera["why"]), (&json!("exact"), &json!("no_key_frame")));
+        assert!(stretches(camera).iter().all(|(how, ..)| how == "encoded"), "{camera:#}");
+    }
+}
+
+#[test]
+fn h264_is_decoded_from_before_the_window_and_encoded_again_where_the_clip_is_to_be_exact() {
     // Key frames are so far apart that the window begins between two of them.
-    let (_rig, cameras) = clip_of_cameras(&cameras_with("payload: h264, gop_ms: 700"), ".mp4");
-    assert!(cameras.iter().all(|camera| camera["stretches"][0]["how"] == "encoded"), "{cameras:#?}");
+    let (_rig, cameras) = clip_of_cameras(&cameras_with("payload: h264, gop_ms: 700, clip: exact"), ".mp4");
+    for camera in &cameras {
+        assert_eq!((&camera["video"], &camera["why"]), (&json!("exact"), &Value::Null));
+        assert!(stretches(camera).iter().all(|(how, ..)| how == "encoded"), "{camera:#}");
+    }
 }

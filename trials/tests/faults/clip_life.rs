@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rustix::process::Signal;
+use serde_json::Value;
 use trials::{Dice, Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, no_failpoints, until};
 
 /// Every step, in order. A clip of 400 ms has 24 frames of each camera.
@@ -39,6 +40,30 @@ const STEPS: [&str; 30] = [
     "clear.plan",
 ];
 
+/// Every step of a clip whose H.264 is encoded up to a key frame and copied from there on: two parts, which are joined.
+const STEPS_OF_A_CUT: [&str; 20] = [
+    "encoder.opened:/left.part1",
+    "part.begun:/left.part1",
+    "part.line:/left.part1",
+    "part.packet:/left.part1",
+    "part.packet:/left.part1@3",
+    "take.cut:/left",
+    "take.cut_off:/left",
+    "encoder.opened:/left.part2",
+    "part.journal:/left.part2",
+    "part.begun:/left.part2",
+    "part.line:/left.part2",
+    "disk.write:/left.part2.mp4",
+    "part.packet:/left.part2",
+    "part.line:/left.part2@4",
+    "part.packet:/left.part2@9",
+    "take.over:/left",
+    "join.begun",
+    "disk.write:ready/left.mp4",
+    "join.synced:/left",
+    "publish.renamed:/left.mp4",
+];
+
 /// Those that a recorder which takes over doesn't come to again.
 const ONCE: [&str; 4] =
     ["disk.write:/left.part1.mp4", "finish.toggled:/right", "disk.renamed:manifest", "manifest.written"];
@@ -49,6 +74,8 @@ enum Kind {
     Encoded,
     /// Their JPEGs are copied.
     Copied,
+    /// Their H.264 is copied from a key frame on.
+    Cut,
 }
 
 impl Kind {
@@ -56,12 +83,14 @@ impl Kind {
         Rig::start(&match self {
             Self::Encoded => TWO_CAMERAS.to_owned(),
             Self::Copied => TWO_CAMERAS.replace("backend: sim,", "backend: sim, payload: jpeg,"),
+            // 18 frames: each clip has one at least.
+            Self::Cut => TWO_CAMERAS.replace("backend: sim,", "backend: sim, payload: h264, gop_ms: 300,"),
         })
     }
 
     fn extension(self) -> &'static str {
         match self {
-            Self::Encoded => ".mp4",
+            Self::Encoded | Self::Cut => ".mp4",
             Self::Copied => ".mov",
         }
     }
@@ -122,6 +151,33 @@ fn f02_a_recorder_killed_at_any_step_of_a_copied_clip_loses_no_frame() {
         clip_killed_at(&rig, Kind::Copied, step, 1);
     }
     assert_eq!(rig.assert_complete().clips.len(), STEPS.len());
+}
+
+#[test]
+fn f02_a_recorder_killed_at_any_step_of_a_cut_loses_no_frame() {
+    if no_failpoints() {
+        return;
+    }
+    let rig = Kind::Cut.start();
+    // The oldest frames have their key frame in the ring.
+    rig.await_stats("a key frame before the window", |stats| {
+        let reaches = |camera: &Value| camera["ring"]["reach_ms"].as_f64() > Some(700.0);
+        list(stats, "cameras").iter().all(reaches)
+    });
+    let mut clips = 0;
+    for step in STEPS_OF_A_CUT {
+        let entry = format!("{step}=kill*1");
+        rig.arm(&entry);
+        // A clip that begins with a key frame has no cut.
+        while !rig.happened(&entry, 1) {
+            println!("{entry}");
+            let answer = rig.command(&["trigger", "--wait", "--pre-ms", "200", "--post-ms", "200"]);
+            assert_whole(&clip_of(&answer.code(0).json()), Kind::Cut);
+            clips += 1;
+            assert!(clips <= 2 * STEPS_OF_A_CUT.len(), "{entry} does not happen");
+        }
+    }
+    assert_eq!(rig.assert_complete().clips.len(), clips);
 }
 
 #[test]

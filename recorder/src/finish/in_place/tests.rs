@@ -10,6 +10,7 @@ use proto::config::JpegContainer;
 
 use super::*;
 use crate::finish::join::join_camera;
+use crate::finish::join::tests::cut::write_stream_part;
 use crate::finish::join::tests::{
     assert_shows, camera, choice, decode, footage, jpeg_of, packets, partial, still, write_copied_part,
     write_hollow_part, write_part,
@@ -104,6 +105,28 @@ fn a_copied_part_becomes_a_quicktime_file_without_being_written_again() {
     let again = finish_in(folder.path(), "again", 45, true);
     assert!(!is_the_part(folder.path(), &again.1.join("left.mov")), "nobody knows whether its flush failed");
     assert_same(&copied, &again);
+}
+
+#[test]
+fn copied_h264_becomes_an_mp4_without_being_written_again_unless_it_goes_on_with_a_part_that_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    write_stream_part(folder.path(), PartReason::First, 1..=45);
+    let copied = finish_in(folder.path(), "copied", 45, false);
+    let linked = finish_in(folder.path(), "linked", 45, true);
+    let file = linked.1.join("left.mp4");
+    assert!(is_the_part(folder.path(), &file) && !is_the_part(folder.path(), &copied.1.join("left.mp4")));
+    assert_same(&copied, &linked);
+    let (parameters, packets) = packets(&file);
+    assert_eq!(libav::codec_tag(&parameters).to_le_bytes(), *b"avc1");
+    assert_shows(&decode(&parameters, packets.iter()), 1..=45);
+    let keys: Vec<usize> = (0..packets.len()).filter(|n| packets[*n].is_key()).collect();
+    assert_eq!(keys, [0, 10, 20, 30, 40]);
+
+    let folder = tempfile::tempdir().unwrap();
+    write_stream_part(folder.path(), PartReason::RecorderRestart, 15..=45);
+    let linked = finish_in(folder.path(), "linked", 45, true);
+    assert!(!is_the_part(folder.path(), &linked.1.join("left.mp4")));
+    assert_eq!(linked.0.frames_written, 25);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use ffmpeg_next::codec::packet::Flags;
 use ffmpeg_next::{Packet, codec};
 use proto::clip::{StretchHow, Window};
 use proto::codec::Codec;
-use proto::config::JpegContainer;
+use proto::config::{ClipMode, JpegContainer};
 use proto::frame::PictureTags;
 
 use super::*;
@@ -20,8 +20,10 @@ use crate::feed::{Feed, FeedPacket};
 use crate::journal::{PartHeader, Row};
 use crate::media::Encode;
 use crate::opening::{Libav, Media};
-use crate::passing::CopySetup;
+use crate::passing::{CopySetup, Passed};
 use crate::track::TrackWriter;
+
+pub(in crate::finish) mod cut;
 
 const PACKET_BYTES: usize = 100;
 
@@ -49,6 +51,7 @@ fn header(choice: EncoderChoice, begun_because: PartReason) -> PartHeader {
         first_sequence: 1,
         previous: None,
         copied_into: None,
+        goes_on: false,
     }
 }
 
@@ -94,6 +97,7 @@ pub(in crate::finish) fn footage(folder: &Path, frames: u64) -> Footage {
         plan: Arc::new(plan),
         camera: camera(),
         evidence,
+        asked: ClipMode::Smart,
         ended_early: false,
         _lock: lock,
     }
@@ -111,8 +115,11 @@ pub(in crate::finish) fn write_copied_part(
         PartHeader { copied_into: Some(into), ..header(EncoderChoice::copied(Codec::Mjpg), because) };
     let path = TrackWriter::next_path(&partial, &camera, &header).unwrap();
     let mut feed = Feed::new(Arc::new(Libav), Arc::<FakeClock>::default(), None);
-    let parameters =
-        feed.pass_on(CopySetup { geometry: camera.geometry, pixel_shape: None, adds_tables: true });
+    let parameters = feed.pass_on(CopySetup {
+        geometry: camera.geometry,
+        pixel_shape: None,
+        passed: Passed::Jpeg { adds_tables: true },
+    });
     let mut track = TrackWriter::create(&path, header, camera.fps, parameters, &Libav).unwrap();
     for n in frames {
         let picture = Box::new(Picture(frame(n), jpeg_of(n)));

@@ -37,8 +37,9 @@ fn choice(codec: Codec, encoder: &str, preset: Option<&str>) -> EncoderChoice {
     EncoderChoice { codec, encoder: encoder.into(), preset: preset.map(Into::into) }
 }
 
-fn ladder() -> CameraLadder {
-    let chain = vec![choice(Codec::H264, "libx264", Some("medium")), choice(Codec::Mjpg, "mjpeg", None)];
+fn ladder(rungs: usize) -> CameraLadder {
+    let mut chain = vec![choice(Codec::H264, "libx264", Some("medium")), choice(Codec::Mjpg, "mjpeg", None)];
+    chain.truncate(rungs);
     CameraLadder::alone(&Name::new("left").unwrap(), EncoderLadder::tried(chain, Vec::new()))
 }
 
@@ -50,20 +51,33 @@ enum Kind {
     Variable,
     /// Frames are JPEGs, and are copied.
     Jpeg,
+    /// Frames are H.264, and are copied from a key frame on. There is one encoder.
+    H264,
 }
 
 impl Kind {
     fn how(self) -> How {
         let copying = Copying { codec: Codec::Mjpg, into: JpegContainer::Mov, adds_tables: true };
-        if self == Self::Jpeg { How::Copied(copying) } else { How::Encoded { ladder: ladder(), quality: 23 } }
+        match self {
+            Self::Jpeg => How::Copied(copying),
+            Self::H264 => How::Cut(Encoders { ladder: ladder(1), quality: 23 }),
+            Self::Steady | Self::Variable => How::Encoded(Encoders { ladder: ladder(2), quality: 23 }),
+        }
+    }
+
+    fn payload(self) -> Payload {
+        match self {
+            Self::Jpeg => Payload::Jpeg,
+            Self::H264 => Payload::H264,
+            Self::Steady | Self::Variable => Payload::Planes,
+        }
     }
 }
 
 fn assignment(folder: &Path, lock: &Arc<ClipLock>, ring: &FakeRing, kind: Kind) -> Assignment {
     let variable_rate = kind == Kind::Variable;
-    let payload = if kind == Kind::Jpeg { Payload::Jpeg } else { Payload::Planes };
     let planned = planned_camera(ring.spec().geometry, ring.spec().fps);
-    let camera = PlannedCamera { variable_rate, payload, ..planned };
+    let camera = PlannedCamera { variable_rate, payload: kind.payload(), ..planned };
     let mut plan = plan(WINDOW, vec![camera.clone()]);
     plan.wall.monotonic_ns = ring.planned_at.get();
     let (folder, plan, lock) = (folder.to_owned(), Arc::new(plan), Arc::clone(lock));
@@ -87,6 +101,13 @@ impl Rig {
         Self::of(Kind::Jpeg, ring)
     }
 
+    /// A camera whose H.264 is copied, with a key frame every so many frames.
+    pub(in crate::take) fn h264(gop: u64) -> Self {
+        let ring = FakeRing::new();
+        ring.gop.set(gop);
+        Self::of(Kind::H264, ring)
+    }
+
     fn of(kind: Kind, ring: Rc<FakeRing>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let plan = plan_path(folder.path());
@@ -96,7 +117,7 @@ impl Rig {
         let (media, clock) = (Arc::<FakeMedia>::default(), Arc::<FakeClock>::default());
         let (frames, disk): (Rc<dyn Frames>, _) = (ring.clone(), FakeDisk::default());
         let assignment = assignment(folder.path(), &lock, &ring, kind);
-        let take = Take::begin(assignment, Some(frames), kind.how(), disk.waited());
+        let take = Take::begin(assignment, Some(frames), kind.how(), ClipMode::Smart, disk.waited());
         let feed = Feed::new(media.clone(), clock.clone(), None);
         Self { take, feed, ring, media, clock, disk, lock, kind, folder }
     }
@@ -105,7 +126,8 @@ impl Rig {
     pub(in crate::take) fn killed(mut self) -> Self {
         let frames: Rc<dyn Frames> = self.ring.clone();
         let assignment = assignment(self.folder.path(), &self.lock, &self.ring, self.kind);
-        self.take = Take::begin(assignment, Some(frames), self.kind.how(), self.disk.waited());
+        let (how, waited) = (self.kind.how(), self.disk.waited());
+        self.take = Take::begin(assignment, Some(frames), how, ClipMode::Smart, waited);
         self.feed = Feed::new(self.media.clone(), self.clock.clone(), None);
         self
     }
