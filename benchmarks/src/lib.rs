@@ -30,6 +30,7 @@
 //! | [`loop_delay`] | `benchmark loop`: does asking for statistics hold up the supervisor's loop? |
 //! | [`overload`] | `benchmark overload`: the price of a machine that is too slow for a while, in frames and time |
 //! | [`copied`] | `benchmark copied`: cameras whose frames are recorded as they came |
+//! | [`smart`] | `benchmark smart`: clips of H.264 that are mostly copied, beside such that are encoded again |
 //! | [`cameras`] | the cameras that something is measured with, as a config |
 //! | [`peers`] | `benchmark peers`: Preroll beside what a person would use instead |
 //! | [`raw_futex`] | what waking is measured against |
@@ -63,5 +64,6 @@ mod scratch;
 pub mod search;
 pub mod size;
 mod sleeper;
+pub mod smart;
 pub mod took;
 pub mod wake;

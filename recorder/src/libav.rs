@@ -223,13 +223,13 @@ pub(crate) fn set_extradata(parameters: &mut codec::Parameters, sets: &[u8]) {
     unsafe { std::ptr::copy_nonoverlapping(sets.as_ptr(), memory, sets.len()) };
     // SAFETY: it only hands out the pointer that `parameters` owns.
     let raw = unsafe { parameters.as_mut_ptr() };
-    // SAFETY: `parameters` owns a valid AVCodecParameters, and we hold it exclusively. What it had is freed by libav's own
-    // function, which takes null too; the new memory is libav's own, and is freed with the parameters.
-    unsafe {
-        ffi::av_freep((&raw mut (*raw).extradata).cast());
-        (*raw).extradata = memory;
-        (*raw).extradata_size = length;
-    }
+    // SAFETY: `parameters` owns a valid AVCodecParameters, and we hold it exclusively.
+    let raw = unsafe { &mut *raw };
+    // SAFETY: it was allocated by libav, or is null, and nothing else refers to it. It is null from here on.
+    unsafe { ffi::av_freep((&raw mut raw.extradata).cast()) };
+    // The memory is libav's own, and is freed with the parameters.
+    raw.extradata = memory;
+    raw.extradata_size = length;
 }
 
 /// A copy of the parameter set that a decoder needs before the first packet (for H.264: SPS and PPS).

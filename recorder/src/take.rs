@@ -303,7 +303,7 @@ impl Take {
         held.map_err(|why| self.instead_of(why, frames, disk))
     }
 
-    /// What is done instead, since the next frame can't be had.
+    /// The step that is taken instead, since the next frame can't be had.
     fn instead_of(&mut self, why: NotHeld, frames: &dyn Frames, disk: &dyn DiskState) -> Step {
         let next = self.next();
         match why {

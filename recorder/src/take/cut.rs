@@ -100,7 +100,7 @@ impl Take {
         if !(self.how.is_cut() && last.header.choice.is_copied()) {
             return Ok(());
         }
-        // Where the part's beginning is lost, frames are encoded up to the next clean start.
+        // If the part's beginning is lost, frames are encoded up to the next clean start.
         if let Some(parameters) = last.parameters(&camera.geometry, &camera.picture)? {
             self.place.copy_h264(Rc::from(crate::libav::extradata(&parameters)));
         }

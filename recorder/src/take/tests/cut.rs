@@ -7,7 +7,7 @@ use super::*;
 use crate::media::WriteError;
 use crate::part::{self, Look};
 
-/// How each part was made, its first frame, and whether it goes on with the one before.
+/// The way in which each part was made, its first frame, and whether it goes on with the one before.
 fn parts(rig: &Rig) -> Vec<(StretchHow, u64, bool)> {
     let parts = rig.parts();
     parts.iter().map(|part| (part.header.how(), part.first.frame.sequence, part.header.goes_on)).collect()
