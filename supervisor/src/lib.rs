@@ -25,6 +25,7 @@ mod programs;
 mod rings;
 mod run_file;
 mod service;
+mod settled;
 mod start;
 mod state;
 mod statistics;

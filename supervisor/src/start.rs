@@ -47,12 +47,13 @@ use crate::failure::Failure;
 use crate::rings::{Held, Opened, Rings};
 use crate::run_file::RunFileWriter;
 use crate::service::Service;
+use crate::settled::Settled;
 use crate::statistics::Statistics;
 use crate::trigger::Triggers;
 use crate::watch::{Afterwards, Camera, Children, Instance, Telling};
 use crate::world::World;
 use crate::world::system::System;
-use crate::{check, control, descriptors, invoked, lock, rings, state, stop_signals};
+use crate::{check, control, descriptors, invoked, lock, rings, stop_signals};
 use inherited::Inherited;
 use made::Made;
 use on_disk::OnDisk;
@@ -94,9 +95,9 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     groups.clips.inspect(|gid| opened::let_in(*gid, dir.path()));
     groups.rings.inspect(|gid| Ring::let_look(*gid));
     let mut inherited = Inherited::find(&config, &dir, unanswered)?;
+    let settled = Arc::new(Settled::new(&dir));
     if !inherited.is_adopting {
-        // Nobody is left to be adopted, so the children of this start end with it until it has settled.
-        state::settle(&dir, false);
+        settled.begin_anew();
     }
     if !disk_wait::wait(&config, &inherited, &happening)? {
         return Ok(exit::DONE);
@@ -113,7 +114,7 @@ pub(crate) fn start(config_path: &Path, runtime_dir: &Path, log_format: LogForma
     let backlog = backlog_bound(&config, segments::keep_needed(&config, &dir, &needed), &opened);
     inherited.end_captures_of(&opened.new);
     leave_config(&config, &dir)?;
-    let parts = Parts::make(&config, run_folders, clips, &inherited, &events)?;
+    let parts = Parts::make(&config, run_folders, clips, &inherited, &events, settled)?;
     let system = parts.system(&dir, events, happening);
     let mut children = parts.children(&recipes, opened.rings, inherited.ladders(), &system);
     children.begin_without(&absent, &system);
@@ -209,6 +210,7 @@ struct Parts {
     events: Sender<Event>,
     /// The number of commands that are being answered.
     answering: Arc<AtomicUsize>,
+    settled: Arc<Settled>,
 }
 
 impl Parts {
@@ -218,6 +220,7 @@ impl Parts {
         on_disk: Option<(HashSet<PathBuf>, Counts)>,
         inherited: &Inherited,
         events: &Sender<Event>,
+        settled: Arc<Settled>,
     ) -> Result<Self, Failure> {
         let no_thread = |e: std::io::Error| Failure::failed(format!("can't start a thread: {e}"));
         // The first is always this run's own.
@@ -240,6 +243,7 @@ impl Parts {
             rings: Rings::default(),
             events: events.clone(),
             answering: Arc::default(),
+            settled,
             run_folders,
             config,
             clips,
@@ -248,7 +252,8 @@ impl Parts {
 
     fn system(&self, dir: &RuntimeDir, events: Sender<Event>, happening: Receiver<Event>) -> System {
         let happening = RefCell::new(happening);
-        System { dir: dir.clone(), events, happening, run_file: Rc::clone(&self.run_file) }
+        let (run_file, settled) = (Rc::clone(&self.run_file), Arc::clone(&self.settled));
+        System { dir: dir.clone(), events, happening, run_file, settled }
     }
 
     /// The children, none of them started yet.
@@ -300,6 +305,7 @@ impl Parts {
             statistics: Arc::clone(&self.statistics),
             events: self.events.clone(),
             answering: Arc::clone(&self.answering),
+            settled: Arc::clone(&self.settled),
         };
         let socket = dir.control_socket();
         control::open(&socket, groups.control, shared)

@@ -105,24 +105,6 @@ impl Saved {
     }
 }
 
-/// Says whether this supervisor's children are to outlive it: see [`proto::parent`].
-pub(crate) fn settle(dir: &RuntimeDir, settled: bool) {
-    let mark = dir.settled_mark();
-    let done = match settled {
-        true => proto::instance::empty_file(&mark),
-        false => std::fs::remove_file(&mark),
-    };
-    match done {
-        Err(e) if settled => tracing::warn!(
-            "can't write {}: {e}; if this supervisor dies, its children end too, and frames are missed until the next \
-             start",
-            mark.display()
-        ),
-        // There was none.
-        Err(_) | Ok(()) => {}
-    }
-}
-
 /// Keeps it.
 pub(crate) fn save(dir: &RuntimeDir, saved: &Saved) {
     let written = serde_json::to_vec_pretty(saved)

@@ -127,8 +127,6 @@ impl Instance {
                 self.clips.give_up(&folder);
             }
             Event::Planned(folder) => {
-                // A trigger that was accepted is worth captures that outlive this supervisor.
-                self.settle();
                 self.children.tell_recorder(RecorderOrder::Clip(folder));
             }
         }

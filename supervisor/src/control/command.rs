@@ -20,6 +20,7 @@ use proto::wire::{self, FrameError};
 use crate::clips::{Clips, Outcome, Phase};
 use crate::control::STACK_BYTES;
 use crate::events::{Event, LoopRequest};
+use crate::settled::Settled;
 use crate::statistics::Statistics;
 use crate::trigger::Triggers;
 use crate::trigger::plan;
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) events: Sender<Event>,
     /// The number of requests that are being answered.
     pub(crate) answering: Arc<AtomicUsize>,
+    pub(crate) settled: Arc<Settled>,
 }
 
 /// Answers one request. An error is one of the connection: the request itself has been done or refused by then.
@@ -84,6 +86,8 @@ fn trigger(stream: &UnixStream, request: &TriggerRequest, shared: &Shared) -> Re
     };
     failpoint::pass("plan.synced", folder.display());
     let clip_id = accepted.clip_id.clone();
+    // A trigger that was accepted is worth captures that outlive this supervisor, and it is known to nobody before they do.
+    shared.settled.settle();
     reply(stream, Ok(Response::Accepted(accepted)))?;
     if !request.wait {
         return Ok(());

@@ -8,6 +8,7 @@ use proto::wire;
 
 use super::*;
 use crate::events::{Event, LoopRequest};
+use crate::settled::Settled;
 use crate::statistics::Statistics;
 use crate::trigger::tests::{Instance, request};
 
@@ -31,6 +32,7 @@ impl Served {
             statistics,
             events,
             answering: Arc::default(),
+            settled: Arc::new(Settled::new(&instance.dir)),
         };
         let socket = instance.folder.path().join("control.sock");
         open(&socket, None, shared).unwrap();
@@ -109,6 +111,16 @@ fn the_oldest_silent_connection_makes_room_for_one_more() {
     std::thread::sleep(GRACE);
     assert_eq!(served.ask(&restart()), done());
     assert_eq!(read(&mut silent[0]), Response::Refused(Refusal::TooManyConnections));
+}
+
+#[test]
+fn children_outlive_a_supervisor_before_anybody_hears_that_a_trigger_was_accepted() {
+    let served = Served::new();
+    let mark = served.instance.dir.settled_mark();
+    assert_eq!(served.ask(&restart()), done());
+    assert!(!mark.exists(), "it is starting");
+    assert!(matches!(served.ask(&Request::Trigger(request())), Response::Accepted(_)));
+    assert!(mark.exists());
 }
 
 #[test]

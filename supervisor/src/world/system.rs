@@ -29,6 +29,7 @@ use crate::clips::Counts;
 use crate::events::{self, Event};
 use crate::mappers::{self, Identity};
 use crate::run_file::RunFileWriter;
+use crate::settled::Settled;
 use crate::state::{self, Saved};
 use crate::world::{Process, World};
 use crate::{descriptors, service};
@@ -52,6 +53,7 @@ pub(crate) struct System {
     pub(crate) events: Sender<Event>,
     pub(crate) happening: RefCell<Receiver<Event>>,
     pub(crate) run_file: Rc<RunFileWriter>,
+    pub(crate) settled: Arc<Settled>,
 }
 
 impl World for System {
@@ -150,7 +152,7 @@ impl World for System {
     }
 
     fn settle(&self, settled: bool) {
-        state::settle(&self.dir, settled);
+        if settled { self.settled.settle() } else { self.settled.end() }
     }
 
     fn write_run_file(&self, encoders: &[(Name, EncoderChoice)], counts: Counts) {
