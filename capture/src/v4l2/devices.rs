@@ -140,7 +140,12 @@ fn present(nodes: &[Node]) -> String {
 }
 
 fn ways(nodes: &[Node]) -> Vec<String> {
-    let way = |node: &Node| node.by_path.as_ref().unwrap_or(&node.path).display().to_string();
+    let way = |node: &Node| match (&node.by_path, &node.usb) {
+        (Some(path), _) => path.display().to_string(),
+        // Without udev there are no links: the port says at least which camera it is now.
+        (None, Some(usb)) => format!("{} (USB port {})", node.path.display(), usb.port),
+        (None, None) => node.path.display().to_string(),
+    };
     nodes.iter().map(way).collect()
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Instance {
     pub(crate) config: Arc<Config>,
     statistics: Arc<Statistics>,
     pub(crate) folder: tempfile::TempDir,
-    dir: RuntimeDir,
+    pub(crate) dir: RuntimeDir,
 }
 
 impl Instance {

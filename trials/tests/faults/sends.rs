@@ -143,7 +143,8 @@ fn f80_a_start_in_which_a_send_or_a_receive_fails_in_each_process_is_ready_all_t
         for nth in 1..=most {
             let (rig, orders) =
                 rig_with_failing_calls(TWO_CAMERAS, |orders| orders.fail(None, call, nth, 1, Errno::NOMEM));
-            assert!(orders.has_failed(), "{call} {nth}");
+            // A process that has sent fewer messages when all is ready goes on to its next report.
+            until(&format!("{call} {nth} to fail"), || orders.has_failed().then_some(()));
             orders.stop();
             assert_eq!(record(&rig, "after")["complete"], true);
             rig.assert_complete();
