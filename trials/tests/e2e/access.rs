@@ -6,12 +6,17 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
+use proto::ring::{Ring, SegmentName, Viewer};
+use rustix::process::{Gid, Uid};
+use trials::stats::camera;
 use trials::{Rig, TWO_CAMERAS, clip_of, finished, until};
 
 /// The groups of these tests: numbers that no machine gives to anything else.
 const CLIPS: u32 = 54_321;
 const CONTROL: u32 = 54_322;
+const RINGS: u32 = 54_323;
 const NOBODY: u32 = 65_534;
 
 fn is_root() -> bool {
@@ -36,6 +41,19 @@ fn as_nobody(groups: &str, program: &Path, args: &[&str]) -> Output {
         groups => command.args(["--groups", groups]),
     };
     command.arg(program).args(args).output().unwrap()
+}
+
+/// Does something as nobody in these groups. Users and groups belong to a thread, as far as the kernel is concerned.
+fn in_a_thread_of_nobody<T: Send + 'static>(groups: &[u32], act: impl FnOnce() -> T + Send + 'static) -> T {
+    let groups: Vec<Gid> = groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
+    let thread = std::thread::spawn(move || {
+        rustix::thread::set_thread_groups(&groups).unwrap();
+        let (gid, uid) = (Gid::from_raw(NOBODY), Uid::from_raw(NOBODY));
+        rustix::thread::set_thread_res_gid(gid, gid, gid).unwrap();
+        rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
+        act()
+    });
+    thread.join().unwrap()
 }
 
 /// The command's executable, where everybody can run it.
@@ -117,23 +135,47 @@ fn the_members_of_a_group_give_commands_and_others_do_not() {
     std::fs::set_permissions(&dir, Permissions::from_mode(0o755)).unwrap();
     std::fs::set_permissions(rig.path("run/control.sock"), Permissions::from_mode(0o666)).unwrap();
     let socket = rig.path("run/control.sock");
-    // Users and groups belong to a thread, as far as the kernel is concerned.
-    let answered = std::thread::spawn(move || {
-        rustix::thread::set_thread_groups(&[]).unwrap();
-        let (gid, uid) = (rustix::process::Gid::from_raw(NOBODY), rustix::process::Uid::from_raw(NOBODY));
-        rustix::thread::set_thread_res_gid(gid, gid, gid).unwrap();
-        rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
+    let answered = in_a_thread_of_nobody(&[], move || {
         let mut answer = Vec::new();
         UnixStream::connect(socket).unwrap().read_to_end(&mut answer).unwrap();
         answer
     });
-    assert_eq!(answered.join().unwrap(), b"");
+    assert_eq!(answered, b"");
     rig.assert_complete();
     std::fs::set_permissions(&dir, Permissions::from_mode(0o710)).unwrap();
     let (code, said) = ask(&CONTROL.to_string(), &["stop"]);
     assert_eq!((code, said.trim()), (Some(0), "stopped"));
     // `stop` returns when everything is gone, although the lock can't be read by this user.
     assert!(rig.await_end().success());
+}
+
+#[test]
+fn the_members_of_a_group_look_at_frames_and_change_none() {
+    if !is_root() {
+        return;
+    }
+    let rig = Rig::start(&format!("{TWO_CAMERAS}access: {{ rings_group: {RINGS} }}\n"));
+    let stats = rig.stats();
+    let path = PathBuf::from(camera(&stats, "left")["ring"]["path"].as_str().unwrap());
+    assert_eq!(mode_and_group(&path), (0o640, RINGS));
+    let name = SegmentName::new(path.file_name().unwrap().to_str().unwrap().to_owned());
+    let owner = path.metadata().unwrap().uid();
+    let look = {
+        let name = name.clone();
+        move || {
+            let viewer = Viewer::open(&name, owner).map_err(|e| e.to_string())?;
+            let seen = viewer.head();
+            assert!(viewer.wait_newer(seen, Duration::from_secs(30)), "no frame after {seen}");
+            let mut bytes = Vec::new();
+            let frame = viewer.copy(viewer.head(), &mut bytes).map_err(|miss| format!("{miss:?}"))?;
+            assert!(frame.sequence > seen);
+            assert!(Ring::open(&name).is_err(), "mapped to be written");
+            Ok::<_, String>(bytes.len())
+        }
+    };
+    assert_eq!(in_a_thread_of_nobody(&[RINGS], look.clone()), Ok(320 * 192 * 3 / 2));
+    let refused = in_a_thread_of_nobody(&[CLIPS], look).unwrap_err();
+    assert!(refused.contains("ermission"), "{refused}");
 }
 
 #[test]
