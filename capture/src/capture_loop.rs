@@ -245,6 +245,7 @@ impl<'a> CaptureLoop<'a> {
         }
         let mut slot = slot.filled(bytes);
         slot.tag(self.source.picture_tags());
+        let decoding = self.source.decoding();
         let picture = self.compared.digest(&slot.bytes_mut()[..bytes]);
         let before = match (frame.before, std::mem::take(&mut self.lost)) {
             // A stream needs to be told of each loss, by whomever: what follows doesn't decode.
@@ -254,7 +255,8 @@ impl<'a> CaptureLoop<'a> {
             (LossBefore::Nothing, lost) => lost,
             (before, _) => before,
         };
-        slot.flagged(frame.flags).publish(frame.source_sequence, frame.t_capture, before);
+        let slot = slot.flagged(frame.flags).decoding(&decoding);
+        slot.publish(frame.source_sequence, frame.t_capture, before);
         let change = picture.and_then(|picture| self.watch.picture(picture, MonotonicNs::now()));
         self.tell(change);
         if matches!(change, Some(Change::Frozen { .. })) { self.source.frozen() } else { Ok(()) }

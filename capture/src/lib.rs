@@ -12,6 +12,7 @@
 pub mod camera_state;
 pub mod capture_loop;
 pub mod digest;
+pub mod h26x;
 pub mod jpeg;
 pub mod live;
 pub mod mapper;

@@ -7,7 +7,7 @@ mod opener;
 
 use std::time::Duration;
 
-use proto::frame::{LossBefore, PictureTags, TimeOfSource};
+use proto::frame::{Decoding, LossBefore, PictureTags, TimeOfSource};
 use proto::offer::Offer;
 use proto::time::MonotonicNs;
 
@@ -197,6 +197,13 @@ impl Source for Reopening {
         let State::Open(camera, _) = &self.state else { return last };
         let now = camera.time();
         TimeOfSource { anchors: now.anchors + before, ..now }
+    }
+
+    fn decoding(&self) -> Decoding {
+        match &self.state {
+            State::Open(camera, _) => camera.decoding(),
+            State::Waiting(_) | State::Opening(_) => Decoding::default(),
+        }
     }
 
     fn away(&self) -> Option<&Away> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::config::{CameraConfig, Misfit};
-use proto::frame::{FrameFlags, LossBefore, PictureTags, TimeOfSource};
+use proto::frame::{Decoding, FrameFlags, LossBefore, PictureTags, TimeOfSource};
 use proto::offer::Offer;
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
@@ -49,6 +49,12 @@ pub trait Source {
     /// The clock of the capture times, as it is just now.
     fn time(&self) -> TimeOfSource {
         TimeOfSource::ARRIVAL
+    }
+
+    /// How the frame that was announced last decodes: of streams (H.264, H.265). Without a word it decodes from the newest key
+    /// frame.
+    fn decoding(&self) -> Decoding {
+        Decoding::default()
     }
 
     /// The frames that the camera gives, while its ring isn't made for them: [`Source::wait`] gives [`Arrival::Silence`] until

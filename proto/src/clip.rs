@@ -182,6 +182,10 @@ pub struct PlannedCamera {
     /// plan of a version that knew no such cameras.
     #[serde(default)]
     pub variable_rate: bool,
+    /// Its pictures are shown in another order than they come in (B-frames), so its clips are encoded anew. False in a plan of a
+    /// version that didn't know.
+    #[serde(default)]
+    pub reorders: bool,
     /// What its pictures say of themselves; nothing in a plan of a version that knew no tags, and while the camera has made no
     /// picture.
     #[serde(default)]

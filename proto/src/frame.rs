@@ -2,6 +2,7 @@
 //! [`crate::ring`].
 
 mod capture_time;
+mod decoding;
 mod geometry;
 mod info;
 mod payload;
@@ -9,6 +10,7 @@ mod rate;
 mod tags;
 
 pub use capture_time::{CaptureTime, TimeOfSource};
+pub use decoding::{DecodesFrom, Decoding};
 pub use geometry::{Geometry, GeometryError, MAX_SIDE_PIXELS, PixelFormat, Plane, ROW_ALIGN_BYTES};
 pub use info::{FrameFlags, FrameInfo, LossBefore};
 pub use payload::Payload;

@@ -10,7 +10,7 @@
 mod scratch;
 
 use proptest::prelude::*;
-use proto::frame::{FrameFlags, FrameInfo, LossBefore};
+use proto::frame::{DecodesFrom, Decoding, FrameFlags, FrameInfo, LossBefore};
 use proto::ring::layout::part_bytes;
 use proto::ring::{Lease, Miss, ReaderBit, Ring, RingWriter};
 use proto::time::MonotonicNs;
@@ -32,6 +32,7 @@ enum Step {
         more: usize,
         is_key: bool,
         before: u8,
+        from: DecodesFrom,
     },
     GiveUp {
         bytes: usize,
@@ -60,8 +61,13 @@ fn step() -> impl Strategy<Value = Step> {
     let reader = 0..READERS;
     let bytes = 0..MAX_FRAME_BYTES + 1;
     prop_oneof![
-        8 => (bytes.clone(), prop_oneof![Just(0), 0..MAX_FRAME_BYTES], any::<bool>(), prop_oneof![Just(0), 1..8_u8])
-            .prop_map(|(bytes, more, is_key, before)| Step::Publish { bytes, more, is_key, before }),
+        8 => (
+            (bytes.clone(), prop_oneof![Just(0), 0..MAX_FRAME_BYTES]),
+            any::<bool>(),
+            prop_oneof![3 => Just(0), 1 => 1..8_u8],
+            from(),
+        )
+            .prop_map(|((bytes, more), is_key, before, from)| Step::Publish { bytes, more, is_key, before, from }),
         1 => bytes.clone().prop_map(|bytes| Step::GiveUp { bytes }),
         5 => (reader.clone(), 0..9_u64).prop_map(|(reader, back)| Step::Lease { reader, back }),
         3 => any::<usize>().prop_map(|which| Step::Release { which }),
@@ -69,6 +75,14 @@ fn step() -> impl Strategy<Value = Step> {
         2 => reader.prop_map(|reader| Step::Sweep { reader }),
         1 => Just(Step::WriterRestarts),
         1 => bytes.prop_map(|bytes| Step::WriterDiesInSlot { bytes }),
+    ]
+}
+
+fn from() -> impl Strategy<Value = DecodesFrom> {
+    prop_oneof![
+        Just(DecodesFrom::NewestKey),
+        Just(DecodesFrom::Nothing),
+        (0..6_u32).prop_map(DecodesFrom::Back),
     ]
 }
 
@@ -155,7 +169,21 @@ impl Model {
         self.units.iter_mut().filter(|owner| **owner == Some(sequence)).for_each(|owner| *owner = None);
     }
 
-    fn publish(&mut self, info: FrameInfo, bytes: usize, claimed: usize) {
+    /// The frame that a frame's source names, if every frame from there to it follows the one before, in one life of the writer.
+    fn whole_start(&self, info: &FrameInfo, from: DecodesFrom) -> Option<u64> {
+        let back = match from {
+            _ if info.flags.contains(FrameFlags::KEY) => 0,
+            DecodesFrom::Back(back) => back,
+            DecodesFrom::NewestKey | DecodesFrom::Nothing => return None,
+        };
+        let start = info.sequence.checked_sub(back.into())?;
+        let mut all = self.published.iter().chain([info]);
+        let first = all.find(|frame| frame.sequence == start)?;
+        let follows = |frame: &FrameInfo| frame.before == LossBefore::Nothing;
+        (first.epoch == info.epoch && all.all(follows)).then_some(start)
+    }
+
+    fn publish(&mut self, info: FrameInfo, bytes: usize, claimed: usize, from: DecodesFrom) {
         if claimed > MAX_FRAME_BYTES {
             self.too_large += 1;
             return;
@@ -164,12 +192,15 @@ impl Model {
             self.ring_full += 1;
             return;
         };
-        let is_key = info.flags.contains(FrameFlags::KEY);
         match info.before {
-            _ if is_key => (self.start, self.is_broken) = (info.sequence, false),
             LossBefore::Nothing => {}
             LossBefore::Unplugged | LossBefore::Network | LossBefore::CameraStall => self.start = 0,
             _ => self.is_broken = true,
+        }
+        match self.whole_start(&info, from) {
+            Some(start) => (self.start, self.is_broken) = (start, false),
+            None if from == DecodesFrom::Nothing && !self.is_broken => self.start = 0,
+            None => {}
         }
         let damaged = FrameFlags::DAMAGED.when(self.is_broken && self.start > 0);
         let info = FrameInfo { start_sequence: self.start, flags: info.flags.with(damaged), ..info };
@@ -227,7 +258,14 @@ impl Pair {
         self.scratch.ring()
     }
 
-    fn publish(&mut self, bytes: usize, more: usize, flags: FrameFlags, before: LossBefore) {
+    fn publish(
+        &mut self,
+        bytes: usize,
+        more: usize,
+        flags: FrameFlags,
+        before: LossBefore,
+        from: DecodesFrom,
+    ) {
         let sequence = self.model.next();
         let lost = self.model.ring_full + self.model.too_large;
         let info = FrameInfo {
@@ -246,10 +284,14 @@ impl Pair {
             draw(&mut room[..bytes], sequence, info.epoch);
             // What is written behind the frame is no part of it.
             room[bytes..].fill(0xEE);
-            let slot = slot.filled(bytes).flagged(flags).shown_after_ns(-7);
+            let slot = slot.filled(bytes).flagged(flags).decoding(&Decoding {
+                from,
+                reorders: false,
+                picture_offset_ns: -7,
+            });
             assert_eq!(slot.publish(info.source_sequence, info.t_capture, before), sequence);
         }
-        self.model.publish(info, bytes, bytes + more);
+        self.model.publish(info, bytes, bytes + more, from);
     }
 
     fn restart_writer(&mut self) {
@@ -260,8 +302,9 @@ impl Pair {
 
     fn take(&mut self, step: Step) {
         match step {
-            Step::Publish { bytes, more, is_key, before } => {
-                self.publish(bytes, more, FrameFlags::KEY.when(is_key), LossBefore::from_code(before));
+            Step::Publish { bytes, more, is_key, before, from } => {
+                let (flags, before) = (FrameFlags::KEY.when(is_key), LossBefore::from_code(before));
+                self.publish(bytes, more, flags, before, from);
             }
             Step::GiveUp { bytes } => {
                 if let Some(mut slot) = self.writer.as_mut().unwrap().slot_for(bytes) {
@@ -366,7 +409,13 @@ proptest! {
 fn zeros_lie_behind_each_frame() {
     let mut pair = Pair::new(8);
     for bytes in [0, 1, 63, 64, 65, 1000, MAX_FRAME_BYTES] {
-        pair.publish(bytes, MAX_FRAME_BYTES - bytes, FrameFlags::KEY, LossBefore::Nothing);
+        pair.publish(
+            bytes,
+            MAX_FRAME_BYTES - bytes,
+            FrameFlags::KEY,
+            LossBefore::Nothing,
+            DecodesFrom::NewestKey,
+        );
         let lease = pair.scratch.ring().reader(bit(0)).unwrap().lease(pair.ring().head()).unwrap();
         let file = std::fs::read(pair.scratch.name().path()).unwrap();
         let frame = lease.bytes();
@@ -391,7 +440,7 @@ fn a_frame_decodes_from_the_last_key_frame_unless_something_is_missing_since() {
         (key, LossBefore::Network),
         (none, LossBefore::Nothing),
     ] {
-        pair.publish(8, 0, flags, before);
+        pair.publish(8, 0, flags, before, DecodesFrom::NewestKey);
     }
     let starts = |pair: &Pair, frames: std::ops::RangeInclusive<u64>| -> Vec<u64> {
         frames.map(|sequence| pair.ring().frame_info(sequence).unwrap().start_sequence).collect()
@@ -401,7 +450,7 @@ fn a_frame_decodes_from_the_last_key_frame_unless_something_is_missing_since() {
     assert_eq!([3, 4, 5, 6].map(damaged), [false, true, true, false]);
     // What a new capture gets doesn't go on from what the last one got.
     pair.restart_writer();
-    pair.publish(8, 0, none, LossBefore::Nothing);
+    pair.publish(8, 0, none, LossBefore::Nothing, DecodesFrom::NewestKey);
     assert_eq!(starts(&pair, 8..=8), [0]);
 }
 

@@ -200,6 +200,7 @@ fn planned(camera: &CameraConfig, ring: &Ring) -> PlannedCamera {
         fps: camera.fps,
         capture_time: camera.capture_time(),
         variable_rate: ring.has_variable_rate(),
+        reorders: ring.reorders(),
         picture: ring.picture_tags(),
     }
 }

@@ -61,6 +61,7 @@ pub(crate) fn probe(camera: &CameraConfig) -> Result<Film, SourceError> {
         height,
         fps: thousandths(timetable.fps()),
         variable_rate: timetable.has_variable_rate(),
+        reorders: false,
         capture_time: camera.capture_time(),
     };
     let duration_s = thousandths(Duration::from_nanos(timetable.length_ns()).as_secs_f64());

@@ -1,7 +1,6 @@
 //! Frames that another program writes into a FIFO, a device or a Unix socket. Preroll starts no program, and only the capture
 //! opens a pipe: its writer may run but once, and ends when its reader goes.
 
-mod h264;
 mod input;
 mod planes;
 mod raw;
@@ -12,10 +11,10 @@ use proto::frame::Geometry;
 use proto::offer::Offer;
 use proto::ring::RingSpec;
 
+use crate::h26x::Codec;
 use crate::reopening::{Live, Reopening};
 use crate::source::{CameraSetup, Source, SourceError};
-use crate::stream::{Expected, Framing, Jpegs, MOST_BYTES, StreamSource, most_bytes};
-use h264::AccessUnits;
+use crate::stream::{AccessUnits, Expected, Framing, Jpegs, MOST_BYTES, StreamSource, most_bytes};
 use input::Input;
 use raw::Raw;
 use y4m::Y4m;
@@ -57,6 +56,7 @@ pub(crate) fn probe(camera: &CameraConfig, config: &PipeConfig) -> Result<Offer,
         fps: camera.fps.as_f64(),
         variable_rate: false,
         capture_time: camera.capture_time(),
+        reorders: false,
     })
 }
 
@@ -79,6 +79,7 @@ pub fn framing(format: PipeFormat, ring: Option<&RingSpec>, configured: Geometry
         PipeFormat::Y4m => Box::new(Y4m::new(ring.map(|ring| ring.geometry))),
         PipeFormat::Raw => Box::new(Raw::new(configured)),
         PipeFormat::Mjpeg => Box::new(Jpegs::new(most)),
-        PipeFormat::H264 => Box::new(AccessUnits::new(most)),
+        PipeFormat::H264 => Box::new(AccessUnits::new(Codec::H264, most)),
+        PipeFormat::H265 => Box::new(AccessUnits::new(Codec::H265, most)),
     }
 }

@@ -127,6 +127,7 @@ pub fn offer(camera: &CameraConfig) -> Offer {
         fps: camera.fps.as_f64(),
         variable_rate: false,
         capture_time: camera.capture_time(),
+        reorders: false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`Framing`]: how frames lie in a stream of bytes, and the words for finding them there. Pure: where the bytes come from, and
 //! what becomes of the frames, is [`super::StreamSource`]'s business.
 
-use proto::frame::{FrameFlags, Payload, PictureTags, PixelFormat};
+use proto::frame::{Decoding, FrameFlags, Payload, PictureTags, PixelFormat};
 use proto::ring::RingSpec;
 
 /// The form in which frames lie in a stream of bytes. Pure: the same bytes give the same frames, in whatever pieces they
@@ -33,6 +33,11 @@ pub trait Framing: Send {
     /// The word on itself of the frame that was found last.
     fn picture_tags(&self) -> PictureTags {
         PictureTags::default()
+    }
+
+    /// How the frame that was found last decodes.
+    fn decoding(&self) -> Decoding {
+        Decoding::default()
     }
 
     /// Frames a second, if the stream says so.

@@ -64,6 +64,7 @@ impl Look {
             fps: known.unwrap_or_else(|| rate(&self.arrived)),
             variable_rate: false,
             capture_time: CaptureTime::Arrival,
+            reorders: self.framing.decoding().reorders,
         }))
     }
 

@@ -2,6 +2,7 @@
 //! ([`Framing`]) and passes them on. How a stream is opened is in `mjpeg/` (HTTP) and `pipe/`; opening it again after it ended
 //! is [`crate::reopening`]'s business.
 
+mod access_units;
 mod damage;
 pub(crate) mod fd;
 mod framing;
@@ -11,12 +12,13 @@ mod look;
 
 use std::time::Duration;
 
-use proto::frame::{Fps, FrameFlags, LossBefore, PictureTags};
+use proto::frame::{Decoding, Fps, FrameFlags, LossBefore, PictureTags};
 use proto::offer::Offer;
 use proto::time::{MonotonicNs, nanos};
 
 use crate::camera_state::flagged_after;
 use crate::source::{Arrival, CameraSetup, LEAST_STEP, PATIENCE, Source, SourceError};
+pub use access_units::AccessUnits;
 use damage::DamageLog;
 pub use framing::{Found, FoundFrame, Framing, MOST_BYTES, Unusable, most_bytes};
 pub use inbox::Inbox;
@@ -286,6 +288,10 @@ impl Source for StreamSource {
 
     fn picture_tags(&self) -> PictureTags {
         self.framing.picture_tags()
+    }
+
+    fn decoding(&self) -> Decoding {
+        self.framing.decoding()
     }
 
     fn offer(&self) -> Option<Offer> {

@@ -130,7 +130,7 @@ pub(crate) fn list(words: &[String]) -> String {
 }
 
 fn ways_out(offered: &[String]) -> String {
-    match offered.iter().find(|name| Format::named(name).is_some_and(|f| f.form == Form::H264)) {
+    match offered.iter().find(|name| Format::named(name).is_some_and(|f| matches!(f.form, Form::Stream(_)))) {
         Some(name) => format!("write format: {name}"),
         None => "let a program such as ffmpeg convert them and use backend: pipe".to_owned(),
     }

@@ -13,6 +13,7 @@ use super::choose::Offered;
 use super::devices::Node;
 use super::format::{Form, Format};
 use super::kernel::{ControlInfo, Device, Fraction, Holder, Kernel, NodeKind, NotOpened, Picture};
+use crate::h26x::Codec;
 
 mod device;
 
@@ -177,10 +178,25 @@ impl FakeCamera {
         let last = self.sequence.to_le_bytes()[0] & 0x7f;
         match form {
             Some(Form::Jpeg) => jpeg(self.picture.size, last),
-            Some(Form::H264) => vec![0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 2, 0, 0, 1, 0x65, last],
+            Some(Form::Stream(Codec::H264)) => key_picture(last),
             _ => vec![last; usize::try_from(self.picture.most_bytes).unwrap()],
         }
     }
+}
+
+/// The skeleton of a key frame of H.264, 640x480 in Baseline, with its parameter sets.
+pub(super) fn key_picture(pixel: u8) -> Vec<u8> {
+    let sps = [0, 0, 1, 0x67, 66, 0, 30, 0xDA, 0x02, 0x80, 0xF4, 0x40];
+    let pps = [0, 0, 1, 0x68, 0xCE, 0x3C, 0x80];
+    // First macroblock 0, type 7, set 0, frame 0, picture 0.
+    let slice = [0, 0, 1, 0x65, 0b1000_1000, 0b1000_0100, pixel];
+    [&sps[..], &pps, &slice].concat()
+}
+
+/// The skeleton of a frame of H.264 that isn't a key frame.
+pub(super) fn p_picture(pixel: u8) -> Vec<u8> {
+    // First macroblock 0, type 5, set 0, frame 1.
+    vec![0, 0, 1, 0x41, 0b1001_1010, 0b0010_0100, pixel]
 }
 
 /// The skeleton of a JPEG.

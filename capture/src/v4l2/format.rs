@@ -4,6 +4,8 @@ use core::fmt;
 
 use proto::frame::{Payload, PixelFormat};
 
+use crate::h26x::Codec;
+
 /// A pixel format's four letters, as V4L2 packs them: the first in the low byte.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FourCc(pub(crate) u32);
@@ -41,8 +43,8 @@ pub(crate) enum Form {
     SwappedRgb,
     /// A JPEG.
     Jpeg,
-    /// An H.264 access unit.
-    H264,
+    /// An access unit of H.264 or H.265.
+    Stream(Codec),
     /// A Bayer pattern, which nothing in Preroll converts.
     Bayer,
 }
@@ -64,7 +66,7 @@ const fn format(name: &'static str, letters: [u8; 4], form: Form) -> Format {
 
 impl Format {
     /// Every format that Preroll knows: those that `format: auto` prefers come first.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         format("NV12", *b"NV12", Form::Planes(PixelFormat::NV12)),
         format("YU12", *b"YU12", Form::Planes(PixelFormat::I420)),
         format("YUYV", *b"YUYV", Form::Planes(PixelFormat::YUYV)),
@@ -74,7 +76,8 @@ impl Format {
         format("MJPG", *b"MJPG", Form::Jpeg),
         // The same by an older name.
         format("MJPG", *b"JPEG", Form::Jpeg),
-        format("H264", *b"H264", Form::H264),
+        format("H264", *b"H264", Form::Stream(Codec::H264)),
+        format("HEVC", *b"HEVC", Form::Stream(Codec::H265)),
         format("BAYER_RGGB8", *b"RGGB", Form::Bayer),
         format("BAYER_BGGR8", *b"BA81", Form::Bayer),
         format("BAYER_GBRG8", *b"GBRG", Form::Bayer),
@@ -98,7 +101,7 @@ impl Format {
             Form::SwappedRgb => Some((Payload::Planes, PixelFormat::BGR24)),
             // A decoder is asked for this one.
             Form::Jpeg => Some((Payload::Jpeg, PixelFormat::I420)),
-            Form::H264 => Some((Payload::H264, PixelFormat::I420)),
+            Form::Stream(codec) => Some((codec.payload(), PixelFormat::I420)),
             Form::Bayer => None,
         }
     }
@@ -107,7 +110,7 @@ impl Format {
     /// for.
     pub(crate) fn rank(self) -> Option<usize> {
         match self.form {
-            Form::H264 | Form::Bayer => None,
+            Form::Stream(_) | Form::Bayer => None,
             _ => Self::ALL.iter().position(|known| known.fourcc == self.fourcc),
         }
     }
@@ -129,6 +132,7 @@ mod tests {
             (0x3342_4752, "RGB24"),
             (0x4750_4A4D, "MJPG"),
             (0x3436_3248, "H264"),
+            (0x4356_4548, "HEVC"),
             (0x4247_4752, "BAYER_RGGB8"),
             (0x3138_4142, "BAYER_BGGR8"),
         ] {

@@ -1,11 +1,13 @@
 //! A frame from a driver's buffer into a ring: is it whole, and how is it copied? Pure.
 
-use proto::frame::{FieldOrder, FrameFlags, Geometry, PictureTags, PixelFormat, Plane, Range};
+use proto::frame::{
+    DecodesFrom, Decoding, FieldOrder, FrameFlags, Geometry, PictureTags, PixelFormat, Plane, Range,
+};
 use proto::nontemporal;
 
 use super::format::Form;
-use super::h264::ParameterSets;
 use super::kernel::Picture;
+use crate::h26x;
 use crate::jpeg;
 
 /// The form of a camera's frames, with what has to be kept from one to the next.
@@ -15,14 +17,8 @@ pub(crate) enum Shape {
     Planes(RawShape),
     /// JPEGs of this width and height.
     Jpeg((u32, u32)),
-    /// H.264 access units.
-    H264 {
-        /// The parameter sets seen last.
-        sets: ParameterSets,
-        /// Frames are missing before the next key frame, as they are at the beginning: those up to it can't be decoded
-        /// rightly.
-        is_damaged: bool,
-    },
+    /// Access units of H.264 or H.265.
+    Stream(Box<h26x::Stream>),
 }
 
 /// The places of planes in the driver's buffers and in the ring's frames.
@@ -44,8 +40,8 @@ pub(crate) struct Whole {
     pub(crate) room_bytes: usize,
     /// Remarks on it.
     pub(crate) flags: FrameFlags,
-    /// Parameter sets are put before it.
-    needs_sets: bool,
+    /// The frame from which it decodes.
+    decodes_from: DecodesFrom,
 }
 
 /// The reason why a frame isn't whole.
@@ -68,9 +64,9 @@ pub(crate) enum Flaw {
     /// The JPEG has another size than the camera was asked for.
     #[error("they are JPEGs of {}x{}", .0.0, .0.1)]
     Size((u32, u32)),
-    /// The H.264 has no picture in it.
-    #[error("there is no picture in their H.264")]
-    NoSlice,
+    /// The access unit can't be used.
+    #[error("{0}")]
+    Stream(h26x::Flaw),
 }
 
 impl Shape {
@@ -78,7 +74,7 @@ impl Shape {
     pub(crate) fn new(form: Form, geometry: Geometry, picture: &Picture) -> Self {
         match form {
             Form::Jpeg => Self::Jpeg(picture.size),
-            Form::H264 => Self::H264 { sets: ParameterSets::default(), is_damaged: true },
+            Form::Stream(codec) => Self::Stream(Box::new(h26x::Stream::new(codec))),
             Form::Planes(_) | Form::SwappedRgb | Form::Bayer => {
                 let is_swapped = form == Form::SwappedRgb;
                 Self::Planes(RawShape {
@@ -95,8 +91,12 @@ impl Shape {
     /// # Errors
     /// The [`Flaw`] for which it isn't whole.
     pub(crate) fn look_at(&mut self, bytes: &[u8]) -> Result<Whole, Flaw> {
-        let plain =
-            |length, room_bytes| Whole { length, room_bytes, flags: FrameFlags::NONE, needs_sets: false };
+        let plain = |length, room_bytes| Whole {
+            length,
+            room_bytes,
+            flags: FrameFlags::NONE,
+            decodes_from: DecodesFrom::NewestKey,
+        };
         match self {
             Self::Planes(raw) => match (bytes.len(), raw.least_bytes()) {
                 (has, needs) if has < needs => Err(Flaw::Short { has, needs }),
@@ -110,24 +110,25 @@ impl Shape {
                     Err(Flaw::Size(found.size))
                 }
             }
-            Self::H264 { sets, is_damaged } => {
-                let unit = sets.look_at(bytes).ok_or(Flaw::NoSlice)?;
-                *is_damaged &= !unit.is_key;
-                let before = if unit.needs_sets { sets.bytes().map(<[u8]>::len).iter().sum() } else { 0 };
-                let flags = FrameFlags::KEY
-                    .when(unit.is_key)
-                    .with(FrameFlags::NEW_PARAMETERS.when(unit.has_new_sets))
-                    .with(FrameFlags::DAMAGED.when(*is_damaged));
-                let length = bytes.len();
-                Ok(Whole { length, room_bytes: before + length, flags, needs_sets: unit.needs_sets })
+            Self::Stream(stream) => {
+                let unit = stream.look_at(bytes).map_err(Flaw::Stream)?;
+                let h26x::AccessUnit { flags, decodes_from, room, .. } = unit;
+                Ok(Whole { length: bytes.len(), room_bytes: room, flags, decodes_from })
             }
         }
     }
 
-    /// Frames are missing before the next.
-    pub(crate) fn lost(&mut self) {
-        if let Self::H264 { is_damaged, .. } = self {
-            *is_damaged = true;
+    /// How a frame that is whole decodes.
+    pub(crate) fn decoding(&self, whole: &Whole) -> Decoding {
+        let reorders = matches!(self, Self::Stream(stream) if stream.picture().reorders);
+        Decoding { from: whole.decodes_from, reorders, picture_offset_ns: 0 }
+    }
+
+    /// The word of a stream on its pictures; `None` of frames that have none, so that the driver's counts.
+    pub(crate) fn tags(&self) -> Option<PictureTags> {
+        match self {
+            Self::Stream(stream) => Some(stream.picture().tags),
+            Self::Planes(_) | Self::Jpeg(_) => None,
         }
     }
 
@@ -138,22 +139,13 @@ impl Shape {
     pub(crate) fn write(&self, whole: Whole, bytes: &[u8], to: &mut [u8]) -> usize {
         match self {
             Self::Planes(raw) => raw.write(bytes, to),
-            Self::Jpeg(_) => append(to, &[&bytes[..whole.length]]),
-            Self::H264 { sets, .. } => {
-                let [sps, pps] = if whole.needs_sets { sets.bytes() } else { [&[][..]; 2] };
-                append(to, &[sps, pps, &bytes[..whole.length]])
+            Self::Jpeg(_) => {
+                nontemporal::copy(&mut to[..whole.length], &bytes[..whole.length]);
+                whole.length
             }
+            Self::Stream(stream) => stream.write(bytes, to),
         }
     }
-}
-
-fn append(to: &mut [u8], parts: &[&[u8]]) -> usize {
-    let mut at = 0;
-    for part in parts {
-        nontemporal::copy(&mut to[at..at + part.len()], part);
-        at += part.len();
-    }
-    at
 }
 
 /// The places of the planes in a buffer whose first plane has this distance from row to row.
@@ -214,7 +206,7 @@ pub(crate) fn tags(form: Form, picture: &Picture) -> PictureTags {
     let is_rgb = matches!(form, Form::SwappedRgb | Form::Planes(PixelFormat::BGR24) | Form::Bayer);
     match form {
         // The stream's own headers say it.
-        Form::H264 => return PictureTags::default(),
+        Form::Stream(_) => return PictureTags::default(),
         // JFIF knows no other colours.
         Form::Jpeg => {
             return PictureTags { matrix: PictureTags::BT601, range: Range::Full, ..PictureTags::default() };
@@ -256,6 +248,8 @@ fn fields(picture: &Picture) -> FieldOrder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::h26x::Codec;
+    use crate::v4l2::fake_kernel::{key_picture, p_picture};
 
     fn raw(format: PixelFormat, form: Form, stride_bytes: u32) -> (Shape, Geometry) {
         let geometry = Geometry::new(4, 2, format).unwrap();
@@ -308,25 +302,24 @@ mod tests {
     }
 
     #[test]
-    fn frames_of_h264_are_damaged_from_a_loss_to_the_next_key_frame() {
-        let geometry = Geometry::new(64, 64, PixelFormat::I420).unwrap();
-        let mut shape = Shape::new(Form::H264, geometry, &Picture::default());
-        let key = [0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 2, 0, 0, 1, 0x65, 5];
-        let bare_key = [0, 0, 1, 0x65, 5];
-        let p = [0, 0, 1, 0x41, 5];
-        assert_eq!(shape.look_at(&p).unwrap().flags, FrameFlags::DAMAGED, "before any key frame");
+    fn access_units_get_what_they_lack_and_say_how_they_decode() {
+        let geometry = Geometry::new(640, 480, PixelFormat::I420).unwrap();
+        let mut shape = Shape::new(Form::Stream(Codec::H264), geometry, &Picture::default());
+        let p = p_picture(3);
+        assert_eq!(shape.look_at(&p), Err(Flaw::Stream(h26x::Flaw::NoSets)), "before any parameter sets");
+        let key = key_picture(3);
         let first = shape.look_at(&key).unwrap();
         assert!(first.flags.contains(FrameFlags::KEY.with(FrameFlags::NEW_PARAMETERS)));
-        assert_eq!(shape.look_at(&p).unwrap().flags, FrameFlags::NONE);
-        shape.lost();
-        assert_eq!(shape.look_at(&p).unwrap().flags, FrameFlags::DAMAGED);
-        assert_eq!(shape.look_at(&p).unwrap().flags, FrameFlags::DAMAGED);
-        let whole = shape.look_at(&bare_key).unwrap();
+        assert_eq!(shape.decoding(&first).from, DecodesFrom::Back(0));
+        let second = shape.look_at(&p).unwrap();
+        assert_eq!((second.flags, shape.decoding(&second).from), (FrameFlags::NONE, DecodesFrom::Back(1)));
+        let bare = &key[key.len() - 7..];
+        let whole = shape.look_at(bare).unwrap();
         assert_eq!(whole.flags, FrameFlags::KEY);
         let mut room = vec![0; whole.room_bytes];
-        assert_eq!(shape.write(whole, &bare_key, &mut room), room.len());
-        assert_eq!(room, [0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2, 0, 0, 1, 0x65, 5]);
-        assert_eq!(shape.look_at(&p).unwrap().flags, FrameFlags::NONE);
+        assert_eq!(shape.write(whole, bare, &mut room), room.len());
+        assert_eq!(shape.look_at(&room).unwrap().flags, FrameFlags::KEY, "with the same sets");
+        assert_eq!(shape.look_at(&[0; 9]), Err(Flaw::Stream(h26x::Flaw::NoPicture)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! - `kernel`: the calls as traits. `ioctl`, `mapping`, `structs` and `meaning` make the real ones, `system` finds real
 //!   devices; tests have a fake that follows a script.
 //! - Pure: `format` (pixel formats), `choose` (which mode of those that are offered), `counting` (numbers and times), `frames`
-//!   with `h264` (is a frame whole, and how is it copied), `refused` (words).
+//!   (is a frame whole, and how is it copied), `refused` (words).
 //! - `devices` (which node), `menu` (what is offered), `controls`, `open` (all of opening), `source` (a camera that streams). [`list`] is of all cameras.
 //!
 //! A camera that is lost is closed, and opened again by [`crate::reopening`], under whatever node it has then.
@@ -16,7 +16,6 @@ mod devices;
 mod fake_kernel;
 mod format;
 mod frames;
-mod h264;
 mod ioctl;
 mod kernel;
 pub mod list;
@@ -95,6 +94,7 @@ fn offer(kernel: &dyn Kernel, camera: &CameraConfig, config: &V4l2Config) -> Res
         } else {
             CaptureTime::Arrival
         },
+        reorders: false,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proto::frame::{Fps, FrameFlags, Geometry, LossBefore, PictureTags};
+use proto::frame::{Decoding, Fps, FrameFlags, Geometry, LossBefore, PictureTags};
 use proto::time::MonotonicNs;
 use rustix::io::Errno;
 
@@ -25,6 +25,8 @@ pub(crate) struct V4l2Camera {
     health: Health,
     /// The frame that was announced and not written yet.
     announced: Option<(Filled, Whole)>,
+    /// Of the frame that was announced last.
+    decoding: Decoding,
 }
 
 /// The course of a stream so far.
@@ -75,6 +77,7 @@ impl V4l2Camera {
             times: Times::new(newest, period),
             health: Health { patience, last_good, bad: 0, flaw: None, has_holes: false },
             announced: None,
+            decoding: Decoding::default(),
         }
     }
 
@@ -93,7 +96,6 @@ impl V4l2Camera {
         let Numbered { number, missing } = self.numbers.of(filled.sequence, arrival);
         if missing > 0 {
             self.health.has_holes = true;
-            self.shape.lost();
         }
         let whole = match filled.is_damaged {
             true => Err(Flaw::Told),
@@ -104,7 +106,6 @@ impl V4l2Camera {
             Err(flaw) => {
                 self.health.bad = self.health.bad.saturating_add(1);
                 self.health.flaw = Some(flaw);
-                self.shape.lost();
                 self.give_back(&filled)?;
                 return Ok(None);
             }
@@ -116,6 +117,7 @@ impl V4l2Camera {
             _ => LossBefore::Corrupt,
         };
         self.health = Health { last_good: arrival, bad: 0, flaw: None, has_holes: false, ..self.health };
+        self.decoding = self.shape.decoding(&whole);
         self.announced = Some((filled, whole));
         Ok(Some(Arrival::Frame {
             source_sequence: number,
@@ -194,6 +196,10 @@ impl Source for V4l2Camera {
     }
 
     fn picture_tags(&self) -> PictureTags {
-        self.tags
+        self.shape.tags().unwrap_or(self.tags)
+    }
+
+    fn decoding(&self) -> Decoding {
+        self.decoding
     }
 }

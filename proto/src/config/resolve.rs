@@ -133,6 +133,7 @@ impl CameraConfig {
             fps: self.fps.as_f64(),
             variable_rate: false,
             capture_time: self.capture_time.unwrap_or_else(|| self.backend.capture_time()),
+            reorders: false,
         })
     }
 }
@@ -159,6 +160,7 @@ mod tests {
             fps,
             variable_rate: false,
             capture_time: CaptureTime::Driver,
+            reorders: false,
         }
     }
 

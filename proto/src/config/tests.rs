@@ -425,7 +425,7 @@ fn mistakes_of_live_cameras_are_shown_where_they_stand() {
     refused("cameras:\n  - ¦{ name: a, backend: pipe, format: y4m }\n", "the path of a FIFO");
     refused(
         "cameras:\n  - ¦{ name: a, backend: pipe, path: /run/x }\n",
-        "needs one of y4m, raw, mjpeg, h264",
+        "needs one of y4m, raw, mjpeg, h264, h265",
     );
     refused(&format!("{pipe}format: ¦avi }}\n"), "those of a pipe");
     refused(&format!("{pipe}format: ¦raw }}\n"), "write width and height");

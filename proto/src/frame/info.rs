@@ -62,8 +62,9 @@ impl FrameFlags {
     pub const NONE: Self = Self(0);
     /// The frame's own time stood still, went back or jumped, and its capture time was made to fit its neighbours'.
     pub const TIME_REPAIRED: Self = Self(1);
-    /// Decoding can begin with this frame. Every JPEG is one; with H.264 and H.265 it is an IDR picture or its counterpart,
-    /// and carries its parameter sets.
+    /// Everything begins anew with this frame. Every JPEG is one; in H.264 it is an IDR picture, in H.265 one of its two
+    /// counterparts, and it carries its parameter sets. Decoding can begin with others too (recovery points), which
+    /// [`FrameInfo::start_sequence`] tells.
     pub const KEY: Self = Self(2);
     /// The frame is known to be damaged: a part of it was lost on its way.
     pub const DAMAGED: Self = Self(4);
@@ -108,8 +109,8 @@ pub struct FrameInfo {
     /// Remarks on it.
     #[cfg_attr(feature = "host", serde(default))]
     pub flags: FrameFlags,
-    /// The sequence of the key frame from which it decodes: its own if it is one, 0 if none is known. Decoding takes every
-    /// frame from there on. Always 0 with [`Payload::Planes`](super::Payload::Planes).
+    /// The newest frame such that decoding from it on, and giving every frame to the decoder, gives this one as it should be:
+    /// a key frame or a recovery point. Its own sequence if it is one, 0 if none is known. Always 0 with [`Payload::Planes`](super::Payload::Planes).
     #[cfg_attr(feature = "host", serde(default))]
     pub start_sequence: u64,
     /// The time of its picture minus the capture time, in nanoseconds. Not 0 only where pictures are shown in another order

@@ -17,10 +17,10 @@ pub const MAGIC: u64 = u64::from_be_bytes(*b"PREROLL\0");
 pub const INTERVAL_BUCKETS: usize = 64;
 
 /// The first page of a segment. Its fields are set once, before `magic`; only epoch, variable rate, picture tags, heads,
-/// counters and the words on time change later.
+/// counters, order of pictures and the words on time change later.
 ///
 /// Every field is an atomic: another process may write what it likes into shared memory, and reading it must stay
-/// defined. It has twenty-one fields because it is one page of one format, read and checked as a whole.
+/// defined. It has twenty-two fields because it is one page of one format, read and checked as a whole.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Header {
@@ -68,6 +68,9 @@ pub struct Header {
     pub reader_pids: [AtomicU64; ReaderBit::COUNT as usize],
     /// The capture's word on its frames' times. Zeros in a ring of a version that said nothing.
     pub time: TimeWords,
+    /// 1 if pictures are shown in another order than they come in, as the capture says; 0 in a ring of a version that didn't
+    /// know.
+    pub reorders: AtomicU64,
 }
 
 /// The kind of a ring's frames, and the room for those that differ in length. All zero for planes.

@@ -242,6 +242,18 @@ impl Ring {
         header(&self.segment).variable_rate.store(variable.into(), Relaxed);
     }
 
+    /// True if the camera's pictures are shown in another order than they come in, as its capture says: the `n`-th frame to come
+    /// isn't the `n`-th picture.
+    #[must_use]
+    pub fn reorders(&self) -> bool {
+        header(&self.segment).reorders.load(Relaxed) == 1
+    }
+
+    /// Notes whether pictures are shown in another order than they come in.
+    pub(super) fn set_reorders(&self, reorders: bool) {
+        header(&self.segment).reorders.store(reorders.into(), Relaxed);
+    }
+
     /// Lives of the capture process so far.
     #[must_use]
     pub fn epoch(&self) -> u64 {

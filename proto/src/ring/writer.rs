@@ -14,7 +14,7 @@ use super::shared::Ring;
 use super::slot_header::SlotHeader;
 use super::starts::Starts;
 use super::time::RingTime;
-use crate::frame::{FrameFlags, FrameInfo, LossBefore, PictureTags};
+use crate::frame::{DecodesFrom, Decoding, FrameFlags, FrameInfo, LossBefore, PictureTags};
 use crate::sync::Ordering::Relaxed;
 use crate::time::{MonotonicNs, nanos};
 
@@ -99,13 +99,14 @@ impl RingWriter {
             self.ring.counters().dropped_ring_full.fetch_add(1, Relaxed);
             return None;
         };
-        let (flags, picture_offset_ns) = (FrameFlags::NONE, 0);
+        let flags = FrameFlags::NONE;
         Some(WriteSlot {
             writer: self,
             claim,
             bytes: claim.place.len,
             flags,
-            picture_offset_ns,
+            decodes_from: DecodesFrom::NewestKey,
+            picture_offset_ns: 0,
             published: false,
         })
     }
@@ -150,6 +151,7 @@ pub struct WriteSlot<'a> {
     /// The bytes that the frame has.
     bytes: usize,
     flags: FrameFlags,
+    decodes_from: DecodesFrom,
     picture_offset_ns: i64,
     published: bool,
 }
@@ -180,10 +182,12 @@ impl WriteSlot<'_> {
         self
     }
 
-    /// Says when the frame's picture is shown, where that is another time than its capture time: in a stream with B-frames.
+    /// Says how the frame decodes, and when its picture is shown. Without a word it decodes from the newest key frame, and is
+    /// shown at its capture time.
     #[must_use]
-    pub fn shown_after_ns(mut self, picture_offset_ns: i64) -> Self {
-        self.picture_offset_ns = picture_offset_ns;
+    pub fn decoding(mut self, decoding: &Decoding) -> Self {
+        self.writer.ring.set_reorders(decoding.reorders);
+        (self.decodes_from, self.picture_offset_ns) = (decoding.from, decoding.picture_offset_ns);
         self
     }
 
@@ -205,7 +209,7 @@ impl WriteSlot<'_> {
     pub fn publish(mut self, source_sequence: u64, t_capture: MonotonicNs, before: LossBefore) -> u64 {
         let sequence = self.writer.next.sequence;
         let (epoch, picture_offset_ns) = (self.writer.epoch, self.picture_offset_ns);
-        let (start_sequence, flags) = self.writer.starts.of(sequence, self.flags, before);
+        let (start_sequence, flags) = self.writer.starts.of(sequence, self.flags, before, self.decodes_from);
         let info = FrameInfo {
             sequence,
             source_sequence,

@@ -54,6 +54,7 @@ pub(crate) fn planned_camera(geometry: Geometry, fps: Fps) -> PlannedCamera {
         fps,
         capture_time: CaptureTime::Device,
         variable_rate: false,
+        reorders: false,
         picture: PictureTags::default(),
     }
 }

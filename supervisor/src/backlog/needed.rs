@@ -155,6 +155,7 @@ mod tests {
             fps: Fps::new(60.0).unwrap(),
             capture_time: CaptureTime::Device,
             variable_rate: false,
+            reorders: false,
             picture: proto::frame::PictureTags::default(),
         };
         let at = MonotonicNs(1);

@@ -209,6 +209,7 @@ mod tests {
             fps: 30.0,
             variable_rate: false,
             capture_time: CaptureTime::Driver,
+            reorders: false,
         }
     }
 

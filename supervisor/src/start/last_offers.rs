@@ -86,6 +86,7 @@ mod tests {
             fps: 25.0,
             variable_rate: false,
             capture_time: CaptureTime::Arrival,
+            reorders: false,
         };
         let leave = |run: &str, cameras: Vec<CameraConfig>| {
             let run = folder.path().join(run);

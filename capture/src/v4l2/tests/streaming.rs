@@ -1,9 +1,9 @@
 //! A camera that streams, and whatever goes wrong with its frames.
 
-use super::super::fake_kernel::{FakeFrame, Stamp, jpeg};
+use super::super::fake_kernel::{FakeFrame, Stamp, jpeg, p_picture};
 use super::*;
 use crate::source::{Arrival, PATIENCE};
-use proto::frame::{FrameFlags, LossBefore};
+use proto::frame::{DecodesFrom, FrameFlags, LossBefore};
 use rustix::io::Errno;
 
 /// A frame that arrived and was written.
@@ -238,13 +238,19 @@ fn a_driver_with_two_buffers_loses_no_frame_of_a_process_that_keeps_up() {
 }
 
 #[test]
-fn frames_of_h264_after_a_loss_are_marked_until_the_next_key_frame() {
-    let p = || bytes(vec![0, 0, 1, 0x41, 3]);
-    let lost = FakeFrame { bytes: Some(vec![0, 0, 1, 0x41, 3]), step: Some(2), ..FakeFrame::default() };
+fn a_loss_in_a_stream_of_h264_is_told_with_the_next_frame_and_each_frame_says_from_which_it_decodes() {
+    let p = || bytes(p_picture(3));
+    let lost = FakeFrame { bytes: Some(p_picture(3)), step: Some(2), ..FakeFrame::default() };
     let kernel = scripted([Step::Good(1), p(), frame(lost), p(), Step::Good(1), p()]);
     let mut camera = open(&kernel, &mut opener("0", "H264", 50.0)).unwrap();
-    let flags: Vec<_> = (0..6).map(|_| next(&mut camera, &kernel).unwrap().flags).collect();
-    let (none, damaged) = (FrameFlags::NONE, FrameFlags::DAMAGED);
+    let mut got = || {
+        let got = next(&mut camera, &kernel).unwrap();
+        (got.flags, got.before, camera.decoding().from)
+    };
+    let (none, back) = (FrameFlags::NONE, DecodesFrom::Back);
     let first = FrameFlags::KEY.with(FrameFlags::NEW_PARAMETERS);
-    assert_eq!(flags, [first, none, damaged, damaged, FrameFlags::KEY, none]);
+    assert_eq!([got(), got()], [(first, NOTHING, back(0)), (none, NOTHING, back(1))]);
+    // The ring's writer marks what follows (proto/src/ring/starts.rs).
+    assert_eq!([got(), got()], [(none, LossBefore::CameraDrop, back(2)), (none, NOTHING, back(3))]);
+    assert_eq!([got(), got()], [(FrameFlags::KEY, NOTHING, back(0)), (none, NOTHING, back(1))]);
 }

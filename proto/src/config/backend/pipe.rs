@@ -39,11 +39,13 @@ pub enum PipeFormat {
     Mjpeg,
     /// H.264 with start codes (Annex B).
     H264,
+    /// H.265 with start codes (Annex B).
+    H265,
 }
 
 impl PipeFormat {
     /// Every form.
-    pub const ALL: [Self; 4] = [Self::Y4m, Self::Raw, Self::Mjpeg, Self::H264];
+    pub const ALL: [Self; 5] = [Self::Y4m, Self::Raw, Self::Mjpeg, Self::H264, Self::H265];
 
     /// The name used in configs.
     #[must_use]
@@ -53,6 +55,7 @@ impl PipeFormat {
             Self::Raw => "raw",
             Self::Mjpeg => "mjpeg",
             Self::H264 => "h264",
+            Self::H265 => "h265",
         }
     }
 
@@ -97,6 +100,7 @@ impl BackendConfig for PipeConfig {
             PipeFormat::Y4m | PipeFormat::Raw => Payload::Planes,
             PipeFormat::Mjpeg => Payload::Jpeg,
             PipeFormat::H264 => Payload::H264,
+            PipeFormat::H265 => Payload::H265,
         }
     }
 }

@@ -67,11 +67,13 @@ pub enum V4l2Format {
     Mjpg,
     #[serde(rename = "H264")]
     H264,
+    #[serde(rename = "HEVC")]
+    Hevc,
 }
 
 impl V4l2Format {
     /// Every format.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Auto,
         Self::Yuyv,
         Self::Nv12,
@@ -85,6 +87,7 @@ impl V4l2Format {
         Self::BayerBggr8,
         Self::Mjpg,
         Self::H264,
+        Self::Hevc,
     ];
 
     /// The name used in configs.
@@ -104,6 +107,7 @@ impl V4l2Format {
             Self::BayerBggr8 => "BAYER_BGGR8",
             Self::Mjpg => "MJPG",
             Self::H264 => "H264",
+            Self::Hevc => "HEVC",
         }
     }
 
@@ -164,6 +168,7 @@ impl BackendConfig for V4l2Config {
         match self.format {
             V4l2Format::Auto | V4l2Format::Mjpg => Payload::Jpeg,
             V4l2Format::H264 => Payload::H264,
+            V4l2Format::Hevc => Payload::H265,
             _ => Payload::Planes,
         }
     }

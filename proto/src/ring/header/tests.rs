@@ -33,6 +33,7 @@ fn the_header_fits_its_page_and_its_parts_lie_where_the_format_says() {
         (core::mem::offset_of!(Header, places), 800),
         (core::mem::offset_of!(Header, reader_pids), 832),
         (core::mem::offset_of!(Header, time), 960),
+        (core::mem::offset_of!(Header, reorders), 1000),
     ];
     assert!(places.iter().all(|(is, should_be)| is == should_be), "{places:?}");
 }

@@ -17,6 +17,7 @@ fn offer(width: u32, height: u32) -> Offer {
         fps: 30.0,
         variable_rate: false,
         capture_time: CaptureTime::Driver,
+        reorders: false,
     }
 }
 

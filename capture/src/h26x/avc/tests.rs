@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use proto::frame::{PictureTags, PixelShape, Range};
+
 use super::*;
 
 /// Sets as libx264 writes them (`ffmpeg -f lavfi -i testsrc=size=…:rate=… -c:v libx264 …`), with what they say.
@@ -23,18 +25,18 @@ fn bytes(hex: &str) -> Vec<u8> {
 #[test]
 fn sets_of_an_encoder_say_their_size_and_rate() {
     for (name, size, rate, hex) in SETS {
-        let sps = Sps::parse(&bytes(hex)).unwrap_or_else(|| panic!("{name}"));
-        assert_eq!((sps.id, sps.size), (0, size), "{name}");
-        assert!((sps.rate.unwrap() - rate).abs() < 0.01, "{name}: {:?}", sps.rate);
+        let sps = sps(&bytes(hex)).unwrap_or_else(|| panic!("{name}"));
+        assert_eq!((sps.id, sps.picture.size), (0, size), "{name}");
+        assert!((sps.picture.rate.unwrap() - rate).abs() < 0.01, "{name}: {:?}", sps.picture.rate);
     }
 }
 
 #[test]
 fn colours_and_pixel_shape_are_read() {
-    let tags = Sps::parse(&bytes(SETS[6].3)).unwrap().tags;
+    let tags = sps(&bytes(SETS[6].3)).unwrap().picture.tags;
     assert_eq!((tags.matrix, tags.primaries, tags.transfer), (1, 1, 1));
     assert_eq!((tags.range, tags.pixel_shape), (Range::Full, PixelShape::new(4, 3)));
-    let tags = Sps::parse(&bytes(SETS[0].3)).unwrap().tags;
+    let tags = sps(&bytes(SETS[0].3)).unwrap().picture.tags;
     assert_eq!(tags, PictureTags { pixel_shape: PixelShape::new(1, 1), ..PictureTags::default() });
 }
 
@@ -52,7 +54,7 @@ fn scaling_lists_are_passed_over() {
         let text: String = eight.iter().chain(&['0'; 8]).take(8).collect();
         u8::from_str_radix(&text, 2).unwrap()
     }));
-    assert_eq!(Sps::parse(&unit).map(|sps| sps.size), Some((64, 64)));
+    assert_eq!(sps(&unit).map(|sps| sps.picture.size), Some((64, 64)));
 }
 
 #[test]
@@ -60,20 +62,25 @@ fn a_set_without_its_end_has_a_size_or_is_none() {
     for (name, size, _, hex) in SETS {
         let whole = bytes(hex);
         for kept in 0..whole.len() {
-            if let Some(sps) = Sps::parse(&whole[..kept]) {
-                assert_eq!(sps.size, size, "{name}, {kept} bytes");
+            if let Some(sps) = sps(&whole[..kept]) {
+                assert_eq!(sps.picture.size, size, "{name}, {kept} bytes");
             }
         }
-        assert!(Sps::parse(&whole[..5]).is_none(), "{name}");
+        assert!(sps(&whole[..5]).is_none(), "{name}");
     }
+}
+
+/// The numbers of a picture parameter set, and of the sequence parameter set that it belongs to.
+fn numbers(unit: &[u8]) -> Option<(u32, u32)> {
+    pps(unit).map(|pps| (pps.id, pps.sps))
 }
 
 #[test]
 fn numbers_of_picture_sets_are_read() {
-    assert_eq!(pps_ids(&[0x68, 0xCE, 0x3C, 0x80]), Some((0, 0)));
+    assert_eq!(numbers(&[0x68, 0xCE, 0x3C, 0x80]), Some((0, 0)));
     // 1 and 2: 010 011.
-    assert_eq!(pps_ids(&[0x68, 0b0100_1110]), Some((1, 2)));
-    assert_eq!(pps_ids(&[0x68]), None);
+    assert_eq!(numbers(&[0x68, 0b0100_1110]), Some((1, 2)));
+    assert_eq!(numbers(&[0x68]), None);
     // First macroblock 0, type 7, set 1: 1 0001000 010.
     assert_eq!(pps_of_slice(&[0x65, 0b1000_1000, 0b0100_0000]), Some(1));
 }
@@ -81,10 +88,10 @@ fn numbers_of_picture_sets_are_read() {
 proptest! {
     #[test]
     fn any_bytes_are_a_set_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
-        if let Some(sps) = Sps::parse(&bytes) {
-            prop_assert!(sps.size.0 > 0 && sps.size.1 > 0);
-            sps.is_field(&bytes);
+        if let Some(sps) = sps(&bytes) {
+            prop_assert!(sps.picture.size.0 > 0 && sps.picture.size.1 > 0);
+            header(&bytes, &sps);
         }
-        let _ = (pps_ids(&bytes), pps_of_slice(&bytes));
+        let _ = (numbers(&bytes), pps_of_slice(&bytes));
     }
 }

@@ -1,13 +1,14 @@
 //! Streams that an encoder made, whole, in pieces, and damaged.
 
 use proptest::prelude::*;
+use proto::frame::FrameFlags;
 
 use super::*;
 
 /// Made by `make-streams.sh` beside it: 64x48, six frames, a key frame every three, two slices each, with delimiters.
-const TWO_SLICES: &[u8] = include_bytes!("streams/two-slices.h264");
+const TWO_SLICES: &[u8] = include_bytes!("../../h26x/streams/two-slices.h264");
 /// Without delimiters, one slice a frame, B-frames, parameter sets before each key frame.
-const PLAIN: &[u8] = include_bytes!("streams/plain.h264");
+const PLAIN: &[u8] = include_bytes!("../../h26x/streams/plain.h264");
 
 /// Anything that is found in a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ fn all(framing: &mut AccessUnits, pieces: &[&[u8]], quiet: bool) -> Vec<Got> {
 }
 
 fn units() -> AccessUnits {
-    AccessUnits::new(1 << 20)
+    AccessUnits::new(Codec::H264, 1 << 20)
 }
 
 fn frames(got: &[Got]) -> Vec<(&[u8], bool, bool)> {
@@ -182,11 +183,11 @@ fn an_access_unit_that_is_too_large_is_passed_over() {
     let got = all(&mut units(), &[PLAIN], true);
     let frames = frames(&got);
     let large = frames.iter().map(|(bytes, ..)| bytes.len()).max().unwrap();
-    let limited = all(&mut AccessUnits::new(large - 1), &[PLAIN], true);
+    let limited = all(&mut AccessUnits::new(Codec::H264, large - 1), &[PLAIN], true);
     assert_eq!(limited.iter().filter(|got| **got == Got::TooLarge).count(), 1, "{limited:?}");
     // Without any start code the bytes aren't kept for ever.
     let endless = [START_CODE, &[0x67], &vec![0xAB; 5_000]].concat();
-    assert_eq!(all(&mut AccessUnits::new(1_000), &[&endless], false), [Got::TooLarge]);
+    assert_eq!(all(&mut AccessUnits::new(Codec::H264, 1_000), &[&endless], false), [Got::TooLarge]);
 }
 
 #[test]
