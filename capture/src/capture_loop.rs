@@ -3,15 +3,17 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use proto::frame::{FrameFlags, LossBefore, Payload, Plane};
+use proto::frame::{CaptureTime, FrameFlags, LossBefore, Payload, Plane, TimeOfSource};
 use proto::messages::{CameraState, CaptureReport};
 use proto::name::Name;
 use proto::offer::Offer;
-use proto::ring::{RingSpec, RingWriter};
+use proto::ring::{RingSpec, RingTime, RingWriter};
 use proto::time::MonotonicNs;
 
 use crate::camera_state::{CameraWatch, Change, flagged_after};
+use crate::capture_times::CaptureTimes;
 use crate::digest::PictureDigest;
 use crate::source::{Arrival, CameraSetup, Source, SourceError};
 
@@ -79,6 +81,7 @@ pub struct CaptureLoop<'a> {
     watch: CameraWatch,
     compared: Compared,
     needs_key_frames: bool,
+    times: CaptureTimes,
     /// The camera's number of the newest frame, in the ring or not.
     last_source_sequence: Option<u64>,
     /// The reason why the last frame found no place in the ring.
@@ -146,6 +149,7 @@ impl<'a> CaptureLoop<'a> {
             watch: CameraWatch::new(flagged_after(spec.fps), MonotonicNs::now()),
             compared,
             needs_key_frames: spec.payload.needs_key_frames(),
+            times: CaptureTimes::new(Duration::ZERO, writer.ring()),
             last_source_sequence: writer.ring().newest().map(|frame| frame.source_sequence),
             lost: LossBefore::Nothing,
             open_ring: None,
@@ -153,6 +157,12 @@ impl<'a> CaptureLoop<'a> {
             writer,
             status,
         }
+    }
+
+    /// The same, for a source whose times lie so far behind exposure.
+    #[must_use]
+    pub fn behind_by(self, latency: Duration) -> Self {
+        Self { times: CaptureTimes::new(latency, self.writer.ring()), ..self }
     }
 
     /// The same, for a source that may give something else than the ring is made for: it goes on in the ring that `open_ring`
@@ -188,6 +198,8 @@ impl<'a> CaptureLoop<'a> {
                         self.writer.set_variable_rate(self.source.has_variable_rate());
                     }
                     self.tell(change);
+                    let (t_capture, repaired) = self.times.of(t_capture, MonotonicNs::now());
+                    let flags = flags.with(repaired);
                     self.pass_on(Announced { source_sequence, t_capture, before, flags, bytes })?;
                 }
                 Arrival::NotDue => {}
@@ -222,6 +234,7 @@ impl<'a> CaptureLoop<'a> {
         self.compared = Compared::of(spec, self.compared == Compared::Nothing);
         self.needs_key_frames = spec.payload.needs_key_frames();
         self.watch = CameraWatch::new(flagged_after(spec.fps), MonotonicNs::now());
+        self.times = CaptureTimes::new(setup.camera.latency(), writer.ring());
         self.last_source_sequence = writer.ring().newest().map(|frame| frame.source_sequence);
         self.writer = writer;
         self.status.offer(None);
@@ -243,7 +256,9 @@ impl<'a> CaptureLoop<'a> {
             self.writer.ring().counters().dropped_by_camera.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
+        let word = self.times.word(self.source.time());
         let mut slot = slot.filled(bytes);
+        slot.timed(&word);
         slot.tag(self.source.picture_tags());
         let decoding = self.source.decoding();
         let picture = self.compared.digest(&slot.bytes_mut()[..bytes]);
@@ -257,6 +272,9 @@ impl<'a> CaptureLoop<'a> {
         };
         let slot = slot.flagged(frame.flags).decoding(&decoding);
         slot.publish(frame.source_sequence, frame.t_capture, before);
+        if frame.flags.contains(FrameFlags::NEW_ANCHOR) {
+            self.tell_of_anchor(&word);
+        }
         let change = picture.and_then(|picture| self.watch.picture(picture, MonotonicNs::now()));
         self.tell(change);
         if matches!(change, Some(Change::Frozen { .. })) { self.source.frozen() } else { Ok(()) }
@@ -268,6 +286,25 @@ impl<'a> CaptureLoop<'a> {
         let left_out = last.map_or(0, |last| source_sequence.saturating_sub(last.saturating_add(1)));
         self.writer.ring().counters().dropped_by_camera.fetch_add(left_out, Ordering::Relaxed);
         left_out
+    }
+
+    /// Tells the log that the camera's clock lies otherwise from the newest frame on.
+    fn tell_of_anchor(&mut self, word: &RingTime) {
+        if !self.times.is_to_be_told(MonotonicNs::now()) {
+            return;
+        }
+        let (name, sequence) = (self.name, self.writer.ring().head());
+        let TimeOfSource { source, anchors, .. } = word.of_source;
+        if source == CaptureTime::Arrival {
+            tracing::warn!(
+                "camera {name}: its clock can't be believed: from frame {sequence} on times are those of arrival"
+            );
+        } else {
+            tracing::warn!(
+                "camera {name}: its clock was set, or it was opened again: from frame {sequence} on times lie otherwise to those before \
+                 (tied to this machine's clock {anchors} times)"
+            );
+        }
     }
 
     /// Tells the supervisor and the log of a change of state.

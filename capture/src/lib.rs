@@ -11,6 +11,7 @@
 
 pub mod camera_state;
 pub mod capture_loop;
+pub mod capture_times;
 pub mod digest;
 pub mod h26x;
 pub mod jpeg;

@@ -91,9 +91,9 @@ fn run(args: &CaptureArgs, open: OpenSource) -> anyhow::Result<()> {
     let writer = ring.writer()?;
     // A film may show one picture for a while; a live camera's pictures always differ.
     let may_stand_still = matches!(camera.backend, Backend::File(_));
-    let opened =
-        open(&CameraSetup { camera, ring }).inspect_err(|e| status.show(CameraState::Failed(e.to_string())));
-    let name = args.camera.clone();
+    let opened = open(&CameraSetup { camera: camera.clone(), ring })
+        .inspect_err(|e| status.show(CameraState::Failed(e.to_string())));
+    let (name, latency) = (args.camera.clone(), camera.latency());
     let open_ring: OpenRing = Box::new(move || {
         let camera = Config::load_checked(&dir.config_path()).ok()?.camera(&name)?.clone();
         let ring = Ring::open(&dir.segment(&name)).ok()?;
@@ -102,7 +102,7 @@ fn run(args: &CaptureArgs, open: OpenSource) -> anyhow::Result<()> {
     });
     let result = opened.and_then(|source| {
         let turning = CaptureLoop::new(&args.camera, source, writer, &status, may_stand_still);
-        turning.with_other_rings(open_ring).run()
+        turning.behind_by(latency).with_other_rings(open_ring).run()
     });
     reports.send_last(status.report(), LAST_REPORT_PATIENCE);
     Ok(result?)

@@ -7,7 +7,7 @@ mod opener;
 
 use std::time::Duration;
 
-use proto::frame::{Decoding, LossBefore, PictureTags, TimeOfSource};
+use proto::frame::{Decoding, FrameFlags, LossBefore, PictureTags, TimeOfSource};
 use proto::offer::Offer;
 use proto::time::MonotonicNs;
 
@@ -61,7 +61,7 @@ impl Reopening {
     #[must_use]
     pub fn of(setup: &CameraSetup, open: OpenLive) -> Box<dyn Source> {
         let mut numbers = Numbers::new(setup.camera.fps);
-        if let Some(newest) = setup.ring.newest() {
+        if let Some(newest) = setup.newest() {
             numbers.go_on_after(newest.source_sequence, newest.t_capture);
         }
         let opener = Box::new(OpenOnThread::new(open));
@@ -141,6 +141,9 @@ impl Reopening {
         match arrival {
             Arrival::Frame { source_sequence, t_capture, before, flags, bytes } => {
                 self.away = None;
+                // A clock of the camera's own is tied to this machine's each time that the camera is opened.
+                let has_new_anchor = self.numbers.begins_again() && self.time().anchors > 0;
+                let flags = flags.with(FrameFlags::NEW_ANCHOR.when(has_new_anchor));
                 let source_sequence = self.numbers.number(source_sequence, t_capture, self.variable_rate);
                 let before = match std::mem::take(&mut self.before) {
                     LossBefore::Nothing => before,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::config::{CameraConfig, Misfit};
-use proto::frame::{Decoding, FrameFlags, LossBefore, PictureTags, TimeOfSource};
+use proto::frame::{Decoding, FrameFlags, FrameInfo, LossBefore, PictureTags, TimeOfSource};
 use proto::offer::Offer;
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
@@ -119,6 +119,15 @@ pub struct CameraSetup {
     pub camera: CameraConfig,
     /// Its ring: time zero, and the frames captured before this start.
     pub ring: Arc<Ring>,
+}
+
+impl CameraSetup {
+    /// The newest frame in its ring, with the time that its source gave it.
+    #[must_use]
+    pub fn newest(&self) -> Option<FrameInfo> {
+        let newest = self.ring.newest()?;
+        Some(FrameInfo { t_capture: newest.t_capture + self.camera.latency(), ..newest })
+    }
 }
 
 /// The reason why a camera can't be used, or no longer. `input` is the file, device, URL or pipeline of the config.

@@ -38,7 +38,7 @@ pub fn check_the_columns(manifest: &Manifest, rows: &[Row]) -> Option<Fault> {
             let goes_on = newest.replace(more.sequence).is_none_or(|before| before < more.sequence);
             !goes_on
                 || i128::from(more.t_rel_us) != relative
-                || more.flags.chars().any(|flag| !"rdl".contains(flag))
+                || more.flags.chars().any(|flag| !"rdla".contains(flag))
         }
     });
     wrong.map(|frame| Fault::ColumnsDiffer { frame })

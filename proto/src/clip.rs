@@ -18,6 +18,7 @@ use crate::origin::Origin;
 use crate::time::{MonotonicNs, WallAnchor};
 use crate::wall_clock::ClockState;
 
+mod camera_time;
 mod loss;
 mod plan_check;
 mod trigger;
@@ -26,6 +27,7 @@ mod verdict;
 mod video;
 
 pub use crate::frame::CaptureTime;
+pub use camera_time::CameraTime;
 pub use loss::{DamagedRows, Gap, GapCause, Interruption, InterruptionCause};
 pub use plan_check::BadPlan;
 pub use trigger::{ManifestTrigger, PlannedTrigger, TriggerSource};
@@ -178,6 +180,14 @@ pub struct PlannedCamera {
     pub fps: Fps,
     /// The event that its capture times are times of.
     pub capture_time: CaptureTime,
+    /// How far they may lie from it, in nanoseconds, as estimated at the trigger; none where nobody can tell, and in a plan of a
+    /// version that didn't estimate it.
+    #[serde(default)]
+    pub time_error_ns: Option<u64>,
+    /// The nanoseconds that were subtracted from them: a frame comes by so much after its time. 0 in a plan of a version that
+    /// subtracted nothing.
+    #[serde(default)]
+    pub latency_ns: u64,
     /// Its frames come at no rate, so none is due at any moment, and a picture stands until the next one comes. False in a
     /// plan of a version that knew no such cameras.
     #[serde(default)]
@@ -334,13 +344,6 @@ pub struct CameraClip {
 
 fn yes() -> bool {
     true
-}
-
-/// Where a camera's capture times come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CameraTime {
-    /// The event that they are times of.
-    pub source: CaptureTime,
 }
 
 /// The encoder that made one file of a clip.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::frame::Payload;
+use crate::frame::{CaptureTime, Payload};
 use crate::process::Pid;
 use crate::status::{CameraStatus, HealthStatus, InstanceState, ProcessRole, ProcessState};
 
@@ -91,6 +91,8 @@ pub struct CameraStats {
     pub dropped: Dropped,
     /// Time between frames.
     pub interval_ms: IntervalStats,
+    /// The capture times.
+    pub time: TimeStats,
     /// Lives of the capture process.
     pub epoch: u64,
     /// The ring.
@@ -106,6 +108,21 @@ pub struct Dropped {
     pub ring_full: u64,
     /// Frames larger than the ring takes.
     pub too_large: u64,
+}
+
+/// The clock of a camera's capture times, and how they lie to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TimeStats {
+    /// The event that they are times of, just now; null before the first frame.
+    pub source: Option<CaptureTime>,
+    /// An estimate of how far they lie from a constant offset to that event; null where nobody can tell.
+    pub error_ms: Option<f64>,
+    /// How often the camera's clock was tied to this machine's, since the ring was made.
+    pub anchors: u64,
+    /// From the time that a frame brings to the frame's arrival, as of the last frames; null before the first.
+    pub delay_ms: Option<f64>,
+    /// The config's `latency_ms`, which is subtracted.
+    pub latency_ms: f64,
 }
 
 /// Time between publications, since the ring was made.

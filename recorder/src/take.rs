@@ -220,7 +220,8 @@ impl Take {
 
     /// Says whether no further frame of the window is waited for.
     fn is_patience_over(&self, frames: &dyn Frames, now: MonotonicNs) -> bool {
-        let grace = SILENCE_GRACE + self.assignment.camera.fps.period() * 10;
+        let camera = &self.assignment.camera;
+        let grace = SILENCE_GRACE + camera.fps.period() * 10 + Duration::from_nanos(camera.latency_ns);
         let patience = match (frames.has_ended(), self.ended_early) {
             (true, _) => Duration::ZERO,
             // A frame of the last moment may still be on its way, but a stop must not take long.

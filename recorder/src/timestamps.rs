@@ -24,6 +24,8 @@ const REPAIRED: &str = "r";
 const DAMAGED: &str = "d";
 /// The letter of a frame that was captured before the window, and stood when it began.
 const LEAD_IN: &str = "l";
+/// The letter of a frame with which the camera's clock was tied to this machine's anew.
+const ANCHOR: &str = "a";
 
 /// The file's name for a camera.
 pub(crate) fn file_name(camera: &Name) -> String {
@@ -39,6 +41,8 @@ pub(crate) struct RowCounts {
     pub(crate) repaired: u64,
     /// Captured before the window.
     pub(crate) lead_in: u64,
+    /// With times that lie otherwise to those before than the frames do.
+    pub(crate) anchors: u64,
     /// Not whole, in order.
     pub(crate) damaged: Vec<DamagedRows>,
 }
@@ -93,19 +97,22 @@ impl Timestamps {
         let is_repaired = frame.flags.contains(FrameFlags::TIME_REPAIRED);
         let is_damaged = frame.flags.contains(FrameFlags::DAMAGED);
         let is_lead_in = t_capture < self.window_start;
+        let is_anchor = frame.flags.contains(FrameFlags::NEW_ANCHOR);
         let letter = |letter, is_set: bool| if is_set { letter } else { "" };
         let (repaired, damaged) = (letter(REPAIRED, is_repaired), letter(DAMAGED, is_damaged));
-        let lead_in = letter(LEAD_IN, is_lead_in);
+        let (lead_in, anchor) = (letter(LEAD_IN, is_lead_in), letter(ANCHOR, is_anchor));
         let relative = relative_us(t_capture, self.trigger);
         // Writing to a String can't fail.
         let _ = writeln!(
             self.text,
-            "{},{},{},{sequence},{relative},{repaired}{damaged}{lead_in}",
+            "{},{},{},{sequence},{relative},{repaired}{damaged}{lead_in}{anchor}",
             self.camera, self.rows, t_capture.0
         );
         if is_damaged {
             self.counts.add_damaged(self.rows, frame.before);
         }
+        // Before the first row nothing lies otherwise.
+        self.counts.anchors += u64::from(is_anchor && self.rows > 0);
         self.rows += 1;
         self.counts.before_trigger += u64::from(t_capture < self.trigger);
         self.counts.repaired += u64::from(is_repaired);
@@ -159,10 +166,26 @@ mod tests {
             };
             expected += &format!("left,{n},{},{},{relative},{letters}\n", n * 1_000_000, n + 7);
         }
-        let counts = RowCounts { before_trigger: 4, repaired: 100, lead_in: 2, damaged: Vec::new() };
+        let counts = RowCounts { before_trigger: 4, repaired: 100, lead_in: 2, ..RowCounts::default() };
         assert_eq!(timestamps.finish().unwrap(), counts);
         let path = folder.path().join("left_timestamps.csv");
         assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_clock_that_was_tied_anew_is_marked_and_counted_behind_the_first_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let camera = Name::new("left").unwrap();
+        let mut timestamps =
+            Timestamps::create(folder.path(), &camera, MonotonicNs(0), MonotonicNs(0)).unwrap();
+        for n in 1..=5 {
+            let flags = FrameFlags::NEW_ANCHOR.when(n == 1 || n == 4);
+            timestamps.add(&FrameInfo { sequence: n, flags, ..FrameInfo::default() }).unwrap();
+        }
+        assert_eq!(timestamps.finish().unwrap().anchors, 1);
+        let text = std::fs::read_to_string(folder.path().join("left_timestamps.csv")).unwrap();
+        let flags: Vec<&str> = text.lines().skip(1).map(|line| line.rsplit(',').next().unwrap()).collect();
+        assert_eq!(flags, ["a", "", "", "a", ""]);
     }
 
     #[test]

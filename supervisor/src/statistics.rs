@@ -350,6 +350,7 @@ fn camera_stats(camera: &CameraView, readings: &Readings) -> CameraStats {
         dropped_frames: dropped.by_camera.saturating_add(dropped.ring_full).saturating_add(dropped.too_large),
         dropped,
         interval_ms: ring::intervals(&camera.ring),
+        time: ring::time(&camera.ring),
         epoch: camera.ring.epoch(),
         ring: RingStats { rebuilt: camera.rebuilt, ..ring::size_and_fill(&camera.ring) },
     }

@@ -18,7 +18,7 @@ use proto::origin::Origin;
 use proto::refusal::Refusal;
 use proto::ring::Ring;
 use proto::storage;
-use proto::time::{MonotonicNs, WallAnchor};
+use proto::time::{MonotonicNs, WallAnchor, nanos};
 use proto::wall_clock::ClockState;
 
 use crate::clips::Clips;
@@ -191,6 +191,7 @@ pub(crate) fn beginning(name: &str) -> String {
 }
 
 fn planned(camera: &CameraConfig, ring: &Ring) -> PlannedCamera {
+    let time = ring.time();
     PlannedCamera {
         name: camera.name.clone(),
         index: camera.index,
@@ -198,7 +199,9 @@ fn planned(camera: &CameraConfig, ring: &Ring) -> PlannedCamera {
         geometry: camera.geometry,
         payload: ring.spec().payload,
         fps: camera.fps,
-        capture_time: camera.capture_time(),
+        capture_time: time.map_or_else(|| camera.capture_time(), |time| time.of_source.source),
+        time_error_ns: time.and_then(|time| time.of_source.error_ns),
+        latency_ns: time.map_or(camera.latency_ns, |time| nanos(time.latency)),
         variable_rate: ring.has_variable_rate(),
         reorders: ring.reorders(),
         picture: ring.picture_tags(),

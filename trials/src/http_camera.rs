@@ -11,6 +11,9 @@
 //! | `cut` | of each fifth JPEG only the first half is sent |
 //! | `close` | after 20 JPEGs half of one, and the connection is closed |
 //! | `stall` | after 20 JPEGs silence; the connection stays |
+//! | `stamped` | `X-Timestamp` with each JPEG, by a clock that began with the connection |
+//! | `still` | the same, by a clock that stands still |
+//! | `set` | the same, by a clock that is set back by an hour with JPEG 90 |
 //! | `basic`, `digest` | a login is asked for; of the answer to a digest only the form is looked at |
 //! | `redirect`, `elsewhere` | it sends on to its own stream, or to another host |
 //! | `page`, `picture` | a page of text, one JPEG |
@@ -25,6 +28,8 @@ use std::time::Duration;
 
 /// The login that `basic` takes: user keeper, password Op3nS3same.
 const BASIC: &str = "Authorization: Basic a2VlcGVyOk9wM25TM3NhbWU=";
+/// JPEGs before the clock of `set` is set back.
+const SET_BACK: u64 = 90;
 /// JPEGs before `close` and `stall` happen.
 const SOME: u64 = 20;
 
@@ -190,7 +195,8 @@ impl Shared {
             "HTTP/1.1 200 OK{end}Content-Type: multipart/x-mixed-replace; boundary=--frame{end}{chunks}{end}"
         );
         to.write_all(head.as_bytes())?;
-        let mut due = std::time::Instant::now();
+        let began = std::time::Instant::now();
+        let mut due = began;
         for number in 0_u64.. {
             if self.life.load(Ordering::SeqCst) != life {
                 return Ok(());
@@ -201,6 +207,7 @@ impl Shared {
             } else {
                 format!("Content-Length: {}{end}", picture.len())
             };
+            let length = length + &timestamp(number, began.elapsed(), &has, end);
             let mut part = Vec::new();
             if number > 0 || !has("nofirst") {
                 part.extend(format!("{boundary}{end}Content-Type: image/jpeg{end}{length}{end}").bytes());
@@ -225,6 +232,17 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+/// The header with a JPEG's time, if it is to have one.
+fn timestamp(number: u64, elapsed: Duration, has: &impl Fn(&str) -> bool, end: &str) -> String {
+    let hours = if has("set") && number >= SET_BACK { 1 } else { 2 };
+    let time = match () {
+        () if has("still") => Duration::ZERO,
+        () if has("stamped") || has("set") => Duration::from_secs(3_600 * hours) + elapsed,
+        () => return String::new(),
+    };
+    format!("X-Timestamp: {}.{:06}{end}", time.as_secs(), time.subsec_micros())
 }
 
 fn chunk(bytes: &[u8]) -> Vec<u8> {

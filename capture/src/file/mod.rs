@@ -16,8 +16,7 @@ mod timetable;
 use std::time::Duration;
 
 use proto::config::{self, Backend, CameraConfig};
-use proto::frame::{FrameFlags, Geometry, LossBefore, PictureTags};
-use proto::ring::Ring;
+use proto::frame::{CaptureTime, FrameFlags, FrameInfo, Geometry, LossBefore, PictureTags, TimeOfSource};
 use proto::time::MonotonicNs;
 
 use capture::source::{Arrival, CameraSetup, PATIENCE, Source, SourceError};
@@ -93,7 +92,7 @@ impl VideoFile {
     /// # Errors
     /// When the file is not there, not a video, of another size than the config's, or faster.
     pub(crate) fn open(setup: &CameraSetup) -> Result<Box<dyn Source>, SourceError> {
-        let CameraSetup { camera, ring } = setup;
+        let camera = &setup.camera;
         let Backend::File(config) = &camera.backend else {
             return Err(SourceError::WrongBackend { opens: "file", configured: camera.backend.name() });
         };
@@ -106,7 +105,7 @@ impl VideoFile {
         if config.realtime {
             check_rate(&decoder, &timetable, camera)?;
         }
-        let (playback, next) = resume(ring, &timetable, config.realtime);
+        let (playback, next) = resume(setup.newest(), &timetable, config.realtime);
         let this = Self {
             geometry: camera.geometry,
             looping: config.looping,
@@ -331,15 +330,22 @@ impl Source for VideoFile {
         })
     }
 
+    fn time(&self) -> TimeOfSource {
+        match self.playback {
+            Playback::RealTime { .. } => TimeOfSource::by_own_clock(CaptureTime::Device),
+            Playback::Unpaced => TimeOfSource::ARRIVAL,
+        }
+    }
+
     fn picture_tags(&self) -> PictureTags {
         self.tags.unwrap_or_default()
     }
 }
 
-/// The way to play on, and the next frame's number, for a ring that may hold frames of this file.
-fn resume(ring: &Ring, timetable: &Timetable, realtime: bool) -> (Playback, u64) {
+/// The way to play on, and the next frame's number, behind the newest frame of this file in the ring.
+fn resume(newest: Option<FrameInfo>, timetable: &Timetable, realtime: bool) -> (Playback, u64) {
     let now = MonotonicNs::now();
-    match (ring.newest(), realtime) {
+    match (newest, realtime) {
         (None, true) => (Playback::RealTime { origin_ns: signed(now.0) }, 0),
         (None, false) => (Playback::Unpaced, 0),
         (Some(newest), false) => (Playback::Unpaced, newest.source_sequence + 1),

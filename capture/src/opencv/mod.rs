@@ -22,8 +22,7 @@ use opencv::core::Mat;
 use opencv::prelude::*;
 use opencv::videoio::{self, VideoCapture};
 use proto::config::{self, Backend, CameraConfig};
-use proto::frame::{Fps, FrameFlags, Geometry, LossBefore, PictureTags};
-use proto::ring::Ring;
+use proto::frame::{Fps, FrameFlags, FrameInfo, Geometry, LossBefore, PictureTags};
 use proto::secret::Secret;
 use proto::source::SourceKind;
 use proto::time::MonotonicNs;
@@ -94,7 +93,7 @@ impl OpencvCamera {
     /// # Errors
     /// When the camera is not there, gives no frame, or frames of another size than the config's.
     pub(crate) fn open(setup: &CameraSetup) -> Result<Box<dyn Source>, SourceError> {
-        let CameraSetup { camera, ring } = setup;
+        let camera = &setup.camera;
         let Backend::Opencv(config) = &camera.backend else {
             return Err(SourceError::WrongBackend { opens: "opencv", configured: camera.backend.name() });
         };
@@ -131,7 +130,7 @@ impl OpencvCamera {
         };
         let (tries, t) = this.first_picture()?.ok_or_else(|| silent(&this))?;
         this.first = Some(t);
-        this.numbers.next = number_after(ring, t, camera.fps).max(tries - 1);
+        this.numbers.next = number_after(setup.newest(), t, camera.fps).max(tries - 1);
         if let Some(period) = period {
             let stated = this.capture.get(videoio::CAP_PROP_FRAME_COUNT).unwrap_or_default();
             this.film = Some(Film::new(t, period, stated, tries));
@@ -362,8 +361,8 @@ fn period(
 }
 
 /// The number of a frame that arrived at `t`: 0 in an empty ring; after a restart, as if the camera had gone on counting.
-fn number_after(ring: &Ring, t: MonotonicNs, fps: Fps) -> u64 {
-    let Some(newest) = ring.newest() else { return 0 };
+fn number_after(newest: Option<FrameInfo>, t: MonotonicNs, fps: Fps) -> u64 {
+    let Some(newest) = newest else { return 0 };
     // Half a period more, to round to the nearest.
     let away = t.since(newest.t_capture) + fps.period() / 2;
     newest.source_sequence + fps.frames_in(proto::time::nanos(away)).max(1)

@@ -36,6 +36,11 @@ impl Numbers {
         self.own = None;
     }
 
+    /// Will the next frame be the first since the camera was opened, with others before it?
+    pub(super) fn begins_again(&self) -> bool {
+        self.own.is_none() && self.newest.is_some()
+    }
+
     /// The number of the camera's next frame. The first frame after the camera was away leaves out as many numbers as frames
     /// were due meanwhile. `variable_rate`: none was due at any moment, and a single number stands for what nobody can count.
     pub(super) fn number(&mut self, own: u64, t_capture: MonotonicNs, variable_rate: bool) -> u64 {

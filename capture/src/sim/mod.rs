@@ -1,6 +1,7 @@
 //! The simulated camera: stamped frames of a moving scene, at absolute deadlines, with faults to rehearse.
 
 mod bits;
+mod device_clock;
 pub mod h264;
 pub mod jpeg;
 pub mod pace;
@@ -16,12 +17,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::config::{CameraConfig, Episode, SimConfig, SimFaults};
-use proto::frame::{Fps, Geometry, LossBefore, PictureTags};
+use proto::frame::{CaptureTime, Fps, FrameFlags, Geometry, LossBefore, PictureTags, TimeOfSource};
 use proto::offer::Offer;
 use proto::time::MonotonicNs;
 
 use crate::reopening::{Live, Reopening};
 use crate::source::{Arrival, CameraSetup, PATIENCE, Source, SourceError};
+use device_clock::DeviceClock;
 use pace::{Due, Pace};
 use pictures::{Pictures, Shot};
 
@@ -41,6 +43,8 @@ pub struct SimulatedCamera {
     /// The state of the generator behind [`SimulatedCamera::jitter`].
     jitter_state: u64,
     clock: CameraClock,
+    /// The clock that its frames' times are of, if that isn't known to be this machine's.
+    device: Option<DeviceClock>,
 }
 
 /// The camera's own clock, which runs on while no process reads the camera.
@@ -135,28 +139,25 @@ impl SimulatedCamera {
     /// A simulated camera that is opened again whenever it was unplugged.
     #[must_use]
     pub fn reopening(setup: &CameraSetup, sim: &SimConfig) -> Box<dyn Source> {
-        let (camera, sim, zero) = (setup.camera.clone(), sim.clone(), setup.ring.created());
+        let (setup_again, sim) = (setup.clone(), sim.clone());
         // Made once: the camera is to be back at once, and making large pictures takes a while.
         let mut pictures = None;
         let open = move || {
-            let pictures = pictures.get_or_insert_with(|| Arc::new(Pictures::of(&camera, &sim)));
-            Ok(Box::new(Self::open(&camera, &sim, zero, Arc::clone(pictures))?) as Live)
+            let pictures = pictures.get_or_insert_with(|| Arc::new(Pictures::of(&setup_again.camera, &sim)));
+            Ok(Box::new(Self::open(&setup_again, &sim, Arc::clone(pictures))?) as Live)
         };
         Reopening::of(setup, Box::new(open))
     }
 
-    /// Opens the simulated camera, whose clock began at `zero`.
-    fn open(
-        camera: &CameraConfig,
-        sim: &SimConfig,
-        zero: MonotonicNs,
-        pictures: Arc<Pictures>,
-    ) -> Result<Self, SourceError> {
+    /// Opens the simulated camera, whose clock began with its ring.
+    fn open(setup: &CameraSetup, sim: &SimConfig, pictures: Arc<Pictures>) -> Result<Self, SourceError> {
+        let (camera, zero) = (&setup.camera, setup.ring.created());
         let truth = sim.truth_log.as_deref().map(TruthLog::open).transpose()?;
         std::thread::sleep(Duration::from_millis(sim.faults.slow_start_ms));
         let now = MonotonicNs::now();
         let clock = CameraClock { zero, fps: camera.fps };
         clock.can_deliver(&sim.faults, &camera.geometry, now)?;
+        let newest = setup.newest().map(|newest| newest.t_capture);
         Ok(Self {
             pace: Pace::opened(zero, camera.fps, now),
             pictures,
@@ -169,6 +170,7 @@ impl SimulatedCamera {
             stall: Stall::Ahead,
             jitter_state: 0x9E37_79B9_7F4A_7C15,
             clock,
+            device: sim.has_own_clock().then(|| DeviceClock::new(zero, sim.clock_ppm, newest)),
         })
     }
 
@@ -190,15 +192,29 @@ impl SimulatedCamera {
 
     /// The next frame, with the rehearsed losses before it.
     fn next_due(&mut self, was_stalled: bool) -> Due {
-        let mut due = self.pace.next(MonotonicNs::now());
+        let latency = self.latency();
+        let mut due = self.pace.next(MonotonicNs::now().before(latency));
         if was_stalled {
             due.before = LossBefore::CameraStall;
         }
         self.made += 1;
         if self.faults.drop_every.is_some_and(|n| self.made.is_multiple_of(n)) {
-            due = Due { before: LossBefore::CameraDrop, ..self.pace.next(MonotonicNs::now()) };
+            let next = self.pace.next(MonotonicNs::now().before(latency));
+            due = Due { before: LossBefore::CameraDrop, ..next };
         }
         due
+    }
+
+    /// The way of each frame.
+    fn latency(&self) -> Duration {
+        Duration::from_nanos(self.faults.latency_ns)
+    }
+
+    /// The time of a frame that arrives now, and the remarks on it.
+    fn time_of(&mut self, due: &Due, now: MonotonicNs) -> (MonotonicNs, FrameFlags) {
+        let Some(device) = &mut self.device else { return (due.at, FrameFlags::NONE) };
+        let mapped = device.map(due.at, now);
+        (mapped.t_capture, mapped.flags())
     }
 
     /// A delay below `jitter_ms`. By xorshift64: a rehearsal has to be the same each time, not unpredictable.
@@ -223,7 +239,7 @@ impl Source for SimulatedCamera {
         }
         self.clock.can_deliver(&self.faults, &self.geometry, MonotonicNs::now())?;
         let due = self.next_due(was_stalled);
-        let mut arrives = due.at;
+        let mut arrives = due.at + self.latency();
         if self.faults.jitter_ms > 0 {
             arrives = arrives + self.jitter();
         }
@@ -234,11 +250,12 @@ impl Source for SimulatedCamera {
         if let Some(truth) = &mut self.truth {
             truth.note(&due)?;
         }
+        let (t_capture, of_time) = self.time_of(&due, now);
         Ok(Arrival::Frame {
             source_sequence: number,
-            t_capture: due.at,
+            t_capture,
             before: due.before,
-            flags: self.pictures.flags(&self.shot),
+            flags: self.pictures.flags(&self.shot).with(of_time),
             bytes: self.pictures.bytes(&self.shot),
         })
     }
@@ -249,6 +266,11 @@ impl Source for SimulatedCamera {
 
     fn picture_tags(&self) -> PictureTags {
         self.pictures.tags()
+    }
+
+    fn time(&self) -> TimeOfSource {
+        let by_own_clock = TimeOfSource::by_own_clock(CaptureTime::Device);
+        self.device.as_ref().map_or(by_own_clock, DeviceClock::word)
     }
 }
 

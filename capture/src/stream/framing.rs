@@ -30,6 +30,11 @@ pub trait Framing: Send {
         PixelFormat::I420
     }
 
+    /// The time of the frame that was found last, by the clock of the device that made it, in nanoseconds.
+    fn device_ns(&self) -> Option<i64> {
+        None
+    }
+
     /// The word on itself of the frame that was found last.
     fn picture_tags(&self) -> PictureTags {
         PictureTags::default()

@@ -7,11 +7,14 @@ use proto::clip::CaptureTime;
 use proto::offer::Offer;
 use proto::time::MonotonicNs;
 
+use super::rate::{Rate, Trust, rate};
 use super::{Found, FoundFrame, Framing, Inbox, Unusable};
 
-/// The rate is measured for so long, from the first frame on.
+/// The rate is measured for so long, from the first frame on, where frames come one like the other.
 const MEASURED: Duration = Duration::from_millis(1_200);
-/// The same for a camera that has shown fewer than three frames by then.
+/// Shorter still where nearly all do, and they are many.
+const MEASURED_AT_LEAST: Duration = Duration::from_millis(300);
+/// The longest time for a camera whose frames come in pieces, or seldom.
 const MEASURED_AT_MOST: Duration = Duration::from_millis(2_500);
 /// No more bytes are kept while a rate is measured.
 const MOST_BYTES: usize = 32 << 20;
@@ -27,12 +30,14 @@ pub(super) struct Look {
     size: Option<(u32, u32)>,
     /// The arrival of each frame.
     arrived: Vec<MonotonicNs>,
+    /// The device's time of each frame that has one.
+    device_ns: Vec<i64>,
 }
 
 impl Look {
     /// A look at frames in this form. With a rate that is known already, none is measured; the stream's own word comes first.
     pub(super) fn new(framing: Box<dyn Framing>, fps: Option<f64>) -> Self {
-        Self { framing, fps, seen_bytes: 0, size: None, arrived: Vec::new() }
+        Self { framing, fps, seen_bytes: 0, size: None, arrived: Vec::new(), device_ns: Vec::new() }
     }
 
     /// Looks at the bytes that are there. `None` while they don't tell enough.
@@ -46,6 +51,7 @@ impl Look {
                 Found::Frame(FoundFrame { start, end, size, .. }) => {
                     self.size.get_or_insert(size);
                     self.arrived.push(inbox.arrived(self.seen_bytes + start));
+                    self.device_ns.extend(self.framing.device_ns());
                     self.seen_bytes += end;
                 }
                 Found::Unusable(why) => return Err(why),
@@ -61,9 +67,9 @@ impl Look {
             pixel_format: self.framing.pixel_format(),
             width,
             height,
-            fps: known.unwrap_or_else(|| rate(&self.arrived)),
+            fps: known.unwrap_or_else(|| self.rate().fps),
             variable_rate: false,
-            capture_time: CaptureTime::Arrival,
+            capture_time: if self.has_device_times() { CaptureTime::Device } else { CaptureTime::Arrival },
             reorders: self.framing.decoding().reorders,
         }))
     }
@@ -75,54 +81,31 @@ impl Look {
 
     /// No more will come: what is known by now is enough.
     pub(super) fn conclude(&mut self) {
-        self.fps.get_or_insert(rate(&self.arrived));
+        let measured = self.rate().fps;
+        self.fps.get_or_insert(measured);
     }
 
     fn is_measured(&self, now: MonotonicNs) -> bool {
         let since = self.arrived.first().map_or(Duration::ZERO, |first| now - *first);
-        since >= MEASURED_AT_MOST || (since >= MEASURED && self.arrived.len() >= 3)
-    }
-}
-
-/// The rate at which frames arrived, in whole frames a second, or in tenths of a slow camera: no camera is set to 29.83.
-fn rate(arrived: &[MonotonicNs]) -> f64 {
-    // A server may begin with a frame that it had kept.
-    let arrived = if arrived.len() > 4 { &arrived[1..] } else { arrived };
-    let [first, .., last] = arrived else { return 1.0 };
-    let span = (*last - *first).as_secs_f64();
-    if span <= 0.0 {
-        return 1.0;
-    }
-    let intervals = u32::try_from(arrived.len() - 1).unwrap_or(u32::MAX);
-    let measured = f64::from(intervals) / span;
-    let near = if measured >= 5.0 { measured.round() } else { (measured * 10.0).round().max(1.0) / 10.0 };
-    // Many frames in one piece are a burst and no rate.
-    near.min(1_000.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rate_is_measured_from_arrivals() {
-        for (intervals_ms, expected) in [
-            (&[33, 34, 33, 33, 34, 33, 33][..], 30.0),
-            // The first frame was an old one, and the others come with jitter.
-            (&[2, 20, 13, 17, 16, 17, 15, 18], 60.0),
-            (&[400, 400, 401], 2.5),
-            (&[2_500], 0.4),
-            (&[40_000], 0.1),
-            (&[], 1.0),
-            (&[0], 1.0),
-        ] {
-            let mut now = MonotonicNs(9);
-            let mut arrived = vec![now];
-            for interval in intervals_ms {
-                now = now + Duration::from_millis(*interval);
-                arrived.push(now);
-            }
-            assert!((rate(&arrived) - expected).abs() < 1e-9, "{intervals_ms:?}");
+        match since {
+            _ if since >= MEASURED_AT_MOST => true,
+            _ if since >= MEASURED => self.rate().trust >= Trust::Regular,
+            _ => since >= MEASURED_AT_LEAST && self.rate().trust == Trust::Sure,
         }
+    }
+
+    /// Does every frame have a time of the device's own?
+    fn has_device_times(&self) -> bool {
+        !self.device_ns.is_empty() && self.device_ns.len() == self.arrived.len()
+    }
+
+    /// The rate by the device's own times, if they run, else by the arrivals.
+    fn rate(&self) -> Rate {
+        let runs = self.device_ns.windows(2).all(|pair| pair[1] > pair[0]);
+        if self.has_device_times() && runs {
+            return rate(&self.device_ns);
+        }
+        let arrived: Vec<i64> = self.arrived.iter().map(|t| i64::try_from(t.0).unwrap_or(i64::MAX)).collect();
+        rate(&arrived)
     }
 }

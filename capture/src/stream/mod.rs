@@ -9,14 +9,17 @@ mod framing;
 mod inbox;
 mod jpegs;
 mod look;
+mod part_header;
+mod rate;
 
 use std::time::Duration;
 
-use proto::frame::{Decoding, Fps, FrameFlags, LossBefore, PictureTags};
+use proto::frame::{CaptureTime, Decoding, Fps, FrameFlags, LossBefore, PictureTags, TimeOfSource};
 use proto::offer::Offer;
 use proto::time::{MonotonicNs, nanos};
 
 use crate::camera_state::flagged_after;
+use crate::mapper::Mapper;
 use crate::source::{Arrival, CameraSetup, LEAST_STEP, PATIENCE, Source, SourceError};
 pub use access_units::AccessUnits;
 use damage::DamageLog;
@@ -49,6 +52,8 @@ pub struct StreamSource {
     done: usize,
     opened: MonotonicNs,
     history: History,
+    /// The device's clock, where frames bring its times.
+    mapper: Mapper,
     damage: DamageLog,
     /// A look at what the stream gives, while its ring isn't made for that.
     look: Option<Look>,
@@ -84,6 +89,8 @@ struct History {
     size: Option<(u32, u32)>,
     /// The bytes before the next frame were damaged.
     damaged: bool,
+    /// The last frame brought a time of the device's own.
+    has_device_time: bool,
 }
 
 impl StreamSource {
@@ -99,6 +106,7 @@ impl StreamSource {
             done: 0,
             opened: MonotonicNs::now(),
             history: History::default(),
+            mapper: Mapper::new(None),
             look: None,
             offered: None,
         };
@@ -145,7 +153,7 @@ impl StreamSource {
             }
             Found::TooLarge { bytes } => {
                 self.done = bytes;
-                return Ok(Some(self.number(self.inbox.arrived(0), usize::MAX, FrameFlags::NONE)));
+                return Ok(Some(self.number(self.inbox.arrived(0), None, usize::MAX, FrameFlags::NONE)));
             }
             Found::Unusable(reason) => return Err(self.unusable(reason)),
         }
@@ -178,11 +186,19 @@ impl StreamSource {
         }
         self.history.size = Some(frame.size);
         self.done = frame.end;
-        Ok(self.number(self.inbox.arrived(frame.start), frame.room, frame.flags))
+        let (arrived, device_ns) = (self.inbox.arrived(frame.start), self.framing.device_ns());
+        self.history.has_device_time = device_ns.is_some();
+        Ok(self.number(arrived, device_ns, frame.room, frame.flags))
     }
 
     /// Gives a frame its number, its time and the loss before it.
-    fn number(&mut self, arrived: MonotonicNs, bytes: usize, flags: FrameFlags) -> Arrival {
+    fn number(
+        &mut self,
+        arrived: MonotonicNs,
+        device_ns: Option<i64>,
+        bytes: usize,
+        flags: FrameFlags,
+    ) -> Arrival {
         let History { next, last, damaged, .. } = self.history;
         let (fps, silence) = (self.expected.fps, last.map_or(Duration::ZERO, |last| arrived - last));
         let has_stalled = silence > flagged_after(fps);
@@ -192,9 +208,11 @@ impl StreamSource {
             (false, true) => LossBefore::CameraStall,
             (false, false) => LossBefore::Nothing,
         };
+        let mapped = device_ns.map(|ns| self.mapper.map(ns, arrived));
+        let (own, of_clock) = mapped.map_or((arrived, FrameFlags::NONE), |m| (m.t_capture, m.flags()));
         // Frames that arrive together have one time, and times rise.
-        let t_capture = last.map_or(arrived, |last| arrived.max(last + LEAST_STEP));
-        let repaired = FrameFlags::TIME_REPAIRED.when(t_capture != arrived);
+        let t_capture = last.map_or(own, |last| own.max(last + LEAST_STEP));
+        let repaired = FrameFlags::TIME_REPAIRED.when(t_capture != own).with(of_clock);
         let source_sequence = next + missed;
         self.history.next = source_sequence + 1;
         self.history.last = Some(t_capture);
@@ -292,6 +310,13 @@ impl Source for StreamSource {
 
     fn decoding(&self) -> Decoding {
         self.framing.decoding()
+    }
+
+    fn time(&self) -> TimeOfSource {
+        if self.history.has_device_time {
+            return self.mapper.time(CaptureTime::Device);
+        }
+        TimeOfSource { anchors: self.mapper.anchors(), ..TimeOfSource::ARRIVAL }
     }
 
     fn offer(&self) -> Option<Offer> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proto::frame::{CaptureTime, TimeOfSource};
 use proto::time::MonotonicNs;
 
 use crate::source::LEAST_STEP;
@@ -68,6 +69,7 @@ impl Numbers {
 pub(crate) struct Times {
     last: Option<MonotonicNs>,
     oldest: Duration,
+    source: CaptureTime,
 }
 
 /// The time of a frame.
@@ -82,24 +84,33 @@ pub(crate) struct Timed {
 impl Times {
     /// Times behind `last`, of frames that are about a `period` apart.
     pub(crate) fn new(last: Option<MonotonicNs>, period: Duration) -> Self {
-        Self { last, oldest: OLDEST.max(period * 2 * BUFFERS) }
+        Self { last, oldest: OLDEST.max(period * 2 * BUFFERS), source: CaptureTime::Arrival }
     }
 
     /// The time of a frame that has arrived, by the driver's own stamp if that is of the monotonic clock.
     pub(crate) fn of(&mut self, stamp: Option<MonotonicNs>, arrival: MonotonicNs) -> Timed {
-        let mut timed = match stamp {
-            None => Timed { at: arrival, is_repaired: false },
+        let (mut timed, source) = match stamp {
+            None => (Timed { at: arrival, is_repaired: false }, CaptureTime::Arrival),
             Some(stamp) if stamp.0 == 0 || stamp + self.oldest < arrival => {
-                Timed { at: arrival, is_repaired: true }
+                (Timed { at: arrival, is_repaired: true }, CaptureTime::Arrival)
             }
             // Some drivers stamp with the moment at which the frame will be complete.
-            Some(stamp) => Timed { at: stamp.min(arrival), is_repaired: false },
+            Some(stamp) => (Timed { at: stamp.min(arrival), is_repaired: false }, CaptureTime::Driver),
         };
+        self.source = source;
         if let Some(last) = self.last.filter(|last| timed.at <= *last) {
             timed = Timed { at: last + LEAST_STEP, is_repaired: true };
         }
         self.last = Some(timed.at);
         timed
+    }
+
+    /// The clock of the last frame's time. A driver's is this machine's own.
+    pub(crate) fn word(&self) -> TimeOfSource {
+        match self.source {
+            CaptureTime::Driver => TimeOfSource::by_own_clock(CaptureTime::Driver),
+            _ => TimeOfSource::ARRIVAL,
+        }
     }
 }
 
@@ -155,6 +166,22 @@ mod tests {
         assert_eq!(times(&[(Some(5), 9), (Some(25), 29)]), [(5_000_000, false), (25_000_000, false)]);
         assert_eq!(times(&[(Some(23), 9), (Some(43), 29)]), [(9_000_000, false), (29_000_000, false)]);
         assert_eq!(times(&[(None, 9), (None, 29)]), [(9_000_000, false), (29_000_000, false)]);
+    }
+
+    #[test]
+    fn a_driver_that_gives_no_time_leaves_the_arrival_and_the_word_says_so() {
+        let mut times = Times::new(None, PERIOD);
+        assert_eq!(times.word(), TimeOfSource::ARRIVAL);
+        let driver = TimeOfSource { source: CaptureTime::Driver, error_ns: Some(0), anchors: 0 };
+        for (stamp, ms, word) in [
+            (Some(at(5)), 9, driver),
+            (None, 29, TimeOfSource::ARRIVAL),
+            (Some(MonotonicNs(0)), 49, TimeOfSource::ARRIVAL),
+            (Some(at(66)), 69, driver),
+        ] {
+            times.of(stamp, at(ms));
+            assert_eq!(times.word(), word, "at {ms} ms");
+        }
     }
 
     #[test]

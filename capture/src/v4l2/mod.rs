@@ -51,9 +51,9 @@ use system::System;
 #[must_use]
 pub fn reopening(setup: &CameraSetup, config: &V4l2Config) -> Box<dyn Source> {
     let mut opener = Opener::new(&setup.camera, config);
-    let ring = setup.ring.clone();
+    let of_ring = setup.clone();
     let open = move || {
-        let newest = ring.newest().map(|frame| frame.t_capture);
+        let newest = of_ring.newest().map(|frame| frame.t_capture);
         opener.open(Box::new(System::default()), newest).map(|camera| Box::new(camera) as Live)
     };
     Reopening::of(setup, Box::new(open))

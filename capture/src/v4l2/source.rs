@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proto::frame::{Decoding, Fps, FrameFlags, Geometry, LossBefore, PictureTags};
+use proto::frame::{Decoding, Fps, FrameFlags, Geometry, LossBefore, PictureTags, TimeOfSource};
 use proto::time::MonotonicNs;
 use rustix::io::Errno;
 
@@ -201,5 +201,9 @@ impl Source for V4l2Camera {
 
     fn decoding(&self) -> Decoding {
         self.decoding
+    }
+
+    fn time(&self) -> TimeOfSource {
+        self.times.word()
     }
 }

@@ -8,7 +8,7 @@ use super::backend;
 use super::camera_entry::{Camera, HEIGHT, WIDTH};
 use super::checker::Checker;
 use super::compressed;
-use super::key::{Key, Row, Table};
+use super::key::{Key, KeyOr, Row, Table};
 use super::mapping;
 use super::resolve::{Assumed, Typed};
 use super::value::{At, Mapping};
@@ -25,9 +25,12 @@ static FPS: Key<f64> =
     Key::number("fps", "frames a second").such_as("60 or 59.94").or_words("60, or what the camera says");
 static PIXEL_FORMAT: Key<String> =
     Key::one_of("pixel_format", pixel_formats).or_words("I420, or what the camera says");
+static LATENCY: KeyOr<f64> = Key::number("latency_ms", "milliseconds").such_as("40").or(0.0);
 /// The keys that every camera has.
 pub(super) static KEYS: &[&Row] =
-    &[&NAME.row, &BACKEND.row, &WIDTH.row, &HEIGHT.row, &FPS.row, &PIXEL_FORMAT.row];
+    &[&NAME.row, &BACKEND.row, &WIDTH.row, &HEIGHT.row, &FPS.row, &PIXEL_FORMAT.row, &LATENCY.row];
+/// The longest time that a camera may lie behind: a clip is kept open for so long.
+const MAX_LATENCY_MS: f64 = 10_000.0;
 /// The keys of a camera of any backend.
 pub(super) static TABLE: Table = Table::of_two(&[KEYS, compressed::KEYS], backend::KEYS);
 
@@ -81,8 +84,9 @@ impl Checker<'_> {
             fps: typed_fps.map(|_| fps),
             pixel_format: backend.pixel_format().or(size.typed_format),
         };
+        let latency_ns = camera.typed(&LATENCY).map_or(Ok(0), |typed| self.latency_ns(&typed))?;
         let camera = CameraConfig::new(name, index, geometry, fps, backend);
-        Ok(CameraConfig { typed, clip, compressed, ..camera }.without_offer())
+        Ok(CameraConfig { typed, clip, compressed, latency_ns, ..camera }.without_offer())
     }
 
     fn camera_name(&self, own: &Mapping, here: Location) -> Result<Name, Mistake> {
@@ -149,6 +153,7 @@ impl Checker<'_> {
             }
         }
         all.get(&FPS).map_or(Ok(0.0), |typed| self.fps(&typed))?;
+        all.typed(&LATENCY).map_or(Ok(0), |typed| self.latency_ns(&typed))?;
         self.compressed_defaults(all)?;
         if let Some(typed) = all.get(&PIXEL_FORMAT) {
             self.pixel_format(&typed)?;
@@ -187,6 +192,16 @@ impl Checker<'_> {
         }
         let message = format!("fps: {} is not more than 0 and at most {}", typed.value, Fps::MAX);
         self.wrong(typed.at, message)
+    }
+
+    pub(super) fn latency_ns(&self, typed: &At<f64>) -> Result<u64, Mistake> {
+        if !(0.0..=MAX_LATENCY_MS).contains(&typed.value) {
+            let name = LATENCY.row.name;
+            return self.wrong(typed.at, format!("{name}: {} is not 0 to {MAX_LATENCY_MS}", typed.value));
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked first")]
+        let ns = (typed.value * 1e6).round() as u64;
+        Ok(ns)
     }
 
     /// Refuses a key of another backend: it would be passed over in silence.

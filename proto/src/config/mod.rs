@@ -25,6 +25,7 @@ mod value;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Location;
@@ -94,6 +95,9 @@ pub struct CameraConfig {
     /// The meaning of its capture times, if the camera has said it.
     #[serde(default)]
     pub capture_time: Option<CaptureTime>,
+    /// The nanoseconds that are subtracted from the times that its source gives: by so much they lie behind exposure.
+    #[serde(default)]
+    pub latency_ns: u64,
     /// Size and payload are what the config or the camera has said, now or earlier; false when they are assumed.
     #[serde(default = "known_before")]
     pub is_known: bool,
@@ -124,6 +128,7 @@ impl CameraConfig {
             clip: ClipMode::default(),
             compressed: Compressed::default(),
             capture_time: None,
+            latency_ns: 0,
             is_known: true,
         }
     }
@@ -138,6 +143,12 @@ impl CameraConfig {
     #[must_use]
     pub fn is_copied(&self) -> bool {
         self.payload == Payload::Jpeg && self.clip != ClipMode::Exact
+    }
+
+    /// By how much the times that its source gives lie behind exposure.
+    #[must_use]
+    pub fn latency(&self) -> Duration {
+        Duration::from_nanos(self.latency_ns)
     }
 
     /// The meaning of its capture times.

@@ -461,9 +461,39 @@ fn the_checked_config_of_an_older_version_is_read() {
     let config = parse("cameras: [{ name: left, backend: sim }]\n").unwrap();
     let mut older: serde_json::Value = serde_json::from_slice(&config.to_checked().unwrap()).unwrap();
     let camera = older["cameras"][0].as_object_mut().unwrap();
-    for key in ["payload", "typed", "clip", "compressed", "capture_time", "is_known"] {
+    for key in ["payload", "typed", "clip", "compressed", "capture_time", "latency_ns", "is_known"] {
         assert!(camera.remove(key).is_some(), "{key}");
     }
+    let sim = camera["backend"]["Sim"].as_object_mut().unwrap();
+    assert!(sim.remove("clock_ppm").is_some());
+    assert!(sim["faults"].as_object_mut().unwrap().remove("latency_ns").is_some());
     older["recording"].as_object_mut().unwrap().remove("jpeg_container");
     assert_eq!(Config::from_checked(older.to_string().as_bytes()).unwrap(), config);
+}
+
+#[test]
+fn the_time_that_a_camera_lies_behind_is_kept_to_the_nanosecond() {
+    let latency = |keys: &str| {
+        let text = format!("cameras: [{{ name: left, backend: sim{keys} }}]\n");
+        parse(&text).unwrap().cameras[0].latency()
+    };
+    assert_eq!(latency(""), Duration::ZERO);
+    assert_eq!(latency(", latency_ms: 41.25"), Duration::from_micros(41_250));
+    let all = "camera: { latency_ms: 12 }\ncameras: [{ name: left, backend: sim }]\n";
+    assert_eq!(parse(all).unwrap().cameras[0].latency(), Duration::from_millis(12));
+    refused("cameras: [{ name: left, backend: sim, latency_ms: ¦-1 }]\n", "latency_ms: -1 is not 0 to 10000");
+    refused("camera: { latency_ms: ¦10001 }\ncameras: [{ name: a, backend: sim }]\n", "is not 0 to 10000");
+}
+
+#[test]
+fn the_delay_of_a_simulated_camera_is_a_fault_and_not_its_correction() {
+    let text = "cameras: [{ name: left, backend: sim, clock_ppm: -80.5, latency_ms: 40, faults: { latency_ms: 30.5 } }]\n";
+    let camera = parse(text).unwrap().cameras.remove(0);
+    let Backend::Sim(sim) = &camera.backend else { panic!("{camera:?}") };
+    assert_eq!((sim.clock_ppm, sim.faults.latency_ns), (-80.5, 30_500_000));
+    assert_eq!(camera.latency(), Duration::from_millis(40));
+    refused(
+        "cameras: [{ name: left, backend: sim, clock_ppm: ¦100001 }]\n",
+        "clock_ppm: 100001 is not -100000 to 100000",
+    );
 }

@@ -226,7 +226,7 @@ impl Ring {
         header(&self.segment).time.load()
     }
 
-    /// For the writer: see [`RingWriter::set_time`](super::writer::RingWriter::set_time).
+    /// For the writer: see [`WriteSlot::timed`](super::writer::WriteSlot::timed).
     pub(super) fn set_time(&self, time: &RingTime) {
         header(&self.segment).time.store(time);
     }

@@ -63,11 +63,6 @@ impl RingWriter {
         self.ring.set_variable_rate(variable);
     }
 
-    /// Says which times the frames have.
-    pub fn set_time(&self, time: &RingTime) {
-        self.ring.set_time(time);
-    }
-
     /// Says that the camera is away, and the cause of the gap that this makes; or that it is there again.
     pub fn set_away(&self, cause: Option<LossBefore>) {
         self.ring.set_away(cause);
@@ -202,6 +197,11 @@ impl WriteSlot<'_> {
     /// stores with Release.
     pub fn tag(&self, tags: PictureTags) {
         self.writer.ring.set_picture_tags(tags);
+    }
+
+    /// Says which times this frame and those after it have.
+    pub fn timed(&self, time: &RingTime) {
+        self.writer.ring.set_time(time);
     }
 
     /// Makes the frame visible and wakes the readers. Returns the frame's sequence. Allocates nothing and waits for

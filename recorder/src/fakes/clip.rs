@@ -53,6 +53,8 @@ pub(crate) fn planned_camera(geometry: Geometry, fps: Fps) -> PlannedCamera {
         payload: Payload::Planes,
         fps,
         capture_time: CaptureTime::Device,
+        time_error_ns: None,
+        latency_ns: 0,
         variable_rate: false,
         reorders: false,
         picture: PictureTags::default(),

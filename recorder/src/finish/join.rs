@@ -96,7 +96,7 @@ pub(super) fn join_camera(
         fps: camera.fps.as_f64(),
         camera_index: camera.index,
         capture_time: camera.capture_time,
-        time: Some(CameraTime { source: camera.capture_time }),
+        time: Some(CameraTime::of(camera, joined.rows.anchors)),
         live: account.live,
         frames_expected: account.expected,
         frames_written: account.written,

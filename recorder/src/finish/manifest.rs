@@ -85,6 +85,16 @@ fn lead_in_note(footage: &Footage, clip: &CameraClip) -> Option<String> {
     })
 }
 
+/// The note on a camera whose clock lies otherwise from some frame of the clip on.
+fn anchor_note(name: &Name, camera: &CameraClip) -> Option<String> {
+    let time = camera.time.filter(|time| time.anchors > 0)?;
+    let times = if time.anchors == 1 { "once".to_owned() } else { format!("{} times", time.anchors) };
+    Some(format!(
+        "camera {name}: its clock was set, or it was opened again, {times} within the clip: capture times before and behind such a \
+         frame (flag a in its timestamps) lie otherwise"
+    ))
+}
+
 /// Notes on one camera, for a person.
 fn notes_of(name: &Name, camera: &CameraClip) -> Vec<String> {
     let mut notes = Vec::new();
@@ -97,6 +107,7 @@ fn notes_of(name: &Name, camera: &CameraClip) -> Vec<String> {
             "camera {name} made no frame in this window: its file had ended, or it had not begun"
         ));
     }
+    notes.extend(anchor_note(name, camera));
     if let Some(why) = camera.why {
         let why = made::in_words(why);
         notes.push(format!("camera {name}: it was recorded as with clip: exact, since {why}"));

@@ -154,6 +154,8 @@ mod tests {
             payload: proto::frame::Payload::Planes,
             fps: Fps::new(60.0).unwrap(),
             capture_time: CaptureTime::Device,
+            time_error_ns: None,
+            latency_ns: 0,
             variable_rate: false,
             reorders: false,
             picture: proto::frame::PictureTags::default(),

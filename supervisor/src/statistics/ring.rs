@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use proto::ring::Ring;
 use proto::ring::header::INTERVAL_BUCKETS;
-use proto::stats::{Dropped, IntervalStats, RingStats};
+use proto::ring::{Ring, RingTime};
+use proto::stats::{Dropped, IntervalStats, RingStats, TimeStats};
 use proto::status::CameraStatus;
 use proto::sync::{AtomicU64, Ordering};
 use proto::time::{MonotonicNs, nanos};
@@ -81,6 +81,19 @@ pub(super) fn size_and_fill(ring: &Ring) -> RingStats {
         reach_ms: reach.as_secs_f64() * 1e3,
         reserve_ms,
         rebuilt: 0,
+    }
+}
+
+/// The capture's word on its frames' times.
+pub(super) fn time(ring: &Ring) -> TimeStats {
+    let Some(RingTime { of_source, delay, latency }) = ring.time() else { return TimeStats::default() };
+    let ms = |span: Duration| span.as_secs_f64() * 1e3;
+    TimeStats {
+        source: Some(of_source.source),
+        error_ms: of_source.error_ns.map(|ns| ms(Duration::from_nanos(ns))),
+        anchors: of_source.anchors,
+        delay_ms: Some(ms(delay)),
+        latency_ms: ms(latency),
     }
 }
 

@@ -101,7 +101,7 @@ fn a_manifest_has_the_fields_of_its_schema() {
     assert_names::<clip::Stretch>(&["manifest#stretch"]);
     assert_names::<clip::StretchHow>(&["manifest#how"]);
     assert_names::<clip::CameraTime>(&["manifest#time"]);
-    assert_names::<clip::CaptureTime>(&["manifest#capture_time", "run#capture_time"]);
+    assert_names::<clip::CaptureTime>(&["manifest#capture_time", "run#capture_time", "stats#capture_time"]);
     assert_names::<clip::ManifestTrigger>(&["manifest#trigger"]);
     assert_names::<clip::TriggerSource>(&["manifest#trigger_source"]);
     assert_names::<clip::Window>(&["manifest#window"]);
@@ -141,6 +141,7 @@ fn stats_have_the_fields_of_their_schema() {
     assert_names::<stats::CameraStats>(&["stats#camera"]);
     assert_names::<stats::Dropped>(&["stats#dropped"]);
     assert_names::<stats::IntervalStats>(&["stats#interval_ms"]);
+    assert_names::<stats::TimeStats>(&["stats#time"]);
     assert_names::<stats::RingStats>(&["stats#ring"]);
     assert_names::<Payload>(&["stats#payload", "run#payload"]);
     assert_names::<stats::RecorderStats>(&["stats#recorder"]);

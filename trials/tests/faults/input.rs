@@ -176,6 +176,11 @@ const WHOLE: &[&str] = &[
 ];
 const NUMBER: &[&str] =
     &["many", "-1", "0", ".nan", ".inf", "-.inf", "1e30", "1e400", "[1]", "{ a: 1 }", "true", "\"\""];
+/// A number that may be 0, and one that may be negative too.
+const LATENCY: &[&str] =
+    &["many", "-1", ".nan", ".inf", "-.inf", "1e30", "1e400", "[1]", "{ a: 1 }", "true", "\"\""];
+const SIGNED: &[&str] =
+    &["many", ".nan", ".inf", "-.inf", "1e30", "1e400", "[1]", "{ a: 1 }", "true", "\"\""];
 const TRUTH: &[&str] = &["maybe", "2", "1.5", "[true]", "{ a: true }", "\"\""];
 const PATH: &[&str] = &["[a]", "{ a: b }", "\"\"", "\"a\\0b\""];
 const ONE_OF: &[&str] = &["other", "[sim]", "{ a: b }", "\"\"", "7", "\"a\\0b\"", ".nan"];
@@ -189,8 +194,10 @@ const CAMERA_KEYS: &[(&str, &str, &[&str], &[&str])] = &[
     ("height", "sim", WHOLE, &["0", "721", "16385", "4294967295", "4294967296"]),
     ("fps", "sim", NUMBER, &["10001"]),
     ("pixel_format", "sim", ONE_OF, &[]),
+    ("latency_ms", "sim", LATENCY, &["10001"]),
     ("truth_log", "sim", PATH, &[]),
     ("speed", "sim", NUMBER, &["1001", "900"]),
+    ("clock_ppm", "sim", SIGNED, &["100001", "-100001"]),
     ("faults", "sim", MAPPING, &[]),
     ("path", "file", PATH, &["$DIR"]),
     ("loop", "file", TRUTH, &[]),
@@ -217,6 +224,7 @@ const FAULT_KEYS: &[(&str, &[&str])] = &[
     ("stall_ms", &["1000", "99999999999"]),
     ("drop_every", &["0"]),
     ("jitter_ms", &["99999999999"]),
+    ("latency_ms", &["10001"]),
     ("slow_start_ms", &["99999999999"]),
     ("unplug_after_frames", &[]),
     ("unplug_ms", &["99999999999"]),
@@ -298,7 +306,8 @@ fn f42_every_mistake_in_a_camera_is_one_message_with_its_place() {
         table.refused_at(&format!("cameras:\n  - {{ {twice} }}\n{RECORDING}"), &["duplicate"]);
     }
     for (fault, out_of_range) in FAULT_KEYS {
-        for value in WHOLE.iter().chain(*out_of_range) {
+        let none = if *fault == "latency_ms" { LATENCY } else { WHOLE };
+        for value in none.iter().chain(*out_of_range) {
             let camera = format!("name: left, backend: sim, faults: {{ {fault}: ¦{value} }}");
             table.refused_at(&format!("cameras:\n  - {{ {camera} }}\n{RECORDING}"), &[]);
         }
@@ -346,7 +355,8 @@ fn f42_every_mistake_in_a_default_is_one_message_with_its_place() {
         table.refused_at(&format!("camera: {{ {said}, ¦{said} }}\n{cameras}{RECORDING}"), &["duplicate"]);
     }
     for (fault, out_of_range) in FAULT_KEYS {
-        for value in WHOLE.iter().chain(*out_of_range) {
+        let none = if *fault == "latency_ms" { LATENCY } else { WHOLE };
+        for value in none.iter().chain(*out_of_range) {
             table.refused_at(
                 &format!("camera: {{ faults: {{ {fault}: ¦{value} }} }}\n{cameras}{RECORDING}"),
                 &[],

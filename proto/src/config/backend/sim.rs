@@ -25,15 +25,18 @@ const PAYLOADS: [Payload; 3] = [Payload::Planes, Payload::Jpeg, Payload::H264];
 const MIN_FRAME_BYTES: u64 = 1024;
 /// The fastest that a simulated camera can be told to run.
 const MAX_SPEED: f64 = 1000.0;
+/// The most that its clock can be told to run off, in parts of a million: a tenth.
+const MAX_CLOCK_PPM: f64 = 100_000.0;
 
 static TRUTH_LOG: Key<String> = Key::text("truth_log", "path").such_as("truth.jsonl").own();
 static PAYLOAD: KeyOr<String> = Key::one_of("payload", payloads).or(RAW);
 static FRAME_BYTES: Key<u64> = Key::whole("frame_bytes", "bytes").such_as("400000").or_words("by size and payload");
 static SPEED: KeyOr<f64> = Key::number("speed", "a factor").such_as("2").or(1.0);
+static CLOCK: KeyOr<f64> = Key::number("clock_ppm", "parts in a million").such_as("80").or(0.0);
 static FAULTS: Key<Mapping> = Key::mapping("faults", &FAULT_TABLE, "{ drop_every: 100 }");
 /// The keys that only simulated cameras have.
 pub(super) static KEYS: &[&Row] =
-    &[&TRUTH_LOG.row, &SPEED.row, &PAYLOAD.row, &FRAME_BYTES.row, &FAULTS.row];
+    &[&TRUTH_LOG.row, &SPEED.row, &CLOCK.row, &PAYLOAD.row, &FRAME_BYTES.row, &FAULTS.row];
 
 static CRASH: Key<u64> = Key::whole("crash_after_frames", "frames").such_as("300");
 static STALL: EpisodeKeys = EpisodeKeys::new("stall_after_frames", "stall_ms");
@@ -43,6 +46,7 @@ static BLACK: EpisodeKeys = EpisodeKeys::new("black_after_frames", "black_ms");
 static RESIZE: EpisodeKeys = EpisodeKeys::new("resize_after_frames", "resize_ms");
 static DROP_EVERY: Key<u64> = Key::whole("drop_every", "frames").such_as("100");
 static JITTER: KeyOr<u64> = Key::whole("jitter_ms", "milliseconds").such_as("5").or(0);
+static LATENCY: KeyOr<f64> = Key::number("latency_ms", "milliseconds").such_as("40").or(0.0);
 static SLOW_START: KeyOr<u64> = Key::whole("slow_start_ms", "milliseconds").such_as("2000").or(0);
 static FAULT_TABLE: Table = Table::new(&[&[
     &CRASH.row,
@@ -58,6 +62,7 @@ static FAULT_TABLE: Table = Table::new(&[&[
     &RESIZE.ms.row,
     &DROP_EVERY.row,
     &JITTER.row,
+    &LATENCY.row,
     &SLOW_START.row,
 ]]);
 
@@ -84,6 +89,9 @@ pub struct SimConfig {
     /// The bytes of the largest compressed frame; `None` for raw frames.
     #[serde(default)]
     pub frame_bytes: Option<u64>,
+    /// By how much its clock runs off, in parts of a million: over 0 it is fast. Its frames come at their rate all the same.
+    #[serde(default)]
+    pub clock_ppm: f64,
     /// Faults to rehearse.
     pub faults: SimFaults,
 }
@@ -118,6 +126,9 @@ pub struct SimFaults {
     pub drop_every: Option<u64>,
     /// Deliver each frame late by a random time up to this.
     pub jitter_ms: u64,
+    /// Deliver each frame so late, by a way of which the camera knows nothing.
+    #[serde(default)]
+    pub latency_ns: u64,
     /// Take so long to open.
     pub slow_start_ms: u64,
 }
@@ -154,11 +165,13 @@ impl BackendConfig for SimConfig {
         let truth_log = camera.get(&TRUTH_LOG).map(|typed| checker.path(&typed, "truth_log")).transpose()?;
         let payload = camera.typed(&PAYLOAD).map_or(Ok(Payload::Planes), |typed| payload(checker, &typed))?;
         let frame_bytes = Self::frame_bytes_of(checker, camera, payload)?;
-        Ok((Self { truth_log, payload, frame_bytes, faults }, rate))
+        let clock_ppm = camera.typed(&CLOCK).map_or(Ok(CLOCK.default), |typed| clock_ppm(checker, &typed))?;
+        Ok((Self { truth_log, payload, frame_bytes, clock_ppm, faults }, rate))
     }
 
     fn check_defaults(checker: &Checker<'_>, all: &Mapping) -> Result<(), Mistake> {
         all.typed(&SPEED).map_or(Ok(0.0), |typed| speed(checker, &typed))?;
+        all.typed(&CLOCK).map_or(Ok(0.0), |typed| clock_ppm(checker, &typed))?;
         all.get(&FAULTS).map_or(Ok(SimFaults::default()), |t| faults(checker, &t.value))?;
         all.typed(&PAYLOAD).map_or(Ok(Payload::Planes), |typed| payload(checker, &typed))?;
         all.get(&FRAME_BYTES).map(|typed| frame_bytes(checker, &typed)).transpose()?;
@@ -175,6 +188,13 @@ impl BackendConfig for SimConfig {
 }
 
 impl SimConfig {
+    /// The camera has a clock of its own, of which its capture knows only what it says. Without it the capture knows the moment
+    /// of each exposure.
+    #[must_use]
+    pub fn has_own_clock(&self) -> bool {
+        self.clock_ppm != 0.0 || self.faults.latency_ns > 0
+    }
+
     /// The bytes that a compressed frame of this size needs at least, rounded up a little.
     #[must_use]
     pub fn least_frame_bytes(payload: Payload, geometry: &Geometry) -> u64 {
@@ -265,6 +285,14 @@ fn speed(checker: &Checker<'_>, typed: &At<f64>) -> Result<f64, Mistake> {
     checker.wrong(typed.at, format!("speed: must be more than 0 and at most {MAX_SPEED}"))
 }
 
+fn clock_ppm(checker: &Checker<'_>, typed: &At<f64>) -> Result<f64, Mistake> {
+    if typed.value.abs() <= MAX_CLOCK_PPM {
+        return Ok(typed.value);
+    }
+    let message = format!("clock_ppm: {} is not -{MAX_CLOCK_PPM} to {MAX_CLOCK_PPM}", typed.value);
+    checker.wrong(typed.at, message)
+}
+
 fn faults(checker: &Checker<'_>, typed: &Mapping) -> Result<SimFaults, Mistake> {
     let drop_every = typed.get(&DROP_EVERY);
     if let Some(every) = drop_every.as_ref().filter(|every| every.value == 0) {
@@ -281,6 +309,7 @@ fn faults(checker: &Checker<'_>, typed: &Mapping) -> Result<SimFaults, Mistake> 
         resize: episode(checker, typed, &RESIZE)?,
         drop_every: drop_every.map(|frames| frames.value),
         jitter_ms: checker.span_or_default(typed, &JITTER)?,
+        latency_ns: typed.typed(&LATENCY).map_or(Ok(0), |typed| checker.latency_ns(&typed))?,
         slow_start_ms: checker.span_or_default(typed, &SLOW_START)?,
     })
 }
