@@ -39,7 +39,7 @@ const STILL_FRAMES: u32 = 4;
 /// The time over which a clock is judged.
 const JUDGED_OVER_NS: i64 = 30 * SECOND_NS;
 
-/// One device's clock, and how it lies to this machine's.
+/// A device's clock, and how it lies to this machine's.
 #[derive(Clone, Debug)]
 pub struct Mapper {
     /// The newest time that was given.
@@ -51,7 +51,7 @@ pub struct Mapper {
 /// A frame's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mapped {
-    /// Its time on this machine's clock. It rises from frame to frame, by [`LEAST_STEP`] at least, and is never later than the
+    /// The frame's time on this machine's clock. Times rise from frame to frame, by [`LEAST_STEP`] at least, and none is later than the
     /// arrival but for that.
     pub t_capture: MonotonicNs,
     /// The device's clock was tied to this machine's anew: from this frame on times lie otherwise to those before. Not said of a
@@ -78,7 +78,7 @@ struct Tie {
     /// The arrival of that frame. All further ones are kept as differences from it.
     since: MonotonicNs,
     envelope: Envelope,
-    /// What is added to a device's time, beside the origin.
+    /// The part of the way from a device's time to this machine's that isn't in the origin.
     offset: i64,
     last: Last,
     /// Frames have been arriving too late for the offset.
@@ -107,11 +107,11 @@ struct Late {
     first: i64,
     /// The same of the latest of them.
     most: i64,
-    /// They have been late from one second to the next.
+    /// Nothing was late a second before them.
     is_step: bool,
 }
 
-/// What a frame's times say of the clock.
+/// The meaning of a frame's times for the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     GoesOn,

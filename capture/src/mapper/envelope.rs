@@ -129,7 +129,7 @@ impl Envelope {
         self.slope_ppb
     }
 
-    /// How far half of the seconds lie above the edge.
+    /// Half of the seconds lie above the edge by no more than this.
     pub(super) fn spread_ns(&self) -> u64 {
         self.spread
     }

@@ -8,9 +8,9 @@ use crate::mapper::{Mapped, Mapper};
 
 /// A device's clock, and the mapping of its times.
 pub(super) struct DeviceClock {
-    /// It began at this moment.
+    /// The moment at which it began.
     zero: MonotonicNs,
-    /// It runs off by so many parts in a thousand million.
+    /// The parts of a thousand million by which it runs off.
     ppb: i64,
     mapper: Mapper,
 }

@@ -245,8 +245,9 @@ impl Source for SimulatedCamera {
         }
         arrives.sleep_until();
         let (number, now) = (due.source_sequence, MonotonicNs::now());
-        let shown = if self.clock.is_in(self.faults.freeze, now) { self.shot.shown } else { number };
-        self.shot = Shot { number, shown, black: self.clock.is_in(self.faults.black, now) };
+        // A picture is that of its exposure, however long it is on its way.
+        let shown = if self.clock.is_in(self.faults.freeze, due.at) { self.shot.shown } else { number };
+        self.shot = Shot { number, shown, black: self.clock.is_in(self.faults.black, due.at) };
         if let Some(truth) = &mut self.truth {
             truth.note(&due)?;
         }

@@ -21,7 +21,7 @@ pub(super) struct Rate {
     pub(super) trust: Trust,
 }
 
-/// How much a measured rate can be trusted.
+/// The trust that a measured rate deserves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Trust {
     /// Frames come in pieces, or there are too few of them: more would tell better.
