@@ -1,32 +1,39 @@
-//! One camera's decoder in libav: a compressed frame goes in, a picture of the camera's size and format comes out, as a ring
-//! of raw frames would hold it. Broken frames are refused, never patched up. Which frames are decoded, and in which order, is
-//! decided in [`crate::decoded`].
+//! One camera's decoder in libav: compressed frames go in, pictures come out in the order of display. Broken frames are refused, never
+//! patched up. Which frames are decoded, and in which order, is decided in [`crate::decoded`]; pictures are made to fit in
+//! [`crate::fitting`].
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::codec::{self, Id};
-use ffmpeg_next::color;
+use ffmpeg_next::decoder::Check;
 use ffmpeg_next::frame::Video;
 use ffmpeg_next::{Dictionary, Packet};
 
-use proto::frame::{Geometry, Payload, PictureTags, PixelFormat, Range};
+use proto::frame::Payload;
 
-use crate::colour::{self, Colours, Meaning};
-use crate::libav;
-use crate::scaler::{self, Scaler, Side};
+/// The frame that a decoder begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// A key frame: nothing that follows depends on anything before it.
+    KeyFrame,
+    /// A recovery point: the first frames that follow may depend on some before it, and don't come out right.
+    RecoveryPoint,
+}
 
 /// A decoder that is open.
 pub(crate) struct Decoder {
     inner: codec::decoder::Video,
-    payload: Payload,
-    geometry: Geometry,
-    /// The conversion of the last picture that needed one: of this kind and colours.
-    converts: Option<(Side, Meaning, Scaler)>,
-    tags: PictureTags,
+    begins_with: Beginning,
+    refuses_broken: bool,
 }
 
 impl Decoder {
-    /// Opens a decoder for pictures that are to have this geometry.
-    pub(crate) fn open(payload: Payload, geometry: Geometry) -> Result<Self, ffmpeg::Error> {
+    /// Opens a decoder. `has_silent_order`: pictures are shown in another order than their frames come in, and the stream
+    /// doesn't say so.
+    pub(crate) fn open(
+        payload: Payload,
+        begins_with: Beginning,
+        has_silent_order: bool,
+    ) -> Result<Self, ffmpeg::Error> {
         let id = match payload {
             Payload::Jpeg => Id::MJPEG,
             Payload::H264 => Id::H264,
@@ -36,108 +43,66 @@ impl Decoder {
         let codec = ffmpeg::decoder::find(id).ok_or(ffmpeg::Error::DecoderNotFound)?;
         let mut options = Dictionary::new();
         options.set("threads", "1");
-        options.set("err_detect", "explode");
-        // Each picture comes out before the next frame goes in.
-        options.set("flags", "low_delay");
+        match begins_with {
+            Beginning::KeyFrame => options.set("err_detect", "explode"),
+            // libav holds back what follows a recovery point that isn't said to be one: an I picture.
+            Beginning::RecoveryPoint => options.set("flags", "output_corrupt"),
+        }
+        if has_silent_order {
+            // As many pictures are kept back as the standard allows. Otherwise libav learns the number on the way, and has
+            // shown some in the wrong order by then.
+            options.set("strict", "strict");
+        }
         let decoder = codec::Context::new_with_codec(codec).decoder();
         let inner = decoder.open_as_with(codec, options).and_then(codec::decoder::Opened::video)?;
-        Ok(Self { inner, payload, geometry, converts: None, tags: PictureTags::default() })
+        Ok(Self { inner, begins_with, refuses_broken: begins_with == Beginning::KeyFrame })
     }
 
-    /// The pictures' word on themselves; nothing before the first.
-    pub(crate) fn tags(&self) -> PictureTags {
-        self.tags
+    /// Says whether pictures come out later than their frames go in.
+    pub(crate) fn reorders(&self) -> bool {
+        self.inner.has_b_frames()
     }
 
-    /// Decodes a frame into bytes as a ring would hold them.
-    pub(crate) fn decode(&mut self, frame: &[u8]) -> Result<Vec<u8>, ffmpeg::Error> {
+    /// From the next frame on broken ones are refused, if they weren't yet.
+    pub(crate) fn refuse_broken(&mut self) {
+        self.inner.check(Check::EXPLODE);
+        self.refuses_broken = true;
+    }
+
+    /// Says whether broken frames are refused.
+    pub(crate) fn refuses_broken(&self) -> bool {
+        self.refuses_broken
+    }
+
+    /// Gives it the next frame.
+    pub(crate) fn send(&mut self, number: u64, frame: &[u8]) -> Result<(), ffmpeg::Error> {
         // A copy, with the padding behind it that decoders read into.
-        self.inner.send_packet(&Packet::copy(frame))?;
+        let mut packet = Packet::copy(frame);
+        packet.set_pts(i64::try_from(number).ok());
+        self.inner.send_packet(&packet)
+    }
+
+    /// Says that no more frames will come.
+    pub(crate) fn end(&mut self) {
+        // An error says that it was told already.
+        let _ = self.inner.send_eof();
+    }
+
+    /// The next picture in the order of display, which has its frame's number. `None` when another frame is needed first.
+    pub(crate) fn receive(&mut self) -> Result<Option<Video>, ffmpeg::Error> {
+        const NEEDS_MORE: ffmpeg::Error = ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN };
         let mut picture = Video::empty();
-        self.inner.receive_frame(&mut picture)?;
-        if picture.is_corrupt() || picture.has_decode_errors() {
+        match self.inner.receive_frame(&mut picture) {
+            Ok(()) => {}
+            Err(NEEDS_MORE | ffmpeg::Error::Eof) => return Ok(None),
+            Err(e) => return Err(e),
+        }
+        let is_held_to_be_whole = self.begins_with == Beginning::KeyFrame;
+        if picture.has_decode_errors() || (is_held_to_be_whole && picture.is_corrupt()) {
             return Err(ffmpeg::Error::InvalidData);
         }
-        let said = said_by(self.payload, &picture);
-        self.tags = kept_of(said, self.geometry.format());
-        self.fit(&picture, meaning(said))
+        Ok(Some(picture))
     }
-
-    /// A picture's bytes in the camera's size and format.
-    fn fit(&mut self, picture: &Video, from: Meaning) -> Result<Vec<u8>, ffmpeg::Error> {
-        let format = libav::pixel(self.geometry.format());
-        let is =
-            Side { pixel: scaler::plain(picture.format()), width: picture.width(), height: picture.height() };
-        let wanted = Side { pixel: format, width: self.geometry.width(), height: self.geometry.height() };
-        if is == wanted {
-            return Ok(self.bytes_of(picture));
-        }
-        let is_kept = matches!(&self.converts, Some((side, colours, _)) if *side == is && *colours == from);
-        if !is_kept {
-            let colours = Colours { from, to: meaning(self.tags), range: Range::Unspecified };
-            let scaler = Scaler::new(is, wanted, &colours).ok_or(ffmpeg::Error::InvalidData)?;
-            self.converts = Some((is, from, scaler));
-        }
-        let mut into = Video::new(wanted.pixel, wanted.width, wanted.height);
-        let runs = |(_, _, scaler): &mut (Side, Meaning, Scaler)| scaler.run(picture, &mut into);
-        if !self.converts.as_mut().is_some_and(runs) {
-            return Err(ffmpeg::Error::InvalidData);
-        }
-        Ok(self.bytes_of(&into))
-    }
-
-    /// The rows of a picture that has the camera's size and format.
-    fn bytes_of(&self, picture: &Video) -> Vec<u8> {
-        let mut bytes = vec![0; self.geometry.frame_bytes()];
-        for (at, plane) in self.geometry.planes().iter().enumerate().filter(|(_, plane)| plane.rows > 0) {
-            let (from, stride) = (picture.data(at), picture.stride(at));
-            for row in 0..plane.rows {
-                let line = from.get(row * stride..).and_then(|rest| rest.get(..plane.row_bytes));
-                if let Some(line) = line {
-                    plane.row_mut(&mut bytes, row).copy_from_slice(line);
-                }
-            }
-        }
-        bytes
-    }
-}
-
-/// A decoded picture's word on itself. A JPEG is BT.601 in full range whatever is said of it (JFIF).
-fn said_by(payload: Payload, picture: &Video) -> PictureTags {
-    if payload == Payload::Jpeg {
-        return PictureTags { matrix: PictureTags::BT601, range: Range::Full, ..PictureTags::default() };
-    }
-    PictureTags {
-        matrix: colour::number_of_space(picture.color_space()),
-        primaries: colour::number_of_primaries(picture.color_primaries()),
-        transfer: colour::number_of_transfer(picture.color_transfer_characteristic()),
-        range: match picture.color_range() {
-            color::Range::Unspecified => Range::Unspecified,
-            color::Range::MPEG => Range::Limited,
-            color::Range::JPEG => Range::Full,
-        },
-        ..PictureTags::default()
-    }
-}
-
-/// The part of that which is still true of pictures in this format.
-fn kept_of(said: PictureTags, format: PixelFormat) -> PictureTags {
-    match format {
-        PixelFormat::BGR24 => {
-            let PictureTags { matrix, range, .. } = PictureTags::made_as(format);
-            PictureTags { matrix, range, ..said }
-        }
-        // Grey that says nothing would be taken for full range.
-        PixelFormat::GRAY8 if said.range == Range::Unspecified => {
-            PictureTags { range: Range::Limited, ..said }
-        }
-        _ => said,
-    }
-}
-
-fn meaning(tags: PictureTags) -> Meaning {
-    let matrix = if tags.matrix == PictureTags::RGB { PictureTags::BT601 } else { tags.matrix };
-    Meaning { matrix, full_range: tags.range == Range::Full }
 }
 
 #[cfg(test)]

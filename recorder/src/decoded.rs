@@ -1,17 +1,23 @@
 //! A take's frames from a source of compressed ones, decoded: for cameras whose clips are encoded anew. A frame that depends
-//! on others is decoded with all of them, from the key frame on that the ring's ledger names; those that were asked for by
-//! nobody are thrown away. One of these serves one take, since a decoder remembers what it was given last.
+//! on others is decoded with all of them, from the start on that the ring's ledger names: a key frame, or a recovery point. Those that were asked for by
+//! nobody are thrown away. One of these serves one take, since a decoder remembers what it was given last. The frames that go
+//! into a decoder, and what comes out, are in [`chain`].
+
+mod chain;
 
 use std::cell::RefCell;
 use std::rc::Rc;
+
+use ffmpeg_next::frame::Video;
 
 use proto::clip::GapCause;
 use proto::frame::{FrameFlags, FrameInfo, Geometry, LossBefore, Payload, PictureTags};
 use proto::ring::Miss;
 use proto::time::MonotonicNs;
 
-use crate::decode::Decoder;
+use crate::fitting::Fitting;
 use crate::frames::{Frames, HeldFrame, NotHeld, Soundness};
+use chain::Chain;
 
 /// So many frames are decoded at once before the one that was asked for: the worker has other clips, and shows that it lives
 /// after each call.
@@ -21,18 +27,17 @@ const AT_ONCE: u64 = 8;
 pub(crate) struct Decoded {
     compressed: Rc<dyn Frames>,
     payload: Payload,
-    geometry: Geometry,
     state: RefCell<State>,
 }
 
-/// The decoder, and how far it has come.
-#[derive(Default)]
+/// The progress of decoding.
 struct State {
-    decoder: Option<Decoder>,
-    /// The frame that it was given last.
-    last: Option<u64>,
-    /// The key frame behind which a frame could not be decoded: those up to the next key frame depend on it.
-    broken_behind: Option<u64>,
+    chain: Chain,
+    fitting: Fitting,
+    /// The last frame that could not be decoded: those that depend on it can't either.
+    broken: Option<u64>,
+    /// No more frames are waited for.
+    is_over: bool,
 }
 
 /// A decoded picture.
@@ -54,10 +59,12 @@ impl HeldFrame for DecodedFrame {
 impl Decoded {
     /// Frames of this payload, to be decoded into pictures of this geometry.
     pub(crate) fn of(compressed: Rc<dyn Frames>, payload: Payload, geometry: Geometry) -> Self {
-        Self { compressed, payload, geometry, state: RefCell::default() }
+        let (chain, fitting) = (Chain::new(payload), Fitting::new(payload, geometry));
+        let state = RefCell::new(State { chain, fitting, broken: None, is_over: false });
+        Self { compressed, payload, state }
     }
 
-    /// The key frame from which a frame decodes: itself, if it depends on no other. `None` if none is known.
+    /// The frame from which a frame decodes: itself, if it depends on no other. `None` if none is known.
     fn start_of(&self, frame: &FrameInfo) -> Option<u64> {
         if self.payload == Payload::Jpeg || frame.flags.contains(FrameFlags::KEY) {
             return Some(frame.sequence);
@@ -65,26 +72,44 @@ impl Decoded {
         Some(frame.start_sequence).filter(|start| *start > 0 && *start <= frame.sequence)
     }
 
-    /// Decodes one frame, which is the next for the decoder.
-    fn decode(&self, sequence: u64, start: u64) -> Result<Box<dyn HeldFrame>, NotHeld> {
-        let held = self.compressed.hold(sequence)?;
-        let mut state = self.state.borrow_mut();
-        let State { decoder, last, broken_behind } = &mut *state;
-        let opened = match decoder.take() {
-            Some(open) if sequence != start || self.payload == Payload::Jpeg => Ok(open),
-            // A key frame begins anew: nothing of what came before it may be left in the decoder.
-            _ => Decoder::open(self.payload, self.geometry),
-        };
-        *last = Some(sequence);
-        let decoded = opened.and_then(|open| decoder.insert(open).decode(held.bytes()));
-        match decoded {
-            Ok(bytes) => Ok(Box::new(DecodedFrame { info: *held.info(), bytes })),
-            Err(_) => {
-                *decoder = None;
-                *broken_behind = Some(start);
-                Err(NotHeld::Lost(GapCause::Corrupt))
+    /// Gives the decoder its next frame, on the way to a picture.
+    fn give_next(&self, state: &mut State, wanted: u64) -> Result<(), NotHeld> {
+        let number = state.chain.next();
+        let is_behind = number > wanted;
+        let held = match self.compressed.hold(number) {
+            Ok(held) => held,
+            Err(NotHeld::Missed(Miss::Overrun)) if number < wanted => {
+                // A frame that is gone was not lost for want of a key frame.
+                drop(self.compressed.hold(wanted)?);
+                return Err(NotHeld::Lost(GapCause::NoKeyFrame));
             }
+            Err(wait @ NotHeld::Missed(Miss::AlreadyLeased)) => return Err(wait),
+            Err(wait @ NotHeld::Missed(Miss::NotYet))
+                if is_behind && !state.is_over && !self.compressed.has_ended() =>
+            {
+                return Err(wait);
+            }
+            // The picture has come in, and only its turn hasn't: nothing is shown before it any more.
+            Err(_) if is_behind => {
+                state.chain.drain();
+                return Ok(());
+            }
+            Err(other) => return Err(other),
+        };
+        if state.chain.give(&*held, number >= wanted).is_err() {
+            state.broken = Some(number);
         }
+        Ok(())
+    }
+
+    /// A picture under its number.
+    fn framed(&self, info: &FrameInfo, picture: &Video, state: &mut State) -> Result<DecodedFrame, NotHeld> {
+        let bytes = state.fitting.bytes(picture).map_err(|_| NotHeld::Lost(GapCause::Corrupt))?;
+        let its_frame = picture.pts().and_then(|number| u64::try_from(number).ok());
+        let its_frame = its_frame.and_then(|number| self.compressed.info(number)).unwrap_or(*info);
+        let is_damaged = its_frame.flags.contains(FrameFlags::DAMAGED);
+        let flags = info.flags.with(FrameFlags::DAMAGED.when(is_damaged));
+        Ok(DecodedFrame { info: FrameInfo { flags, ..*info }, bytes })
     }
 }
 
@@ -98,29 +123,26 @@ impl Frames for Decoded {
             drop(self.compressed.hold(sequence)?);
             return Err(NotHeld::Lost(GapCause::NoKeyFrame));
         };
-        let (last, broken) = {
-            let state = self.state.borrow();
-            (state.last, state.broken_behind == Some(start) && start != sequence)
-        };
-        if broken {
-            return Err(NotHeld::Lost(GapCause::Corrupt));
+        let state = &mut *self.state.borrow_mut();
+        if !state.chain.serves(start, sequence) {
+            state.chain.begin(start);
         }
-        let goes_on = last.filter(|last| (start..sequence).contains(last));
-        let from = goes_on.map_or(start, |last| last + 1);
-        for (before, done) in (from..sequence).zip(0..) {
+        for done in 0.. {
+            if let Some(picture) = state.chain.take(sequence) {
+                return Ok(Box::new(self.framed(&info, &picture, state)?));
+            }
+            let depends_on_broken = state.broken.is_some_and(|broken| (start..=sequence).contains(&broken));
+            if depends_on_broken || state.chain.has_passed(sequence) {
+                let is_corrupt = depends_on_broken || !state.chain.is_leading();
+                let cause = if is_corrupt { GapCause::Corrupt } else { GapCause::NoKeyFrame };
+                return Err(NotHeld::Lost(cause));
+            }
             if done == AT_ONCE {
-                return Err(NotHeld::AtWork);
+                break;
             }
-            match self.decode(before, start) {
-                Ok(_) => {}
-                Err(NotHeld::Missed(Miss::Overrun)) => {
-                    drop(self.compressed.hold(sequence)?);
-                    return Err(NotHeld::Lost(GapCause::NoKeyFrame));
-                }
-                Err(other) => return Err(other),
-            }
+            self.give_next(state, sequence)?;
         }
-        self.decode(sequence, start)
+        Err(NotHeld::AtWork)
     }
 
     fn hold_as_it_came(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, NotHeld> {
@@ -132,12 +154,16 @@ impl Frames for Decoded {
         known.and_then(|info| self.start_of(&info)).unwrap_or(sequence)
     }
 
+    fn expect_no_more(&self) -> bool {
+        !std::mem::replace(&mut self.state.borrow_mut().is_over, true)
+    }
+
     fn picture_tags(&self) -> PictureTags {
         self.compressed.picture_tags()
     }
 
     fn decoded_tags(&self) -> Option<PictureTags> {
-        self.state.borrow().decoder.as_ref().map(Decoder::tags)
+        self.state.borrow().fitting.tags()
     }
 
     fn soundness(&self) -> Soundness {

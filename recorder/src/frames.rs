@@ -94,6 +94,12 @@ pub(crate) trait Frames {
         self.hold(sequence)
     }
 
+    /// Says that nothing more is waited for: a picture that only waits for those shown before it comes at once. False if
+    /// that changes nothing.
+    fn expect_no_more(&self) -> bool {
+        false
+    }
+
     /// The first frame that must not be overwritten before this one can be held.
     fn needed_for(&self, sequence: u64) -> u64 {
         sequence

@@ -26,6 +26,7 @@ mod fakes;
 mod feed;
 mod filling;
 mod finish;
+mod fitting;
 mod fragment;
 mod frames;
 mod h264;

@@ -264,6 +264,10 @@ impl Take {
         }
         let frame = match self.cut(frames, disk, feed).and_then(|()| self.hold(frames, disk)) {
             Ok(frame) => frame,
+            // The frame may wait for others behind it that don't come.
+            Err(Step::Waiting) if self.is_patience_over(frames, now) && frames.expect_no_more() => {
+                return Step::Moved;
+            }
             Err(instead) => return instead,
         };
         let Self { stage: Stage::Recording(recording), assignment, place, fate, how, .. } = self else {

@@ -1,4 +1,4 @@
-//! Tests of the decoder, on libav's own encoders.
+//! Tests of the decoder and of what makes its pictures fit, on libav's own encoders.
 
 use ffmpeg_next::format::Pixel;
 use proto::codec::{Codec, EncoderChoice};
@@ -6,9 +6,13 @@ use proto::frame::{Fps, FrameInfo};
 use proto::ladder::last_resort;
 
 use super::*;
+use proto::frame::{Geometry, PictureTags, PixelFormat, Range};
+
 use crate::encode::EncoderSetup;
 use crate::fakes::Picture;
+use crate::fitting::Fitting;
 use crate::jpeg;
+use crate::libav;
 use crate::media::Encode;
 
 const WIDTH: u32 = 64;
@@ -16,6 +20,28 @@ const HEIGHT: u32 = 48;
 
 fn geometry(format: PixelFormat) -> Geometry {
     Geometry::new(WIDTH, HEIGHT, format).unwrap()
+}
+
+/// A decoder and what makes its pictures fit: for streams whose pictures come out before the next frame goes in.
+struct Whole {
+    decoder: Decoder,
+    fitting: Fitting,
+}
+
+impl Whole {
+    fn open(payload: Payload, geometry: Geometry) -> Self {
+        let decoder = Decoder::open(payload, Beginning::KeyFrame, false).unwrap();
+        Self { decoder, fitting: Fitting::new(payload, geometry) }
+    }
+
+    fn decode(&mut self, frame: &[u8]) -> Result<Vec<u8>, ffmpeg::Error> {
+        self.decoder.send(0, frame)?;
+        self.fitting.bytes(&self.decoder.receive()?.ok_or(ffmpeg::Error::InvalidData)?)
+    }
+
+    fn tags(&self) -> PictureTags {
+        self.fitting.tags().unwrap()
+    }
 }
 
 /// A picture of one colour: brightness, and the two of colour.
@@ -69,7 +95,7 @@ fn a_jpeg_becomes_a_picture_in_full_range_of_each_format() {
         // Blue: 250 + 1.772 * (100 - 128).
         (PixelFormat::BGR24, &[200], PictureTags::RGB),
     ] {
-        let mut decoder = Decoder::open(Payload::Jpeg, geometry(format)).unwrap();
+        let mut decoder = Whole::open(Payload::Jpeg, geometry(format));
         let bytes = decoder.decode(&a_jpeg([250, 100, 140])).unwrap();
         assert_near(&firsts(&bytes, format), expected);
         assert_eq!((decoder.tags().range, decoder.tags().matrix), (Range::Full, matrix), "{format:?}");
@@ -79,7 +105,7 @@ fn a_jpeg_becomes_a_picture_in_full_range_of_each_format() {
 #[test]
 fn a_jpeg_without_tables_is_decoded_and_so_is_it_with_those_that_are_added() {
     let whole = with_the_standards_tables(noise());
-    let mut decoder = Decoder::open(Payload::Jpeg, geometry(PixelFormat::I420)).unwrap();
+    let mut decoder = Whole::open(Payload::Jpeg, geometry(PixelFormat::I420));
     let expected = decoder.decode(&whole).unwrap();
     let (at, length) = table(&whole);
     let without = [&whole[..at], &whole[at + length..]].concat();
@@ -124,7 +150,7 @@ fn table(jpeg: &[u8]) -> (usize, usize) {
 #[test]
 fn a_broken_jpeg_is_refused_and_the_next_is_not() {
     let whole = with_the_standards_tables(noise());
-    let mut decoder = Decoder::open(Payload::Jpeg, geometry(PixelFormat::I420)).unwrap();
+    let mut decoder = Whole::open(Payload::Jpeg, geometry(PixelFormat::I420));
     let expected = decoder.decode(&whole).unwrap();
     for broken in [&whole[..whole.len() / 2], &whole[..20], &b"no picture"[..], &[]] {
         assert!(decoder.decode(broken).is_err(), "{} bytes", broken.len());
@@ -134,8 +160,7 @@ fn a_broken_jpeg_is_refused_and_the_next_is_not() {
 
 #[test]
 fn a_picture_of_another_size_is_scaled() {
-    let mut decoder =
-        Decoder::open(Payload::Jpeg, Geometry::new(32, 24, PixelFormat::I420).unwrap()).unwrap();
+    let mut decoder = Whole::open(Payload::Jpeg, Geometry::new(32, 24, PixelFormat::I420).unwrap());
     let bytes = decoder.decode(&a_jpeg([70, 128, 128])).unwrap();
     assert_eq!(bytes.len(), Geometry::new(32, 24, PixelFormat::I420).unwrap().frame_bytes());
     assert_near(&bytes[..1], &[70]);
@@ -148,20 +173,20 @@ fn each_picture_of_h264_comes_out_before_the_next_goes_in_with_its_own_tags() {
     let said = PictureTags { matrix: PictureTags::BT709, range: Range::Limited, ..PictureTags::default() };
     let colours: Vec<[u8; 3]> = (0..8).map(|n| [40 + n * 20, 120, 130]).collect();
     let packets = annex_b(encoded(x264, said, &colours));
-    let mut decoder = Decoder::open(Payload::H264, geometry(PixelFormat::I420)).unwrap();
+    let mut decoder = Whole::open(Payload::H264, geometry(PixelFormat::I420));
     for (packet, colour) in packets.iter().zip(&colours) {
         let bytes = decoder.decode(packet).unwrap();
         assert_near(&firsts(&bytes, PixelFormat::I420), colour);
     }
     assert_eq!((decoder.tags().matrix, decoder.tags().range), (PictureTags::BT709, Range::Limited));
     // A picture without the one that it depends on is no picture.
-    let mut decoder = Decoder::open(Payload::H264, geometry(PixelFormat::I420)).unwrap();
+    let mut decoder = Whole::open(Payload::H264, geometry(PixelFormat::I420));
     assert!(decoder.decode(&packets[3]).is_err());
 }
 
 /// Packets as cameras send them: the encoder keeps its parameter sets apart, so they are put in front of each key frame.
 fn annex_b(packets: Vec<(Vec<u8>, bool)>) -> Vec<Vec<u8>> {
-    let sets = crate::libav::extradata(&{
+    let sets = libav::extradata(&{
         let x264 =
             EncoderChoice { codec: Codec::H264, encoder: "libx264".into(), preset: Some("ultrafast".into()) };
         let picture =

@@ -1,5 +1,7 @@
 //! Tests of decoded frames: from the key frame on, from the middle, and without one.
 
+mod streams;
+
 use std::cell::{Cell, RefCell};
 
 use proto::codec::{Codec, EncoderChoice};
@@ -68,7 +70,12 @@ impl Compressed {
             let before = if is_key && payload == Payload::H264 { &sets[..] } else { &[] };
             made.push((info, [before, packet.data().unwrap()].concat()));
         }
-        Rc::new(Self { frames: RefCell::new(made), oldest: Cell::new(1), held: Cell::default() })
+        Self::of_stream(made)
+    }
+
+    /// Frames of a stream, numbered in the order in which they came.
+    fn of_stream(frames: Vec<(FrameInfo, Vec<u8>)>) -> Rc<Self> {
+        Rc::new(Self { frames: RefCell::new(frames), oldest: Cell::new(1), held: Cell::default() })
     }
 
     fn change(&self, sequence: u64, change: impl FnOnce(&mut FrameInfo, &mut Vec<u8>)) {
