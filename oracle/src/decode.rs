@@ -1,7 +1,7 @@
 //! Video files to luma planes, with a stock decoder (libav).
 //!
 //! Nothing is skipped: a packet that can't be read or decoded is reported, and a picture that the decoder had to
-//! patch up is handed over and marked as such. Of JPEG pictures each is a packet of its own: one that can't be decoded is
+//! patch up is handed over and marked as such. Where each packet is a picture (in JPEG, and without B-frames) one that can't be decoded is
 //! handed over without its samples, so that the others keep their places.
 
 use std::path::Path;
@@ -57,6 +57,10 @@ pub enum DecodeError {
     PixelFormat(String),
 }
 
+/// The codecs of cameras, whose frames may have been damaged on their way.
+const CAMERAS: [ffmpeg::codec::Id; 3] =
+    [ffmpeg::codec::Id::MJPEG, ffmpeg::codec::Id::H264, ffmpeg::codec::Id::HEVC];
+
 /// Decodes the first video stream of `path` and shows each picture to `look`, in the order of play.
 ///
 /// Holds one picture at a time, so a long recording costs no more memory than a short one.
@@ -68,7 +72,7 @@ pub fn each_frame(path: &Path, mut look: impl FnMut(Luma<'_>)) -> Result<Decoded
     let mut input = ffmpeg::format::input(path).map_err(DecodeError::Open)?;
     let stream = input.streams().best(media::Type::Video).ok_or(DecodeError::NoVideo)?;
     let (stream_index, time_base) = (stream.index(), stream.time_base());
-    let is_jpeg = stream.parameters().id() == ffmpeg::codec::Id::MJPEG;
+    let is_cameras = CAMERAS.contains(&stream.parameters().id());
     let mut decoder = open_decoder(&stream)?;
 
     let mut decoded = Decoded::default();
@@ -96,7 +100,8 @@ pub fn each_frame(path: &Path, mut look: impl FnMut(Luma<'_>)) -> Result<Decoded
             decoded.errors.push(format!("packet {number} can't be decoded: {error}"));
         }
         drain(&mut decoder, time_base, &mut decoded, &mut look)?;
-        if is_jpeg && decoded.frames == frames && decoded.errors.len() > errors {
+        let is_a_picture = is_cameras && !decoder.has_b_frames();
+        if is_a_picture && decoded.frames == frames && decoded.errors.len() > errors {
             decoded.errors.truncate(errors);
             decoded.frames += 1;
             let pts_us = packet.pts().map(|pts| pts.rescale(time_base, (1, 1_000_000)));

@@ -181,23 +181,22 @@ fn frames_that_belong(
         if damaged && !is_said {
             faults.push(Fault::Damaged { frame });
         }
-        let Some(stamp) = stamp else {
-            // Which frame it was, its picture doesn't say: the CSV's time does.
-            match life.filter(|_| is_said).and_then(|life| made_at(life, matching_row(evidence, frame)?)) {
-                Some(sequence) => {
-                    seen.insert(sequence);
-                    present.insert(sequence);
-                }
-                None => faults.push(Fault::Torn { frame }),
+        let highest = seen.last().copied();
+        let sequence = if is_said {
+            damaged_sequence(evidence, life, frame, highest)
+        } else {
+            if let Some(found) = stamp.map(|stamp| stamp.camera_index)
+                && let Some(wanted) = camera_index.filter(|&wanted| wanted != found)
+            {
+                faults.push(Fault::WrongCamera { frame, found, wanted });
+                continue;
             }
+            stamp.map(|stamp| unfold(stamp.source_sequence, origin))
+        };
+        let Some(sequence) = sequence else {
+            faults.push(Fault::Torn { frame });
             continue;
         };
-        if let Some(wanted) = camera_index.filter(|&wanted| wanted != stamp.camera_index) {
-            faults.push(Fault::WrongCamera { frame, found: stamp.camera_index, wanted });
-            continue;
-        }
-        let sequence = unfold(stamp.source_sequence, origin);
-        let highest = seen.last().copied();
         if !seen.insert(sequence) {
             faults.push(Fault::Duplicate { frame, sequence });
             continue;
@@ -222,6 +221,29 @@ fn frames_that_belong(
         }
     }
     present
+}
+
+/// The number of a frame that is said to be damaged. Its picture may show no stamp, or that of another frame: the time in its row
+/// names it, or, where no log knows the times, its place among the others.
+fn damaged_sequence(
+    evidence: &Evidence<'_>,
+    life: Option<&[Made]>,
+    frame: usize,
+    highest: Option<i64>,
+) -> Option<i64> {
+    if let Some(life) = life {
+        return made_at(life, matching_row(evidence, frame)?);
+    }
+    let origin = origin_of(evidence, None);
+    let stamped = |frame: &Frame| frame.stamp.map(|stamp| unfold(stamp.source_sequence, origin));
+    let own = stamped(&evidence.frames[frame]).filter(|own| highest.is_none_or(|highest| *own > highest));
+    let behind = || highest.map(|highest| highest.saturating_add(1));
+    let before = || {
+        let mut others = evidence.frames.iter().enumerate().skip(frame + 1);
+        let next = others.find(|(at, _)| !damaged::is_marked(evidence.rows, *at))?;
+        stamped(next.1)?.checked_sub_unsigned(count(next.0 - frame))
+    };
+    own.or_else(behind).or_else(before)
 }
 
 /// A full sequence near those of the clip, to unfold the stamps' 32 bits around.
@@ -354,7 +376,10 @@ fn check_the_rows(evidence: &Evidence<'_>, life: Option<&[Made]>, faults: &mut V
     }
     let Some(life) = life else { return };
     let origin = origin_of(evidence, Some(life));
-    let mut wrong = frames.iter().zip(rows).enumerate().filter_map(|(frame, (shown, row))| {
+    // A damaged picture may show another one's stamp.
+    let is_whole = |(frame, _): &(usize, _)| !damaged::is_marked(rows, *frame);
+    let pairs = frames.iter().zip(rows).enumerate().filter(is_whole);
+    let mut wrong = pairs.filter_map(|(frame, (shown, row))| {
         let truth_ns = find(life, unfold(shown.stamp?.source_sequence, origin))?;
         (truth_ns != row.t_ns).then_some((frame, row.t_ns, truth_ns))
     });

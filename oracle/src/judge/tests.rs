@@ -110,6 +110,37 @@ fn a_damaged_frame_that_is_said_to_be_damaged_is_there_and_no_fault() {
 }
 
 #[test]
+fn a_damaged_frame_may_show_another_ones_stamp_only_if_it_is_said_to_be_damaged() {
+    for truth in [Some((0..40).collect()), None] {
+        let mut clip = Clip { truth, ..Clip::of_ten() };
+        // A decoder that patches a frame up shows what the frame before showed.
+        clip.frames[4].stamp = clip.frames[3].stamp;
+        let faults = clip.faults();
+        assert!(faults.contains(&Fault::Duplicate { frame: 4, sequence: 13 }), "{faults:?}");
+        clip.rows[4].more = Some(More { sequence: 5, t_rel_us: 0, flags: "d".into() });
+        assert_eq!(clip.faults(), []);
+        // The first ones, and nothing but its neighbour says which they are.
+        for frame in 0..2 {
+            clip.frames[frame].stamp = None;
+            clip.rows[frame].more = Some(More { sequence: 5, t_rel_us: 0, flags: "d".into() });
+        }
+        assert_eq!(clip.faults(), []);
+        assert_eq!(clip.verdict().present, 10);
+    }
+}
+
+#[test]
+fn a_frame_behind_a_loss_that_is_said_to_be_damaged_takes_no_other_ones_place() {
+    let mut clip = Clip::without(3..5).declaring(&[(Some(12), 2)]);
+    clip.truth = None;
+    clip.frames[3].stamp = None;
+    clip.rows[3].more = Some(More { sequence: 4, t_rel_us: 0, flags: "d".into() });
+    assert_eq!(clip.faults(), []);
+    clip.camera.gaps.clear();
+    assert_eq!(clip.faults(), [Fault::SilentLoss { frames: 2 }]);
+}
+
+#[test]
 fn a_declared_loss_is_true_and_the_same_loss_undeclared_is_silent() {
     let declared = Clip::without(3..5).declaring(&[(Some(12), 2)]);
     assert_eq!(declared.faults(), []);
