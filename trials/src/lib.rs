@@ -4,6 +4,7 @@
 //!
 //! | module | subject |
 //! |---|---|
+//! | [`access_units`] | streams of H.264 and H.265, and a program that writes one into a FIFO |
 //! | [`rig`](mod@rig) | a Preroll for one test |
 //! | [`command`] | a command of that Preroll, and what it answers |
 //! | [`clip`] | a clip's folder |
@@ -17,6 +18,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
+pub mod access_units;
 pub mod clip;
 pub mod command;
 pub mod ffprobe;

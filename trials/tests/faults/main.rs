@@ -13,6 +13,7 @@ mod clip_life;
 mod codec;
 mod compressed;
 mod control;
+mod damage;
 mod dead_mounts;
 mod frozen_urls;
 mod hangs;

@@ -11,10 +11,15 @@ const FRAMES: u64 = 80;
 
 /// A stream of flat pictures by libx264 or libx265, in the order of decoding.
 fn encoded(encoder: &str, parameters: &str) -> Vec<Vec<u8>> {
+    encoded_at(&geometry(), encoder, parameters)
+}
+
+fn encoded_at(geometry: &Geometry, encoder: &str, parameters: &str) -> Vec<Vec<u8>> {
+    let pixels = usize::try_from(geometry.width() * geometry.height()).unwrap();
     let codec = ffmpeg::encoder::find_by_name(encoder).unwrap();
     let mut video = codec::Context::new_with_codec(codec).encoder().video().unwrap();
-    video.set_width(geometry().width());
-    video.set_height(geometry().height());
+    video.set_width(geometry.width());
+    video.set_height(geometry.height());
     video.set_format(Pixel::YUV420P);
     video.set_time_base((1, 30));
     let mut options = Dictionary::new();
@@ -24,9 +29,9 @@ fn encoded(encoder: &str, parameters: &str) -> Vec<Vec<u8>> {
     let mut encoder = video.open_as_with(codec, options).unwrap();
     let mut units = Vec::new();
     for n in 1..=FRAMES {
-        let mut bytes = vec![128; geometry().frame_bytes()];
-        bytes[..64 * 48].fill(gray_of(n));
-        let mut picture = libav::frame_over(Box::new(Picture(frame(n), bytes)), &geometry()).unwrap();
+        let mut bytes = vec![128; geometry.frame_bytes()];
+        bytes[..pixels].fill(gray_of(n));
+        let mut picture = libav::frame_over(Box::new(Picture(frame(n), bytes)), geometry).unwrap();
         picture.set_pts(i64::try_from(n).ok());
         encoder.send_frame(&picture).unwrap();
         take_units(&mut encoder, &mut units);
@@ -157,6 +162,27 @@ fn a_stream_that_is_refreshed_piece_by_piece_is_decoded_from_its_recovery_points
     let frames = decoded(&stream, Payload::H264);
     assert_eq!((frames.needed_for(24), frames.needed_for(25), frames.needed_for(41)), (1, 21, 21));
     (25..=FRAMES).for_each(|n| assert_shows(&frames, n));
+}
+
+#[test]
+fn a_stream_that_changes_its_size_goes_on_in_the_size_of_the_clip() {
+    let large = Geometry::new(192, 128, PixelFormat::I420).unwrap();
+    for (payload, encoder, codec) in
+        [(Payload::H264, "libx264", ""), (Payload::H265, "libx265", ":log-level=none:ctu=16")]
+    {
+        let parameters = format!("keyint=20:min-keyint=20:scenecut=0:repeat-headers=1:bframes=0{codec}");
+        let mut units = encoded(encoder, &parameters);
+        units.truncate(40);
+        units.extend(encoded_at(&large, encoder, &parameters).split_off(40));
+        let is_key = |n: usize| n % 20 == 0;
+        let frames = units.into_iter().enumerate().map(|(n, unit)| {
+            let sequence = n as u64 + 1;
+            let start_sequence = (sequence - 1) / 20 * 20 + 1;
+            (FrameInfo { start_sequence, flags: FrameFlags::KEY.when(is_key(n)), ..frame(sequence) }, unit)
+        });
+        let frames = decoded(&Compressed::of_stream(frames.collect()), payload);
+        (30..=FRAMES).for_each(|n| assert_shows(&frames, n));
+    }
 }
 
 #[test]
