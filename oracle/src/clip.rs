@@ -89,6 +89,7 @@ fn judge_camera(folder: &Path, manifest: &Manifest, name: &str, claims: &Camera,
 
 fn decode_parts(folder: &Path, claims: &Camera, faults: &mut Vec<Fault>) -> Vec<Frame> {
     let mut frames = Vec::new();
+    let mut lead_in = lead_in::frames(claims);
     for (part, file) in claims.parts().into_iter().enumerate() {
         if !is_plain_name(file) {
             faults.push(Fault::NotAPlainName { name: file.to_owned() });
@@ -103,6 +104,13 @@ fn decode_parts(folder: &Path, claims: &Camera, faults: &mut Vec<Fault>) -> Vec<
             });
         });
         let file = file.to_owned();
+        if claims.hides_lead_in() && lead_in > 0 {
+            let there = decoded.as_ref().map_or(0, |decoded| decoded.frames);
+            let due = there.saturating_sub(lead_in);
+            let shown = decode::shown(&folder.join(&file)).unwrap_or_default();
+            faults.extend((shown != due).then(|| Fault::LeadInShown { file: file.clone(), shown, due }));
+            lead_in = lead_in.saturating_sub(there);
+        }
         match decoded {
             Ok(decoded) => faults
                 .extend(decoded.errors.into_iter().map(|why| Fault::DecodeError { file: file.clone(), why })),

@@ -61,15 +61,31 @@ pub enum DecodeError {
 const CAMERAS: [ffmpeg::codec::Id; 3] =
     [ffmpeg::codec::Id::MJPEG, ffmpeg::codec::Id::H264, ffmpeg::codec::Id::HEVC];
 
-/// Decodes the first video stream of `path` and shows each picture to `look`, in the order of play.
+/// Decodes the first video stream of `path` and shows each picture to `look`, in the order of play: those too which the file
+/// tells players to pass over.
 ///
 /// Holds one picture at a time, so a long recording costs no more memory than a short one.
-pub fn each_frame(path: &Path, mut look: impl FnMut(Luma<'_>)) -> Result<Decoded, DecodeError> {
+pub fn each_frame(path: &Path, look: impl FnMut(Luma<'_>)) -> Result<Decoded, DecodeError> {
+    each_of(path, "1", look)
+}
+
+/// Counts the pictures that a player shows, if it goes by the file's edit list.
+pub fn shown(path: &Path) -> Result<usize, DecodeError> {
+    Ok(each_of(path, "0", |_| ())?.frames)
+}
+
+fn each_of(
+    path: &Path,
+    ignore_edit_list: &str,
+    mut look: impl FnMut(Luma<'_>),
+) -> Result<Decoded, DecodeError> {
     start_libav();
     if path.to_str().is_none() {
         return Err(DecodeError::Path);
     }
-    let mut input = ffmpeg::format::input(path).map_err(DecodeError::Open)?;
+    let mut options = Dictionary::new();
+    options.set("ignore_editlist", ignore_edit_list);
+    let mut input = ffmpeg::format::input_with_dictionary(path, options).map_err(DecodeError::Open)?;
     let stream = input.streams().best(media::Type::Video).ok_or(DecodeError::NoVideo)?;
     let (stream_index, time_base) = (stream.index(), stream.time_base());
     let is_cameras = CAMERAS.contains(&stream.parameters().id());

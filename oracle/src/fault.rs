@@ -173,6 +173,16 @@ pub enum Fault {
         /// By the CSV's times.
         found: usize,
     },
+    /// Players are told to begin elsewhere than with the window's first frame.
+    #[error("{file} shows {shown} frames to a player, and {due} are behind its lead-in")]
+    LeadInShown {
+        /// The video.
+        file: String,
+        /// By libav, which goes by what the file says of its beginning.
+        shown: usize,
+        /// Its frames without those before the window.
+        due: usize,
+    },
     /// The rows that the manifest calls damaged are not those that are marked so.
     #[error("the manifest's damaged rows and the CSV's flags differ, from frame {frame} on")]
     DamagedDiffers {

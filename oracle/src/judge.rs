@@ -108,7 +108,8 @@ pub fn judge(evidence: &Evidence<'_>) -> Verdict {
     let silent = difference(expected, accounted_for);
 
     check_the_sum(evidence, &present, silent, &mut faults);
-    check_the_claims(evidence, present_count, expected, due, &mut faults);
+    let hidden = if evidence.camera.hides_lead_in() { evidence.camera.lead_in_frames } else { 0 };
+    check_the_claims(evidence, present_count, expected, hidden, due, &mut faults);
     check_the_rows(evidence, life, &mut faults);
     check_the_play(evidence, &mut faults);
     Verdict {
@@ -147,7 +148,7 @@ fn compare_its_claims(evidence: &Evidence<'_>) -> Verdict {
     let is_silent = |frame: usize| !damaged::is_marked(evidence.rows, frame);
     let damaged = evidence.frames.iter().enumerate().filter(|(at, frame)| frame.damaged && is_silent(*at));
     faults.extend(damaged.map(|(frame, _)| Fault::Damaged { frame }));
-    check_the_claims(evidence, present, expected, Due::exactly(expected), &mut faults);
+    check_the_claims(evidence, present, expected, 0, Due::exactly(expected), &mut faults);
     check_the_rows(evidence, None, &mut faults);
     let outside = lead_in::row_outside(evidence.window, evidence.camera, evidence.rows);
     faults
@@ -203,6 +204,10 @@ fn frames_that_belong(
         }
         if let Some(after) = highest.filter(|&highest| sequence < highest) {
             faults.push(Fault::Reordered { frame, sequence, after });
+        }
+        if evidence.camera.hides_lead_in() && frame < lead_in::frames(evidence.camera) {
+            // Others need it, and nobody asked for it.
+            continue;
         }
         let t_ns = match life {
             Some(life) => {
@@ -282,7 +287,7 @@ fn matching_row(evidence: &Evidence<'_>, frame: usize) -> Option<u64> {
 
 /// The moment at which a frame is due in the video: its capture time, and a lead-in's the window's start.
 fn due_at(evidence: &Evidence<'_>, frame: usize) -> Option<u64> {
-    let is_lead_in = frame == 0 && evidence.camera.lead_in_frames > 0;
+    let is_lead_in = frame == 0 && evidence.camera.lead_in_frames > 0 && !evidence.camera.hides_lead_in();
     let earliest = if is_lead_in { evidence.window.start_ns } else { 0 };
     matching_row(evidence, frame).map(|t_ns| t_ns.max(earliest))
 }
@@ -347,13 +352,21 @@ fn gaps_fit(holes: &[u64], gaps: &[u64]) -> bool {
     })
 }
 
-fn check_the_claims(evidence: &Evidence<'_>, present: u64, expected: u64, due: Due, faults: &mut Vec<Fault>) {
+/// `hidden` frames are in the video although nobody asked for them.
+fn check_the_claims(
+    evidence: &Evidence<'_>,
+    present: u64,
+    expected: u64,
+    hidden: u64,
+    due: Due,
+    faults: &mut Vec<Fault>,
+) {
     let Camera { frames_written, frames_expected, .. } = *evidence.camera;
     let decoded = count(evidence.frames.len());
     if frames_written != decoded {
         faults.push(Fault::WrittenDiffers { claimed: frames_written, decoded });
     }
-    if frames_expected != expected {
+    if frames_expected != expected.saturating_add(hidden) {
         faults.push(Fault::ExpectedDiffers { claimed: frames_expected, expected });
     }
     // One frame time between the last frame and the window's end is how windows end.

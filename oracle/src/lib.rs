@@ -15,7 +15,7 @@
 //! | [`manifest`] | what the clip says about itself |
 //! | [`timestamps`] | the capture times beside the video |
 //! | [`due`] | how many frames the window should hold |
-//! | [`lead_in`] | the one frame that a clip may hold from before its window |
+//! | [`lead_in`] | the frames that a clip may hold from before its window |
 //! | [`schema2`] | the verdict and the columns that clips have since schema 2 |
 //! | [`mod@judge`] | one camera's verdict, from all of the above |
 //! | [`fault`] | everything that makes a clip false |

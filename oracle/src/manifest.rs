@@ -69,7 +69,9 @@ pub struct Camera {
     /// The rows of frames that were made in one way, if the manifest lists them.
     #[serde(default)]
     pub stretches: Vec<Stretch>,
-    /// Frames before the window: the picture that stood when it began.
+    /// The way in which the video was made, in the recorder's words.
+    pub video: Option<String>,
+    /// Frames before the window: the picture that stood when it began, or those that its first frame needs.
     #[serde(default)]
     pub lead_in_frames: u64,
     /// False: the camera was not live at any moment of the window, by the recorder's word.
@@ -120,6 +122,14 @@ pub struct Gap {
     pub missing: u64,
     /// The cause, in the recorder's words.
     pub cause: Option<String>,
+}
+
+impl Camera {
+    /// Are the frames before the window there because others can't be decoded without them? Players are told to begin
+    /// behind them.
+    pub fn hides_lead_in(&self) -> bool {
+        self.lead_in_frames > 0 && self.video.as_deref() == Some("verbatim")
+    }
 }
 
 impl Manifest {

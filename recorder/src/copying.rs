@@ -17,6 +17,8 @@ pub(crate) enum Way {
     Copied(Copying),
     /// As they came from a clean start on, and encoded up to it.
     Cut,
+    /// As they came, from before the window on if they can't be decoded otherwise.
+    Verbatim,
 }
 
 /// The config's word on how a camera's compressed frames get into clips.
@@ -48,7 +50,8 @@ impl ClipWishes {
                 adds_tables: self.mode != ClipMode::Verbatim,
             }),
             (Payload::H264, ClipMode::Smart) => Way::Cut,
-            (Payload::H264, ClipMode::Verbatim) | (Payload::H265, _) => Way::Encoded,
+            (Payload::H264, ClipMode::Verbatim) => Way::Verbatim,
+            (Payload::H265, _) => Way::Encoded,
         }
     }
 
@@ -56,6 +59,7 @@ impl ClipWishes {
     pub(crate) fn copies(self, payload: Payload) -> Option<Codec> {
         match self.way(payload) {
             Way::Copied(Copying { codec, .. }) => Some(codec),
+            Way::Verbatim => Some(Codec::H264),
             Way::Encoded | Way::Cut => None,
         }
     }
@@ -85,6 +89,8 @@ mod tests {
         }
         assert_eq!(wishes(ClipMode::Smart).way(Payload::H264), Way::Cut);
         assert_eq!(wishes(ClipMode::Smart).copies(Payload::H264), None);
+        assert_eq!(wishes(ClipMode::Verbatim).way(Payload::H264), Way::Verbatim);
+        assert_eq!(wishes(ClipMode::Verbatim).copies(Payload::H264), Some(Codec::H264));
         for payload in Payload::ALL {
             assert_eq!(wishes(ClipMode::Exact).way(payload), Way::Encoded);
         }

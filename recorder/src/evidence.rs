@@ -123,6 +123,10 @@ impl Fate {
                 continue;
             }
             let frame = remembered.unwrap_or_else(|| guess(sequence, evidence));
+            if remembered.is_some() && frame.t_capture < evidence.window.start_ns {
+                // A frame that was only there for others is not missed.
+                continue;
+            }
             if remembered.is_none() && frame.t_capture > evidence.window.end_ns {
                 // Forgotten since the window ended: a clip may be finished long after it.
                 break;

@@ -203,7 +203,7 @@ impl Frames for FakeRing {
     }
 
     fn first_at_or_after(&self, at: MonotonicNs) -> Option<FrameInfo> {
-        self.published.borrow().iter().find(|frame| frame.t_capture >= at).copied()
+        self.published.borrow().iter().find(|frame| frame.t_capture >= at).map(|frame| self.in_stream(*frame))
     }
 
     fn has_ended(&self) -> bool {

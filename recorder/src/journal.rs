@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use proto::clip::StretchHow;
-use proto::codec::EncoderChoice;
+use proto::codec::{Codec, EncoderChoice};
 use proto::config::JpegContainer;
 use proto::durable;
 use proto::fnv1a::{self, BASIS, WideSum};
@@ -57,6 +57,11 @@ impl PartHeader {
     /// The way in which the part's frames were made.
     pub(crate) fn how(&self) -> StretchHow {
         if self.choice.is_copied() { StretchHow::Copied } else { StretchHow::Encoded }
+    }
+
+    /// Are frames from before the window in the file only because others need them? Then players are told to begin behind them.
+    pub(crate) fn hides_lead_in(&self) -> bool {
+        self.choice.is_copied() && self.choice.codec == Codec::H264
     }
 
     /// The layout of the finished file.

@@ -19,6 +19,7 @@ use proto::failpoint;
 use proto::frame::{Geometry, PictureTags};
 use proto::name::Name;
 use proto::opened;
+use proto::time::MonotonicNs;
 
 use crate::disk;
 use crate::journal::{JournalReader, PartHeader, Row, Seal};
@@ -182,6 +183,18 @@ fn fragment_end(video: &File, mut at: u64, length: u64) -> io::Result<Option<u64
 }
 
 impl Part {
+    /// The capture time of the first frame from this moment on.
+    pub(crate) fn first_at_or_after(&self, at: MonotonicNs) -> io::Result<Option<MonotonicNs>> {
+        let Some(mut lines) = JournalReader::open(&self.journal)? else { return Ok(None) };
+        while let Some(line) = lines.next()? {
+            let t_capture = line.row.frame.t_capture;
+            if t_capture >= at {
+                return Ok(Some(t_capture).filter(|_| line.row.frame.sequence <= self.last.frame.sequence));
+            }
+        }
+        Ok(None)
+    }
+
     /// The part's head. `None` when it isn't what was written.
     pub(crate) fn head(&self) -> io::Result<Option<Head>> {
         let Some(video) = disk::ask(|| usable(opened::file(&self.video)))? else { return Ok(None) };

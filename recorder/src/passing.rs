@@ -8,7 +8,7 @@ use ffmpeg_next as ffmpeg;
 use ffmpeg_next::codec::{self, packet::Flags};
 use ffmpeg_next::{Packet, media};
 
-use proto::frame::{FrameFlags, Geometry, PixelShape};
+use proto::frame::{FrameFlags, FrameInfo, Geometry, PixelShape};
 
 use crate::frames::HeldFrame;
 use crate::jpeg;
@@ -34,6 +34,8 @@ pub(crate) enum Passed {
     H264 {
         /// The parameter sets that a decoder begins with: with start codes, or as a decoder configuration record.
         sets: Rc<[u8]>,
+        /// The frame that decoding can begin with although it is no key frame.
+        start: Option<u64>,
     },
 }
 
@@ -56,7 +58,10 @@ impl Encode for Passing {
             Passed::Jpeg { adds_tables } => {
                 (adds_tables.then(|| jpeg::with_tables(frame.bytes())).flatten(), true)
             }
-            Passed::H264 { .. } => (None, frame.info().flags.contains(FrameFlags::KEY)),
+            Passed::H264 { start, .. } => {
+                let FrameInfo { flags, sequence, .. } = *frame.info();
+                (None, flags.contains(FrameFlags::KEY) || *start == Some(sequence))
+            }
         };
         let mut packet = match mended {
             Some(whole) => Packet::copy(&whole),
@@ -82,7 +87,7 @@ impl Encode for Passing {
         parameters.set_medium(media::Type::Video);
         match &self.setup.passed {
             Passed::Jpeg { .. } => parameters.set_id(codec::Id::MJPEG),
-            Passed::H264 { sets } => {
+            Passed::H264 { sets, .. } => {
                 parameters.set_id(codec::Id::H264);
                 libav::set_extradata(&mut parameters, sets);
             }
@@ -93,7 +98,7 @@ impl Encode for Passing {
 
 #[cfg(test)]
 mod tests {
-    use proto::frame::{FrameInfo, PixelFormat};
+    use proto::frame::PixelFormat;
 
     use super::*;
     use crate::fakes::{FakeRing, Picture, frame};
@@ -154,7 +159,7 @@ mod tests {
     fn h264_is_passed_on_with_its_parameter_sets_and_the_keys_that_the_camera_named() {
         let geometry = Geometry::new(64, 48, PixelFormat::I420).unwrap();
         let sets: Rc<[u8]> = Rc::from(&[0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2][..]);
-        let passed = Passed::H264 { sets: Rc::clone(&sets) };
+        let passed = Passed::H264 { sets: Rc::clone(&sets), start: Some(7) };
         let mut passing = Passing::new(CopySetup { geometry, pixel_shape: None, passed });
         let parameters = passing.parameters();
         assert_eq!((parameters.id(), libav::size(&parameters)), (codec::Id::H264, Some((64, 48))));
@@ -165,5 +170,7 @@ mod tests {
             let packet = passing.receive().unwrap().unwrap();
             assert_eq!((packet.is_key(), packet.data()), (is_key, Some(&[7; 9][..])));
         }
+        passing.send(Box::new(Picture(frame(7), vec![7; 9])), 0, true).unwrap();
+        assert!(passing.receive().unwrap().unwrap().is_key(), "a recovery point that a clip begins with");
     }
 }

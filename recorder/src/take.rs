@@ -356,8 +356,9 @@ impl Take {
             );
         }
         let period = self.assignment.camera.fps.period();
-        // A lead-in is part of what the clip should hold.
-        let first = self.fate.written.first().map_or(self.window.start_ns, |first| first.t_capture);
+        // A picture that stood is part of what the clip should hold. Frames that are only there for others aren't.
+        let begins = self.fate.written.first().filter(|_| !self.how.is_verbatim());
+        let first = begins.map_or(self.window.start_ns, |first| first.t_capture);
         let window = Window { start_ns: self.window.start_ns.min(first), ..self.window };
         let evidence = self.frames.as_deref().and_then(|frames| {
             let evidence = self.fate.evidence(window, period, frames);

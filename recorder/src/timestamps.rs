@@ -43,6 +43,8 @@ pub(crate) struct RowCounts {
     pub(crate) lead_in: u64,
     /// With times that lie otherwise to those before than the frames do.
     pub(crate) anchors: u64,
+    /// The capture time of the first that was not.
+    pub(crate) first_inside: Option<MonotonicNs>,
     /// Not whole, in order.
     pub(crate) damaged: Vec<DamagedRows>,
 }
@@ -91,6 +93,16 @@ impl Timestamps {
         Ok(Self { file, path, camera: camera.clone(), trigger, window_start, rows: 0, counts, text })
     }
 
+    /// The start of the clip's window.
+    pub(crate) fn window_start(&self) -> MonotonicNs {
+        self.window_start
+    }
+
+    /// The capture time of the first frame so far that was not captured before the window.
+    pub(crate) fn first_inside(&self) -> Option<MonotonicNs> {
+        self.counts.first_inside
+    }
+
     /// Adds the next frame's row.
     pub(crate) fn add(&mut self, frame: &FrameInfo) -> io::Result<()> {
         let FrameInfo { t_capture, sequence, .. } = *frame;
@@ -117,6 +129,9 @@ impl Timestamps {
         self.counts.before_trigger += u64::from(t_capture < self.trigger);
         self.counts.repaired += u64::from(is_repaired);
         self.counts.lead_in += u64::from(is_lead_in);
+        if !is_lead_in {
+            self.counts.first_inside.get_or_insert(t_capture);
+        }
         if self.text.len() >= PIECE_BYTES { self.hand_over() } else { Ok(()) }
     }
 
@@ -166,7 +181,9 @@ mod tests {
             };
             expected += &format!("left,{n},{},{},{relative},{letters}\n", n * 1_000_000, n + 7);
         }
-        let counts = RowCounts { before_trigger: 4, repaired: 100, lead_in: 2, ..RowCounts::default() };
+        let first_inside = Some(MonotonicNs(2_000_000));
+        let counts =
+            RowCounts { before_trigger: 4, repaired: 100, lead_in: 2, first_inside, ..RowCounts::default() };
         assert_eq!(timestamps.finish().unwrap(), counts);
         let path = folder.path().join("left_timestamps.csv");
         assert_eq!(std::fs::read_to_string(path).unwrap(), expected);

@@ -131,6 +131,7 @@ impl Worker {
         let how = match self.wishes.way(assignment.camera.payload) {
             Way::Copied(copying) => How::Copied(copying),
             Way::Cut => How::Cut(encoders),
+            Way::Verbatim => How::Verbatim,
             Way::Encoded => How::Encoded(encoders),
         };
         Take::begin(assignment, frames, how, self.wishes.mode(), self.output.waited())

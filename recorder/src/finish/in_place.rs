@@ -136,7 +136,8 @@ fn put_index(
     let (Some(stsd), Some(kind)) = (sample_description(head), kind_of(&part.header, camera)) else {
         return Ok(None);
     };
-    let track = Track { kind, shown: Shown::of(camera), stsd };
+    let shown = Shown::of(camera);
+    let track = Track { kind, shown, hidden_us: hidden_us(part, timestamps.first_inside()), stsd };
     let Some(index) = index::lay_out(counted.counts, &track, part.end) else { return Ok(None) };
     let file = disk::ask(|| opened::file_to_end(path))?;
     // A recorder that was killed here may have left a piece of an index.
@@ -151,6 +152,13 @@ fn put_index(
     let rows = timestamps.finish()?;
     failpoint::pass("join.csv", ready.join(crate::timestamps::file_name(&camera.name)).display());
     Ok(Some(Finished { frames: counted.frames, rows }))
+}
+
+/// The time in the video, in microseconds, at which players are to begin.
+fn hidden_us(part: &Part, first_inside: Option<MonotonicNs>) -> u32 {
+    let shown = first_inside.filter(|_| part.header.hides_lead_in());
+    let hidden_us = shown.map_or(0, |shown| video_time::pts_us(shown, base(part)));
+    u32::try_from(hidden_us).unwrap_or(0)
 }
 
 /// The inside of the sample description's box, as libav wrote it.

@@ -73,6 +73,8 @@ impl Kind {
 pub(super) struct Track<'a> {
     pub(super) kind: Kind,
     pub(super) shown: Shown,
+    /// Players begin at this time, in microseconds: what comes before is there to decode the rest.
+    pub(super) hidden_us: u32,
     /// The inside of the sample description's box.
     pub(super) stsd: &'a [u8],
 }
@@ -161,10 +163,11 @@ const STSC: u64 = 28;
 
 /// Lays an index out that begins at `at`, behind all samples. `None` when it would be larger than a box may be.
 pub(super) fn lay_out(counts: Counts, track: &Track<'_>, at: u64) -> Option<Index> {
-    let Track { kind, shown, stsd } = *track;
+    let Track { kind, shown, hidden_us, stsd } = *track;
     let Counts { samples, runs, keys, duration_us } = counts;
     // As in libav, the movie's own clock counts milliseconds.
-    let duration_ms = u32::try_from(duration_us.div_ceil(1000)).ok()?;
+    let shown_us = duration_us.saturating_sub(hidden_us.into());
+    let duration_ms = u32::try_from(shown_us.div_ceil(1000)).ok()?;
     let offset_bytes = if u32::try_from(at).is_ok() { 4 } else { 8 };
     let with_keys = keys < samples;
     let stss = if with_keys { 16 + 4 * u64::from(keys) } else { 0 };
@@ -186,7 +189,7 @@ pub(super) fn lay_out(counts: Counts, track: &Track<'_>, at: u64) -> Option<Inde
     // Enabled, and in the movie.
     out.begin(b"tkhd", TKHD)?.words(&[3, 0, 0, 1, 0, duration_ms, 0, 0, 0, 0]);
     out.words(&shown.matrix).words(&shown.size);
-    out.begin(b"edts", EDTS)?.begin(b"elst", EDTS - 8)?.words(&[0, 1, duration_ms, 0, 0x1_0000]);
+    out.begin(b"edts", EDTS)?.begin(b"elst", EDTS - 8)?.words(&[0, 1, duration_ms, hidden_us, 0x1_0000]);
     out.begin(b"mdia", mdia)?;
     let [high, low] =
         [duration_us >> 32, duration_us & u64::from(u32::MAX)].map(|half| u32::try_from(half).ok());
@@ -262,7 +265,7 @@ mod tests {
     fn track(kind: Kind, stsd: &[u8]) -> Track<'_> {
         let geometry = Geometry::new(1280, 720, PixelFormat::I420).unwrap();
         let shown = Shown::of(&planned_camera(geometry, Fps::new(60.0).unwrap()));
-        Track { kind, shown, stsd }
+        Track { kind, shown, hidden_us: 0, stsd }
     }
 
     /// The index as it stands in a file, with tables of zeros.
@@ -303,6 +306,21 @@ mod tests {
         let places =
             (index.keys_at.unwrap() - runs, index.sizes_at - keys.unwrap(), index.offsets_at - sizes);
         assert_eq!(places, (16, 28 + 20, 16));
+    }
+
+    #[test]
+    fn players_are_told_to_begin_behind_what_is_hidden() {
+        let counts = Counts { samples: 7, runs: 3, keys: 2, duration_us: 116_667 };
+        let track = Track { hidden_us: 33_333, ..track(Kind::Mp4, &[]) };
+        let text = text(&lay_out(counts, &track, 0).unwrap(), 0);
+        let inside = |names: &[&[u8; 4]]| {
+            let found = names.iter().fold(&text[..], |inside, name| find(inside, name).unwrap());
+            found.as_chunks::<4>().0.iter().map(|word| u32::from_be_bytes(*word)).collect::<Vec<_>>()
+        };
+        // The rest in milliseconds, rounded up, from that time on.
+        assert_eq!(inside(&[b"moov", b"trak", b"edts", b"elst"]), [0, 1, 84, 33_333, 0x1_0000]);
+        assert_eq!(inside(&[b"moov", b"mvhd"])[4], 84);
+        assert_eq!(inside(&[b"moov", b"trak", b"mdia", b"mdhd"])[6..8], [0, 116_667]);
     }
 
     #[test]

@@ -78,7 +78,8 @@ pub(super) fn join_camera(
     evidence.correct_by(&joined.frames);
     let account = evidence.account();
     let made_by = parts.first().map_or_else(last_resort, |p| p.header.choice.clone());
-    let trigger_offset_s = trigger_place::offset_s(footage, &joined);
+    let hides_lead_in = parts.first().is_some_and(|part| part.header.hides_lead_in());
+    let trigger_offset_s = trigger_place::offset_s(footage, &joined, hides_lead_in);
     let (video, why) = made::video(camera.payload, footage.asked, &joined.stretches);
     let clip = CameraClip {
         file: joined.files.first().map(|f| f.file.clone()),
@@ -283,7 +284,11 @@ impl<'a> Joining<'a> {
             VideoWriter::create(&path, stream.layout, parameters, rotation, move || beating.step())?
         };
         self.files.push(maker(file, &header.choice));
-        self.open = Some(OpenFile::new(writer, base, self.camera.fps));
+        let window_start = self.timestamps.window_start();
+        let hides = header.hides_lead_in() && first.t_capture < window_start;
+        let inside = || disk::ask(|| stream.part.first_at_or_after(window_start)).map_err(WriteError::Disk);
+        let shown_from = if hides { inside()? } else { None };
+        self.open = Some(OpenFile::new(writer, base, self.camera.fps, shown_from));
         Ok(())
     }
 

@@ -14,14 +14,12 @@ pub(super) fn video(
     match (payload, asked) {
         (Payload::Planes, _) => (VideoMode::Encoded, None),
         (_, ClipMode::Exact) => (VideoMode::Exact, None),
-        (Payload::Jpeg, ClipMode::Verbatim) => (VideoMode::Verbatim, None),
+        (Payload::Jpeg | Payload::H264, ClipMode::Verbatim) => (VideoMode::Verbatim, None),
         (Payload::Jpeg, ClipMode::Smart) => (VideoMode::Smart, None),
         // Of no frame nothing is said.
         (Payload::H264, ClipMode::Smart) if is_copied || stretches.is_empty() => (VideoMode::Smart, None),
         (Payload::H264, ClipMode::Smart) => (VideoMode::Exact, Some(NotAsAsked::NoKeyFrame)),
-        (Payload::H264, ClipMode::Verbatim) | (Payload::H265, _) => {
-            (VideoMode::Exact, Some(NotAsAsked::Payload))
-        }
+        (Payload::H265, _) => (VideoMode::Exact, Some(NotAsAsked::Payload)),
     }
 }
 
@@ -62,7 +60,8 @@ mod tests {
             (Payload::H264, smart, &[], VideoMode::Smart, None),
             (Payload::H264, smart, encoded, VideoMode::Exact, Some(NotAsAsked::NoKeyFrame)),
             (Payload::H264, exact, encoded, VideoMode::Exact, None),
-            (Payload::H264, verbatim, encoded, VideoMode::Exact, Some(NotAsAsked::Payload)),
+            (Payload::H264, verbatim, cut, VideoMode::Verbatim, None),
+            (Payload::H265, verbatim, encoded, VideoMode::Exact, Some(NotAsAsked::Payload)),
             (Payload::H265, smart, encoded, VideoMode::Exact, Some(NotAsAsked::Payload)),
             (Payload::H265, exact, encoded, VideoMode::Exact, None),
         ] {

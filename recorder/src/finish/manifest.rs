@@ -8,6 +8,7 @@ use proto::clip::{
 use proto::codec::Codec;
 use proto::name::Name;
 
+use super::announce::frames_text;
 use super::join::FinishedCamera;
 use super::made;
 use crate::assignment::Footage;
@@ -95,6 +96,18 @@ fn anchor_note(name: &Name, camera: &CameraClip) -> Option<String> {
     ))
 }
 
+/// The note for a clip that holds frames from before its window for the sake of others.
+fn hidden_note(name: &Name, camera: &CameraClip) -> Option<String> {
+    let hides = camera.video == Some(VideoMode::Verbatim) && camera.lead_in_frames > 0;
+    hides.then(|| {
+        format!(
+            "camera {name}: the first {} in its video are from before the window, since the window's first frame can't be decoded \
+             without them; a player that passes over edit lists shows them too",
+            frames_text(camera.lead_in_frames)
+        )
+    })
+}
+
 /// Notes on one camera, for a person.
 fn notes_of(name: &Name, camera: &CameraClip) -> Vec<String> {
     let mut notes = Vec::new();
@@ -112,6 +125,7 @@ fn notes_of(name: &Name, camera: &CameraClip) -> Vec<String> {
         let why = made::in_words(why);
         notes.push(format!("camera {name}: it was recorded as with clip: exact, since {why}"));
     }
+    notes.extend(hidden_note(name, camera));
     // A smart clip is cut on purpose, and its stretches say where.
     let is_cut = camera.video == Some(VideoMode::Smart);
     if let [first, .., last] = &camera.stretches[..]

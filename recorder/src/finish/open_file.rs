@@ -16,6 +16,8 @@ pub(super) struct OpenFile {
     /// The capture time that video time 0 stands for.
     base: MonotonicNs,
     fps: Fps,
+    /// The time of the first picture that players show, in microseconds from `base`.
+    shown_from_us: i64,
     /// Of its packets.
     bytes: u64,
     /// The last packet. It isn't written yet: how long its picture is shown is known once the file ends.
@@ -23,9 +25,16 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
-    /// A file without packets yet, whose time 0 stands for `base`.
-    pub(super) fn new(writer: VideoWriter, base: MonotonicNs, fps: Fps) -> Self {
-        Self { writer, base, fps, bytes: 0, last: None }
+    /// A file without packets yet, whose time 0 stands for `base`. Pictures before `shown_from` are there for others, and
+    /// players are told to pass over them: their times are negative, which libav writes as an edit list.
+    pub(super) fn new(
+        writer: VideoWriter,
+        base: MonotonicNs,
+        fps: Fps,
+        shown_from: Option<MonotonicNs>,
+    ) -> Self {
+        let shown_from_us = shown_from.map_or(0, |shown| video_time::pts_us(shown, base));
+        Self { writer, base, fps, shown_from_us, bytes: 0, last: None }
     }
 
     /// The bytes of its packets.
@@ -35,7 +44,7 @@ impl OpenFile {
 
     /// Adds a packet, with the time of its picture.
     pub(super) fn add(&mut self, mut packet: Packet, t_capture: MonotonicNs) -> Result<(), WriteError> {
-        let pts = video_time::pts_us(t_capture, self.base);
+        let pts = video_time::pts_us(t_capture, self.base).saturating_sub(self.shown_from_us);
         packet.set_pts(Some(pts));
         packet.set_dts(Some(pts));
         self.bytes = self.bytes.saturating_add(u64::try_from(packet.size()).unwrap_or(0));

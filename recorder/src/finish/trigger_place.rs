@@ -7,14 +7,17 @@ use super::join::Joined;
 use crate::assignment::Footage;
 use crate::video_time::video_base;
 
-/// The trigger's place in a camera's video. A file with real times has it where its clock says; one of a constant rate,
+/// The trigger's place in a camera's video, whose time 0 is its first frame, or the first that players show. A file with real times has it where its clock says; one of a constant rate,
 /// where the first frame at or after the trigger is shown.
-pub(super) fn offset_s(footage: &Footage, joined: &Joined) -> Option<f64> {
+pub(super) fn offset_s(footage: &Footage, joined: &Joined, hides_lead_in: bool) -> Option<f64> {
     let (first, file) = (joined.frames.first()?, joined.files.first()?);
     let fps = footage.camera.fps;
     let has_real_times = !file.file.ends_with(".avi");
     Some(if has_real_times {
-        let begins = video_base(first.t_capture, footage.plan.window.start_ns);
+        let begins = match joined.rows.first_inside {
+            Some(inside) if hides_lead_in => inside,
+            _ => video_base(first.t_capture, footage.plan.window.start_ns),
+        };
         by_the_clock(begins, footage.plan.trigger_ns)
     } else {
         by_frames(joined.rows.before_trigger, fps)

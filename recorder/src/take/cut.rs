@@ -1,6 +1,6 @@
-//! The cut of a take whose H.264 is copied: up to the first clean start its frames are decoded and encoded, from there on they
-//! are copied, as long as nobody can doubt that they are of one stream. What is decided for a frame goes by what the ring's
-//! ledger says of it; see docs/decisions/smart-cut.md.
+//! The cut of a take whose H.264 is copied: up to the first clean start its frames are decoded and encoded (or, in a verbatim
+//! clip, missing), from there on they are copied, as long as nobody can doubt that they are of one stream. What is decided for
+//! a frame goes by what the ring's ledger says of it; see docs/decisions/smart-cut.md.
 
 use std::rc::Rc;
 
@@ -51,24 +51,42 @@ impl Take {
         disk: &dyn DiskState,
         feed: &mut Feed,
     ) -> Result<(), Step> {
-        let frame = frames.info(self.next()).filter(|_| self.how.is_cut());
-        match (frame.map(|frame| Place::of(&frame)), self.place.copies_h264()) {
-            (Some(Place::CleanStart), false) => {
+        let Some(frame) = frames.info(self.next()).filter(|_| self.how.copies_a_stream()) else {
+            return Ok(());
+        };
+        match (Place::of(&frame), self.place.copies_h264()) {
+            (place, false) if place == Place::CleanStart || self.is_other_start(&frame) => {
                 let first = frames.hold_as_it_came(self.next());
                 let first = first.map_err(|why| self.instead_of(why, frames, disk))?;
                 // Without its sets nothing can be set up for it, and it is encoded as those before it.
                 if let Some(sets) = h264::parameter_sets(first.bytes()) {
                     self.end_stretch(feed)?;
+                    if place != Place::CleanStart {
+                        self.place.start_at(frame.sequence);
+                    }
                     self.place.copy_h264(sets.into());
                 }
             }
-            (Some(Place::Apart), true) => {
+            (Place::Apart, true) => {
                 self.end_stretch(feed)?;
-                self.place.encode();
+                self.place.end_copy();
             }
             _ => {}
         }
+        if self.how.is_verbatim() && !self.place.copies_h264() {
+            // A frame that is gone was not lost for want of a key frame.
+            let why = frames.hold_as_it_came(self.next()).err();
+            let why = why.unwrap_or(NotHeld::Lost(GapCause::NoKeyFrame));
+            return Err(self.instead_of(why, frames, disk));
+        }
         Ok(())
+    }
+
+    /// Can a verbatim copy begin with a frame that is no key frame? Nothing is encoded before it, so a recovery point will do: the
+    /// one that the window's first frame needs, and any picture that decodes by itself.
+    fn is_other_start(&self, frame: &FrameInfo) -> bool {
+        let stands_alone = frame.start_sequence == frame.sequence;
+        self.how.is_verbatim() && (stands_alone || self.place.start() == Some(frame.sequence))
     }
 
     /// Ends the open part, since the next frame is made in another way. Without an open part nothing is to be ended.
@@ -97,7 +115,7 @@ impl Take {
     /// Goes on with the copied stream of the last part that an earlier recorder left.
     pub(super) fn resume_copy(&mut self, last: &Part) -> std::io::Result<()> {
         let camera = &self.assignment.camera;
-        if !(self.how.is_cut() && last.header.choice.is_copied()) {
+        if !(self.how.copies_a_stream() && last.header.choice.is_copied()) {
             return Ok(());
         }
         // If the part's beginning is lost, frames are encoded up to the next clean start.

@@ -18,6 +18,8 @@ pub(crate) enum How {
     Copied(Copying),
     /// H.264: passed on from the first clean start on, and encoded up to it.
     Cut(Encoders),
+    /// H.264: passed on as it came, from the start on that the window's first frame needs.
+    Verbatim,
 }
 
 /// A camera's encoders.
@@ -43,26 +45,32 @@ impl How {
         match self {
             Self::Encoded(Encoders { ladder, .. }) | Self::Cut(Encoders { ladder, .. }) => ladder.first(),
             Self::Copied(Copying { codec, .. }) => EncoderChoice::copied(*codec),
+            Self::Verbatim => EncoderChoice::copied(Codec::H264),
         }
     }
 
-    /// Are frames copied from a clean start on?
-    pub(super) fn is_cut(&self) -> bool {
-        matches!(self, Self::Cut(_))
+    /// Is it a stream whose copy begins at certain frames only?
+    pub(super) fn copies_a_stream(&self) -> bool {
+        matches!(self, Self::Cut(_) | Self::Verbatim)
+    }
+
+    /// Are all frames in the clip as they came?
+    pub(super) fn is_verbatim(&self) -> bool {
+        matches!(self, Self::Verbatim)
     }
 
     /// The camera's ladder, if there is anything to choose.
     pub(super) fn ladder(&self) -> Option<&CameraLadder> {
         match self {
             Self::Encoded(Encoders { ladder, .. }) | Self::Cut(Encoders { ladder, .. }) => Some(ladder),
-            Self::Copied(_) => None,
+            Self::Copied(_) | Self::Verbatim => None,
         }
     }
 
     /// The file that copied JPEGs are to end in.
     pub(super) fn copied_into(&self) -> Option<JpegContainer> {
         match self {
-            Self::Encoded(_) | Self::Cut(_) => None,
+            Self::Encoded(_) | Self::Cut(_) | Self::Verbatim => None,
             Self::Copied(copying) => Some(copying.into),
         }
     }
@@ -75,7 +83,11 @@ impl How {
             (Self::Copied(Copying { adds_tables, .. }), _) => {
                 passed(Passed::Jpeg { adds_tables: *adds_tables })
             }
-            (Self::Cut(_), Some(sets)) => passed(Passed::H264 { sets }),
+            // Nothing is opened without them: such frames are given up.
+            (Self::Verbatim, sets) => {
+                passed(Passed::H264 { sets: sets.unwrap_or_default(), start: place.start() })
+            }
+            (Self::Cut(_), Some(sets)) => passed(Passed::H264 { sets, start: None }),
             (Self::Encoded(Encoders { quality, .. }) | Self::Cut(Encoders { quality, .. }), _) => {
                 let (choice, quality) = (place.encoder().clone(), *quality);
                 Setup::Encode(EncoderSetup { choice, geometry, fps, quality, picture })

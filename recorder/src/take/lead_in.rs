@@ -1,5 +1,7 @@
-//! The lead-in of a take: a camera of variable rate shows a picture until the next one comes. So its part of a clip begins
+//! The lead-in of a take. A camera of variable rate shows a picture until the next one comes. So its part of a clip begins
 //! with the picture that stood when the window began, at its own, earlier time; the video shows it from the window's start on.
+//! A verbatim clip of a stream begins with the frame that the window's first one needs to be decoded, and players are told to
+//! show nothing before the window.
 
 use proto::frame::FrameInfo;
 use proto::time::MonotonicNs;
@@ -13,7 +15,11 @@ use crate::video_time::pts_us;
 impl Take {
     /// Finds the first frame that the take should hold.
     pub(super) fn finds_first(&mut self, frames: &dyn Frames, now: MonotonicNs) -> bool {
-        let Some(first) = self.first_frame(frames, now) else { return false };
+        let Some(mut first) = self.first_frame(frames, now) else { return false };
+        if let Some(start) = self.start_before(&first, frames) {
+            self.place.start_at(start.sequence);
+            first = start;
+        }
         let previous = frames.info(first.sequence.saturating_sub(1));
         self.fate.first = Some(First { sequence: first.sequence, previous });
         self.stage = Stage::recording(first.sequence, PartReason::First);
@@ -29,6 +35,14 @@ impl Take {
             None if frames.has_ended() || !self.is_patience_over(frames, now) => None,
             None => frames.newest().filter(|newest| self.is_lead_in(newest, frames)),
         }
+    }
+
+    /// The frame from which the window's first one decodes, if that is another, it is still there, and nothing is to be encoded.
+    fn start_before(&self, first: &FrameInfo, frames: &dyn Frames) -> Option<FrameInfo> {
+        let start = first.start_sequence;
+        let is_before = self.how.is_verbatim() && start > 0 && start < first.sequence;
+        let start = frames.info(start).filter(|_| is_before)?;
+        (frames.next_held(start.sequence) == Some(start.sequence)).then_some(start)
     }
 
     /// The frame before the window's first, if it stood when the window began.
@@ -49,6 +63,10 @@ impl Take {
     /// Does without this frame if it is the lead-in: it was overwritten before it was encoded. False for any other.
     pub(super) fn drop_lead_in(&mut self, sequence: u64, frames: &dyn Frames) -> bool {
         let before = frames.info(sequence).filter(|frame| frame.t_capture < self.window.start_ns);
+        if self.how.is_verbatim() {
+            // The frames behind it say that they are damaged, or are missing.
+            return before.is_some();
+        }
         let is_first = self.fate.first.is_some_and(|first| first.sequence == sequence);
         let Some(previous) = before.filter(|_| is_first) else { return false };
         self.fate.first = Some(First { sequence: sequence.saturating_add(1), previous: Some(previous) });

@@ -27,14 +27,17 @@ pub(super) fn header(
     window_start: MonotonicNs,
 ) -> PartHeader {
     let first = fate.first.unwrap_or(First { sequence: frame.sequence, previous: None });
+    let begins = fate.written.first().unwrap_or(*frame).t_capture;
+    let is_start = frame.flags.contains(FrameFlags::KEY) || place.start() == Some(frame.sequence);
     PartHeader {
         choice: place.encoder().clone(),
-        base_ns: video_base(fate.written.first().unwrap_or(*frame).t_capture, window_start),
+        // Frames before the window have their own times, and players are told to begin behind them.
+        base_ns: if how.is_verbatim() { begins } else { video_base(begins, window_start) },
         begun_because,
         first_sequence: first.sequence,
         previous: first.previous,
         copied_into: how.copied_into(),
-        goes_on: place.copies_h264() && !frame.flags.contains(FrameFlags::KEY),
+        goes_on: place.copies_h264() && !is_start,
     }
 }
 

@@ -17,13 +17,16 @@ pub(super) struct Place {
     encoder: EncoderChoice,
     /// The parameter sets of the H.264 that is copied at this place.
     sets: Option<Rc<[u8]>>,
+    /// The frame that a copy begins with although it is no key frame.
+    start: Option<u64>,
     costs: Vec<(EncoderChoice, EncodeCost)>,
 }
 
 impl Place {
     /// At the first encoder.
     pub(super) fn first(how: &How) -> Self {
-        Self { encoder: how.first(), ladder: how.ladder().cloned(), sets: None, costs: Vec::new() }
+        let (encoder, ladder) = (how.first(), how.ladder().cloned());
+        Self { encoder, ladder, sets: None, start: None, costs: Vec::new() }
     }
 
     /// The encoder of the open part, or of the next one; what stands in its place where frames are passed on.
@@ -41,16 +44,27 @@ impl Place {
         self.sets.is_some()
     }
 
+    /// The frame that a copy begins with although it is no key frame.
+    pub(super) fn start(&self) -> Option<u64> {
+        self.start
+    }
+
+    /// A copy can begin with this frame, although it is no key frame.
+    pub(super) fn start_at(&mut self, sequence: u64) {
+        self.start = Some(sequence);
+    }
+
     /// Goes on by copying H.264 with these parameter sets.
     pub(super) fn copy_h264(&mut self, sets: Rc<[u8]>) {
         self.encoder = EncoderChoice::copied(Codec::H264);
         self.sets = Some(sets);
     }
 
-    /// Goes on by encoding what was copied until now.
-    pub(super) fn encode(&mut self) {
+    /// Ends the copying of a stream. Frames are encoded from here on, if there is anything to encode them with.
+    pub(super) fn end_copy(&mut self) {
+        self.sets = None;
         if let Some(ladder) = &self.ladder {
-            (self.encoder, self.sets) = (ladder.first(), None);
+            self.encoder = ladder.first();
         }
     }
 

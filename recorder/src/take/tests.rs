@@ -4,6 +4,7 @@ mod copied;
 mod cut;
 mod disk_time;
 pub(super) mod rig;
+mod verbatim;
 
 use proto::clip::{Gap, GapCause, PARTIAL_DIR};
 use proto::frame::LossBefore;

@@ -1,19 +1,30 @@
-//! Cameras whose `clip` asks for something that their frames don't allow: said before the first clip.
+//! Cameras whose `clip` asks for something that their frames don't allow, or that players don't bear out: said before the first
+//! clip.
 
-use proto::config::{ClipMode, Config};
+use proto::config::{CameraConfig, ClipMode, Config};
+use proto::frame::Payload;
 
-/// A warning for each camera that gets its clips in another way than was asked for.
+/// A warning for each camera that gets its clips in another way than was asked for, or that a person may not expect.
 pub(crate) fn warnings(config: &Config) -> Vec<String> {
-    let asked = config.cameras.iter().filter(|camera| camera.clip == ClipMode::Verbatim);
-    let encoded = asked.filter(|camera| camera.payload.needs_key_frames());
-    encoded
-        .map(|camera| {
+    config.cameras.iter().filter_map(warning).collect()
+}
+
+fn warning(camera: &CameraConfig) -> Option<String> {
+    let says = match (camera.payload, camera.clip) {
+        (Payload::H265, ClipMode::Smart | ClipMode::Verbatim) => {
             format!(
-                "camera {}: clip: verbatim is for JPEG cameras; {} is decoded and encoded again, as with clip: exact",
-                camera.name, camera.payload
+                "clip: {}: H.265 isn't copied yet: it is decoded and encoded again, as with clip: exact",
+                camera.clip.name()
             )
-        })
-        .collect()
+        }
+        (Payload::H264, ClipMode::Verbatim) => format!(
+            "clip: verbatim: its videos begin with a key frame up to {} ms before the window (gop_ms). Players are told to begin with \
+             the window, and several don't listen (mpv before 0.38, VLC, Firefox, GStreamer)",
+            camera.compressed.gop_ms
+        ),
+        _ => return None,
+    };
+    Some(format!("camera {}: {says}", camera.name))
 }
 
 #[cfg(test)]
@@ -23,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_camera_that_does_not_get_what_was_asked_for_is_named() {
+    fn only_a_camera_whose_clips_may_surprise_is_named() {
         let camera = |name, payload, clip| {
             format!("{{ name: {name}, backend: sim, payload: {payload}, clip: {clip} }}")
         };
@@ -32,9 +43,13 @@ mod tests {
             camera("b", "jpeg", "verbatim"),
             camera("c", "h264", "smart"),
             camera("d", "raw", "verbatim"),
+            "{ name: e, backend: pipe, path: /e, format: h265 }".to_owned(),
+            "{ name: f, backend: pipe, path: /f, format: h265, clip: exact }".to_owned(),
         ];
         let text = format!("cameras: [{}]\n", cameras.join(", "));
         let said = warnings(&Config::parse(Path::new("x.yaml"), &text).unwrap());
-        assert!(matches!(&said[..], [one] if one.contains("camera a") && one.contains("h264")), "{said:?}");
+        let [a, e] = &said[..] else { panic!("{said:?}") };
+        assert!(a.contains("camera a") && a.contains("4000 ms"), "{a}");
+        assert!(e.contains("camera e") && e.contains("H.265") && e.contains("clip: smart"), "{e}");
     }
 }

@@ -90,6 +90,28 @@ fn h264_is_encoded_up_to_its_first_key_frame_and_copied_from_there_on_in_one_fil
 }
 
 #[test]
+fn h264_is_in_the_clip_as_it_came_from_the_key_frame_before_the_window_on() {
+    let config = cameras_with("payload: h264, gop_ms: 700, clip: verbatim");
+    let (rig, cameras) = clip_of_cameras(&config, ".mp4");
+    for camera in &cameras {
+        assert_eq!((&camera["video"], &camera["why"]), (&json!("verbatim"), &Value::Null));
+        let [stretch] = list(camera, "stretches") else { panic!("{camera:#}") };
+        assert_eq!((&stretch["how"], &stretch["frames"]), (&json!("copied"), &camera["frames_written"]));
+        assert!(camera["lead_in_frames"].as_u64() < Some(42), "{camera:#}");
+    }
+    assert!(cameras.iter().any(|camera| camera["lead_in_frames"].as_u64() > Some(0)), "{cameras:#?}");
+    // The trigger is half a second behind the first frame that is shown, as in every clip.
+    let manifest = manifest(&rig.clips()[0]);
+    for name in ["left", "right"] {
+        let offset = manifest["trigger"]["offset_s"][name].as_f64().unwrap();
+        assert!((0.45..=0.5).contains(&offset), "{manifest:#}");
+    }
+    assert_eq!(rig.stats()["recorder"]["encoder"], "copied");
+    let checked = rig.command(&["check", "--config", rig.config().to_str().unwrap()]).code(0);
+    assert!(checked.stderr.contains("camera left: clip: verbatim"), "{checked:#?}");
+}
+
+#[test]
 fn h264_whose_window_has_no_key_frame_is_encoded_and_says_why() {
     let rig = Rig::start(&cameras_with("payload: h264, gop_ms: 1500"));
     rig.await_stats("a key frame before the window", |stats| {

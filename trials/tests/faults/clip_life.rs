@@ -1,6 +1,6 @@
 //! The recorder, or the supervisor, killed at each step of a clip's life.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -64,6 +64,17 @@ const STEPS_OF_A_CUT: [&str; 20] = [
     "publish.renamed:/left.mp4",
 ];
 
+/// Steps of a clip whose H.264 is in it as it came, in frames from before the window and in its own.
+const STEPS_OF_A_COPY: [&str; 7] = [
+    "part.begun:/left",
+    "part.packet:/left",
+    "part.line:/left@7",
+    "part.packet:/right@20",
+    "take.over:/left",
+    "finish.toggled:/right",
+    "join.synced:/left",
+];
+
 /// Those that a recorder which takes over doesn't come to again.
 const ONCE: [&str; 4] =
     ["disk.write:/left.part1.mp4", "finish.toggled:/right", "disk.renamed:manifest", "manifest.written"];
@@ -76,6 +87,8 @@ enum Kind {
     Copied,
     /// Their H.264 is copied from a key frame on.
     Cut,
+    /// Their H.264 is in clips as it came.
+    Verbatim,
 }
 
 impl Kind {
@@ -85,12 +98,14 @@ impl Kind {
             Self::Copied => TWO_CAMERAS.replace("backend: sim,", "backend: sim, payload: jpeg,"),
             // 18 frames: each clip has one at least.
             Self::Cut => TWO_CAMERAS.replace("backend: sim,", "backend: sim, payload: h264, gop_ms: 300,"),
+            Self::Verbatim => TWO_CAMERAS
+                .replace("backend: sim,", "backend: sim, payload: h264, gop_ms: 500, clip: verbatim,"),
         })
     }
 
     fn extension(self) -> &'static str {
         match self {
-            Self::Encoded | Self::Cut => ".mp4",
+            Self::Encoded | Self::Cut | Self::Verbatim => ".mp4",
             Self::Copied => ".mov",
         }
     }
@@ -178,6 +193,23 @@ fn f02_a_recorder_killed_at_any_step_of_a_cut_loses_no_frame() {
         }
     }
     assert_eq!(rig.assert_complete().clips.len(), clips);
+}
+
+#[test]
+fn f02_a_recorder_killed_at_any_step_of_a_verbatim_clip_loses_no_frame() {
+    if no_failpoints() {
+        return;
+    }
+    let rig = Kind::Verbatim.start();
+    for step in STEPS_OF_A_COPY {
+        clip_killed_at(&rig, Kind::Verbatim, step, 1);
+    }
+    assert_eq!(rig.assert_complete().clips.len(), STEPS_OF_A_COPY.len());
+    let lead_in = |clip: &PathBuf| manifest(clip)["cameras"]["left"]["lead_in_frames"].as_u64();
+    assert!(
+        rig.clips().iter().any(|clip| lead_in(clip) > Some(0)),
+        "no window begins between two key frames"
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@ use proto::codec::{Codec, EncoderChoice};
 use proto::config::JpegContainer;
 
 use super::*;
+use crate::fakes::frame;
 use crate::finish::join::join_camera;
 use crate::finish::join::tests::cut::write_stream_part;
 use crate::finish::join::tests::{
@@ -105,6 +106,27 @@ fn a_copied_part_becomes_a_quicktime_file_without_being_written_again() {
     let again = finish_in(folder.path(), "again", 45, true);
     assert!(!is_the_part(folder.path(), &again.1.join("left.mov")), "nobody knows whether its flush failed");
     assert_same(&copied, &again);
+}
+
+#[test]
+fn frames_before_the_window_are_in_the_file_of_copied_h264_and_players_begin_behind_them() {
+    let folder = tempfile::tempdir().unwrap();
+    write_stream_part(folder.path(), PartReason::First, 1..=45);
+    let mut footage = footage(folder.path(), 45);
+    let start = frame(6).t_capture;
+    Arc::make_mut(&mut footage.plan).window.start_ns = start;
+    footage.evidence.window.start_ns = start;
+    let copied = finish_footage(&footage, "copied", false);
+    let linked = finish_footage(&footage, "linked", true);
+    let file = linked.1.join("left.mp4");
+    assert!(is_the_part(folder.path(), &file) && !is_the_part(folder.path(), &copied.1.join("left.mp4")));
+    assert_same(&copied, &linked);
+    let clip = &linked.0;
+    assert_eq!((clip.frames_expected, clip.frames_written, clip.lead_in_frames), (45, 45, 5));
+    // libav drops what is decoded for others alone.
+    let (parameters, packets) = packets(&file);
+    assert_eq!((packets.len(), packets[0].pts(), packets[5].pts()), (45, Some(-50_000), Some(0)));
+    assert_shows(&decode(&parameters, packets.iter()), 6..=45);
 }
 
 #[test]

@@ -53,6 +53,8 @@ enum Kind {
     Jpeg,
     /// Frames are H.264, and are copied from a key frame on. There is one encoder.
     H264,
+    /// The same as it came.
+    Verbatim,
 }
 
 impl Kind {
@@ -60,6 +62,7 @@ impl Kind {
         let copying = Copying { codec: Codec::Mjpg, into: JpegContainer::Mov, adds_tables: true };
         match self {
             Self::Jpeg => How::Copied(copying),
+            Self::Verbatim => How::Verbatim,
             Self::H264 => How::Cut(Encoders { ladder: ladder(1), quality: 23 }),
             Self::Steady | Self::Variable => How::Encoded(Encoders { ladder: ladder(2), quality: 23 }),
         }
@@ -68,7 +71,7 @@ impl Kind {
     fn payload(self) -> Payload {
         match self {
             Self::Jpeg => Payload::Jpeg,
-            Self::H264 => Payload::H264,
+            Self::H264 | Self::Verbatim => Payload::H264,
             Self::Steady | Self::Variable => Payload::Planes,
         }
     }
@@ -106,6 +109,13 @@ impl Rig {
         let ring = FakeRing::new();
         ring.gop.set(gop);
         Self::of(Kind::H264, ring)
+    }
+
+    /// A camera whose H.264 is in clips as it came, with a key frame every so many frames.
+    pub(in crate::take) fn verbatim(gop: u64) -> Self {
+        let ring = FakeRing::new();
+        ring.gop.set(gop);
+        Self::of(Kind::Verbatim, ring)
     }
 
     fn of(kind: Kind, ring: Rc<FakeRing>) -> Self {

@@ -32,7 +32,7 @@ pub(in crate::finish) fn write_stream_part(folder: &Path, because: PartReason, f
     let header = PartHeader { goes_on, ..header(EncoderChoice::copied(Codec::H264), because) };
     let path = TrackWriter::next_path(&partial, &camera, &header).unwrap();
     let mut feed = Feed::new(Arc::new(Libav), Arc::<FakeClock>::default(), None);
-    let passed = Passed::H264 { sets: Rc::from(sets) };
+    let passed = Passed::H264 { sets: Rc::from(sets), start: None };
     let parameters = feed.pass_on(CopySetup { geometry: camera.geometry, pixel_shape: None, passed });
     let mut track = TrackWriter::create(&path, header, camera.fps, parameters, &Libav).unwrap();
     for (info, bytes) in stream.into_iter().skip(first) {
