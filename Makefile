@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help deps build install uninstall demo faults sends stops nemesis kills vm report test lint loom fuzz clean
+.PHONY: help deps build install uninstall demo faults sends stops nemesis kills vm players report test lint loom fuzz clean
 
 help:
 	@echo 'make demo    the main job, for real, in a minute: records a clip, kills the recorder in the middle'
@@ -13,6 +13,7 @@ help:
 	@echo 'make nemesis a random victim every few seconds, for half an hour: MINUTES=30 SEED=… VICTIMS=… AS=ordinary-user OUTPUT=file.json'
 	@echo 'make kills   the recorder killed a hundred times: what it costs, in frames and time; KILLS=500 SEED=…'
 	@echo 'make vm      V4L2 cameras in a virtual machine: the kernel'"'"'s test driver, and USB cameras that are programs; fetches QEMU'
+	@echo 'make players clips of copied H.264 in ffmpeg, OpenCV, Chromium, mpv and GStreamer: what each shows first and last; installs them'
 	@echo 'make report  the results in docs/benchmarks as pictures, and as one page in target/report.html'
 	@echo 'make build   release executables, in target/release'
 	@echo 'make install the result of make build, under PREFIX (/usr/local); make uninstall removes it again'
@@ -146,6 +147,12 @@ TEST ?=
 vm: deps
 	$(CARGO) build --workspace --bins
 	@trials/vm/run "$$($(CARGO) test -p trials --test vm --no-run 2>&1 | sed -n 's,.*Executable tests/vm/main.rs (\(.*\)),\1,p')" $(TEST)
+
+# Installs ffmpeg, mpv, Chromium, OpenCV for Python and GStreamer, where apt-get may (Debian, 200 MB).
+players: deps
+	@trials/players/install
+	$(CARGO) build --workspace --bins
+	$(CARGO) test -p trials --test players -- --ignored --nocapture
 
 # What docs/benchmarks.md shows, drawn anew from the results beside it; and all of it as one page.
 report: build
