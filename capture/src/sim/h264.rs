@@ -143,6 +143,26 @@ impl H264Pieces {
         frame.len()
     }
 
+    /// Writes the frame of a camera that looks into a flash of light, with these bits as its stamp: white where its other frames
+    /// have pixels.
+    ///
+    /// # Panics
+    /// When `frame` has less than [`H264Pieces::bytes`].
+    pub fn draw_lit(&self, frame: &mut [u8], number: u64, bits: u64) -> usize {
+        let frame = self.begin(frame, number);
+        for pcm in &self.template(number).macroblocks {
+            let samples = &mut frame[pcm.at..pcm.at + SAMPLES];
+            if pcm.in_stamp {
+                self.draw_stamp(samples, pcm, bits);
+            } else {
+                let (luma, colours) = samples.split_at_mut(LUMA_SAMPLES);
+                luma.fill(scene::WHITE);
+                colours.fill(stamp::NEUTRAL);
+            }
+        }
+        frame.len()
+    }
+
     /// Copies the template of frame `number`, and numbers its picture.
     fn begin<'a>(&self, frame: &'a mut [u8], number: u64) -> &'a mut [u8] {
         let Template { bytes, slice, .. } = self.template(number);

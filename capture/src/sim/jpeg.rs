@@ -156,13 +156,32 @@ impl JpegPieces {
     /// When `frame` has less than [`JpegPieces::bytes`].
     pub fn draw_black(&self, frame: &mut [u8], number: u64) -> usize {
         let body = self.begin(frame, number);
-        let mcus = frame[body..].chunks_exact_mut(self.mcu_bytes).take(self.columns * self.rows);
-        for (at, to) in mcus.enumerate() {
-            let (piece, behind) = to.split_at_mut(self.black.len());
-            piece.copy_from_slice(&self.black);
-            behind.copy_from_slice(&marker(at));
+        self.fill(&mut frame[body..], &self.black);
+        self.end(frame, body)
+    }
+
+    /// Writes the frame of a camera that looks into a flash of light, with these bits as its stamp.
+    ///
+    /// # Panics
+    /// When `frame` has less than [`JpegPieces::bytes`].
+    pub fn draw_lit(&self, frame: &mut [u8], number: u64, bits: u64) -> usize {
+        let body = self.begin(frame, number);
+        // The last choice is four times the lightest shade.
+        self.fill(&mut frame[body..], &self.shades[MCUS_OF_SHADES - 1]);
+        for corner in stamp::corners(self.size) {
+            self.draw_stamp(&mut frame[body..], bits, corner);
         }
         self.end(frame, body)
+    }
+
+    /// Writes this piece into every MCU.
+    fn fill(&self, body: &mut [u8], with: &[u8]) {
+        let mcus = body.chunks_exact_mut(self.mcu_bytes).take(self.columns * self.rows);
+        for (at, to) in mcus.enumerate() {
+            let (piece, behind) = to.split_at_mut(with.len());
+            piece.copy_from_slice(with);
+            behind.copy_from_slice(&marker(at));
+        }
     }
 
     /// Writes everything in front of the MCUs, and says where they begin.

@@ -2,6 +2,7 @@
 
 mod bits;
 mod device_clock;
+mod flash;
 pub mod h264;
 pub mod jpeg;
 pub mod pace;
@@ -35,6 +36,7 @@ pub struct SimulatedCamera {
     index: u8,
     truth: Option<TruthLog>,
     faults: SimFaults,
+    flash_every: Option<Duration>,
     /// Frames made in this life of the process.
     made: u64,
     /// The frame that was announced last.
@@ -165,8 +167,9 @@ impl SimulatedCamera {
             index: camera.index,
             truth,
             faults: sim.faults.clone(),
+            flash_every: sim.flash_every_ms.map(Duration::from_millis),
             made: 0,
-            shot: Shot { number: 0, shown: 0, black: false },
+            shot: Shot { number: 0, shown: 0, black: false, lit: false },
             stall: Stall::Ahead,
             jitter_state: 0x9E37_79B9_7F4A_7C15,
             clock,
@@ -247,7 +250,8 @@ impl Source for SimulatedCamera {
         let (number, now) = (due.source_sequence, MonotonicNs::now());
         // A picture is that of its exposure, however long it is on its way.
         let shown = if self.clock.is_in(self.faults.freeze, due.at) { self.shot.shown } else { number };
-        self.shot = Shot { number, shown, black: self.clock.is_in(self.faults.black, due.at) };
+        let lit = self.flash_every.is_some_and(|every| flash::is_on(every, due.at));
+        self.shot = Shot { number, shown, black: self.clock.is_in(self.faults.black, due.at), lit };
         if let Some(truth) = &mut self.truth {
             truth.note(&due)?;
         }

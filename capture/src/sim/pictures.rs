@@ -24,6 +24,8 @@ pub(super) struct Shot {
     pub(super) shown: u64,
     /// It is black, and shows no number.
     pub(super) black: bool,
+    /// It was exposed to a flash of light.
+    pub(super) lit: bool,
 }
 
 impl Pictures {
@@ -71,13 +73,18 @@ impl Pictures {
                 frame.len()
             }
             Self::Planes(scene, geometry) => {
-                scene.draw(frame, shot.shown);
+                match shot.lit {
+                    true => scene.draw_lit(frame),
+                    false => scene.draw(frame, shot.shown),
+                }
                 stamp::draw(frame, geometry, bits);
                 frame.len()
             }
             Self::Jpeg(pieces) if shot.black => pieces.draw_black(frame, shot.shown),
+            Self::Jpeg(pieces) if shot.lit => pieces.draw_lit(frame, shot.shown, bits),
             Self::Jpeg(pieces) => pieces.draw(frame, shot.shown, bits),
             Self::H264(pieces) if shot.black => pieces.draw_black(frame, shot.number),
+            Self::H264(pieces) if shot.lit => pieces.draw_lit(frame, shot.number, bits),
             Self::H264(pieces) => pieces.draw(frame, shot.number, shot.shown, bits),
         }
     }

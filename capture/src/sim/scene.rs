@@ -9,8 +9,9 @@ const SCROLL_PIXELS: usize = 4;
 /// The moving shapes: squares of the scene itself, seen elsewhere.
 const SHAPES: usize = 3;
 const SHAPE_PIXELS: usize = 96;
-/// Black and grey, as video has them.
+/// Black, white and grey, as video has them.
 pub(super) const BLACK: u8 = 16;
+pub(super) const WHITE: u8 = 235;
 const NO_COLOUR: u8 = 128;
 
 /// A painted scene.
@@ -86,10 +87,19 @@ impl Scene {
 
     /// Writes the picture of a camera with its lens cap on: luma at its darkest, no colour.
     pub fn draw_black(&self, frame: &mut [u8]) {
+        self.draw_plain(frame, BLACK);
+    }
+
+    /// Writes the picture of a camera that looks into a flash of light.
+    pub fn draw_lit(&self, frame: &mut [u8]) {
+        self.draw_plain(frame, WHITE);
+    }
+
+    fn draw_plain(&self, frame: &mut [u8], luma: u8) {
         let [first, second, third] = self.geometry.planes();
         match self.geometry.format() {
-            PixelFormat::YUYV => paint_all(frame, &first, &[BLACK, NO_COLOUR]),
-            _ => paint_all(frame, &first, &[BLACK]),
+            PixelFormat::YUYV => paint_all(frame, &first, &[luma, NO_COLOUR]),
+            _ => paint_all(frame, &first, &[luma]),
         }
         paint_all(frame, &second, &[NO_COLOUR]);
         paint_all(frame, &third, &[NO_COLOUR]);

@@ -33,10 +33,11 @@ static PAYLOAD: KeyOr<String> = Key::one_of("payload", payloads).or(RAW);
 static FRAME_BYTES: Key<u64> = Key::whole("frame_bytes", "bytes").such_as("400000").or_words("by size and payload");
 static SPEED: KeyOr<f64> = Key::number("speed", "a factor").such_as("2").or(1.0);
 static CLOCK: KeyOr<f64> = Key::number("clock_ppm", "parts in a million").such_as("80").or(0.0);
+static FLASH: Key<u64> = Key::whole("flash_every_ms", "milliseconds").such_as("1037");
 static FAULTS: Key<Mapping> = Key::mapping("faults", &FAULT_TABLE, "{ drop_every: 100 }");
 /// The keys that only simulated cameras have.
 pub(super) static KEYS: &[&Row] =
-    &[&TRUTH_LOG.row, &SPEED.row, &CLOCK.row, &PAYLOAD.row, &FRAME_BYTES.row, &FAULTS.row];
+    &[&TRUTH_LOG.row, &SPEED.row, &CLOCK.row, &PAYLOAD.row, &FRAME_BYTES.row, &FLASH.row, &FAULTS.row];
 
 static CRASH: Key<u64> = Key::whole("crash_after_frames", "frames").such_as("300");
 static STALL: EpisodeKeys = EpisodeKeys::new("stall_after_frames", "stall_ms");
@@ -92,6 +93,9 @@ pub struct SimConfig {
     /// By how much its clock runs off, in parts of a million: over 0 it is fast. Its frames come at their rate all the same.
     #[serde(default)]
     pub clock_ppm: f64,
+    /// A flash of light comes whenever the machine's clock is a multiple of this, before all cameras that have the same.
+    #[serde(default)]
+    pub flash_every_ms: Option<u64>,
     /// Faults to rehearse.
     pub faults: SimFaults,
 }
@@ -166,7 +170,8 @@ impl BackendConfig for SimConfig {
         let payload = camera.typed(&PAYLOAD).map_or(Ok(Payload::Planes), |typed| payload(checker, &typed))?;
         let frame_bytes = Self::frame_bytes_of(checker, camera, payload)?;
         let clock_ppm = camera.typed(&CLOCK).map_or(Ok(CLOCK.default), |typed| clock_ppm(checker, &typed))?;
-        Ok((Self { truth_log, payload, frame_bytes, clock_ppm, faults }, rate))
+        let flash_every_ms = camera.get(&FLASH).map(|typed| flash_every_ms(checker, &typed)).transpose()?;
+        Ok((Self { truth_log, payload, frame_bytes, clock_ppm, flash_every_ms, faults }, rate))
     }
 
     fn check_defaults(checker: &Checker<'_>, all: &Mapping) -> Result<(), Mistake> {
@@ -175,6 +180,7 @@ impl BackendConfig for SimConfig {
         all.get(&FAULTS).map_or(Ok(SimFaults::default()), |t| faults(checker, &t.value))?;
         all.typed(&PAYLOAD).map_or(Ok(Payload::Planes), |typed| payload(checker, &typed))?;
         all.get(&FRAME_BYTES).map(|typed| frame_bytes(checker, &typed)).transpose()?;
+        all.get(&FLASH).map(|typed| flash_every_ms(checker, &typed)).transpose()?;
         Ok(())
     }
 
@@ -276,6 +282,13 @@ fn frame_bytes(checker: &Checker<'_>, typed: &At<u64>) -> Result<u64, Mistake> {
     }
     let message = format!("frame_bytes: {} is not {MIN_FRAME_BYTES} to {MAX_FRAME_BYTES} bytes", typed.value);
     checker.wrong(typed.at, message)
+}
+
+fn flash_every_ms(checker: &Checker<'_>, typed: &At<u64>) -> Result<u64, Mistake> {
+    if typed.value == 0 {
+        return checker.wrong(typed.at, "flash_every_ms: must be at least 1");
+    }
+    checker.span_ms(typed, "flash_every_ms")
 }
 
 fn speed(checker: &Checker<'_>, typed: &At<f64>) -> Result<f64, Mistake> {
