@@ -42,7 +42,7 @@ DESTDIR ?=
 BUILD ?= target/release
 FORCE ?=
 COMMANDS = preroll supervisor
-PROGRAMS = recorder capture capture-libav oracle
+PROGRAMS = recorder preroll-media capture capture-libav oracle
 # Missing where Preroll was built without OpenCV.
 OPTIONAL_PROGRAMS = capture-opencv
 DOCS = README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(wildcard docs/*.md docs/cameras/*.md docs/decisions/*.md docs/benchmarks/* docs/schemas/*)

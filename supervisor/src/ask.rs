@@ -4,6 +4,7 @@
 pub(crate) mod check;
 mod client;
 mod codecs;
+pub(crate) mod media;
 mod moment;
 mod progress;
 pub(crate) mod show;

@@ -123,6 +123,47 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write what a camera sees now into a JPEG
+    ///
+    /// Neither the camera nor a clip notices it.
+    Still {
+        /// The camera's name
+        #[arg(value_name = "CAMERA")]
+        camera: String,
+        /// The JPEG; - for standard output
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+        /// The width of the JPEG; its height follows from the picture's shape
+        #[arg(long, value_name = "PIXELS", default_value_t = 640, value_parser = clap::value_parser!(u32).range(2..=8192))]
+        width: u32,
+    },
+    /// Decode a finished clip, and compare it with its timestamps, its manifest and its sums
+    ///
+    /// Needs no instance. The clip may be a copy. The exit code is 4 if anything is wrong, and the answer names the file or the
+    /// camera. A clip that lacks frames and says so is not wrong.
+    Verify {
+        /// The clip's folder
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Measure which camera's capture times are late, by a lamp that all of them see
+    ///
+    /// Switch a lamp on and off some twenty times meanwhile, not in step with anything. Prints latency_ms for each camera's
+    /// entry in the config. docs/operations.md says how to do it well. The exit code is 1 if there were too few flashes.
+    Skew {
+        /// A camera (repeated); without it, all of them
+        #[arg(long = "camera", value_name = "NAME", allow_hyphen_values = true)]
+        cameras: Vec<String>,
+        /// Look for so long
+        #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        seconds: u64,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print what a config would cost, and refuse one that can't work here
     ///
     /// Cameras that say their own size are asked what they give, for 5 s at most. One that isn't there is a warning, since it

@@ -90,6 +90,9 @@ fn run(cli: cli::Cli) -> Result<u8, Failure> {
         Command::Status { check: true } => ask::check::status(&of),
         Command::Codecs { json } => ask::codecs(&of, json),
         Command::Cameras { json } => cameras::cameras(json),
+        Command::Still { camera, width, output } => ask::media::still(&of, &camera, width, &output),
+        Command::Verify { folder, json } => ask::media::verify(&folder, json),
+        Command::Skew { cameras, seconds, json } => ask::media::skew(&of, &cameras, seconds, json),
         Command::Restart { what } => ask::restart(&of, what),
         Command::Stop => ask::stop(&of),
     }

@@ -57,6 +57,8 @@ pub fn of_command(args: &[&str]) -> Option<&'static str> {
         Some("stats") => Some("stats"),
         Some("codecs") if args.contains(&"--json") => Some("codecs"),
         Some("cameras") if args.contains(&"--json") => Some("cameras"),
+        Some("verify") if args.contains(&"--json") => Some("verify"),
+        Some("skew") if args.contains(&"--json") => Some("skew"),
         _ => None,
     }
 }

@@ -12,7 +12,7 @@ use super::protocol::{Miss, Protocol};
 use super::read_only::ReadOnly;
 use super::segment::SegmentName;
 use super::waking;
-use crate::frame::FrameInfo;
+use crate::frame::{FrameInfo, PictureTags};
 use crate::sync::Ordering::Relaxed;
 
 /// One camera's ring, mapped read-only.
@@ -85,6 +85,12 @@ impl Viewer {
     #[must_use]
     pub fn head(&self) -> u64 {
         self.protocol().look_at_head()
+    }
+
+    /// The pictures' word on themselves, as the writer has last told it.
+    #[must_use]
+    pub fn picture_tags(&self) -> PictureTags {
+        PictureTags::from_word(self.header().picture_tags.load(Relaxed))
     }
 
     /// A frame as the ledger remembers it, whether its bytes are still there or not.

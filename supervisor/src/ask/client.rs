@@ -35,6 +35,7 @@ pub(crate) struct Address {
 pub(super) struct Client {
     stream: UnixStream,
     dir: RuntimeDir,
+    owner: u32,
 }
 
 impl Client {
@@ -59,7 +60,7 @@ impl Client {
         // Its clips are its owner's.
         opened::believe(owner);
         match connect(&dir.control_socket()) {
-            Ok(stream) => Ok(Self { stream, dir }),
+            Ok(stream) => Ok(Self { stream, dir, owner }),
             Err(rustix::io::Errno::AGAIN) => Err(no_answer(&dir, &FrameError::TooSlow)),
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::CONNREFUSED) => Err(not_running()),
             Err(e) => Err(no_answer(&dir, &FrameError::System(e.into()))),
@@ -100,6 +101,11 @@ impl Client {
         };
         let polled = rustix::event::poll(&mut [PollFd::new(&self.stream, PollFlags::IN)], Some(&timeout));
         !matches!(polled, Ok(0) | Err(rustix::io::Errno::INTR))
+    }
+
+    /// The user whose instance it is.
+    pub(super) fn owner(&self) -> u32 {
+        self.owner
     }
 
     /// The process that holds the instance.

@@ -17,10 +17,20 @@ fn root() -> PathBuf {
 /// Every Rust source of the workspace.
 fn sources() -> String {
     let mut text = String::new();
-    let mut folders: Vec<PathBuf> =
-        ["proto", "capture", "recorder", "supervisor", "oracle", "rig", "nemesis", "trials", "benchmarks"]
-            .map(|name| root().join(name))
-            .into();
+    let mut folders: Vec<PathBuf> = [
+        "proto",
+        "capture",
+        "recorder",
+        "media",
+        "supervisor",
+        "oracle",
+        "rig",
+        "nemesis",
+        "trials",
+        "benchmarks",
+    ]
+    .map(|name| root().join(name))
+    .into();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

@@ -1,0 +1,105 @@
+//! A picture's colours as a JPEG has them: BT.601 in full range. Pure: only numbers are here.
+
+use proto::frame::PictureTags;
+
+/// The meaning of a picture's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Meaning {
+    /// The matrix of YUV, by its number in H.273.
+    pub(crate) matrix: u8,
+    /// Black is 0 and white 255, rather than 16 and 235.
+    pub(crate) full_range: bool,
+}
+
+impl Meaning {
+    /// The meaning of a JPEG's numbers (JFIF).
+    pub(crate) const JPEG: Self = Self { matrix: PictureTags::BT601, full_range: true };
+
+    /// The weights of red and blue in brightness. An unknown matrix counts as BT.601, as libswscale has it.
+    fn weights(self) -> (f32, f32) {
+        match self.matrix {
+            PictureTags::BT709 => (0.2126, 0.0722),
+            4 => (0.30, 0.11),
+            7 => (0.212, 0.087),
+            PictureTags::BT2020 | 10 => (0.2627, 0.0593),
+            _ => (0.299, 0.114),
+        }
+    }
+}
+
+/// A conversion from a meaning to a JPEG's: a matrix, since every step on the way is linear.
+pub(crate) struct Conversion {
+    black: f32,
+    /// The results of one step of brightness, and of one of each colour.
+    columns: [[f32; 3]; 3],
+}
+
+impl Conversion {
+    pub(crate) fn from(meaning: Meaning) -> Self {
+        let (black, white, colour) =
+            if meaning.full_range { (0.0, 255.0, 255.0) } else { (16.0, 219.0, 224.0) };
+        let (red, blue) = meaning.weights();
+        let of = |y: f32, cb: f32, cr: f32| {
+            let r = y + 2.0 * (1.0 - red) * cr;
+            let b = y + 2.0 * (1.0 - blue) * cb;
+            let g = (y - red * r - blue * b) / (1.0 - red - blue);
+            let (red, blue) = Meaning::JPEG.weights();
+            let y = red * r + (1.0 - red - blue) * g + blue * b;
+            [y, (b - y) / (2.0 * (1.0 - blue)), (r - y) / (2.0 * (1.0 - red))].map(|part| part * 255.0)
+        };
+        let columns = [of(1.0 / white, 0.0, 0.0), of(0.0, 1.0 / colour, 0.0), of(0.0, 0.0, 1.0 / colour)];
+        Self { black, columns }
+    }
+
+    /// One pixel: brightness and both colours.
+    pub(crate) fn of(&self, pixel: [u8; 3]) -> [u8; 3] {
+        let steps =
+            [f32::from(pixel[0]) - self.black, f32::from(pixel[1]) - 128.0, f32::from(pixel[2]) - 128.0];
+        let part = |n: usize, zero: f32| {
+            let sum: f32 = self.columns.iter().zip(steps).map(|(column, steps)| column[n] * steps).sum();
+            byte(sum + zero)
+        };
+        [part(0, 0.0), part(1, 128.0), part(2, 128.0)]
+    }
+}
+
+fn byte(value: f32) -> u8 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a byte's range")]
+    let byte = value.round().clamp(0.0, 255.0) as u8;
+    byte
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conversion(matrix: u8, full_range: bool) -> Conversion {
+        Conversion::from(Meaning { matrix, full_range })
+    }
+
+    #[test]
+    fn a_jpegs_own_colours_stay_as_they_are() {
+        let same = conversion(PictureTags::BT601, true);
+        for pixel in [[0, 128, 128], [255, 128, 128], [76, 85, 255], [29, 255, 107], [120, 90, 200]] {
+            assert_eq!(same.of(pixel), pixel);
+        }
+    }
+
+    #[test]
+    fn limited_range_is_stretched_and_grey_stays_grey() {
+        for matrix in [PictureTags::BT709, PictureTags::BT601, PictureTags::BT2020, 4, 7, 99] {
+            let limited = conversion(matrix, false);
+            assert_eq!(limited.of([16, 128, 128]), [0, 128, 128], "{matrix}");
+            assert_eq!(limited.of([235, 128, 128]), [255, 128, 128], "{matrix}");
+            assert_eq!(limited.of([0, 128, 128]), [0, 128, 128], "{matrix}: blacker than black");
+            assert_eq!(limited.of([126, 128, 128]), [128, 128, 128], "{matrix}");
+        }
+    }
+
+    #[test]
+    fn red_of_bt_709_is_red_in_a_jpeg() {
+        // 255, 0, 0 in BT.709 of limited range, and in JFIF.
+        let [y, cb, cr] = conversion(PictureTags::BT709, false).of([63, 102, 240]);
+        assert!(y.abs_diff(76) <= 1 && cb.abs_diff(85) <= 1 && cr >= 254, "{y} {cb} {cr}");
+    }
+}

@@ -1,0 +1,88 @@
+//! The frames of one file compared with the rows that stand for them. Pure.
+
+use super::rows::Row;
+
+/// Times in a file are rounded, by 15 µs at most.
+const ROUNDED_NS: u64 = 1_000_000;
+
+/// A frame that a file gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Frame {
+    /// Its time in the file, if the file says.
+    pub(super) at_ns: Option<i64>,
+    /// The decoder found an error in it.
+    pub(super) damaged: bool,
+}
+
+/// The things that are wrong with a file. `first` is the row of its first frame; `has_times`: it keeps capture times.
+pub(super) fn file(frames: &[Frame], rows: &[Row], first: u64, has_times: bool) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if frames.len() != rows.len() {
+        let counted = if frames.len() == 1 { "1 frame".into() } else { format!("{} frames", frames.len()) };
+        wrong.push(format!("{counted} can be decoded, and it should have {}", rows.len()));
+    }
+    let pairs = || (first..).zip(frames.iter().zip(rows));
+    let mut damaged = pairs().filter(|(_, (frame, row))| frame.damaged && !row.damaged).map(|(at, _)| at);
+    if let Some(at) = damaged.next() {
+        let others = match damaged.count() {
+            0 => String::new(),
+            others => format!(", and {others} more"),
+        };
+        wrong.push(format!("frame {at} is damaged{others}, and the timestamps don't say so"));
+    }
+    if has_times && let Some(first_row) = rows.first() {
+        let off = pairs().find_map(|(at, (frame, row))| {
+            let (shown, captured) = (frame.at_ns?, row.t_ns - first_row.t_ns);
+            let is_off = i128::from(shown).abs_diff(captured.into()) > ROUNDED_NS.into();
+            is_off.then(|| {
+                format!(
+                    "frame {at} is shown at {} µs, and was captured at {} µs",
+                    shown / 1000,
+                    captured / 1000
+                )
+            })
+        });
+        wrong.extend(off);
+    }
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(times: &[u64]) -> Vec<Row> {
+        times.iter().map(|ms| Row { t_ns: 5_000_000_000 + ms * 1_000_000, damaged: false }).collect()
+    }
+
+    fn frames(times: &[i64]) -> Vec<Frame> {
+        times.iter().map(|ms| Frame { at_ns: Some(ms * 1_000_000), damaged: false }).collect()
+    }
+
+    #[test]
+    fn a_file_with_all_frames_at_their_times_is_good() {
+        assert!(file(&frames(&[0, 20, 61]), &rows(&[0, 20, 60]), 0, true).is_empty());
+        assert!(
+            file(&frames(&[0, 40, 80]), &rows(&[0, 20, 60]), 0, false).is_empty(),
+            "an AVI keeps no times"
+        );
+        assert!(file(&[], &[], 0, true).is_empty());
+    }
+
+    #[test]
+    fn frames_too_few_late_or_damaged_are_named_by_their_rows() {
+        let few = file(&frames(&[0, 20]), &rows(&[0, 20, 60]), 0, true);
+        assert_eq!(few, ["2 frames can be decoded, and it should have 3"]);
+        let late = file(&frames(&[0, 20, 65]), &rows(&[0, 20, 60]), 30, true);
+        assert_eq!(late, ["frame 32 is shown at 65000 µs, and was captured at 60000 µs"]);
+        let mut broken = frames(&[0, 20, 60]);
+        (broken[0].damaged, broken[1].damaged) = (true, true);
+        assert_eq!(
+            file(&broken, &rows(&[0, 20, 60]), 0, true),
+            ["frame 0 is damaged, and 1 more, and the timestamps don't say so"]
+        );
+        let mut declared = rows(&[0, 20, 60]);
+        (declared[0].damaged, declared[1].damaged) = (true, true);
+        assert!(file(&broken, &declared, 0, true).is_empty());
+    }
+}
