@@ -76,6 +76,13 @@ pub struct Stopped {
     pub end_ns: MonotonicNs,
 }
 
+/// The file of a camera's poster in a finished clip's folder: the trigger's frame as a JPEG. It comes between the manifest and the
+/// sums.
+#[must_use]
+pub fn poster_name(camera: &Name) -> String {
+    format!("{camera}_poster.jpg")
+}
+
 /// The path of a clip's plan.
 #[must_use]
 pub fn plan_path(clip_folder: &Path) -> PathBuf {

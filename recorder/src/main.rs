@@ -45,6 +45,7 @@ mod opening;
 mod part;
 mod passing;
 mod poison;
+mod posters;
 mod probe;
 mod pulse;
 mod rings;

@@ -10,6 +10,7 @@ mod recorded;
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::time::Duration;
@@ -23,12 +24,14 @@ use proto::priority;
 use making::{Outcome, make};
 use recorded::Recorded;
 
+use crate::posters;
+
 /// The pause before another try at clips that could not be summed: their disk is full, or another program has a lock on
 /// them.
 const TRY_AGAIN: Duration = Duration::from_secs(60);
-/// The time that the recorder's end waits for the sums of clips that have just been finished. Sums that take longer are made
-/// by the next recorder.
-const LAST_SUMS: Duration = Duration::from_millis(300);
+/// The time that the recorder's end waits for the posters and sums of clips that have just been finished. Those that take
+/// longer are made by the next recorder.
+const LAST_SUMS: Duration = Duration::from_secs(1);
 
 /// The thread that makes sums, as the others see it. None of them ever waits for it.
 #[derive(Clone)]
@@ -48,12 +51,12 @@ enum Job {
 }
 
 impl Sums {
-    /// Starts the thread. Without it clips have no sums until a later recorder makes them, which costs no frame.
-    pub(crate) fn start() -> Self {
+    /// Starts the thread, which also makes the clips' posters if it is told to. Without it clips have no sums until a later recorder makes them, which costs no frame.
+    pub(crate) fn start(posters: bool) -> Self {
         let (jobs, queue) = channel();
         let begun = std::thread::Builder::new().name("sums".into()).spawn(move || {
             priority::set(priority::SUMS);
-            Thread::default().run(&queue);
+            Thread { posters, ..Thread::default() }.run(&queue);
         });
         if let Err(e) = begun {
             tracing::warn!(
@@ -94,6 +97,8 @@ impl Sums {
 /// The thread.
 #[derive(Default)]
 struct Thread {
+    /// Clips get posters.
+    posters: bool,
     /// Clips of earlier recorders, which come after those that are just finished.
     earlier: VecDeque<PathBuf>,
     /// Clips that could not be summed, with the reason that a person was told.
@@ -138,7 +143,14 @@ impl Thread {
         let clip = clip_name(folder);
         let _on = panics::on_clip(&clip);
         failpoint::pass("sums.begun", folder.display());
-        match make(folder, recorded) {
+        let posters = if self.posters { posters::make(folder) } else { Ok(()) };
+        let made = match posters {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Outcome::Busy),
+            // A file of the clip that can't be read, or a poster that can't be written.
+            Err(e) => Err(e),
+            Ok(()) => make(folder, recorded),
+        };
+        match made {
             Ok(Outcome::Made { files, bytes }) => {
                 tracing::info!(
                     clip = &*clip,
@@ -158,7 +170,7 @@ impl Thread {
                 if self.failed.insert(folder.to_owned(), why.clone()).as_ref() != Some(&why) {
                     tracing::warn!(
                         clip = &*clip,
-                        "clip {}: its {SUMS} can't be made: {why}; trying again until it works. The clip itself is whole",
+                        "clip {}: its posters and {SUMS} can't be made: {why}; trying again until it works. The clip itself is whole",
                         folder.display()
                     );
                 }

@@ -33,6 +33,7 @@ static PRESET: KeyOr<String> = Key::one_of("preset", presets).or(AUTO);
 static JPEG_CONTAINER: KeyOr<String> =
     Key::one_of("jpeg_container", containers).or(JpegContainer::Mov.name());
 static MAX_OPEN_CLIPS: KeyOr<u64> = Key::range("max_open_clips", 1, 64, "").or(4);
+static POSTER: KeyOr<bool> = Key::flag("poster").or(true);
 static STANDBY_RECORDER: KeyOr<bool> = Key::flag("standby_recorder").or(true);
 static MIN_FREE: KeyOr<u64> = Key::whole("min_free_bytes", "bytes").or(MIN_FREE_BYTES);
 static KEYS: &[&Row] = &[
@@ -48,6 +49,7 @@ static KEYS: &[&Row] = &[
     &PRESET.row,
     &JPEG_CONTAINER.row,
     &MAX_OPEN_CLIPS.row,
+    &POSTER.row,
     &STANDBY_RECORDER.row,
     &MIN_FREE.row,
 ];
@@ -101,7 +103,7 @@ impl<'de> Deserialize<'de> for TypedRecording {
     }
 }
 
-/// The settings of `recording`, checked. Its fourteen fields are the keys of one mapping.
+/// The settings of `recording`, checked. Its fifteen fields are the keys of one mapping.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordingConfig {
     /// The folder in which run folders are made.
@@ -130,10 +132,18 @@ pub struct RecordingConfig {
     pub jpeg_container: JpegContainer,
     /// Clips that may be open at once.
     pub max_open_clips: usize,
+    /// Finished clips get posters: the trigger's frame of each camera as a JPEG.
+    #[serde(default = "yes")]
+    pub poster: bool,
     /// Keep a second recorder waiting, started and idle, to take over from one that ends.
     pub standby_recorder: bool,
     /// With less than this free, the disk counts as full.
     pub min_free_bytes: u64,
+}
+
+/// The default in a config that an older version has checked.
+fn yes() -> bool {
+    true
 }
 
 impl RecordingConfig {
@@ -185,6 +195,7 @@ impl Checker<'_> {
             preset,
             jpeg_container,
             max_open_clips: usize::try_from(max_open_clips).unwrap_or(usize::MAX),
+            poster: typed.or_default(&POSTER),
             standby_recorder: typed.or_default(&STANDBY_RECORDER),
             min_free_bytes: typed.or_default(&MIN_FREE),
         })

@@ -45,14 +45,16 @@ fn a_trigger_gives_every_frame_of_the_window_of_every_camera() {
     let files = [
         "SHA256SUMS",
         "left.mp4",
+        "left_poster.jpg",
         "left_timestamps.csv",
         "manifest.json",
         "right.mp4",
+        "right_poster.jpg",
         "right_timestamps.csv",
     ];
     assert_eq!(finished(&clip), files.map(str::to_owned).into());
     assert_sums(&clip);
-    rig.await_log("clip clip-0001-goal: SHA256SUMS made: 5 files of ");
+    rig.await_log("clip clip-0001-goal: SHA256SUMS made: 7 files of ");
     let report = rig.assert_complete();
     let manifest = manifest(&clip);
     let span = |key: &str| manifest["window"][key].as_u64().unwrap();

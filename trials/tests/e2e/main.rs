@@ -18,6 +18,7 @@ mod health;
 mod install;
 mod live;
 mod logs;
+mod media;
 mod mistakes;
 mod paths;
 mod pictures;

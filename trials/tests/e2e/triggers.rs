@@ -57,7 +57,9 @@ fn one_camera_alone_can_be_asked_for() {
     let clip = clip_of(&answer);
     assert_eq!(
         finished(&clip),
-        ["SHA256SUMS", "manifest.json", "right.mp4", "right_timestamps.csv"].map(str::to_owned).into()
+        ["SHA256SUMS", "manifest.json", "right.mp4", "right_poster.jpg", "right_timestamps.csv"]
+            .map(str::to_owned)
+            .into()
     );
     let mut truths = rig.truths();
     truths.remove("left");

@@ -130,9 +130,11 @@ fn assert_whole(clip: &Path, kind: Kind) {
     let files = [
         "SHA256SUMS",
         "left.mp4",
+        "left_poster.jpg",
         "left_timestamps.csv",
         "manifest.json",
         "right.mp4",
+        "right_poster.jpg",
         "right_timestamps.csv",
     ];
     assert_eq!(finished(clip), files.map(|file| file.replace(".mp4", kind.extension())).into());

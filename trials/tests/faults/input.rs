@@ -206,6 +206,7 @@ const CAMERA_KEYS: &[(&str, &str, &[&str], &[&str])] = &[
     ("source", "opencv", &["[1]", "{ a: 1 }", "\"\"", "\"a\\0b\""], &["$DIR"]),
     ("payload", "sim", ONE_OF, &[]),
     ("frame_bytes", "sim", WHOLE, &[]),
+    ("flash_every_ms", "sim", WHOLE, &["0", "86400001"]),
     ("clip", "sim", ONE_OF, &[]),
     ("max_bitrate_mbps", "sim", NUMBER, &[]),
     ("max_frame_bytes", "sim", WHOLE, &["0"]),
@@ -249,6 +250,7 @@ const RECORDING_KEYS: &[(&str, &[&str], &[&str])] = &[
     ("preset", ONE_OF, &[]),
     ("jpeg_container", ONE_OF, &[]),
     ("max_open_clips", WHOLE, &["0", "65"]),
+    ("poster", TRUTH, &[]),
     ("standby_recorder", TRUTH, &[]),
     ("min_free_bytes", WHOLE, &["64M"]),
 ];
@@ -274,7 +276,7 @@ fn camera_with(key: &str, backend: &str, said: &str) -> String {
 fn possible(key: &str) -> &'static str {
     match key {
         "faults" | "controls" => "{}",
-        "loop" | "realtime" | "scale" | "standby_recorder" => "true",
+        "loop" | "realtime" | "scale" | "poster" | "standby_recorder" => "true",
         _ => "1",
     }
 }

@@ -16,9 +16,11 @@ fn assert_one_file_a_camera(clip: &Path) {
     let files = [
         "SHA256SUMS",
         "left.mp4",
+        "left_poster.jpg",
         "left_timestamps.csv",
         "manifest.json",
         "right.mp4",
+        "right_poster.jpg",
         "right_timestamps.csv",
     ];
     assert_eq!(finished(clip), files.map(str::to_owned).into());

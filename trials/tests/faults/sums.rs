@@ -1,7 +1,7 @@
 //! The sums of a clip, which come after it is finished: nothing of the clip depends on them.
 
 use proto::clip::SUMS;
-use trials::{Rig, TWO_CAMERAS, assert_sums, clip_of, no_failpoints, process, until};
+use trials::{Rig, TWO_CAMERAS, assert_sums, clip_of, finished, no_failpoints, process, until};
 
 #[test]
 fn f78_sums_that_a_killed_recorder_did_not_come_to_are_made_by_the_next() {
@@ -9,16 +9,54 @@ fn f78_sums_that_a_killed_recorder_did_not_come_to_are_made_by_the_next() {
         return;
     }
     let rig = Rig::start(TWO_CAMERAS);
-    // Before the first byte is read; with the file written and not yet in its place.
-    for entry in ["sums.begun=kill", "disk.rename:SHA256SUMS=kill"] {
+    // Before the first byte is read; before and behind a poster; with the file written and not yet in its place.
+    for entry in [
+        "sums.begun=kill",
+        "poster.begun:right=kill",
+        "disk.rename:left_poster=kill",
+        "disk.rename:SHA256SUMS=kill",
+    ] {
         let restarts = process(&rig.stats(), "recorder")["restarts"].as_u64().unwrap();
         rig.arm(entry);
         let clip = clip_of(&rig.command(&["trigger", "--post-ms", "100", "--wait"]).code(0).json());
         rig.await_happened(entry, 1);
         rig.await_stats("another recorder", |s| process(s, "recorder")["restarts"].as_u64() > Some(restarts));
         assert_sums(&clip);
+        for poster in ["left_poster.jpg", "right_poster.jpg"] {
+            assert!(finished(&clip).contains(poster), "{entry}: {poster}");
+        }
     }
     rig.assert_complete();
+}
+
+#[test]
+fn f78_a_poster_whose_decoder_crashes_is_missing_and_nothing_else() {
+    if no_failpoints() {
+        return;
+    }
+    let rig = Rig::start(TWO_CAMERAS);
+    rig.arm("media.begun=abort*2");
+    let clip = clip_of(&rig.command(&["trigger", "--post-ms", "100", "--wait"]).code(0).json());
+    let without = [
+        "SHA256SUMS",
+        "left.mp4",
+        "left_timestamps.csv",
+        "manifest.json",
+        "right.mp4",
+        "right_timestamps.csv",
+    ];
+    assert_eq!(finished(&clip), without.map(str::to_owned).into());
+    rig.await_log("clip clip-0001: camera right gets no poster: preroll-media ended with signal: 6");
+    let next = clip_of(&rig.command(&["trigger", "--post-ms", "100", "--wait"]).code(0).json());
+    assert_eq!(finished(&next).len(), 8);
+    rig.assert_complete();
+}
+
+#[test]
+fn f78_a_config_without_posters_makes_none() {
+    let rig = Rig::start(&format!("{TWO_CAMERAS}  poster: false\n"));
+    let clip = clip_of(&rig.command(&["trigger", "--post-ms", "100", "--wait"]).code(0).json());
+    assert_eq!(finished(&clip).len(), 6);
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn clips_with(rig: &Rig, entries: &[String]) -> Vec<bool> {
         assert!(clip.ends_with(name(index)), "{clip:?}");
         let manifest = rig.await_manifest(clip);
         assert_eq!(manifest["complete"], true, "{}: {manifest:#}", entries[index]);
-        let files = ["SHA256SUMS", "left.mp4", "left_timestamps.csv", "manifest.json"];
+        let files = ["SHA256SUMS", "left.mp4", "left_poster.jpg", "left_timestamps.csv", "manifest.json"];
         assert_eq!(finished(clip), files.map(str::to_owned).into(), "{}", entries[index]);
     }
     entries.iter().map(|entry| rig.happened(entry, 1)).collect()
