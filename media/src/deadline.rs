@@ -47,16 +47,32 @@ fn watch(work: &str, all: Option<Duration>) {
         if done != steps {
             (steps, since) = (done, now);
         }
-        let why = if all.is_some_and(|all| now - begun >= all) {
-            "took too long"
-        } else if now - since >= STANDSTILL {
-            "stands still"
-        } else {
-            continue;
-        };
+        let Some(why) = reason_to_end(now - begun, now - since, all) else { continue };
         say::aside(&format!(
             "preroll-media: {work} {why}, so it is given up; is its disk or its machine busy?\n"
         ));
         std::process::exit(exit::FAILED.into());
+    }
+}
+
+/// The words on a work that has gone on for so long, and had its last step so long ago.
+fn reason_to_end(lasts: Duration, stands: Duration, all: Option<Duration>) -> Option<&'static str> {
+    if all.is_some_and(|all| lasts >= all) {
+        return Some("took too long");
+    }
+    (stands >= STANDSTILL).then_some("stands still")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_ends_that_stands_still_or_takes_too_long() {
+        let s = Duration::from_secs;
+        assert_eq!(reason_to_end(s(19), s(3), Some(s(20))), None);
+        assert_eq!(reason_to_end(s(20), s(0), Some(s(20))), Some("took too long"));
+        assert_eq!(reason_to_end(s(9999), s(29), None), None);
+        assert_eq!(reason_to_end(s(9999), s(30), None), Some("stands still"));
     }
 }

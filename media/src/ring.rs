@@ -58,6 +58,11 @@ impl Ring {
         self.viewer.is_whole()
     }
 
+    /// The part of the capture times that the config has subtracted.
+    pub(crate) fn latency(&self) -> Duration {
+        self.viewer.time().map(|time| time.latency).unwrap_or_default()
+    }
+
     /// Waits for a frame newer than `seen`.
     pub(crate) fn wait_newer(&self, seen: u64, at_most: Duration) -> bool {
         self.viewer.wait_newer(seen, at_most)

@@ -14,6 +14,7 @@ pub(crate) use answer::Answer;
 use answer::Watched;
 use flashes::Brightness;
 use offset::Offset;
+use watch::Look;
 
 /// A camera that is to be looked at: its name, and its ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub(crate) fn measure(cameras: &[CameraToWatch], owner: u32, lasts: Duration) ->
     let mut watched: Vec<Watched> = Vec::new();
     for (camera, look) in cameras.iter().zip(looks) {
         let look = look.map_err(|_| format!("camera {}: looking at it has failed", camera.name))?;
-        let samples = look.map_err(|e| format!("camera {}: {e}", camera.name))?;
+        let Look { samples, latency } = look.map_err(|e| format!("camera {}: {e}", camera.name))?;
         let brightness = Brightness::of(&samples);
         let offset = match watched.first() {
             Some(first) => offset::of(&brightness, &first.brightness),
@@ -55,7 +56,7 @@ pub(crate) fn measure(cameras: &[CameraToWatch], owner: u32, lasts: Duration) ->
         };
         watched.push(Watched {
             name: camera.name.clone(),
-            latency_ms: 0.0,
+            latency_ms: latency.as_secs_f64() * 1e3,
             frames: samples.len(),
             brightness,
             offset,

@@ -13,9 +13,16 @@ use crate::ring::{CantLook, Ring};
 /// The longest sleep: a ring that has been made anew is noticed after it.
 const GLANCE: Duration = Duration::from_millis(200);
 
+/// A camera as it was seen.
+pub(super) struct Look {
+    pub(super) samples: Vec<Sample>,
+    /// The latency that its capture times are corrected by.
+    pub(super) latency: Duration,
+}
+
 /// The brightness of all pictures that come within this time. Where this process is too slow for the camera, pictures are
 /// left out.
-pub(super) fn brightness(path: &Path, owner: u32, lasts: Duration) -> Result<Vec<Sample>, CantLook> {
+pub(super) fn brightness(path: &Path, owner: u32, lasts: Duration) -> Result<Look, CantLook> {
     let mut ring = Ring::open(path, owner)?;
     let begun = Instant::now();
     let since = i64::try_from(MonotonicNs::now().0).unwrap_or(0);
@@ -47,5 +54,5 @@ pub(super) fn brightness(path: &Path, owner: u32, lasts: Duration) -> Result<Vec
     // In the order of the pictures, which decoding may leave. The first frame's key frame is older than the look.
     samples.retain(|sample| sample.at_ns >= since);
     samples.sort_by_key(|sample| sample.at_ns);
-    Ok(samples)
+    Ok(Look { samples, latency: ring.latency() })
 }

@@ -11,6 +11,7 @@ use super::place::Shape;
 use super::protocol::{Miss, Protocol};
 use super::read_only::ReadOnly;
 use super::segment::SegmentName;
+use super::time::RingTime;
 use super::waking;
 use crate::frame::{FrameInfo, PictureTags};
 use crate::sync::Ordering::Relaxed;
@@ -91,6 +92,12 @@ impl Viewer {
     #[must_use]
     pub fn picture_tags(&self) -> PictureTags {
         PictureTags::from_word(self.header().picture_tags.load(Relaxed))
+    }
+
+    /// The writer's word on the capture times, once a frame has come.
+    #[must_use]
+    pub fn time(&self) -> Option<RingTime> {
+        self.header().time.load()
     }
 
     /// A frame as the ledger remembers it, whether its bytes are still there or not.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use oracle::truth::Truth;
 use oracle::{decode, stamp};
 use serde_json::Value;
 use trials::schemas::assert_valid;
@@ -26,6 +27,7 @@ camera: { width: 640, height: 384, fps: 60, flash_every_ms: 487 }
 cameras:
   - { name: raw, backend: sim, truth_log: $DIR/raw.truth }
   - { name: jpeg, backend: sim, payload: jpeg, fps: 50, truth_log: $DIR/jpeg.truth }
+  - { name: late, backend: sim, fps: 50, latency_ms: 30, faults: { latency_ms: 120 } }
   - { name: dark, backend: sim, flash_every_ms: 86400000, truth_log: $DIR/dark.truth }
 recording:
   output_dir: $DIR/recordings
@@ -144,7 +146,8 @@ fn a_poster_is_the_triggers_frame_and_flashes_tell_the_skew() {
         clip_of(&rig.command(&["trigger", "--ago", "333", "--post-ms", "100", "--wait"]).code(0).json());
     assert_sums(&clip);
     let trigger_ns = manifest(&clip)["trigger_ns"].as_u64().unwrap();
-    for (name, truth) in rig.truths() {
+    for name in ["raw", "jpeg", "dark"] {
+        let truth = Truth::read(&rig.path(&format!("{name}.truth"))).unwrap();
         let poster = clip.join(format!("{name}_poster.jpg"));
         let mut shown = None;
         let look = |luma: decode::Luma<'_>| {
@@ -155,13 +158,20 @@ fn a_poster_is_the_triggers_frame_and_flashes_tell_the_skew() {
         let made = truth.rows().iter().rev().find(|made| made.t_ns <= trigger_ns).unwrap();
         assert_eq!(u64::from(shown.unwrap().source_sequence), made.source_sequence, "{name}");
     }
-    let skew = ["skew", "--camera", "raw", "--camera", "jpeg", "--seconds", "6", "--json"];
+    let skew =
+        ["skew", "--camera", "raw", "--camera", "jpeg", "--camera", "late", "--seconds", "6", "--json"];
     let skew = rig.command(&skew).code(0).json();
-    let jpeg = &skew["cameras"][1];
-    let [offset, error] = ["offset_ms", "error_ms"].map(|key| jpeg[key].as_f64().unwrap());
-    assert!(jpeg["matched"].as_u64() >= Some(10) && error < 8.0, "{skew:#}");
-    // Twice the error: the test is to hold 9,999 times of 10,000, not 95 of 100.
-    assert!(offset.abs() <= 2.0 * error, "{skew:#}");
+    // The third camera is late by 120 ms, and its config takes 30 of them out.
+    for (at, late, latency) in [(1, 0.0, 0.0), (2, 90.0, 120.0)] {
+        let camera = &skew["cameras"][at];
+        let [offset, error, of_config] =
+            ["offset_ms", "error_ms", "latency_ms"].map(|key| camera[key].as_f64().unwrap());
+        assert!(camera["matched"].as_u64() >= Some(10) && error < 8.0, "{skew:#}");
+        // Twice the error: the test is to hold 9,999 times of 10,000, not 95 of 100.
+        assert!((offset - late).abs() <= 2.0 * error, "{skew:#}");
+        // The earliest camera may be the other one, by an error.
+        assert!((of_config - latency).abs() <= 4.0 * error, "{skew:#}");
+    }
     let dark =
         rig.command(&["skew", "--camera", "raw", "--camera", "dark", "--seconds", "1", "--json"]).code(1);
     let dark = dark.json();
