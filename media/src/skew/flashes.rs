@@ -6,8 +6,8 @@
 //! frame that was half exposed to the light moves it by half a period. Errors of the first kind have no direction as long as
 //! the light doesn't follow the frames, so a mean over many edges is right.
 
-/// The least difference between dark and bright pictures, of 255: less is what a lens cap and a cloud do too.
-const LEAST_SPAN: f64 = 4.0;
+/// The least difference between dark and bright pictures, of 255: things that move through a picture make one of five.
+const LEAST_SPAN: f64 = 10.0;
 /// That difference is at least so many times the usual one from frame to frame.
 const ABOVE_NOISE: f64 = 6.0;
 /// Below the first part of the span a picture is dark, above the second bright.

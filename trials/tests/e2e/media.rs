@@ -156,7 +156,7 @@ fn a_poster_is_the_triggers_frame_and_flashes_tell_the_skew() {
         };
         decode::each_frame(&poster, look).unwrap();
         let made = truth.rows().iter().rev().find(|made| made.t_ns <= trigger_ns).unwrap();
-        assert_eq!(u64::from(shown.unwrap().source_sequence), made.source_sequence, "{name}");
+        assert_eq!(u64::from(shown.unwrap().source_sequence), made.sequence, "{name}");
     }
     let skew =
         ["skew", "--camera", "raw", "--camera", "jpeg", "--camera", "late", "--seconds", "6", "--json"];
