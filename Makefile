@@ -2,6 +2,12 @@
 # main job; `make test` alone sets up and passes the tests.
 
 CARGO ?= cargo
+# GigE Vision cameras (capture-aravis), where their library is. Looked for when a command needs it, since make deps may have just
+# installed it.
+HAS_ARAVIS = $(shell pkg-config --exists 'aravis-0.8 >= 0.8.25' 2>/dev/null && echo yes)
+FEATURES = $(if $(HAS_ARAVIS),--features capture/aravis)
+TEST_FEATURES = $(if $(HAS_ARAVIS),--features $(ARAVIS_TESTS))
+ARAVIS_TESTS = capture/aravis,trials/aravis
 
 .PHONY: help deps build install uninstall demo faults sends stops nemesis kills vm players report test lint loom fuzz clean
 
@@ -21,13 +27,13 @@ help:
 	@echo 'make lint    formatting and clippy'
 	@echo 'make loom    the ring'"'"'s protocol under a model checker (part of make test)'
 	@echo 'make fuzz    the fuzzers, a minute each; needs a nightly toolchain and cargo-fuzz'
-	@echo 'make deps    system packages, if any are missing (part of all of these)'
+	@echo 'make deps    system packages, if any are missing (part of all of these); with aravis, for GigE Vision cameras'
 
 deps:
 	@bash .ci/deps
 
 build: deps
-	$(CARGO) build --release --workspace --bins
+	$(CARGO) build --release --workspace --bins $(FEATURES)
 
 # Installs the result of make build; builds nothing itself, so that root need not. PREFIX is where it will be used, DESTDIR is put
 # before every path for whoever makes a package, BUILD is the folder of the executables.
@@ -43,8 +49,8 @@ BUILD ?= target/release
 FORCE ?=
 COMMANDS = preroll supervisor
 PROGRAMS = recorder preroll-media capture capture-libav oracle
-# Missing where Preroll was built without OpenCV.
-OPTIONAL_PROGRAMS = capture-opencv
+# Missing where Preroll was built without OpenCV or aravis.
+OPTIONAL_PROGRAMS = capture-opencv capture-aravis
 DOCS = README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(wildcard docs/*.md docs/cameras/*.md docs/decisions/*.md docs/benchmarks/* docs/schemas/*)
 # PREFIX in one spelling, whatever slashes and dots it was typed with.
 AT = $(patsubst %/,%,$(abspath $(PREFIX)))
@@ -108,9 +114,9 @@ demo: build
 # What docs/faults.md lists, as far as it can be tried in minutes. Without losing frames to a slow build: the cameras
 # are small, and the reserve is large.
 faults: deps
-	$(CARGO) build --workspace --bins
+	$(CARGO) build --workspace --bins $(TEST_FEATURES)
 	$(CARGO) test -p proto
-	$(CARGO) test -p trials --test faults
+	$(CARGO) test -p trials --test faults $(if $(HAS_ARAVIS),--features aravis)
 
 # The rows of stopped starts, which make test tries every 50 ms.
 STEP_MS ?= 5
@@ -160,8 +166,8 @@ report: build
 
 # The end-to-end tests run the executables, so those are built first.
 test: deps loom
-	$(CARGO) build --workspace --bins
-	$(CARGO) test --workspace
+	$(CARGO) build --workspace --bins $(TEST_FEATURES)
+	$(CARGO) test --workspace $(TEST_FEATURES)
 
 loom:
 	RUSTFLAGS='--cfg loom' $(CARGO) test -p proto --no-default-features --release --target-dir target/loom --test loom
@@ -176,7 +182,7 @@ fuzz:
 
 lint: deps
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --workspace --all-targets $(TEST_FEATURES) -- -D warnings
 
 clean:
 	$(CARGO) clean

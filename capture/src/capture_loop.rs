@@ -6,10 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use proto::frame::{CaptureTime, FrameFlags, LossBefore, Payload, Plane, TimeOfSource};
-use proto::messages::{CameraState, CaptureReport};
+use proto::messages::{BEAT, CameraState, CaptureReport};
 use proto::name::Name;
 use proto::offer::Offer;
 use proto::ring::{RingSpec, RingTime, RingWriter};
+use proto::stats::TransportStats;
 use proto::time::MonotonicNs;
 
 use crate::camera_state::{CameraWatch, Change, flagged_after};
@@ -26,6 +27,8 @@ pub struct LoopStatus {
     camera: Mutex<CameraState>,
     /// The frames that come, while the ring isn't made for them.
     offer: Mutex<Option<Offer>>,
+    /// The figures of the way that frames come by.
+    transport: Mutex<Option<TransportStats>>,
     /// The supervisor has made another ring.
     has_new_ring: AtomicBool,
 }
@@ -37,6 +40,7 @@ impl Default for LoopStatus {
             stop: AtomicBool::new(false),
             camera: Mutex::new(CameraState::Opening),
             offer: Mutex::default(),
+            transport: Mutex::default(),
             has_new_ring: AtomicBool::new(false),
         }
     }
@@ -51,6 +55,11 @@ impl LoopStatus {
     /// Shows the supervisor, with the next report, what comes from the camera whose ring isn't made for it.
     fn offer(&self, offer: Option<Offer>) {
         *self.offer.lock().unwrap_or_else(PoisonError::into_inner) = offer;
+    }
+
+    /// Shows the supervisor, with the next report, how frames come.
+    fn transport(&self, figures: Option<TransportStats>) {
+        *self.transport.lock().unwrap_or_else(PoisonError::into_inner) = figures;
     }
 
     /// Tells the loop that there is another ring of the camera's name.
@@ -68,7 +77,8 @@ impl LoopStatus {
     pub fn report(&self) -> CaptureReport {
         let camera = self.camera.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let offer = *self.offer.lock().unwrap_or_else(PoisonError::into_inner);
-        CaptureReport::Beat { progress: self.turns.load(Ordering::Relaxed), camera, offer }
+        let transport = *self.transport.lock().unwrap_or_else(PoisonError::into_inner);
+        CaptureReport::Beat { progress: self.turns.load(Ordering::Relaxed), camera, offer, transport }
     }
 }
 
@@ -86,6 +96,8 @@ pub struct CaptureLoop<'a> {
     last_source_sequence: Option<u64>,
     /// The reason why the last frame found no place in the ring.
     lost: LossBefore,
+    /// The moment at which its source was last asked how frames come.
+    transport_shown: MonotonicNs,
     /// Opens the ring that the supervisor has made in place of this one.
     open_ring: Option<OpenRing>,
 }
@@ -152,6 +164,7 @@ impl<'a> CaptureLoop<'a> {
             times: CaptureTimes::new(Duration::ZERO, writer.ring()),
             last_source_sequence: writer.ring().newest().map(|frame| frame.source_sequence),
             lost: LossBefore::Nothing,
+            transport_shown: MonotonicNs(0),
             open_ring: None,
             source,
             writer,
@@ -191,6 +204,7 @@ impl<'a> CaptureLoop<'a> {
             if self.status.has_new_ring.swap(false, Ordering::Relaxed) {
                 self.go_on_in_another_ring();
             }
+            self.show_transport();
             match self.source.wait()? {
                 Arrival::Frame { source_sequence, t_capture, before, flags, bytes } => {
                     let change = self.watch.frame(MonotonicNs::now());
@@ -219,6 +233,17 @@ impl<'a> CaptureLoop<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Shows the supervisor how frames come, as often as it hears of it.
+    fn show_transport(&mut self) {
+        let now = MonotonicNs::now();
+        if now.since(self.transport_shown) >= BEAT
+            && let Some(figures) = self.source.transport()
+        {
+            self.status.transport(Some(figures));
+            self.transport_shown = now;
+        }
     }
 
     /// Goes on in the ring that was made for what the source offers. Without an offer the ring is the right one already, and

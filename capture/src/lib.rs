@@ -2,12 +2,12 @@
 //!
 //! Each kind of camera has an executable of its own, so that a process loads no library it doesn't use:
 //! `capture` (live cameras that need no library: `live.rs`), `capture-libav` (`file/`, video files), `capture-opencv`
-//! (`opencv/`, what OpenCV opens). All three run [`process::main`], or [`probe::main`] when they are to
+//! (`opencv/`, what OpenCV opens), `capture-aravis` (`gige/`, GigE Vision and USB3 Vision). All of them run [`process::main`], or [`probe::main`] when they are to
 //! look at a camera and capture nothing.
 //!
-//! This library holds what they share, and the live cameras that need no library. `file/` and `opencv/` are modules of
-//! their executables, not of this library: a linker that is handed them loads libav and OpenCV into every process, used or
-//! not.
+//! This library holds what they share, and the live cameras that need no library. `file/`, `opencv/` and `gige/` are
+//! modules of their executables, not of this library: a linker that is handed them loads libav, OpenCV and aravis into every
+//! process, used or not.
 
 pub mod camera_state;
 pub mod capture_loop;
@@ -15,6 +15,7 @@ pub mod capture_times;
 pub mod digest;
 pub mod h26x;
 pub mod jpeg;
+pub mod list;
 pub mod live;
 pub mod mapper;
 mod mjpeg;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use proto::frame::{Decoding, FrameFlags, LossBefore, PictureTags, TimeOfSource};
 use proto::offer::Offer;
+use proto::stats::TransportStats;
 use proto::time::MonotonicNs;
 
 use crate::source::{Arrival, Away, CameraSetup, PATIENCE, Source, SourceError};
@@ -42,6 +43,8 @@ pub struct Reopening {
     variable_rate: bool,
     /// The last word on its times, and the anchors of all the times that it was open before.
     time: (TimeOfSource, u64),
+    /// The last word on the way that its frames come by.
+    transport: Option<TransportStats>,
     /// Config and ring that were made for what the camera offered. `None` as long as those that it is opened with count.
     fitted: Option<CameraSetup>,
 }
@@ -83,6 +86,7 @@ impl Reopening {
             before: LossBefore::Nothing,
             variable_rate: false,
             time: (TimeOfSource::ARRIVAL, 0),
+            transport: None,
             fitted: None,
         }
     }
@@ -168,6 +172,7 @@ impl Source for Reopening {
         };
         let (arrival, opened) = (camera.wait(), *opened);
         self.variable_rate = camera.has_variable_rate();
+        self.transport = camera.transport();
         match arrival {
             Ok(arrival) => Ok(self.pass_on(arrival, opened)),
             Err(error) => self.lose(error).map(|()| Arrival::Silence),
@@ -211,6 +216,10 @@ impl Source for Reopening {
 
     fn away(&self) -> Option<&Away> {
         self.away.as_ref()
+    }
+
+    fn transport(&self) -> Option<TransportStats> {
+        self.transport
     }
 
     fn offer(&self) -> Option<Offer> {

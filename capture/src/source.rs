@@ -9,6 +9,7 @@ use proto::config::{CameraConfig, Misfit};
 use proto::frame::{Decoding, FrameFlags, FrameInfo, LossBefore, PictureTags, TimeOfSource};
 use proto::offer::Offer;
 use proto::ring::Ring;
+use proto::stats::TransportStats;
 use proto::time::MonotonicNs;
 
 /// A camera that is open.
@@ -65,6 +66,11 @@ pub trait Source {
 
     /// There is a ring now that is made for what the camera offered.
     fn fit(&mut self, _setup: &CameraSetup) {}
+
+    /// The figures of the way that its frames come by, since this process began; `None` where nobody counts.
+    fn transport(&self) -> Option<TransportStats> {
+        None
+    }
 
     /// Why the camera is away, while it is being opened again; `None` for one that is there.
     fn away(&self) -> Option<&Away> {

@@ -5,6 +5,7 @@
 use std::process::Command;
 
 const LIBAV: [&str; 4] = ["libavcodec", "libavformat", "libavutil", "libswscale"];
+const ARAVIS: [&str; 2] = ["libaravis", "libglib"];
 const OPENCV: [&str; 3] = ["libopencv_core", "libopencv_imgproc", "libopencv_videoio"];
 
 /// The libraries that the loader would load for an executable, those that libraries need included.
@@ -24,7 +25,7 @@ fn loads(executable: &str) -> Option<String> {
 #[test]
 fn the_simulated_camera_loads_no_media_library() {
     let Some(libraries) = loads(env!("CARGO_BIN_EXE_capture")) else { return };
-    for name in LIBAV.iter().chain(&OPENCV) {
+    for name in LIBAV.iter().chain(&OPENCV).chain(&ARAVIS) {
         assert!(!libraries.contains(name), "{name}:\n{libraries}");
     }
 }
@@ -34,6 +35,16 @@ fn the_file_player_loads_libav_and_no_opencv() {
     let Some(libraries) = loads(env!("CARGO_BIN_EXE_capture-libav")) else { return };
     assert!(LIBAV.iter().all(|name| libraries.contains(name)), "{libraries}");
     assert!(!libraries.contains("libopencv"), "{libraries}");
+}
+
+#[cfg(feature = "aravis")]
+#[test]
+fn the_gige_camera_loads_aravis_and_no_media_library() {
+    let Some(libraries) = loads(env!("CARGO_BIN_EXE_capture-aravis")) else { return };
+    assert!(ARAVIS.iter().all(|name| libraries.contains(name)), "{libraries}");
+    for name in LIBAV.iter().chain(&OPENCV) {
+        assert!(!libraries.contains(name), "{name}:\n{libraries}");
+    }
 }
 
 #[cfg(feature = "opencv")]

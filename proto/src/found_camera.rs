@@ -1,5 +1,5 @@
-//! The cameras with a device of Video4Linux on this machine, as `capture --list-devices` finds them and `preroll cameras --json`
-//! prints them: a list of [`FoundCamera`]s.
+//! The cameras that this machine can see, as `capture --list-devices` and its like find them and `preroll cameras --json` prints
+//! them: a list of [`FoundCamera`]s.
 
 use std::path::PathBuf;
 
@@ -10,14 +10,18 @@ use serde::{Deserialize, Serialize};
 pub struct FoundCamera {
     /// The camera's own name.
     pub name: String,
-    /// The node, `/dev/videoN`: the number may change.
+    /// The node, `/dev/videoN`: the number may change. Empty of a camera that has none.
     pub node: PathBuf,
-    /// The driver, such as `uvcvideo`; empty if it can't be opened.
+    /// The driver, such as `uvcvideo`, or `aravis`; empty if it can't be opened.
     pub driver: String,
     /// The USB port, such as `1-1.2`.
     pub usb_port: Option<String>,
     /// The serial number.
     pub serial: Option<String>,
+    /// The IP address, or the place on USB, of a GigE Vision or USB3 Vision camera.
+    pub address: Option<String>,
+    /// The name that its owner has given a GigE Vision camera.
+    pub owner_name: Option<String>,
     /// udev's link to it by model and serial number.
     pub by_id: Option<PathBuf>,
     /// udev's link to it by port.

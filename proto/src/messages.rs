@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::ladder::Ladders;
 use crate::name::Name;
 use crate::offer::Offer;
+use crate::stats::TransportStats;
 
 /// The time between two reports of a child. A child that has said nothing for several of these is looked at.
 pub const BEAT: Duration = Duration::from_millis(250);
@@ -32,6 +33,8 @@ pub enum CaptureReport {
         camera: CameraState,
         /// The frames that come, when the ring isn't made for them: the capture waits for another.
         offer: Option<Offer>,
+        /// The figures of the way that frames come by, where the source counts them.
+        transport: Option<TransportStats>,
     },
 }
 

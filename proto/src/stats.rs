@@ -95,8 +95,46 @@ pub struct CameraStats {
     pub time: TimeStats,
     /// Lives of the capture process.
     pub epoch: u64,
+    /// The way that its frames come by; null where nobody counts.
+    #[serde(default)]
+    pub transport: Option<TransportStats>,
     /// The ring.
     pub ring: RingStats,
+}
+
+/// The way that frames come from a GigE Vision or USB3 Vision camera, since its capture began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransportStats {
+    /// The size of a packet; 0 without packets.
+    pub packet_bytes: u64,
+    /// The pause between two packets.
+    pub packet_delay_ns: u64,
+    /// Packets that were asked for again.
+    pub resend_requests: u64,
+    /// Packets that came again.
+    pub resent_packets: u64,
+    /// Packets that never came.
+    pub missing_packets: u64,
+    /// Frames that were given up, since some of their packets never came.
+    pub failed_frames: u64,
+    /// Packets for which there was no buffer: the capture was late.
+    pub underruns: u64,
+}
+
+impl TransportStats {
+    /// These figures with those of the streams before.
+    #[must_use]
+    pub fn behind(self, past: Self) -> Self {
+        Self {
+            packet_bytes: self.packet_bytes,
+            packet_delay_ns: self.packet_delay_ns,
+            resend_requests: self.resend_requests.saturating_add(past.resend_requests),
+            resent_packets: self.resent_packets.saturating_add(past.resent_packets),
+            missing_packets: self.missing_packets.saturating_add(past.missing_packets),
+            failed_frames: self.failed_frames.saturating_add(past.failed_frames),
+            underruns: self.underruns.saturating_add(past.underruns),
+        }
+    }
 }
 
 /// Lost frames by cause.

@@ -18,8 +18,10 @@ use proto::instance::ChildId;
 use proto::messages::{CameraState, RecorderBeat};
 use proto::name::Name;
 use proto::process::Pid;
+use proto::stats::TransportStats;
 
 use crate::events::Orders;
+use crate::programs;
 use crate::world::{Process, World};
 use end::End;
 use hung::Opinion;
@@ -53,6 +55,8 @@ pub(crate) struct Child {
     patience: Duration,
     /// A capture's last word on its camera.
     pub(crate) camera: CameraState,
+    /// A capture's last word on the way that its frames come by.
+    pub(crate) transport: Option<TransportStats>,
     /// The recorder's last word on itself.
     pub(crate) beat: RecorderBeat,
     /// For a person: the difference, if its last process was of another version than this supervisor.
@@ -82,6 +86,7 @@ impl Child {
             last_exit: None,
             last_pid: None,
             camera: CameraState::Opening,
+            transport: None,
             beat: RecorderBeat::default(),
             another_version: None,
         }
@@ -137,13 +142,14 @@ impl Child {
             Ok(process) => self.attach(process, now),
             Err(e) => {
                 let when = self.wait_for_next(Duration::ZERO, Ending::Crashed, now);
+                let why = programs::why_not_started(&self.recipe.program, &e);
                 let program = self.recipe.program.display();
                 tracing::error!(
                     camera = self.id.camera(),
-                    "{}: can't start {program}: {e}; trying again {when}",
+                    "{}: can't start {program}: {why}; trying again {when}",
                     self.id
                 );
-                self.last_exit = Some(format!("could not be started: {e}"));
+                self.last_exit = Some(format!("could not be started: {why}"));
             }
         }
     }
@@ -151,6 +157,7 @@ impl Child {
     /// Takes on a process that runs: one just started, or one that another supervisor has left.
     pub(crate) fn attach(&mut self, process: Box<dyn Process>, now: Instant) {
         self.camera = CameraState::Opening;
+        self.transport = None;
         self.beat = RecorderBeat::default();
         self.life = Life::Running(Running::new(process, now));
     }

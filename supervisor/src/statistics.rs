@@ -352,6 +352,7 @@ fn camera_stats(camera: &CameraView, readings: &Readings) -> CameraStats {
         interval_ms: ring::intervals(&camera.ring),
         time: ring::time(&camera.ring),
         epoch: camera.ring.epoch(),
+        transport: camera.transport,
         ring: RingStats { rebuilt: camera.rebuilt, ..ring::size_and_fill(&camera.ring) },
     }
 }

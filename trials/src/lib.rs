@@ -22,6 +22,7 @@ pub mod access_units;
 pub mod clip;
 pub mod command;
 pub mod ffprobe;
+pub mod gige_camera;
 pub mod http_camera;
 pub mod pipe_writer;
 pub mod rig;

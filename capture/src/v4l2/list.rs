@@ -1,12 +1,9 @@
-//! `capture --list-devices`: every camera with a device of Video4Linux, with all that it offers and an entry for the config,
-//! as one line of JSON. The supervisor asks this, since it opens no device itself.
+//! Every camera with a device of Video4Linux, with all that it offers and an entry for the config: what `capture --list-devices`
+//! prints.
 
 use std::collections::BTreeSet;
-use std::process::ExitCode;
 
-use proto::exit;
 use proto::found_camera::{FoundCamera, FoundMode, SizeRow};
-use proto::{panics, parent, say, signals};
 
 use super::choose::{self, Mode, Offered, Wanted};
 use super::devices::Node;
@@ -16,36 +13,12 @@ use super::menu;
 use super::open::Place;
 use super::refused::Refused;
 use super::system::System;
+use crate::list::free_name;
 
-/// The flag that asks for the list.
-const FLAG: &str = "--list-devices";
-
-/// Is the list asked for, by the arguments of this process?
+/// The cameras of this machine.
 #[must_use]
-pub fn is_asked() -> bool {
-    std::env::args_os().nth(1).is_some_and(|argument| argument == FLAG)
-}
-
-/// The whole of main when the list is asked for. Behind the flag the process that this one must not outlive may follow.
-#[must_use]
-pub fn main() -> ExitCode {
-    signals::ignore_strays();
-    panics::install("capture --list-devices", None);
-    let parent = std::env::args().nth(2).and_then(|pid| pid.parse().ok());
-    if let Err(e) = parent.map_or(Ok(()), parent::end_with) {
-        say::aside(&format!("can't list the cameras: {e}\n"));
-        return ExitCode::from(exit::FAILED);
-    }
-    let printed = serde_json::to_string(&cameras(&System::default()))
-        .map_err(Into::into)
-        .and_then(|line| say::answer(&format!("{line}\n")));
-    match printed {
-        Ok(()) => ExitCode::from(exit::DONE),
-        Err(e) => {
-            say::aside(&format!("can't write the list of cameras: {e}\n"));
-            ExitCode::from(exit::FAILED)
-        }
-    }
+pub fn all() -> Vec<FoundCamera> {
+    cameras(&System::default())
 }
 
 /// The cameras that there are, in the order of their nodes.
@@ -91,7 +64,7 @@ fn camera(
             (found.name, found.driver) = (capability.card, capability.driver);
             found.modes = offered.iter().flat_map(modes).collect();
             let mode = choose::choose(&Wanted::default(), &offered, current);
-            found.config = mode.ok().map(|mode| entry(node, nodes, &mode, name(&found.name, names)));
+            found.config = mode.ok().map(|mode| entry(node, nodes, &mode, free_name(&found.name, names)));
         }
         Err(Refused::NoPictures(NodeKind::MultiPlanar)) => {
             found.problem = Some(Refused::NoPictures(NodeKind::MultiPlanar).to_string());
@@ -157,19 +130,6 @@ fn entry(node: &Node, nodes: &[Node], mode: &Mode, name: String) -> String {
         "- {{ name: {name}, backend: v4l2, device: {device}, format: {}, width: {width}, height: {height}{fps} }}",
         format.name
     )
-}
-
-/// A name for a config that no other camera of the list has, made of the camera's own.
-fn name(of: &str, names: &mut BTreeSet<String>) -> String {
-    let words = of.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let mut name = words.collect::<Vec<_>>().join("-").to_ascii_lowercase();
-    // A camera's name has 64 characters at most, and a number may follow.
-    name.truncate(48);
-    let name = if name.is_empty() || name == "recorder" { "camera".to_owned() } else { name };
-    let mut numbered = (1_u32..).map(|n| if n == 1 { name.clone() } else { format!("{name}-{n}") });
-    let free = numbered.find(|name| !names.contains(name)).unwrap_or_default();
-    names.insert(free.clone());
-    free
 }
 
 #[cfg(test)]

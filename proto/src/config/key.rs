@@ -41,6 +41,8 @@ pub(super) enum Shape {
     Mapping { table: &'static Table, example: &'static str },
     /// A mapping whose keys are the camera's: a whole number, or true or false for 1 or 0, by name.
     Numbers { example: &'static str },
+    /// A mapping whose keys are the camera's, in the order of the file: a number, a word, true or false, as it was typed.
+    Texts { example: &'static str },
     /// A list of mappings.
     List { example: &'static str },
 }
@@ -95,6 +97,16 @@ impl Kind for BTreeMap<String, i64> {
     }
     fn from_value(value: &Value) -> Option<Self> {
         if let Value::Numbers(value) = value { Some(value.clone()) } else { None }
+    }
+}
+
+impl Kind for Vec<(String, String)> {
+    type Constant = ();
+    fn from_constant((): ()) -> Self {
+        Self::new()
+    }
+    fn from_value(value: &Value) -> Option<Self> {
+        if let Value::Texts(value) = value { Some(value.clone()) } else { None }
     }
 }
 
@@ -215,6 +227,12 @@ impl Key<BTreeMap<String, i64>> {
     }
 }
 
+impl Key<Vec<(String, String)>> {
+    pub(super) const fn texts(name: &'static str, example: &'static str) -> Self {
+        Self::new(name, Shape::Texts { example })
+    }
+}
+
 impl Row {
     /// The values that this key takes, for a person who typed something else.
     pub(super) fn takes(&self) -> String {
@@ -234,7 +252,7 @@ impl Row {
             Shape::Text { what } => format!("a {what}, a text{such_as}"),
             Shape::OneOf { words } => format!("one of {}", words().join(", ")),
             Shape::NumberOrText { what } => what.to_owned(),
-            Shape::Mapping { example, .. } | Shape::Numbers { example } => {
+            Shape::Mapping { example, .. } | Shape::Numbers { example } | Shape::Texts { example } => {
                 format!("a mapping such as {example}")
             }
             Shape::List { example } => format!("a list such as {example}"),

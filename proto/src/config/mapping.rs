@@ -133,6 +133,10 @@ fn value<'de, A: MapAccess<'de>>(
                 At { at: key_at, value: Value::Numbers(numbers.collect()) }
             })
         }
+        Shape::Texts { .. } => {
+            let typed = map.next_value::<Option<TextsInOrder>>()?;
+            typed.map(|TextsInOrder(texts)| At { at: key_at, value: Value::Texts(texts) })
+        }
     })
 }
 
@@ -142,6 +146,33 @@ fn value<'de, A: MapAccess<'de>>(
 enum NumberOrText {
     Number(u32),
     Text(String),
+}
+
+/// Names and values, as they stand in the file.
+struct TextsInOrder(Vec<(String, String)>);
+
+impl<'de> serde::Deserialize<'de> for TextsInOrder {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(TextsVisitor)
+    }
+}
+
+struct TextsVisitor;
+
+impl<'de> Visitor<'de> for TextsVisitor {
+    type Value = TextsInOrder;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TextsInOrder, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            texts.push(entry);
+        }
+        Ok(TextsInOrder(texts))
+    }
 }
 
 /// A whole number, or a flag that stands for 1 or 0.

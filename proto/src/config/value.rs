@@ -28,6 +28,8 @@ pub(super) enum Value {
     Mapping(Mapping),
     /// By names that are the camera's own.
     Numbers(BTreeMap<String, i64>),
+    /// By names that are the camera's own, in the file's order.
+    Texts(Vec<(String, String)>),
 }
 
 /// The keys that were typed in one mapping, and their values.

@@ -13,6 +13,7 @@ pub(super) fn noun(backend: &Backend) -> &'static str {
     match backend {
         Backend::V4l2(_) => "device",
         Backend::Pipe(_) => "path",
+        Backend::Gige(_) => "camera",
         _ => "password_file",
     }
 }
@@ -23,7 +24,7 @@ pub(super) fn look(backend: &Backend) -> Result<Option<String>, String> {
         Backend::V4l2(v4l2) => device(v4l2),
         Backend::Pipe(pipe) => path(pipe),
         Backend::Mjpeg(mjpeg) => password(mjpeg).map(|()| None),
-        Backend::Sim(_) | Backend::File(_) | Backend::Opencv(_) => Ok(None),
+        Backend::Sim(_) | Backend::File(_) | Backend::Opencv(_) | Backend::Gige(_) => Ok(None),
     }
 }
 

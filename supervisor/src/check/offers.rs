@@ -12,7 +12,7 @@ use proto::offer::{NoOffer, Offer};
 use crate::check::probe_run::{self, ConfigOf, Deadlines, Ended};
 use crate::check::source_probe::not_there_yet;
 use crate::failure::Failure;
-use crate::programs::executable;
+use crate::programs;
 
 /// A probe gives itself 5 s for the camera. One that is still there after this is stuck.
 const PATIENCE: Duration = Duration::from_millis(5500);
@@ -155,12 +155,15 @@ fn shape(camera: &CameraConfig) -> String {
 /// # Errors
 /// The probe can't be run.
 pub(crate) fn ask(camera: &CameraConfig, config: ConfigOf<'_>) -> Result<Answer, Failure> {
-    let program = executable(camera.backend.executable())?;
+    let absent = |error: String| Answer::Absent(NoOffer { error, refused: false });
+    let program = match programs::of_camera(camera.backend.executable())? {
+        Ok(program) => program,
+        Err(why) => return Ok(absent(why)),
+    };
     let mut probe = probe_run::command(&program, &camera.name, config);
     let deadlines = Deadlines { standstill: PATIENCE, all: PATIENCE };
     let ended = probe_run::run(&mut probe, deadlines)
         .map_err(|e| Failure::failed(format!("can't run {}: {e}", program.display())))?;
-    let absent = |error: String| Answer::Absent(NoOffer { error, refused: false });
     let Ended::Answered(output) = ended else {
         return Ok(absent(format!("it gives no answer within {} s", PATIENCE.as_secs())));
     };

@@ -1,8 +1,10 @@
 //! The price of a config on this machine: memory for its rings, bytes for its clips. A config whose rings don't fit is
 //! refused.
 
+use std::time::Duration;
+
 use proto::codec::Codec;
-use proto::config::{Backend, CameraConfig, Config, ValueOf};
+use proto::config::{Backend, CameraConfig, Config, GigeConfig, ValueOf};
 
 use super::{odd_size, shared_memory};
 use crate::backlog::room::Room;
@@ -21,6 +23,8 @@ const SUPERVISOR_BYTES: u64 = 10_000_000;
 /// 13 to 14 MB were measured idle, and 27 MB for a standby with its encoders open.
 const RECORDER_BYTES: u64 = 30_000_000;
 const SIM_BYTES: u64 = 6_000_000;
+/// The same of one that aravis is linked to.
+const GIGE_BYTES: u64 = 12_000_000;
 /// 30 MB were measured with a film of 1280x720, its frames included.
 const FILM_BYTES: u64 = 40_000_000;
 /// 71 MB were measured before the first frame.
@@ -93,7 +97,8 @@ impl Memory {
             let frame = camera.stream().map_or(decoded, |stream| stream.max_frame_bytes as u64);
             let ring = config.ring_spec(camera).and_then(|spec| spec.layout());
             memory.rings = memory.rings.saturating_add(ring.map_or(0, |layout| layout.total_bytes as u64));
-            memory.processes = memory.processes.saturating_add(capture_bytes(&camera.backend, frame));
+            memory.processes =
+                memory.processes.saturating_add(capture_bytes(&camera.backend, frame, camera.fps.period()));
             // A copy needs no encoder.
             let frames = decoded.saturating_mul(FRAMES_IN_ENCODER);
             let encoder = if camera.is_copied() { 0 } else { ENCODER_BYTES.saturating_add(frames) };
@@ -108,10 +113,11 @@ impl Memory {
     }
 }
 
-fn capture_bytes(backend: &Backend, frame: u64) -> u64 {
+fn capture_bytes(backend: &Backend, frame: u64, period: Duration) -> u64 {
     let (process, frames) = match backend {
         Backend::Sim(_) => (SIM_BYTES, 0),
         Backend::V4l2(_) | Backend::Mjpeg(_) | Backend::Pipe(_) => (SIM_BYTES, FRAMES_IN_DRIVER),
+        Backend::Gige(_) => (GIGE_BYTES, GigeConfig::buffers(period)),
         Backend::File(_) => (FILM_BYTES, FRAMES_IN_DECODER),
         Backend::Opencv(_) => (OPENCV_BYTES, FRAMES_IN_DECODER),
     };

@@ -13,7 +13,7 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
         Backend::Mjpeg(mjpeg) => {
             Some((format!("camera {}: password_file", camera.name), mjpeg.password_file.as_deref()?))
         }
-        Backend::Sim(_) | Backend::Opencv(_) | Backend::V4l2(_) => None,
+        Backend::Sim(_) | Backend::Opencv(_) | Backend::V4l2(_) | Backend::Gige(_) => None,
     });
     let output_dir = ("recording.output_dir".to_owned(), config.recording.output_dir.as_path());
     let paths = std::iter::once(output_dir).chain(films);

@@ -1,6 +1,6 @@
 //! The command lines of an instance's children.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use proto::config::{CameraConfig, Config};
 use proto::log::LogFormat;
@@ -9,7 +9,7 @@ use proto::process::Pid;
 
 use crate::child::recipe::Recipe;
 use crate::failure::Failure;
-use crate::programs::executable;
+use crate::programs::{self, executable};
 
 /// The command line of each child.
 pub(super) struct Recipes {
@@ -21,22 +21,25 @@ pub(super) struct Recipes {
 impl Recipes {
     /// A missing executable is found out before anything is started.
     pub(super) fn find(config: &Config, runtime_dir: &Path, log: LogFormat) -> Result<Self, Failure> {
-        let recipe = |name: &str, more: &[&str]| {
+        let recipe = |program: PathBuf, more: &[&str]| {
             let runtime_dir = runtime_dir.display().to_string();
             let own_pid = Pid::this().to_string();
             let common = ["--runtime-dir", &runtime_dir, "--log-format", log.name(), "--parent", &own_pid];
             let args = common.iter().chain(more).map(|arg| (*arg).to_owned()).collect();
-            Ok::<_, Failure>(Recipe { program: executable(name)?, args })
+            Recipe { program, args }
         };
         let capture = |camera: &CameraConfig| {
-            let recipe = recipe(camera.backend.executable(), &["--camera", camera.name.as_str()])?;
-            Ok((camera.name.clone(), recipe))
+            let name = camera.backend.executable();
+            // Of one that this build lacks the camera says so, as often as it is tried.
+            let program = programs::of_camera(name)?.or_else(|_| programs::place_of(name))?;
+            Ok((camera.name.clone(), recipe(program, &["--camera", camera.name.as_str()])))
         };
-        let standby = config.recording.standby_recorder.then(|| recipe("recorder", &["--standby"]));
+        let recorder = executable("recorder")?;
+        let standby = config.recording.standby_recorder.then(|| recipe(recorder.clone(), &["--standby"]));
         Ok(Self {
             captures: config.cameras.iter().map(capture).collect::<Result<_, Failure>>()?,
-            recorder: recipe("recorder", &[])?,
-            standby: standby.transpose()?,
+            recorder: recipe(recorder, &[]),
+            standby,
         })
     }
 

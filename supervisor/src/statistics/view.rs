@@ -10,6 +10,7 @@ use proto::instance::ChildId;
 use proto::messages::{CameraState, RecorderBeat};
 use proto::process::Pid;
 use proto::ring::Ring;
+use proto::stats::TransportStats;
 use proto::status::{CameraStatus, InstanceState, ProcessRole, ProcessState};
 
 use crate::child::running::Running;
@@ -50,6 +51,8 @@ pub(crate) struct CameraView {
     pub(crate) ring: Arc<Ring>,
     /// The number of times that the ring had to be made anew.
     pub(crate) rebuilt: u64,
+    /// The way that its frames come by.
+    pub(crate) transport: Option<TransportStats>,
 }
 
 /// A process.
@@ -76,6 +79,7 @@ impl CameraView {
             may_stand_still: matches!(camera.config.backend, Backend::File(_)),
             ring: camera.ring.ring(),
             rebuilt: camera.ring.rebuilt(),
+            transport: camera.capture.transport,
         }
     }
 }

@@ -64,6 +64,7 @@ impl Instance {
                 may_stand_still: false,
                 ring: Arc::clone(ring),
                 rebuilt: 0,
+                transport: None,
             };
         self.statistics.publish(View {
             state: InstanceState::Degraded,

@@ -64,7 +64,10 @@ impl Children {
             return false;
         }
         match report {
-            Report::Capture(CaptureReport::Beat { progress, camera, .. }) => {
+            Report::Capture(CaptureReport::Beat { progress, camera, transport, .. }) => {
+                if let Some(child) = self.by_pid(pid) {
+                    child.transport = transport;
+                }
                 self.on_capture_beat(pid, progress, camera, now);
             }
             Report::Recorder(RecorderReport::Beat(beat)) => self.on_recorder_beat(pid, beat, now),

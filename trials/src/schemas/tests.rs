@@ -140,6 +140,7 @@ fn stats_have_the_fields_of_their_schema() {
     assert_names::<stats::Health>(&["stats#health"]);
     assert_names::<stats::CameraStats>(&["stats#camera"]);
     assert_names::<stats::Dropped>(&["stats#dropped"]);
+    assert_names::<stats::TransportStats>(&["stats#transport"]);
     assert_names::<stats::IntervalStats>(&["stats#interval_ms"]);
     assert_names::<stats::TimeStats>(&["stats#time"]);
     assert_names::<stats::RingStats>(&["stats#ring"]);
@@ -192,6 +193,8 @@ fn run_files_and_codecs_have_the_fields_of_their_schemas() {
     assert_names::<config::V4l2Config>(&["run#v4l2"]);
     assert_names::<config::V4l2Format>(&["run#v4l2_format"]);
     assert_names::<config::MjpegConfig>(&["run#mjpeg"]);
+    assert_names::<config::GigeConfig>(&["run#gige"]);
+    assert_names::<config::Feature>(&["run#feature"]);
     assert_names::<config::PipeConfig>(&["run#pipe"]);
     assert_names::<config::PipeFormat>(&["run#pipe_format"]);
     assert_names::<config::Typed>(&["run#typed"]);

@@ -217,6 +217,9 @@ const CAMERA_KEYS: &[(&str, &str, &[&str], &[&str])] = &[
     ("url", "mjpeg", &["[1]", "{ a: 1 }", "\"\"", "\"a\\0b\""], &["camera.example"]),
     ("user", "mjpeg", &["[1]", "{ a: 1 }"], &[]),
     ("password_file", "mjpeg", &["[1]", "{ a: 1 }"], &[]),
+    ("camera", "gige", &["[1]", "{ a: 1 }", "\"\"", "\"a\\0b\""], &[]),
+    ("features", "gige", MAPPING, &[]),
+    ("realtime_priority", "gige", WHOLE, &["100", "4294967296"]),
 ];
 
 const FAULT_KEYS: &[(&str, &[&str])] = &[
@@ -262,6 +265,7 @@ fn needed(backend: &str) -> &'static str {
         "opencv" => "name: left, backend: opencv, source: 0",
         "v4l2" => "name: left, backend: v4l2, device: 0",
         "mjpeg" => "name: left, backend: mjpeg, url: http://127.0.0.1:1/",
+        "gige" => "name: left, backend: gige, camera: 7",
         _ => "name: left, backend: sim",
     }
 }
@@ -275,7 +279,7 @@ fn camera_with(key: &str, backend: &str, said: &str) -> String {
 /// Something that can be said of a key, before it is said again.
 fn possible(key: &str) -> &'static str {
     match key {
-        "faults" | "controls" => "{}",
+        "faults" | "controls" | "features" => "{}",
         "loop" | "realtime" | "scale" | "poster" | "standby_recorder" => "true",
         _ => "1",
     }
@@ -323,6 +327,7 @@ fn f42_every_mistake_in_a_camera_is_one_message_with_its_place() {
         ("name: left, backend: v4l2", "device"),
         ("name: left, backend: mjpeg", "url"),
         ("name: left, backend: pipe", "path"),
+        ("name: left, backend: gige", "camera"),
     ] {
         table.refused_at(&format!("cameras:\n  - ¦{{ {camera} }}\n{RECORDING}"), &[missing]);
     }

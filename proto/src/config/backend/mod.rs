@@ -191,4 +191,6 @@ backends! {
     mjpeg: Mjpeg(MjpegConfig),
     /// Frames that another program writes.
     pipe: Pipe(PipeConfig),
+    /// A GigE Vision or USB3 Vision camera.
+    gige: Gige(GigeConfig),
 }

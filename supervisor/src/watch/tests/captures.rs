@@ -168,6 +168,7 @@ fn the_reason_of_a_failed_camera_is_heard_even_after_its_capture_has_ended() {
         progress: 9,
         camera,
         offer: None,
+        transport: None,
     });
     rig.world.event_in(ms(1), Event::Report { pid: left, report, heard: rig.world.now() });
     rig.run(10);

@@ -76,6 +76,7 @@ impl Fake {
                 progress,
                 camera: self.camera.clone(),
                 offer: self.offer,
+                transport: None,
             }),
             _ => Report::Recorder(RecorderReport::Beat(RecorderBeat { progress, ..self.beat.clone() })),
         }))
