@@ -175,7 +175,7 @@ loom:
 # FUZZ_SECONDS=600 for longer. What a fuzzer finds is in fuzz/artifacts, and belongs among fuzz/seeds when it is mended.
 FUZZ_SECONDS ?= 60
 fuzz:
-	cd fuzz && for target in control config ring; do \
+	cd fuzz && for target in control config ring stream; do \
 	  mkdir -p corpus/$$target && $(CARGO) +nightly fuzz run -O -a $$target corpus/$$target seeds/$$target -- \
 	    -max_total_time=$(FUZZ_SECONDS) -max_len=4096 $$(test $$target != config || echo -dict=config.dict) || exit 1; \
 	done

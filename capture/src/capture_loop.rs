@@ -270,6 +270,7 @@ impl<'a> CaptureLoop<'a> {
     /// says so.
     fn pass_on(&mut self, frame: Announced) -> Result<(), SourceError> {
         let left_out = self.count(frame.source_sequence);
+        let reordered = self.writer.ring().reorders();
         let is_too_large = frame.bytes > self.writer.ring().spec().max_frame_bytes();
         let Some(mut slot) = self.writer.slot_for(frame.bytes) else {
             self.lost = if is_too_large { LossBefore::TooLarge } else { LossBefore::RingFull };
@@ -299,6 +300,12 @@ impl<'a> CaptureLoop<'a> {
         slot.publish(frame.source_sequence, frame.t_capture, before);
         if frame.flags.contains(FrameFlags::NEW_ANCHOR) {
             self.tell_of_anchor(&word);
+        }
+        if decoding.reorders && !reordered {
+            tracing::warn!(
+                "camera {}: its pictures are shown in another order than they come in (B-frames), so its clips are encoded again",
+                self.name
+            );
         }
         let change = picture.and_then(|picture| self.watch.picture(picture, MonotonicNs::now()));
         self.tell(change);

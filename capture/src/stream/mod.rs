@@ -14,7 +14,7 @@ mod rate;
 
 use std::time::Duration;
 
-use proto::frame::{CaptureTime, Decoding, Fps, FrameFlags, LossBefore, PictureTags, TimeOfSource};
+use proto::frame::{CaptureTime, Decoding, Fps, FrameFlags, LossBefore, Payload, PictureTags, TimeOfSource};
 use proto::offer::Offer;
 use proto::time::{MonotonicNs, nanos};
 
@@ -170,7 +170,8 @@ impl StreamSource {
 
     /// Is it a picture of another size inside a damaged frame, such as a thumbnail?
     fn is_stray(&self, frame: &FoundFrame) -> bool {
-        self.history.damaged && self.expected.size.is_some_and(|size| size != frame.size)
+        let may_be = self.framing.payload() == Payload::Jpeg && self.history.damaged;
+        may_be && self.expected.size.is_some_and(|size| size != frame.size)
     }
 
     fn announce(&mut self, frame: &FoundFrame) -> Result<Arrival, SourceError> {
@@ -181,14 +182,28 @@ impl StreamSource {
                 self.begin_to_look();
                 return Ok(Arrival::Silence);
             }
-            let input = self.expected.input.clone();
-            return Err(SourceError::SizeChanged { input, found: frame.size, ring });
+            return Err(self.of_another_size(frame.size, ring));
         }
         self.history.size = Some(frame.size);
         self.done = frame.end;
         let (arrived, device_ns) = (self.inbox.arrived(frame.start), self.framing.device_ns());
         self.history.has_device_time = device_ns.is_some();
         Ok(self.number(arrived, device_ns, frame.room, frame.flags))
+    }
+
+    /// Frames of another size than the config's. A stream of pictures that depend on each other is opened again until it has the
+    /// right size: it may have changed on its own, and nothing of it can be kept meanwhile.
+    fn of_another_size(&self, found: (u32, u32), ring: (u32, u32)) -> SourceError {
+        let input = self.expected.input.clone();
+        if !self.framing.payload().needs_key_frames() {
+            return SourceError::SizeChanged { input, found, ring };
+        }
+        let reason = format!(
+            "it gives pictures of {}x{} and the config says {}x{}: set the camera back, or write width: {} and height: {}, \
+             or leave both out, and start again",
+            found.0, found.1, ring.0, ring.1, found.0, found.1
+        );
+        SourceError::stalled(input, reason)
     }
 
     /// Gives a frame its number, its time and the loss before it.

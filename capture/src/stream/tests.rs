@@ -12,6 +12,7 @@ use proto::ring::layout::Arena;
 use proto::ring::{Ring, RingSize, RingSpec};
 
 use super::*;
+use crate::h26x::Codec;
 use crate::jpeg::tests::jpeg;
 
 /// A stream that was written down before: pieces, and how it ends.
@@ -153,6 +154,39 @@ fn frames_of_another_size_end_the_stream_with_words() {
     let (frames, end) = frames(source([[numbered(0), jpeg((32, 48), &[1])].concat()], false));
     assert_eq!(frames.len(), 1);
     assert!(end.contains("32x48 now and its ring's are 64x48"), "{end}");
+}
+
+#[test]
+fn a_stream_of_another_size_than_the_configs_is_opened_again_and_is_no_stray_picture() {
+    let stream = include_bytes!("../h26x/streams/plain.h264").to_vec();
+    for is_damaged in [false, true] {
+        let script = Script { pieces: VecDeque::from([stream.clone()]), is_silent: false };
+        let framing = Box::new(AccessUnits::new(Codec::H264, 1 << 20));
+        let expected = Expected { size: Some((32, 48)), ..expected(25.0) };
+        let mut source = StreamSource::new(expected, Box::new(script), framing);
+        source.history.damaged = is_damaged;
+        let error = source.wait().unwrap_err();
+        assert!(!error.is_permanent(), "its process stays");
+        let says = error.to_string();
+        assert!(
+            says.contains("pictures of 64x48 and the config says 32x48") && says.contains("width: 64"),
+            "{says}"
+        );
+    }
+}
+
+#[test]
+fn a_stream_that_says_its_own_size_shows_the_new_one_when_it_changes() {
+    let stream = include_bytes!("../h26x/streams/plain.h264").to_vec();
+    let script = Script { pieces: VecDeque::from([stream]), is_silent: true };
+    let framing = Box::new(AccessUnits::new(Codec::H264, 1 << 20));
+    let expected = Expected { size: Some((32, 48)), may_change: true, ..expected(25.0) };
+    let mut source = StreamSource::new(expected, Box::new(script), framing);
+    while source.offer().is_none() {
+        assert_eq!(source.wait().ok(), Some(Arrival::Silence), "nothing of it goes into the old ring");
+    }
+    let offer = source.offer().unwrap();
+    assert_eq!((offer.width, offer.height, offer.fps, offer.reorders), (64, 48, 25.0, true));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Location;
 
-use super::backend;
+use super::backend::{self, Backend};
 use super::camera_entry::{Camera, HEIGHT, WIDTH};
 use super::checker::Checker;
 use super::compressed;
@@ -78,6 +78,7 @@ impl Checker<'_> {
         let Some(fps) = Fps::new(rate) else {
             return self.wrong(here, format!("camera {name}: {rate} is no number of frames a second"));
         };
+        self.no_other_pixel_format(&name, own, &backend)?;
         let (clip, compressed) = self.compressed(&camera)?;
         let typed = Typed {
             size: has_typed_size.then(|| (geometry.width(), geometry.height())),
@@ -131,6 +132,23 @@ impl Checker<'_> {
             self.wrong(place, format!("camera {name}: {e}"))
         })?;
         Ok(Size { geometry, is_typed, typed_format })
+    }
+
+    /// Refuses a pixel format beside a key that says another one: it would be passed over in silence. One among the defaults for
+    /// all cameras is for those that don't say it themselves.
+    fn no_other_pixel_format(&self, name: &Name, own: &Mapping, backend: &Backend) -> Result<(), Mistake> {
+        let Some(typed) = own.get(&PIXEL_FORMAT) else { return Ok(()) };
+        let found = self.pixel_format(&typed)?;
+        match backend.pixel_format() {
+            Some(format) if format != found => {
+                let message = format!(
+                    "pixel_format: camera {name} is asked for {format} by its key format, and {found} is another; leave \
+                     pixel_format out"
+                );
+                self.wrong(typed.at, message)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Checks the defaults one by one: a mistake in one that no camera takes is a mistake all the same. Whether they

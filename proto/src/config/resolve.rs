@@ -72,7 +72,8 @@ impl CameraConfig {
         let mut camera = self.clone();
         camera.payload = self.backend.payload();
         camera.capture_time = None;
-        camera.is_known = !self.backend.is_live() || self.typed.size.is_some();
+        camera.is_known =
+            !self.backend.is_live() || (self.typed.size.is_some() && self.backend.says_payload());
         if !self.backend.is_live() {
             return camera;
         }
@@ -177,7 +178,9 @@ mod tests {
         for (keys, offered, size, fps, payload, is_known) in [
             ("", None, "1920x1080 I420", "60", "jpeg", false),
             (", format: YUYV", None, "1920x1080 YUYV", "60", "planes", false),
-            (", width: 640, height: 480", None, "640x480 I420", "60", "jpeg", true),
+            (", width: 640, height: 480", None, "640x480 I420", "60", "jpeg", false),
+            (", width: 640, height: 480, format: MJPG", None, "640x480 I420", "60", "jpeg", true),
+            (", width: 640, height: 480, format: YUYV", None, "640x480 YUYV", "60", "planes", true),
             (", fps: 25", None, "1920x1080 I420", "25", "jpeg", false),
             ("", Some(hd), "1280x720 I420", "30", "jpeg", true),
             (", fps: 60", Some(hd), "1280x720 I420", "60", "jpeg", true),

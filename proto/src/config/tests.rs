@@ -416,6 +416,7 @@ fn mistakes_of_live_cameras_are_shown_where_they_stand() {
     refused("cameras:\n  - ¦{ name: a, backend: v4l2 }\n", "device: camera a needs a device's number");
     refused(&format!("{v4l2}format: ¦VP8 }}\n"), "is not one of auto, YUYV");
     refused(&format!("{v4l2}width: ¦640 }}\n"), "write height too, or neither");
+    refused(&format!("{v4l2}format: YUYV, pixel_format: ¦NV12 }}\n"), "leave pixel_format out");
     refused(&format!("{v4l2}max_bitrate_mbps: ¦0 }}\n"), "not more than 0");
     refused(&format!("{v4l2}max_frame_bytes: ¦0 }}\n"), "is not 1 to");
     refused(&format!("{v4l2}gop_ms: ¦0 }}\n"), "must be at least 1");

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use proto::config::{Backend, CameraConfig, Config, ValueOf};
+use proto::config::{Backend, CameraConfig, ClipMode, Config, ValueOf};
 use proto::exit;
 use proto::name::Name;
 use proto::offer::{NoOffer, Offer};
@@ -118,7 +118,10 @@ fn settle(camera: &CameraConfig, answer: Option<Answer>, before: &Before) -> Set
     match answer {
         None => Settled { camera: as_it_was, absent: None, warning: None },
         Some(Answer::Offer(offer)) => match camera.resolved(&offer) {
-            Ok(resolved) => Settled { camera: resolved, absent: None, warning: None },
+            Ok(resolved) => {
+                let warning = offer.reorders.then(|| in_another_order(camera)).flatten();
+                Settled { camera: resolved, absent: None, warning }
+            }
             Err(contradiction) => {
                 let error = contradiction.to_string();
                 let warning = format!(
@@ -144,6 +147,18 @@ fn settle(camera: &CameraConfig, answer: Option<Answer>, before: &Before) -> Set
             Settled { camera: as_it_was, absent: Some(NoOffer { error, refused: false }), warning: None }
         }
     }
+}
+
+/// The warning of a camera whose pictures are shown in another order than they come in. None if its clips are encoded again
+/// anyhow.
+fn in_another_order(camera: &CameraConfig) -> Option<String> {
+    (camera.clip != ClipMode::Exact).then(|| {
+        format!(
+            "camera {}: its pictures are shown in another order than they come in (B-frames), so its clips are encoded again, as \
+             with clip: exact; turn B-frames off in the camera to have its frames copied",
+            camera.name
+        )
+    })
 }
 
 fn shape(camera: &CameraConfig) -> String {
@@ -218,6 +233,17 @@ mod tests {
 
     fn absent() -> Option<Answer> {
         Some(Answer::Absent(NoOffer { error: "there is no device".into(), refused: false }))
+    }
+
+    #[test]
+    fn a_camera_whose_pictures_are_reordered_is_recorded_exact_and_check_says_so() {
+        let reordered =
+            || Some(Answer::Offer(Offer { payload: Payload::H264, reorders: true, ..offer(640, 480) }));
+        let warning = |keys: &str, answer| settle(&camera(keys), answer, &Before::Nothing).warning;
+        let says = warning("backend: v4l2, device: 0, format: H264", reordered()).unwrap();
+        assert!(says.contains("camera left") && says.contains("clip: exact"), "{says}");
+        assert_eq!(warning("backend: v4l2, device: 0, format: H264, clip: exact", reordered()), None);
+        assert_eq!(warning("backend: v4l2, device: 0", Some(Answer::Offer(offer(640, 480)))), None);
     }
 
     #[test]

@@ -48,6 +48,11 @@ trait BackendConfig: Sized {
         Payload::Planes
     }
 
+    /// Does the config alone say the payload of its frames? Otherwise the camera does.
+    fn says_payload(&self) -> bool {
+        true
+    }
+
     /// The pixel format of its frames, if the config says it by another key than `pixel_format`.
     fn pixel_format(&self) -> Option<PixelFormat> {
         None
@@ -152,6 +157,11 @@ macro_rules! backends {
             #[must_use]
             pub fn payload(&self) -> Payload {
                 match self { $(Self::$variant(config) => config.payload(),)+ }
+            }
+
+            /// Does the config alone say the payload of its frames? Otherwise the camera does, when it is there.
+            pub(super) fn says_payload(&self) -> bool {
+                match self { $(Self::$variant(config) => config.says_payload(),)+ }
             }
 
             /// The pixel format of its frames, if the config says it by another key than `pixel_format`.

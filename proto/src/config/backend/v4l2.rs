@@ -173,6 +173,10 @@ impl BackendConfig for V4l2Config {
         }
     }
 
+    fn says_payload(&self) -> bool {
+        self.format != V4l2Format::Auto
+    }
+
     fn pixel_format(&self) -> Option<PixelFormat> {
         self.format.pixel_format()
     }
