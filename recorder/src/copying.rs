@@ -39,8 +39,9 @@ impl ClipWishes {
         self.mode
     }
 
-    /// The way in which frames of this payload get into clips.
-    pub(crate) fn way(self, payload: Payload) -> Way {
+    /// The way in which frames of this payload get into clips. `reorders`: pictures are shown in another order than they come in,
+    /// so a copy can't begin and end at any of them.
+    pub(crate) fn way(self, payload: Payload, reorders: bool) -> Way {
         match (payload, self.mode) {
             (Payload::Planes, _) | (_, ClipMode::Exact) => Way::Encoded,
             // Evidence is kept to the byte.
@@ -49,6 +50,7 @@ impl ClipWishes {
                 into: self.into,
                 adds_tables: self.mode != ClipMode::Verbatim,
             }),
+            (Payload::H264, ClipMode::Smart) if reorders => Way::Encoded,
             (Payload::H264, ClipMode::Smart) => Way::Cut,
             (Payload::H264, ClipMode::Verbatim) => Way::Verbatim,
             (Payload::H265, _) => Way::Encoded,
@@ -57,7 +59,7 @@ impl ClipWishes {
 
     /// The codec in which all frames of this payload are passed on. `None` if any of them is encoded.
     pub(crate) fn copies(self, payload: Payload) -> Option<Codec> {
-        match self.way(payload) {
+        match self.way(payload, false) {
             Way::Copied(Copying { codec, .. }) => Some(codec),
             Way::Verbatim => Some(Codec::H264),
             Way::Encoded | Way::Cut => None,
@@ -84,19 +86,20 @@ mod tests {
         let wishes = |mode| ClipWishes { mode, into: JpegContainer::Avi };
         for (mode, adds_tables) in [(ClipMode::Smart, true), (ClipMode::Verbatim, false)] {
             let copying = Copying { codec: Codec::Mjpg, into: JpegContainer::Avi, adds_tables };
-            assert_eq!(wishes(mode).way(Payload::Jpeg), Way::Copied(copying));
+            assert_eq!(wishes(mode).way(Payload::Jpeg, false), Way::Copied(copying));
             assert_eq!(wishes(mode).copies(Payload::Jpeg), Some(Codec::Mjpg));
         }
-        assert_eq!(wishes(ClipMode::Smart).way(Payload::H264), Way::Cut);
+        assert_eq!(wishes(ClipMode::Smart).way(Payload::H264, false), Way::Cut);
+        assert_eq!(wishes(ClipMode::Smart).way(Payload::H264, true), Way::Encoded);
         assert_eq!(wishes(ClipMode::Smart).copies(Payload::H264), None);
-        assert_eq!(wishes(ClipMode::Verbatim).way(Payload::H264), Way::Verbatim);
+        assert_eq!(wishes(ClipMode::Verbatim).way(Payload::H264, false), Way::Verbatim);
         assert_eq!(wishes(ClipMode::Verbatim).copies(Payload::H264), Some(Codec::H264));
         for payload in Payload::ALL {
-            assert_eq!(wishes(ClipMode::Exact).way(payload), Way::Encoded);
+            assert_eq!(wishes(ClipMode::Exact).way(payload, false), Way::Encoded);
         }
         for mode in ClipMode::ALL {
-            assert_eq!(wishes(mode).way(Payload::Planes), Way::Encoded);
-            assert_eq!(wishes(mode).way(Payload::H265), Way::Encoded);
+            assert_eq!(wishes(mode).way(Payload::Planes, false), Way::Encoded);
+            assert_eq!(wishes(mode).way(Payload::H265, false), Way::Encoded);
         }
     }
 }

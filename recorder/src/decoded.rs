@@ -69,7 +69,13 @@ impl Decoded {
         if self.payload == Payload::Jpeg || frame.flags.contains(FrameFlags::KEY) {
             return Some(frame.sequence);
         }
-        Some(frame.start_sequence).filter(|start| *start > 0 && *start <= frame.sequence)
+        let is_its_own = frame.start_sequence == frame.sequence;
+        // A recovery point whose pictures are reordered: under its number one is shown that is shown before it, and that needs
+        // what came before it, as the next frame does.
+        let behind = frame.sequence.checked_add(1).filter(|_| is_its_own);
+        let behind = behind.and_then(|next| self.compressed.info(next)).map(|next| next.start_sequence);
+        let start = behind.filter(|start| *start < frame.sequence).unwrap_or(frame.start_sequence);
+        Some(start).filter(|start| *start > 0 && *start <= frame.sequence)
     }
 
     /// Gives the decoder its next frame, on the way to a picture.

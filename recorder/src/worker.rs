@@ -128,7 +128,8 @@ impl Worker {
         self.pulse.set_lag(&self.camera, slots as u64);
         let frames = self.frames_of(&assignment);
         let encoders = Encoders { ladder: self.ladder.clone(), quality: self.quality };
-        let how = match self.wishes.way(assignment.camera.payload) {
+        let PlannedCamera { payload, reorders, .. } = assignment.camera;
+        let how = match self.wishes.way(payload, reorders) {
             Way::Copied(copying) => How::Copied(copying),
             Way::Cut => How::Cut(encoders),
             Way::Verbatim => How::Verbatim,
@@ -168,7 +169,8 @@ impl Worker {
     /// takes more memory than the whole ring of such a camera.
     fn warmed(&self, warm: Option<WarmEncoder>, media: &dyn Media) -> Option<WarmEncoder> {
         let choice = self.ladder.first();
-        let encodes = |ring: &&Arc<Ring>| self.wishes.way(ring.spec().payload) == Way::Encoded;
+        let encodes =
+            |ring: &&Arc<Ring>| self.wishes.way(ring.spec().payload, ring.reorders()) == Way::Encoded;
         let ring = self.ring.open().filter(encodes)?;
         let (spec, picture) = (*ring.spec(), ring.picture_tags());
         let (geometry, fps) = (spec.geometry, spec.fps);

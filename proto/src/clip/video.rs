@@ -22,6 +22,8 @@ pub enum VideoMode {
 pub enum NotAsAsked {
     /// None of its frames is a key frame, at which a copy can begin.
     NoKeyFrame,
+    /// Its pictures are shown in another order than they come in (B-frames), so a copy can't begin and end at any of them.
+    BFrames,
     /// Frames of this payload are not made so.
     Payload,
 }

@@ -80,7 +80,7 @@ pub(super) fn join_camera(
     let made_by = parts.first().map_or_else(last_resort, |p| p.header.choice.clone());
     let hides_lead_in = parts.first().is_some_and(|part| part.header.hides_lead_in());
     let trigger_offset_s = trigger_place::offset_s(footage, &joined, hides_lead_in);
-    let (video, why) = made::video(camera.payload, footage.asked, &joined.stretches);
+    let (video, why) = made::video(camera, footage.asked, &joined.stretches);
     let clip = CameraClip {
         file: joined.files.first().map(|f| f.file.clone()),
         files: joined.files.iter().map(|f| f.file.clone()).collect(),

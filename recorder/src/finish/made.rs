@@ -1,23 +1,24 @@
 //! How a camera's video was made as a whole, and why not as the config asks. Pure.
 
-use proto::clip::{NotAsAsked, Stretch, StretchHow, VideoMode};
+use proto::clip::{NotAsAsked, PlannedCamera, Stretch, StretchHow, VideoMode};
 use proto::config::ClipMode;
 use proto::frame::Payload;
 
 /// The way in which a video of these stretches was made, and why, if it is another than was asked for.
 pub(super) fn video(
-    payload: Payload,
+    camera: &PlannedCamera,
     asked: ClipMode,
     stretches: &[Stretch],
 ) -> (VideoMode, Option<NotAsAsked>) {
     let is_copied = stretches.iter().any(|stretch| stretch.how == StretchHow::Copied);
-    match (payload, asked) {
+    match (camera.payload, asked) {
         (Payload::Planes, _) => (VideoMode::Encoded, None),
         (_, ClipMode::Exact) => (VideoMode::Exact, None),
         (Payload::Jpeg | Payload::H264, ClipMode::Verbatim) => (VideoMode::Verbatim, None),
         (Payload::Jpeg, ClipMode::Smart) => (VideoMode::Smart, None),
         // Of no frame nothing is said.
         (Payload::H264, ClipMode::Smart) if is_copied || stretches.is_empty() => (VideoMode::Smart, None),
+        (Payload::H264, ClipMode::Smart) if camera.reorders => (VideoMode::Exact, Some(NotAsAsked::BFrames)),
         (Payload::H264, ClipMode::Smart) => (VideoMode::Exact, Some(NotAsAsked::NoKeyFrame)),
         (Payload::H265, _) => (VideoMode::Exact, Some(NotAsAsked::Payload)),
     }
@@ -27,6 +28,7 @@ pub(super) fn video(
 pub(super) fn in_words(why: NotAsAsked) -> &'static str {
     match why {
         NotAsAsked::NoKeyFrame => "none of its frames in the window is a key frame that a copy can begin at",
+        NotAsAsked::BFrames => "its pictures are shown in another order than they come in (B-frames)",
         NotAsAsked::Payload => "frames of its payload are not recorded in another way",
     }
 }
@@ -36,6 +38,7 @@ mod tests {
     use proto::codec::Codec;
 
     use super::*;
+    use crate::finish::join::tests::camera;
 
     #[test]
     fn a_video_is_called_what_it_is_and_what_was_not_done_has_a_reason() {
@@ -65,7 +68,11 @@ mod tests {
             (Payload::H265, smart, encoded, VideoMode::Exact, Some(NotAsAsked::Payload)),
             (Payload::H265, exact, encoded, VideoMode::Exact, None),
         ] {
-            assert_eq!(video(payload, asked, stretches), (is, why), "{payload} {asked:?} {stretches:?}");
+            let camera = PlannedCamera { payload, ..camera() };
+            assert_eq!(video(&camera, asked, stretches), (is, why), "{payload} {asked:?} {stretches:?}");
         }
+        let reordered = PlannedCamera { payload: Payload::H264, reorders: true, ..camera() };
+        let is_exact = (VideoMode::Exact, Some(NotAsAsked::BFrames));
+        assert_eq!(video(&reordered, smart, encoded), is_exact);
     }
 }

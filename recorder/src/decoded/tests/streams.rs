@@ -150,6 +150,34 @@ fn pictures_before_a_random_access_picture_are_missing_where_a_take_begins_with_
 }
 
 #[test]
+fn pictures_before_a_recovery_point_are_right_where_a_take_begins_with_it() {
+    let units = h264("open-gop=1:bframes=2:b-adapt=0");
+    let points: Vec<u64> = (1..)
+        .zip(&units)
+        .filter(|(_, unit)| headers(unit).any(|header| header & 0x1f == 7))
+        .map(|(n, _)| n)
+        .collect();
+    let stream = h264_in_ring(units);
+    assert!(points.len() > 3 && !is_key(&stream, points[1]), "libx264 makes one key frame: {points:?}");
+    // As a capture says it: the two frames behind each point are shown before it.
+    for n in 1..=FRAMES {
+        let newest = points.iter().rposition(|point| *point <= n).unwrap();
+        let is_shown_before = newest > 0 && (1..=2).contains(&(n - points[newest]));
+        let start = points[if is_shown_before { newest - 1 } else { newest }];
+        stream.change(n, |info, _| info.start_sequence = start);
+    }
+    for first in [points[2], points[2] + 1, points[2] + 4] {
+        let frames = decoded(&stream, Payload::H264);
+        (first..=FRAMES - 4).for_each(|n| assert_shows(&frames, n));
+    }
+    // Without what came before it.
+    stream.oldest.set(points[2]);
+    let frames = decoded(&stream, Payload::H264);
+    (points[2]..points[2] + 3).for_each(|n| assert_lost(&frames, n, GapCause::NoKeyFrame));
+    (points[2] + 3..=FRAMES - 4).for_each(|n| assert_shows(&frames, n));
+}
+
+#[test]
 fn a_stream_that_is_refreshed_piece_by_piece_is_decoded_from_its_recovery_points() {
     // Four columns of macroblocks are renewed one after the other, from each twentieth frame on.
     let stream = h264_in_ring(h264("intra-refresh=1:bframes=0:ref=1"));
