@@ -17,6 +17,7 @@ pub mod h26x;
 pub mod jpeg;
 pub mod list;
 pub mod live;
+pub mod login;
 pub mod mapper;
 mod mjpeg;
 pub mod pipe;

@@ -8,10 +8,10 @@ use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-mod http_url;
+mod camera_url;
 mod video_device;
 
-pub use http_url::{BadUrl, HttpUrl};
+pub use camera_url::{BadUrl, CameraUrl, Scheme};
 pub use video_device::VideoDevice;
 
 /// The kind of a source, by its text.

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use proto::source::HttpUrl;
+use proto::source::CameraUrl;
 use proto::time::MonotonicNs;
 
 use super::reply::Reply;
@@ -54,7 +54,7 @@ pub(super) enum NoAnswer {
 
 /// Asks for the URL's target, and reads the head of the answer. Takes some seconds at most, and as long as looking a name up
 /// takes.
-pub(super) fn ask(url: &HttpUrl, authorization: Option<&str>) -> Result<Answer, NoAnswer> {
+pub(super) fn ask(url: &CameraUrl, authorization: Option<&str>) -> Result<Answer, NoAnswer> {
     let mut socket = connect(url)?;
     socket.set_write_timeout(Some(ANSWERS_WITHIN)).map_err(NoAnswer::Broken)?;
     socket.write_all(request(url, authorization).as_bytes()).map_err(NoAnswer::Broken)?;
@@ -85,7 +85,7 @@ pub(super) fn ask(url: &HttpUrl, authorization: Option<&str>) -> Result<Answer, 
 }
 
 /// Connects to the first address of the host that takes a connection.
-fn connect(url: &HttpUrl) -> Result<TcpStream, NoAnswer> {
+fn connect(url: &CameraUrl) -> Result<TcpStream, NoAnswer> {
     let addresses = (url.host.as_str(), url.port).to_socket_addrs().map_err(NoAnswer::Name)?;
     let mut last = io::Error::new(io::ErrorKind::NotFound, "its name has no address");
     for address in addresses {
@@ -98,7 +98,7 @@ fn connect(url: &HttpUrl) -> Result<TcpStream, NoAnswer> {
 }
 
 /// The request. HTTP/1.1, since some cameras refuse 1.0; what it brings, chunks and a connection that is kept, is dealt with.
-fn request(url: &HttpUrl, authorization: Option<&str>) -> String {
+fn request(url: &CameraUrl, authorization: Option<&str>) -> String {
     let (target, host) = (&url.target, url.host_and_port());
     let authorization = authorization.map(|a| format!("Authorization: {a}\r\n")).unwrap_or_default();
     format!(

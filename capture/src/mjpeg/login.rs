@@ -1,30 +1,10 @@
-//! Logging in to a camera: user and password, and the answer to its challenge (basic or digest, RFC 7617 and 7616).
+//! Logging in to a camera: the answer to its challenge (basic or digest, RFC 7617 and 7616).
 
 use http_auth::{PasswordClient, PasswordParams};
-use proto::config::MjpegConfig;
-use proto::secret::Password;
-use proto::source::HttpUrl;
 
-/// A user, and the password.
-#[derive(Debug)]
-pub(super) struct Login {
-    pub(super) user: String,
-    password: Password,
-}
+use crate::login::Login;
 
 impl Login {
-    /// The login in the URL, or that of `user` and `password_file`. The file is read each time, so that a new password needs
-    /// no new start. An error says why there is no password.
-    pub(super) fn of(config: &MjpegConfig, url: &HttpUrl) -> Result<Option<Self>, String> {
-        if let Some((user, password)) = &url.login {
-            return Ok(Some(Self { user: user.clone(), password: Password::from(password.clone()) }));
-        }
-        let (Some(user), Some(file)) = (&config.user, &config.password_file) else { return Ok(None) };
-        let password =
-            Password::read(file).map_err(|why| format!("password_file: {} {why}", file.display()))?;
-        Ok(Some(Self { user: user.clone(), password }))
-    }
-
     /// The header that answers a challenge to a request for `target`. An error says why this can't be answered.
     pub(super) fn answer(&self, challenges: &str, target: &str) -> Result<String, String> {
         let unknown =
@@ -53,6 +33,8 @@ fn schemes(challenges: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use proto::secret::Password;
+
     use super::*;
 
     fn login() -> Login {

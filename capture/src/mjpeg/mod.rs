@@ -13,15 +13,15 @@ use std::time::Duration;
 use proto::config::{CameraConfig, MjpegConfig};
 use proto::frame::LossBefore;
 use proto::offer::Offer;
-use proto::source::HttpUrl;
+use proto::source::{CameraUrl, Scheme};
 use proto::time::MonotonicNs;
 
+use crate::login::Login;
 use crate::reopening::{Live, Reopening};
 use crate::source::{CameraSetup, Source, SourceError};
 use crate::stream::{ByteStream, Expected, Inbox, Jpegs, MOST_BYTES, StreamSource, fd, most_bytes};
 use chunked::Chunked;
 use connection::Answer;
-use login::Login;
 use reply::Reply;
 
 /// Requests for one opening: the first, a login, and where the camera sends on to, with a login there.
@@ -84,9 +84,10 @@ impl Opening<'_> {
     /// The answer that a stream follows.
     fn answer(&self) -> Result<Answer, SourceError> {
         let input = self.input.to_owned();
-        let mut url = HttpUrl::parse(self.config.url.reveal())
+        let mut url = CameraUrl::parse(Scheme::Http, self.config.url.reveal())
             .map_err(|why| SourceError::Unusable { input, reason: why.to_string() })?;
-        let login = Login::of(self.config, &url).map_err(|why| self.refused(why))?;
+        let (user, file) = (self.config.user.as_deref(), self.config.password_file.as_deref());
+        let login = Login::of(&url, user, file).map_err(|why| self.refused(why))?;
         let mut authorization = None;
         for _ in 0..MOST_REQUESTS {
             let answer =
@@ -112,7 +113,7 @@ impl Opening<'_> {
         login: Option<&Login>,
         is_second: bool,
         reply: &Reply,
-        url: &HttpUrl,
+        url: &CameraUrl,
     ) -> Result<String, SourceError> {
         let Some(login) = login else {
             let why = "it asks for a password (401 unauthorised); write user and password_file";
@@ -126,7 +127,7 @@ impl Opening<'_> {
     }
 
     /// The target on the same host that a redirection names. Whoever answers elsewhere must not be handed the password.
-    fn sent_on(&self, reply: &Reply, url: &HttpUrl) -> Result<String, SourceError> {
+    fn sent_on(&self, reply: &Reply, url: &CameraUrl) -> Result<String, SourceError> {
         let location = reply.location.as_deref().unwrap_or_default();
         if location.starts_with('/')
             && !location.starts_with("//")
@@ -134,7 +135,7 @@ impl Opening<'_> {
         {
             return Ok(location.to_owned());
         }
-        match HttpUrl::parse(location) {
+        match CameraUrl::parse(Scheme::Http, location) {
             Ok(there) if there.host.eq_ignore_ascii_case(&url.host) && there.port == url.port => {
                 Ok(there.target)
             }

@@ -1,6 +1,8 @@
 //! The backends: each has a file here with its keys, their checks and its words for mistakes. A backend is added by
 //! such a file and a line in the list below; the rest of the way is in docs/architecture.md, "Adding a backend".
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::Mistake;
@@ -11,6 +13,8 @@ use super::value::Mapping;
 use crate::clip::CaptureTime;
 use crate::frame::{Payload, PixelFormat};
 use crate::secret::Secret;
+
+mod network;
 
 /// The one key that films and OpenCV's sources share.
 static SCALE: KeyOr<bool> = Key::flag("scale").or(false);
@@ -70,6 +74,11 @@ trait BackendConfig: Sized {
 
     /// The same, to be changed.
     fn secret_mut(&mut self) -> Option<&mut Secret> {
+        None
+    }
+
+    /// The file that holds the password of the camera's user.
+    fn password_file(&self) -> Option<&Path> {
         None
     }
 }
@@ -183,6 +192,12 @@ macro_rules! backends {
             /// The same, to be changed.
             pub(super) fn secret_mut(&mut self) -> Option<&mut Secret> {
                 match self { $(Self::$variant(config) => config.secret_mut(),)+ }
+            }
+
+            /// The file that holds the password of the camera's user, if the config names one.
+            #[must_use]
+            pub fn password_file(&self) -> Option<&Path> {
+                match self { $(Self::$variant(config) => config.password_file(),)+ }
             }
         }
     };
