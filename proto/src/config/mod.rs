@@ -33,7 +33,7 @@ use serde_saphyr::Location;
 pub use access::AccessConfig;
 pub use backend::{
     Backend, Episode, Feature, FileConfig, GigeConfig, MjpegConfig, OpencvConfig, PipeConfig, PipeFormat,
-    SimConfig, SimFaults, V4l2Config, V4l2Format,
+    RtspConfig, RtspTransport, SimConfig, SimFaults, V4l2Config, V4l2Format,
 };
 pub use compressed::{ClipMode, Compressed};
 pub use fit::{Misfit, check_rate, check_size};

@@ -387,6 +387,20 @@ fn live_cameras_have_the_keys_of_their_backends() {
         (mjpeg.url.reveal(), mjpeg.user.as_deref(), mjpeg.password_file.as_deref()),
         ("http://h/x", Some("viewer"), Some(Path::new("/etc/pw")))
     );
+    let rtsp = "backend: rtsp, url: 'rtsp://h/x', user: viewer, password_file: /etc/pw";
+    for (more, transport) in [
+        ("", RtspTransport::Tcp),
+        (", transport: TCP", RtspTransport::Tcp),
+        (", transport: udp", RtspTransport::Udp),
+    ] {
+        let camera = one(&format!("{rtsp}{more}"));
+        assert_eq!((camera.payload, camera.is_known), (Payload::H264, false), "until the camera has said it");
+        let Backend::Rtsp(rtsp) = camera.backend else { panic!("not rtsp") };
+        assert_eq!(
+            (rtsp.url.reveal(), rtsp.user.as_deref(), rtsp.transport),
+            ("rtsp://h/x", Some("viewer"), transport)
+        );
+    }
     let Backend::Pipe(pipe) = one("backend: pipe, path: /run/x, format: Y4M").backend else {
         panic!("not a pipe")
     };
@@ -438,6 +452,13 @@ fn mistakes_of_live_cameras_are_shown_where_they_stand() {
         &format!("{mjpeg}url: 'http://me:x@h/', user: ¦me, password_file: /x }}\n"),
         "names a user already",
     );
+    let rtsp = "cameras:\n  - { name: a, backend: rtsp, ";
+    refused("cameras:\n  - ¦{ name: a, backend: rtsp }\n", "needs its URL, url: rtsp://HOST/PATH");
+    refused(&format!("{rtsp}url: ¦camera.local }}\n"), "write rtsp://HOST/PATH");
+    refused(&format!("{rtsp}url: ¦'rtsps://h/' }}\n"), "backend: opencv");
+    refused(&format!("{rtsp}url: 'rtsp://h/', transport: ¦http }}\n"), "is not one of tcp, udp");
+    refused(&format!("{rtsp}url: 'rtsp://h/', password_file: ¦/x }}\n"), "needs user too");
+    refused("camera: { transport: ¦x }\ncameras: [{ name: a, backend: sim }]\n", "is not one of tcp, udp");
     refused("cameras:\n  - ¦{ name: a, backend: pipe, format: y4m }\n", "the path of a FIFO");
     refused(
         "cameras:\n  - ¦{ name: a, backend: pipe, path: /run/x }\n",
@@ -458,17 +479,17 @@ fn mistakes_of_live_cameras_are_shown_where_they_stand() {
 
 #[test]
 fn a_password_in_a_cameras_url_is_shown_nowhere() {
-    let text = "cameras:\n  - { name: a, backend: mjpeg, url: 'http://me:s3cret@h/x' }\n";
-    let config = parse(text).unwrap();
-    assert!(!format!("{config:?}{}", serde_json::to_string(&config).unwrap()).contains("s3cret"));
-    let again = Config::from_checked(&config.to_checked().unwrap()).unwrap();
-    assert_eq!(
-        (&again, again.cameras[0].backend.secret().unwrap().reveal()),
-        (&config, "http://me:s3cret@h/x")
-    );
-    for wrong in [", fps: 0 }", ", user: me, password_file: /x }"] {
-        let shown = parse(&text.replace(" }", wrong)).unwrap_err().to_string();
-        assert!(shown.contains("http://me:***@h/x") && !shown.contains("s3cret"), "{shown}");
+    for (backend, scheme) in [("mjpeg", "http"), ("rtsp", "rtsp")] {
+        let url = format!("{scheme}://me:s3cret@h/x");
+        let text = format!("cameras:\n  - {{ name: a, backend: {backend}, url: '{url}' }}\n");
+        let config = parse(&text).unwrap();
+        assert!(!format!("{config:?}{}", serde_json::to_string(&config).unwrap()).contains("s3cret"));
+        let again = Config::from_checked(&config.to_checked().unwrap()).unwrap();
+        assert_eq!((&again, again.cameras[0].backend.secret().unwrap().reveal()), (&config, &*url));
+        for wrong in [", fps: 0 }", ", user: me, password_file: /x }"] {
+            let shown = parse(&text.replace(" }", wrong)).unwrap_err().to_string();
+            assert!(shown.contains("://me:***@h/x") && !shown.contains("s3cret"), "{shown}");
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use proto::config::{Backend, MjpegConfig, PipeConfig, V4l2Config};
+use proto::config::{Backend, PipeConfig, V4l2Config};
 use proto::secret::{Password, all_may_read};
 use proto::source::VideoDevice;
 
@@ -23,14 +23,14 @@ pub(super) fn look(backend: &Backend) -> Result<Option<String>, String> {
     match backend {
         Backend::V4l2(v4l2) => device(v4l2),
         Backend::Pipe(pipe) => path(pipe),
-        Backend::Mjpeg(mjpeg) => password(mjpeg).map(|()| None),
+        Backend::Mjpeg(_) | Backend::Rtsp(_) => password(backend.password_file()).map(|()| None),
         Backend::Sim(_) | Backend::File(_) | Backend::Opencv(_) | Backend::Gige(_) => Ok(None),
     }
 }
 
 /// A warning about something that works, and shouldn't be so.
 pub(super) fn warning(backend: &Backend) -> Option<String> {
-    let Backend::Mjpeg(MjpegConfig { password_file: Some(path), .. }) = backend else { return None };
+    let path = backend.password_file()?;
     let shown = path.display();
     all_may_read(path).then(|| {
         format!(
@@ -83,8 +83,8 @@ fn path(pipe: &PipeConfig) -> Result<Option<String>, String> {
     }
 }
 
-fn password(mjpeg: &MjpegConfig) -> Result<(), String> {
-    let Some(path) = mjpeg.password_file.as_deref() else { return Ok(()) };
+fn password(file: Option<&Path>) -> Result<(), String> {
+    let Some(path) = file else { return Ok(()) };
     Password::read(path).map(drop).map_err(|why| said_of(path, &why))
 }
 
@@ -124,6 +124,9 @@ mod tests {
         let mjpeg = |file: &str| {
             camera(&format!("backend: mjpeg, url: 'http://127.0.0.1:1/', user: me, password_file: {file}"))
         };
+        let rtsp = |file: &str| {
+            camera(&format!("backend: rtsp, url: 'rtsp://127.0.0.1:1/', user: me, password_file: {file}"))
+        };
         for (camera, says) in [
             (v4l2(&at("file")), Err("is a plain file")),
             (v4l2(&at("folder")), Err("is a folder")),
@@ -141,6 +144,8 @@ mod tests {
             (mjpeg(&at("fifo")), Err("a named pipe")),
             (mjpeg(&at("empty")), Err("is empty")),
             (mjpeg(&at("file")), Ok(None)),
+            (rtsp(&at("none")), Err("password_file: ")),
+            (rtsp(&at("file")), Ok(None)),
         ] {
             let seen = look(&camera.backend);
             let as_expected = match (&seen, says) {
@@ -158,11 +163,12 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = things();
         let file = folder.path().join("file");
-        let text = format!("backend: mjpeg, url: 'http://h/', user: me, password_file: {}", file.display());
-        let camera = camera(&text);
-        for (mode, is_said) in [(0o644, true), (0o640, false), (0o600, false)] {
-            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(warning(&camera.backend).is_some(), is_said, "{mode:o}");
+        for keys in ["backend: mjpeg, url: 'http://h/'", "backend: rtsp, url: 'rtsp://h/'"] {
+            let camera = camera(&format!("{keys}, user: me, password_file: {}", file.display()));
+            for (mode, is_said) in [(0o644, true), (0o640, false), (0o600, false)] {
+                std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+                assert_eq!(warning(&camera.backend).is_some(), is_said, "{keys}: {mode:o}");
+            }
         }
     }
 }

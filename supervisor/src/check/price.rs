@@ -116,7 +116,9 @@ impl Memory {
 fn capture_bytes(backend: &Backend, frame: u64, period: Duration) -> u64 {
     let (process, frames) = match backend {
         Backend::Sim(_) => (SIM_BYTES, 0),
-        Backend::V4l2(_) | Backend::Mjpeg(_) | Backend::Pipe(_) => (SIM_BYTES, FRAMES_IN_DRIVER),
+        Backend::V4l2(_) | Backend::Mjpeg(_) | Backend::Pipe(_) | Backend::Rtsp(_) => {
+            (SIM_BYTES, FRAMES_IN_DRIVER)
+        }
         Backend::Gige(_) => (GIGE_BYTES, GigeConfig::buffers(period)),
         Backend::File(_) => (FILM_BYTES, FRAMES_IN_DECODER),
         Backend::Opencv(_) => (OPENCV_BYTES, FRAMES_IN_DECODER),

@@ -53,7 +53,11 @@ pub(crate) fn look(config: &Config) -> Result<Vec<String>, Failure> {
                     None => found,
                 }
             }
-            live @ (Backend::V4l2(_) | Backend::Mjpeg(_) | Backend::Pipe(_) | Backend::Gige(_)) => {
+            live @ (Backend::V4l2(_)
+            | Backend::Mjpeg(_)
+            | Backend::Pipe(_)
+            | Backend::Rtsp(_)
+            | Backend::Gige(_)) => {
                 let what = format!("camera {}: its {}", camera.name, live_source::noun(live));
                 let live = live.clone();
                 let (seen, warning) =

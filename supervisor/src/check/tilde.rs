@@ -10,8 +10,8 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
     let films = config.cameras.iter().filter_map(|camera| match &camera.backend {
         Backend::File(file) => Some((format!("camera {}: path", camera.name), file.path.as_path())),
         Backend::Pipe(pipe) => Some((format!("camera {}: path", camera.name), pipe.path.as_path())),
-        Backend::Mjpeg(mjpeg) => {
-            Some((format!("camera {}: password_file", camera.name), mjpeg.password_file.as_deref()?))
+        network @ (Backend::Mjpeg(_) | Backend::Rtsp(_)) => {
+            Some((format!("camera {}: password_file", camera.name), network.password_file()?))
         }
         Backend::Sim(_) | Backend::Opencv(_) | Backend::V4l2(_) | Backend::Gige(_) => None,
     });

@@ -197,6 +197,8 @@ fn run_files_and_codecs_have_the_fields_of_their_schemas() {
     assert_names::<config::Feature>(&["run#feature"]);
     assert_names::<config::PipeConfig>(&["run#pipe"]);
     assert_names::<config::PipeFormat>(&["run#pipe_format"]);
+    assert_names::<config::RtspConfig>(&["run#rtsp"]);
+    assert_names::<config::RtspTransport>(&["run#rtsp_transport"]);
     assert_names::<config::Typed>(&["run#typed"]);
     assert_names::<config::ClipMode>(&["run#clip_mode"]);
     assert_names::<config::Compressed>(&["run#compressed"]);

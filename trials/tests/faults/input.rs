@@ -215,6 +215,7 @@ const CAMERA_KEYS: &[(&str, &str, &[&str], &[&str])] = &[
     ("format", "v4l2", &["[1]", "{ a: 1 }"], &[]),
     ("controls", "v4l2", MAPPING, &[]),
     ("url", "mjpeg", &["[1]", "{ a: 1 }", "\"\"", "\"a\\0b\""], &["camera.example"]),
+    ("transport", "rtsp", ONE_OF, &["http"]),
     ("user", "mjpeg", &["[1]", "{ a: 1 }"], &[]),
     ("password_file", "mjpeg", &["[1]", "{ a: 1 }"], &[]),
     ("camera", "gige", &["[1]", "{ a: 1 }", "\"\"", "\"a\\0b\""], &[]),
@@ -266,6 +267,7 @@ fn needed(backend: &str) -> &'static str {
         "v4l2" => "name: left, backend: v4l2, device: 0",
         "mjpeg" => "name: left, backend: mjpeg, url: http://127.0.0.1:1/",
         "gige" => "name: left, backend: gige, camera: 7",
+        "rtsp" => "name: left, backend: rtsp, url: rtsp://127.0.0.1:1/",
         _ => "name: left, backend: sim",
     }
 }
@@ -328,6 +330,7 @@ fn f42_every_mistake_in_a_camera_is_one_message_with_its_place() {
         ("name: left, backend: mjpeg", "url"),
         ("name: left, backend: pipe", "path"),
         ("name: left, backend: gige", "camera"),
+        ("name: left, backend: rtsp", "url"),
     ] {
         table.refused_at(&format!("cameras:\n  - ¦{{ {camera} }}\n{RECORDING}"), &[missing]);
     }

@@ -218,4 +218,6 @@ backends! {
     pipe: Pipe(PipeConfig),
     /// A GigE Vision or USB3 Vision camera.
     gige: Gige(GigeConfig),
+    /// A camera that sends H.264, H.265 or JPEG over RTSP.
+    rtsp: Rtsp(RtspConfig),
 }
