@@ -24,6 +24,7 @@ pub mod pipe;
 pub mod probe;
 pub mod process;
 pub mod reopening;
+pub mod rtp;
 pub mod sim;
 pub mod source;
 pub mod stream;
