@@ -48,7 +48,7 @@ DESTDIR ?=
 BUILD ?= target/release
 FORCE ?=
 COMMANDS = preroll supervisor
-PROGRAMS = recorder preroll-media capture capture-libav oracle
+PROGRAMS = recorder preroll-media capture capture-libav capture-rtsp oracle
 # Missing where Preroll was built without OpenCV or aravis.
 OPTIONAL_PROGRAMS = capture-opencv capture-aravis
 DOCS = README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(wildcard docs/*.md docs/cameras/*.md docs/decisions/*.md docs/benchmarks/* docs/schemas/*)

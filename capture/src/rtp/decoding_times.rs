@@ -27,6 +27,16 @@ impl DecodingTimes {
         Self { clock_rate: clock_rate.into(), step, depth: 0, waiting: Vec::new(), last: None }
     }
 
+    /// Pictures are missing: those that were kept back say nothing of those to come.
+    pub fn begin_anew(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// A picture comes each `step` of ticks from now on.
+    pub fn go_at(&mut self, step: i64) {
+        self.step = step;
+    }
+
     /// The time at which a picture is decoded that is shown at this time. `reorders`: the stream says that its pictures are out of
     /// order.
     pub fn of(&mut self, shown: i64, reorders: bool) -> i64 {
@@ -97,6 +107,15 @@ mod tests {
         let got = times(&shown, false);
         assert!(got.windows(2).all(|pair| pair[0] < pair[1]), "{got:?}");
         assert_eq!(got[5..], [4, 5, 6, 7].map(|n| n * 3_000));
+    }
+
+    #[test]
+    fn behind_a_loss_no_picture_gets_the_time_of_one_before_it() {
+        let mut times = DecodingTimes::new(90_000, 3_000);
+        let before = [0, 6_000, 3_000].map(|shown| times.of(shown, true));
+        times.begin_anew();
+        let behind = [96_000, 90_000, 93_000].map(|shown| times.of(shown, true));
+        assert_eq!((before, behind), ([-3_000, 0, 3_000], [93_000, 93_001, 93_002]));
     }
 
     #[test]

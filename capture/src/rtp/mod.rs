@@ -3,6 +3,7 @@
 //! their order, is the business of whoever receives them; a packet that comes late is lost.
 
 mod counting;
+mod decoding_times;
 mod jpeg;
 mod nal_units;
 mod sdp;
@@ -10,8 +11,9 @@ mod sdp;
 use proto::time::MonotonicNs;
 
 pub use counting::Counting;
+pub use decoding_times::DecodingTimes;
 pub use jpeg::JpegFrames;
-pub use nal_units::{AccessUnits, Codec};
+pub use nal_units::AccessUnits;
 pub use sdp::parameter_sets;
 
 /// A packet of one stream, in the order of its numbers.

@@ -5,15 +5,15 @@
 //! picture; it is believed when it was right for some frames. A NAL unit may hold start codes (some cameras pack whole frames so):
 //! the frames have start codes anyway.
 
-mod header;
+mod form;
 
 use std::collections::VecDeque;
 
 use memchr::memmem;
 
 use super::{Flaw, Frame, Frames, Packet};
-pub use header::Codec;
-use header::{Header, Part};
+use crate::h26x::{Codec, Kind};
+use form::Form;
 
 /// Put before each NAL unit.
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
@@ -133,14 +133,15 @@ impl AccessUnits {
 
     /// The beginning of a NAL unit, `unit` as far as it is there.
     fn begin_unit(&mut self, packet: &Packet<'_>, unit: &[u8]) {
-        let header = self.codec.header(unit);
+        let kind = self.codec.kind(unit);
+        let begins_picture = self.codec.is_first_slice(unit);
         if self.growing.as_ref().is_some_and(|growing| growing.in_fragment) {
             self.growing(packet).spoil("a part of it has no end");
             self.growing(packet).in_fragment = false;
         }
-        let goes_on = header.part == Part::Slice && !header.begins_picture;
+        let goes_on = kind.is_slice() && !begins_picture;
         match &self.growing {
-            Some(growing) if growing.has_picture && header.begins_another() => {
+            Some(growing) if growing.has_picture && self.codec.begins_another(kind, unit) => {
                 self.end();
                 self.growing(packet);
             }
@@ -154,7 +155,7 @@ impl AccessUnits {
         }
         let growing = self.growing(packet);
         growing.is_marked = false;
-        growing.note(header);
+        growing.note(kind, begins_picture);
         growing.frame.bytes.extend(START_CODE);
     }
 
@@ -212,13 +213,13 @@ impl AccessUnits {
 
     /// The content of a packet.
     fn content(&mut self, packet: &Packet<'_>) {
-        match self.codec.kind(packet.payload) {
-            header::Kind::Unit => self.unit(packet, packet.payload),
-            header::Kind::Units(units) => self.units(packet, units),
-            header::Kind::Fragment { header, is_first, is_last, bytes } => {
+        match Form::of(self.codec, packet.payload) {
+            Form::Unit => self.unit(packet, packet.payload),
+            Form::Units(units) => self.units(packet, units),
+            Form::Fragment { header, is_first, is_last, bytes } => {
                 self.fragment(packet, &header[..self.codec.header_bytes()], is_first, is_last, bytes);
             }
-            header::Kind::Unknown => self.growing(packet).spoil("a packet of it has an unknown form"),
+            Form::Unknown => self.growing(packet).spoil("a packet of it has an unknown form"),
         }
     }
 
@@ -280,11 +281,11 @@ impl Growing {
     }
 
     /// Takes note of a NAL unit in it.
-    fn note(&mut self, header: Header) {
-        if header.part != Part::Slice {
+    fn note(&mut self, kind: Kind, begins_picture: bool) {
+        if !kind.is_slice() {
             return;
         }
-        if !self.has_picture && !header.begins_picture {
+        if !self.has_picture && !begins_picture {
             self.spoil("the beginning of its picture is missing");
         }
         self.has_picture = true;
@@ -293,7 +294,8 @@ impl Growing {
     /// Looks for NAL units behind start codes within one.
     fn look_inside(&mut self, codec: Codec, unit: &[u8]) {
         for place in memmem::find_iter(unit, &START_CODE[1..]) {
-            self.note(codec.header(&unit[place + START_CODE.len() - 1..]));
+            let unit = &unit[place + START_CODE.len() - 1..];
+            self.note(codec.kind(unit), codec.is_first_slice(unit));
         }
     }
 }

@@ -10,7 +10,7 @@ const QUIET: Duration = Duration::from_secs(10);
 
 /// The damaged frames of one stream.
 #[derive(Debug)]
-pub(super) struct DamageLog {
+pub struct DamageLog {
     input: String,
     /// Since the last line.
     unsaid: u64,
@@ -18,12 +18,14 @@ pub(super) struct DamageLog {
 }
 
 impl DamageLog {
-    pub(super) fn new(input: String) -> Self {
+    /// The log of the stream that is shown as `input`.
+    #[must_use]
+    pub fn new(input: String) -> Self {
         Self { input, unsaid: 0, said: None }
     }
 
     /// Counts a damaged frame.
-    pub(super) fn note(&mut self, damage: &'static str, now: MonotonicNs) {
+    pub fn note(&mut self, damage: &'static str, now: MonotonicNs) {
         self.unsaid += 1;
         if let Some(frames) = self.due(now) {
             let input = &self.input;

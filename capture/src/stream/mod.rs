@@ -22,7 +22,7 @@ use crate::camera_state::flagged_after;
 use crate::mapper::Mapper;
 use crate::source::{Arrival, CameraSetup, LEAST_STEP, PATIENCE, Source, SourceError};
 pub use access_units::AccessUnits;
-use damage::DamageLog;
+pub use damage::DamageLog;
 pub use framing::{Found, FoundFrame, Framing, MOST_BYTES, Unusable, most_bytes};
 pub use inbox::Inbox;
 pub use jpegs::Jpegs;
