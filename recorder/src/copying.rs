@@ -50,7 +50,7 @@ impl ClipWishes {
                 into: self.into,
                 adds_tables: self.mode != ClipMode::Verbatim,
             }),
-            (Payload::H264, ClipMode::Smart) if reorders => Way::Encoded,
+            (Payload::H264, ClipMode::Smart | ClipMode::Verbatim) if reorders => Way::Encoded,
             (Payload::H264, ClipMode::Smart) => Way::Cut,
             (Payload::H264, ClipMode::Verbatim) => Way::Verbatim,
             (Payload::H265, _) => Way::Encoded,
@@ -61,8 +61,8 @@ impl ClipWishes {
     pub(crate) fn copies(self, payload: Payload) -> Option<Codec> {
         match self.way(payload, false) {
             Way::Copied(Copying { codec, .. }) => Some(codec),
-            Way::Verbatim => Some(Codec::H264),
-            Way::Encoded | Way::Cut => None,
+            // An encoder may be needed all the same: for a stream with B-frames.
+            Way::Encoded | Way::Cut | Way::Verbatim => None,
         }
     }
 }
@@ -93,7 +93,8 @@ mod tests {
         assert_eq!(wishes(ClipMode::Smart).way(Payload::H264, true), Way::Encoded);
         assert_eq!(wishes(ClipMode::Smart).copies(Payload::H264), None);
         assert_eq!(wishes(ClipMode::Verbatim).way(Payload::H264, false), Way::Verbatim);
-        assert_eq!(wishes(ClipMode::Verbatim).copies(Payload::H264), Some(Codec::H264));
+        assert_eq!(wishes(ClipMode::Verbatim).way(Payload::H264, true), Way::Encoded);
+        assert_eq!(wishes(ClipMode::Verbatim).copies(Payload::H264), None);
         for payload in Payload::ALL {
             assert_eq!(wishes(ClipMode::Exact).way(payload, false), Way::Encoded);
         }

@@ -14,11 +14,12 @@ pub(super) fn video(
     match (camera.payload, asked) {
         (Payload::Planes, _) => (VideoMode::Encoded, None),
         (_, ClipMode::Exact) => (VideoMode::Exact, None),
-        (Payload::Jpeg | Payload::H264, ClipMode::Verbatim) => (VideoMode::Verbatim, None),
+        (Payload::Jpeg, ClipMode::Verbatim) => (VideoMode::Verbatim, None),
+        (Payload::H264, ClipMode::Verbatim) => (VideoMode::Verbatim, None),
         (Payload::Jpeg, ClipMode::Smart) => (VideoMode::Smart, None),
         // Of no frame nothing is said.
         (Payload::H264, ClipMode::Smart) if is_copied || stretches.is_empty() => (VideoMode::Smart, None),
-        (Payload::H264, ClipMode::Smart) if camera.reorders => (VideoMode::Exact, Some(NotAsAsked::BFrames)),
+        (Payload::H264, _) if camera.reorders => (VideoMode::Exact, Some(NotAsAsked::BFrames)),
         (Payload::H264, ClipMode::Smart) => (VideoMode::Exact, Some(NotAsAsked::NoKeyFrame)),
         (Payload::H265, _) => (VideoMode::Exact, Some(NotAsAsked::Payload)),
     }
@@ -64,6 +65,7 @@ mod tests {
             (Payload::H264, smart, encoded, VideoMode::Exact, Some(NotAsAsked::NoKeyFrame)),
             (Payload::H264, exact, encoded, VideoMode::Exact, None),
             (Payload::H264, verbatim, cut, VideoMode::Verbatim, None),
+            (Payload::H264, verbatim, &[], VideoMode::Verbatim, None),
             (Payload::H265, verbatim, encoded, VideoMode::Exact, Some(NotAsAsked::Payload)),
             (Payload::H265, smart, encoded, VideoMode::Exact, Some(NotAsAsked::Payload)),
             (Payload::H265, exact, encoded, VideoMode::Exact, None),
@@ -74,5 +76,6 @@ mod tests {
         let reordered = PlannedCamera { payload: Payload::H264, reorders: true, ..camera() };
         let is_exact = (VideoMode::Exact, Some(NotAsAsked::BFrames));
         assert_eq!(video(&reordered, smart, encoded), is_exact);
+        assert_eq!(video(&reordered, verbatim, encoded), is_exact);
     }
 }
