@@ -15,11 +15,12 @@ pub(super) fn video(
         (Payload::Planes, _) => (VideoMode::Encoded, None),
         (_, ClipMode::Exact) => (VideoMode::Exact, None),
         (Payload::Jpeg, ClipMode::Verbatim) => (VideoMode::Verbatim, None),
-        (Payload::H264, ClipMode::Verbatim) => (VideoMode::Verbatim, None),
+        (Payload::H264, ClipMode::Verbatim) if !camera.reorders => (VideoMode::Verbatim, None),
         (Payload::Jpeg, ClipMode::Smart) => (VideoMode::Smart, None),
         // Of no frame nothing is said.
         (Payload::H264, ClipMode::Smart) if is_copied || stretches.is_empty() => (VideoMode::Smart, None),
-        (Payload::H264, _) if camera.reorders => (VideoMode::Exact, Some(NotAsAsked::BFrames)),
+        (Payload::H264, ClipMode::Verbatim) => (VideoMode::Exact, Some(NotAsAsked::BFrames)),
+        (Payload::H264, ClipMode::Smart) if camera.reorders => (VideoMode::Exact, Some(NotAsAsked::BFrames)),
         (Payload::H264, ClipMode::Smart) => (VideoMode::Exact, Some(NotAsAsked::NoKeyFrame)),
         (Payload::H265, _) => (VideoMode::Exact, Some(NotAsAsked::Payload)),
     }
