@@ -184,7 +184,9 @@ fn setup(plan: &Plan) -> String {
 fn config_of(plan: &Plan, folder: &str) -> anyhow::Result<String> {
     let (width, height) =
         plan.size.split_once('x').context("--size: expected WIDTHxHEIGHT, as in 1280x720")?;
-    let payload = &plan.payload;
+    // Most clips have a key frame then, and few begin with one.
+    let gop = if plan.payload == "h264" { ", gop_ms: 1000" } else { "" };
+    let payload = format!("{}{gop}", plan.payload);
     let camera = |name: &&str| {
         format!(
             "  - {{ name: {name}, backend: sim, payload: {payload}, truth_log: {folder}/{name}.truth }}\n"

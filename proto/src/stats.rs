@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clip::VideoMode;
 use crate::frame::{CaptureTime, Payload};
 use crate::process::Pid;
 use crate::status::{CameraStatus, HealthStatus, InstanceState, ProcessRole, ProcessState};
@@ -98,6 +99,8 @@ pub struct CameraStats {
     /// The way that its frames come by; null where nobody counts.
     #[serde(default)]
     pub transport: Option<TransportStats>,
+    /// The way in which its frames are made into videos. A single clip may have to be made in another, and says why.
+    pub video: VideoMode,
     /// The ring.
     pub ring: RingStats,
 }

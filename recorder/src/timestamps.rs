@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use proto::clip::{CSV_HEADER, DamagedRows, GapCause};
 use proto::durable;
-use proto::frame::{FrameFlags, FrameInfo, LossBefore};
+use proto::frame::{FrameFlags, FrameInfo};
 use proto::name::Name;
 use proto::opened;
 use proto::time::MonotonicNs;
 
-use crate::account;
+use crate::account::{self, Evidence, Wanted};
 use crate::disk;
 
 /// The text is handed to the kernel in pieces of this size.
@@ -50,10 +50,9 @@ pub(crate) struct RowCounts {
 }
 
 impl RowCounts {
-    /// Adds a row whose frame is not whole. Its cause is the loss before it, and without one that of the row before, if that
-    /// one is damaged too: after a loss frames are damaged up to the next key frame.
-    fn add_damaged(&mut self, row: u64, before: LossBefore) {
-        let cause = account::cause_of(before);
+    /// Adds a row whose frame is not whole. Its cause is that of the loss before it, and without one that of the row before, if
+    /// that one is damaged too: after a loss frames are damaged up to the next key frame.
+    fn add_damaged(&mut self, row: u64, cause: Option<GapCause>) {
         match self.damaged.last_mut() {
             Some(DamagedRows(_, last, its))
                 if *last + 1 == row && cause.is_none_or(|cause| cause == *its) =>
@@ -73,6 +72,8 @@ pub(crate) struct Timestamps {
     trigger: MonotonicNs,
     window_start: MonotonicNs,
     rows: u64,
+    /// Frames that the recorder has lost, from the first to the last, in order.
+    lost: Vec<(u64, u64, GapCause)>,
     counts: RowCounts,
     /// Text that the kernel doesn't have yet.
     text: String,
@@ -90,7 +91,31 @@ impl Timestamps {
         let file = disk::ask(|| opened::create_new(&path))?;
         let text = format!("{CSV_HEADER}\n");
         let counts = RowCounts::default();
-        Ok(Self { file, path, camera: camera.clone(), trigger, window_start, rows: 0, counts, text })
+        Ok(Self {
+            file,
+            path,
+            camera: camera.clone(),
+            trigger,
+            window_start,
+            rows: 0,
+            lost: Vec::new(),
+            counts,
+            text,
+        })
+    }
+
+    /// Knows which frames the recorder has lost: those behind them may be damaged for it.
+    pub(crate) fn know_lost(&mut self, evidence: &Evidence) {
+        let of =
+            |wanted: &Wanted| Some((wanted.run.first().sequence, wanted.run.last().sequence, wanted.lost?));
+        self.lost = evidence.wanted.iter().filter_map(of).collect();
+    }
+
+    /// The cause of the loss just before a frame, by the capture's word or the recorder's.
+    fn loss_before(&self, frame: &FrameInfo) -> Option<GapCause> {
+        let behind = self.lost.partition_point(|(_, last, _)| last.saturating_add(1) < frame.sequence);
+        let lost = self.lost.get(behind).filter(|(_, last, _)| last.saturating_add(1) == frame.sequence);
+        account::cause_of(frame.before).or(lost.map(|(.., cause)| *cause))
     }
 
     /// The start of the clip's window.
@@ -121,7 +146,7 @@ impl Timestamps {
             self.camera, self.rows, t_capture.0
         );
         if is_damaged {
-            self.counts.add_damaged(self.rows, frame.before);
+            self.counts.add_damaged(self.rows, self.loss_before(frame));
         }
         // Before the first row nothing lies otherwise.
         self.counts.anchors += u64::from(is_anchor && self.rows > 0);
@@ -158,7 +183,13 @@ fn relative_us(t_capture: MonotonicNs, trigger: MonotonicNs) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use proto::clip::Window;
+    use proto::frame::LossBefore;
+
     use super::*;
+    use crate::runs::Run;
 
     #[test]
     fn the_rows_are_those_of_one_long_text() {
@@ -211,6 +242,26 @@ mod tests {
         let camera = Name::new("left").unwrap();
         let mut timestamps =
             Timestamps::create(folder.path(), &camera, MonotonicNs(0), MonotonicNs(0)).unwrap();
+        let lost = |n, cause| Wanted {
+            run: Run::of(FrameInfo { sequence: n, ..FrameInfo::default() }),
+            lost: cause,
+        };
+        let wanted = vec![
+            lost(1, None),
+            lost(8, Some(GapCause::RingOverrun)),
+            lost(9, Some(GapCause::Disk)),
+            lost(12, Some(GapCause::BacklogFull)),
+        ];
+        let window = Window { start_ns: MonotonicNs(0), end_ns: MonotonicNs(0) };
+        timestamps.know_lost(&Evidence {
+            window,
+            previous: None,
+            wanted,
+            following: None,
+            period: Duration::ZERO,
+            silence: None,
+            variable_rate: false,
+        });
         for (n, damaged, before) in [
             (1, false, LossBefore::Nothing),
             (2, true, LossBefore::Network),
@@ -219,6 +270,9 @@ mod tests {
             (5, true, LossBefore::Nothing),
             (6, true, LossBefore::CameraDrop),
             (7, true, LossBefore::Nothing),
+            (10, true, LossBefore::Nothing),
+            (11, true, LossBefore::Nothing),
+            (13, true, LossBefore::Network),
         ] {
             let flags = FrameFlags::DAMAGED.when(damaged);
             let frame = FrameInfo { sequence: n, before, flags, ..FrameInfo::default() };
@@ -229,12 +283,14 @@ mod tests {
             DamagedRows(1, 2, GapCause::Network),
             DamagedRows(4, 4, GapCause::Corrupt),
             DamagedRows(5, 6, GapCause::CameraDrop),
+            DamagedRows(7, 8, GapCause::Disk),
+            DamagedRows(9, 9, GapCause::Network),
         ];
         assert_eq!(damaged, expected);
         assert_eq!(serde_json::to_string(&damaged[0]).unwrap(), r#"[1,2,"network"]"#);
         let text = std::fs::read_to_string(folder.path().join("left_timestamps.csv")).unwrap();
         let flags: Vec<&str> = text.lines().skip(1).map(|line| line.rsplit(',').next().unwrap()).collect();
-        assert_eq!(flags, ["", "d", "d", "", "d", "d", "d"]);
+        assert_eq!(flags, ["", "d", "d", "", "d", "d", "d", "d", "d", "d"]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use proto::clip::VideoMode;
 use proto::config::Config;
 use proto::messages::BacklogBeat;
 use proto::priority;
@@ -353,6 +354,7 @@ fn camera_stats(camera: &CameraView, readings: &Readings) -> CameraStats {
         time: ring::time(&camera.ring),
         epoch: camera.ring.epoch(),
         transport: camera.transport,
+        video: VideoMode::of(camera.ring.spec().payload, camera.clip),
         ring: RingStats { rebuilt: camera.rebuilt, ..ring::size_and_fill(&camera.ring) },
     }
 }

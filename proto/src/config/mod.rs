@@ -41,7 +41,7 @@ pub use mistake::Mistake;
 pub use recording::{JpegContainer, RecordingConfig};
 pub use resolve::{Contradiction, Typed};
 
-use crate::clip::CaptureTime;
+use crate::clip::{CaptureTime, VideoMode};
 use crate::frame::{Fps, Geometry, Payload};
 use crate::name::Name;
 use crate::ring::RingSpec;
@@ -149,6 +149,12 @@ impl CameraConfig {
     #[must_use]
     pub fn latency(&self) -> Duration {
         Duration::from_nanos(self.latency_ns)
+    }
+
+    /// Are its frames put into clips as they come, but for those before a clip's first key frame?
+    #[must_use]
+    pub fn is_mostly_copied(&self) -> bool {
+        matches!(VideoMode::of(self.payload, self.clip), VideoMode::Smart | VideoMode::Verbatim)
     }
 
     /// The meaning of its capture times.

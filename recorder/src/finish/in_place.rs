@@ -132,6 +132,7 @@ fn put_index(
     let camera = &footage.camera;
     let mut timestamps =
         Timestamps::create(ready, &camera.name, footage.plan.trigger_ns, footage.plan.window.start_ns)?;
+    timestamps.know_lost(&footage.evidence);
     let Some(counted) = count(part, footage, &mut timestamps, pulse)? else { return Ok(None) };
     let (Some(stsd), Some(kind)) = (sample_description(head), kind_of(&part.header, camera)) else {
         return Ok(None);

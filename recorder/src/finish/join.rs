@@ -236,8 +236,9 @@ impl<'a> Joining<'a> {
         most_bytes: Option<u64>,
     ) -> io::Result<Self> {
         let camera = &footage.camera;
-        let timestamps =
+        let mut timestamps =
             Timestamps::create(ready, &camera.name, footage.plan.trigger_ns, footage.plan.window.start_ns)?;
+        timestamps.know_lost(&footage.evidence);
         let (frames, files, stretches) = (Runs::default(), Vec::new(), Vec::new());
         let stood_until = footage.evidence.last_stood_until();
         let open = None;

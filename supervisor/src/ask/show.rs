@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use proto::clip::VideoMode;
 use proto::frame::Payload;
 use proto::stats::{BacklogStats, CameraStats, ProcessStats, RecorderStats, RingStats, Stats};
 use proto::storage::mb;
@@ -85,15 +86,15 @@ fn camera_row(camera: &CameraStats) -> Vec<String> {
         camera.captured_frames.to_string(),
         camera.dropped_frames.to_string(),
         format!("{:.0} ms", camera.ring.reach_ms),
-        ring(&camera.ring),
+        ring(&camera.ring, camera.video),
     ]
 }
 
-/// A ring's fill and size, and the payload of its frames if they are compressed.
-fn ring(ring: &RingStats) -> String {
+/// A ring's fill and size, and the payload of its frames if they are compressed, with what is made of them.
+fn ring(ring: &RingStats, video: VideoMode) -> String {
     let payload = match ring.payload {
         Payload::Planes => String::new(),
-        compressed => format!(" of {compressed}"),
+        compressed => format!(" of {compressed} ({})", video.name()),
     };
     format!("{}/{} frames, {:.0} MB{payload}", ring.filled_slots, ring.slots, mb(ring.bytes))
 }
@@ -213,7 +214,9 @@ mod tests {
     fn the_payload_of_compressed_frames_is_shown() {
         let mut stats = stats();
         stats.cameras[0].ring.payload = Payload::Jpeg;
-        assert!(status(&stats).contains("896 ms  12/28 frames, 39 MB of jpeg\n"), "{}", status(&stats));
+        stats.cameras[0].video = VideoMode::Smart;
+        let text = status(&stats);
+        assert!(text.contains("896 ms  12/28 frames, 39 MB of jpeg (smart)\n"), "{text}");
     }
 
     #[test]

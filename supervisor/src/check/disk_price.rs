@@ -41,7 +41,7 @@ impl<'a> Prices<'a> {
     fn of(config: &'a Config, measured: &BTreeMap<Name, Frames>) -> Self {
         let mut prices = Self::default();
         for camera in &config.cameras {
-            if camera.is_copied() && !measured.contains_key(&camera.name) {
+            if camera.is_mostly_copied() && !measured.contains_key(&camera.name) {
                 prices.copied += 1;
                 prices.bytes_per_s += price::camera_bytes_per_s(camera, Codec::Mjpg);
                 continue;

@@ -102,7 +102,7 @@ fn frames(camera: &CameraConfig, clip: &CameraClip) -> Option<Frames> {
     let is_one_codec = clip.made_by.iter().all(|file| file.codec == clip.codec);
     let was_copied = clip.stretches.iter().any(|stretch| stretch.how == StretchHow::Copied);
     let frames = clip.frames_written;
-    (is_same && is_one_codec && was_copied == camera.is_copied() && frames >= FEWEST_FRAMES)
+    (is_same && is_one_codec && was_copied == camera.is_mostly_copied() && frames >= FEWEST_FRAMES)
         .then_some(Frames { codec: clip.codec, frames, bytes: clip.size_bytes })
 }
 

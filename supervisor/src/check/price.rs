@@ -148,7 +148,7 @@ pub(crate) fn recording_bytes_per_s(config: &Config) -> f64 {
 
 /// The bytes a second of one camera while it is recorded with a codec, or copied as it comes.
 pub(crate) fn camera_bytes_per_s(camera: &CameraConfig, codec: Codec) -> f64 {
-    if let Some(stream) = camera.stream().filter(|_| camera.is_copied()) {
+    if let Some(stream) = camera.stream().filter(|_| camera.is_mostly_copied()) {
         #[expect(clippy::cast_precision_loss, reason = "a guess, for a person to read")]
         return stream.max_rate_bytes as f64;
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use proto::codec::EncoderChoice;
-use proto::config::Backend;
+use proto::config::{Backend, ClipMode};
 use proto::instance::ChildId;
 use proto::messages::{CameraState, RecorderBeat};
 use proto::process::Pid;
@@ -46,6 +46,8 @@ pub(crate) struct CameraView {
     pub(crate) reason: Option<String>,
     /// The config's rate.
     pub(crate) nominal_fps: f64,
+    /// The config's word on compressed frames.
+    pub(crate) clip: ClipMode,
     /// A film may show one picture for a while, and then no frame is due.
     pub(crate) may_stand_still: bool,
     pub(crate) ring: Arc<Ring>,
@@ -76,6 +78,7 @@ impl CameraView {
             status,
             reason,
             nominal_fps: camera.config.fps.as_f64(),
+            clip: camera.config.clip,
             may_stand_still: matches!(camera.config.backend, Backend::File(_)),
             ring: camera.ring.ring(),
             rebuilt: camera.ring.rebuilt(),

@@ -61,6 +61,7 @@ impl Instance {
                 status,
                 reason: reason.map(str::to_owned),
                 nominal_fps: config.fps.as_f64(),
+                clip: config.clip,
                 may_stand_still: false,
                 ring: Arc::clone(ring),
                 rebuilt: 0,
