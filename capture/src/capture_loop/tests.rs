@@ -202,6 +202,22 @@ fn the_next_process_counts_on_from_the_newest_frame_in_the_ring() {
     assert_eq!(ring.lost_by_camera(), 2);
 }
 
+#[test]
+fn the_ring_says_whose_time_its_frames_have_and_what_was_subtracted_from_it() {
+    let ring = TestRing::new();
+    assert_eq!(ring.ring.time(), None, "no frame has come");
+    let (status, latency) = (LoopStatus::default(), Duration::from_millis(40));
+    let source = Box::new(FakeSource::of([Delivery::Frame(0), Delivery::Frame(1)]));
+    let capture = CaptureLoop::new(&ring.name, source, ring.ring.writer().unwrap(), &status, false);
+    capture.behind_by(latency).run().unwrap();
+    let time = ring.ring.time().unwrap();
+    assert_eq!((time.of_source, time.latency), (TimeOfSource::ARRIVAL, latency));
+    assert!(time.delay > Duration::from_millis(1), "the fake camera's times are of the boot");
+    let second = ring.ring.frame_info(2).unwrap();
+    assert_eq!(second.t_capture, MonotonicNs(1_000), "times rise, also where the clock begins");
+    assert!(second.flags.contains(FrameFlags::TIME_REPAIRED));
+}
+
 /// A frame without any remark, which needs this room.
 fn announced(source_sequence: u64, bytes: usize) -> Announced {
     Announced {

@@ -250,6 +250,19 @@ fn the_anchors_of_a_cameras_clock_are_counted_over_all_the_times_that_it_is_open
 }
 
 #[test]
+fn the_first_frame_of_a_clock_that_was_tied_anew_says_so() {
+    let script = [frame(0, 0), frame(1, 10), Err(lost(LossBefore::Network)), frame(0, 900), frame(1, 910)];
+    let (mut camera, _world) = reopening([Try::Opens(0), Try::Opens(0)], script);
+    let mut anchors = Vec::new();
+    while anchors.len() < 4 {
+        if let Arrival::Frame { flags, .. } = camera.wait().unwrap() {
+            anchors.push(flags.contains(FrameFlags::NEW_ANCHOR));
+        }
+    }
+    assert_eq!(anchors, [false, false, true, false]);
+}
+
+#[test]
 fn a_thread_opens_the_camera_and_hands_it_over() {
     let mut times = 0;
     let mut opener = OpenOnThread::new(Box::new(move || {

@@ -97,6 +97,30 @@ fn multipart(boundary: &str, end_of_line: &str, has_length: bool, has_first: boo
     bytes
 }
 
+/// The word on the times of a stream's last frame, where each JPEG has such a header before it.
+fn time_behind(headers: &[&str]) -> TimeOfSource {
+    let part = |(number, header): (u8, &&str)| [header.as_bytes(), &numbered(number)].concat();
+    let mut source = source((0..).zip(headers).map(part), true);
+    for _ in headers {
+        assert!(matches!(source.wait().unwrap(), Arrival::Frame { .. }));
+    }
+    source.time()
+}
+
+#[test]
+fn the_times_that_a_server_sends_count_while_they_run() {
+    assert_eq!(time_behind(&["--frame\r\n\r\n"; 3]), TimeOfSource::ARRIVAL);
+    let running = time_behind(&["X-Timestamp: 5.0\r\n\r\n", "X-Timestamp: 5.00001\r\n\r\n"]);
+    assert_eq!((running.source, running.anchors), (CaptureTime::Device, 1));
+    assert!(running.error_ns.is_some());
+    let still = time_behind(&["X-Timestamp: 0.000000\r\n\r\n"; 6]);
+    assert_eq!(still, TimeOfSource { anchors: 1, ..TimeOfSource::ARRIVAL }, "a clock that stands still");
+    let gone = time_behind(&["X-Timestamp: 5.0\r\n\r\n", "\r\n"]);
+    assert_eq!(gone, TimeOfSource { anchors: 1, ..TimeOfSource::ARRIVAL }, "no time with the last");
+    let set = time_behind(&["X-Timestamp: 5000.0\r\n", "X-Timestamp: 5000.01\r\n", "X-Timestamp: 1.0\r\n"]);
+    assert_eq!(set.anchors, 2);
+}
+
 #[test]
 fn streams_as_servers_write_them_give_the_same_frames() {
     for (boundary, end_of_line, has_length, has_first) in [
