@@ -98,7 +98,7 @@ impl GigeCamera {
             offered,
             numbers: Numbers::new(period),
             arrivals: Arrivals::default(),
-            clock: Clock::new(opened.has_own_clock, setup.ring.newest().map(|frame| frame.t_capture)),
+            clock: Clock::new(opened.has_own_clock, setup.newest().map(|frame| frame.t_capture)),
             health: Health {
                 patience: stalled_after(period),
                 last_good: now,

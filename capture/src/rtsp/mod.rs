@@ -33,7 +33,7 @@ pub(crate) fn open(setup: &CameraSetup) -> Result<Box<dyn Source>, SourceError> 
     let ring = setup.camera.is_known.then(|| RingShape::of(spec));
     let expected = Expected { ring, fps: spec.fps, ..expected(&setup.camera, config) };
     let mut opener = Opener::new(config);
-    let newest = Newest::new(setup.ring.newest().map(|frame| frame.t_capture));
+    let newest = Newest::new(setup.newest().map(|frame| frame.t_capture));
     let open = move || {
         let (session, described) = opener.open()?;
         let source = RtspSource::new(expected.clone(), &described, newest.clone(), Box::new(session));
