@@ -39,6 +39,9 @@ struct Arguments {
     /// The most bytes of a packet's payload
     #[arg(long, default_value_t = 1400, value_parser = clap::value_parser!(u16).range(200..=60_000))]
     packet: u16,
+    /// Frames of a session before what happens "later"
+    #[arg(long, default_value_t = 30)]
+    after: u32,
     /// The camera's index in the stamps
     #[arg(long, default_value_t = 0)]
     camera_index: u8,
@@ -78,6 +81,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         port: arguments.port,
         pictures,
         packet: arguments.packet.into(),
+        after: arguments.after,
         truth_log: arguments.truth_log.clone(),
     };
     let mut camera = RtspCamera::start(options)?;

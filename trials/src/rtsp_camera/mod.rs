@@ -47,6 +47,8 @@ pub struct Options {
     pub pictures: Pictures,
     /// The most bytes of a packet's payload.
     pub packet: usize,
+    /// Frames of a session before what happens once in it.
+    pub after: u32,
     /// The file that gets a line for each frame.
     pub truth_log: Option<PathBuf>,
 }
@@ -57,7 +59,7 @@ impl Options {
         let fps = 15;
         let pictures =
             Pictures { size: (256, 128), fps, frames: seconds * fps, gop: 8, kbps: None, camera_index: 0 };
-        Self { port: 0, pictures, packet: 400, truth_log: None }
+        Self { port: 0, pictures, packet: 400, after: 30, truth_log: None }
     }
 }
 
@@ -202,7 +204,7 @@ impl Shared {
     fn source(&self, words: &Words) -> Source {
         let recipe = Recipe::of(words, &self.options.pictures);
         let other = words.has("spschange").then(|| self.film(&recipe.in_another_size()));
-        Source { film: self.film(&recipe), other, packet: self.options.packet }
+        Source { film: self.film(&recipe), other, packet: self.options.packet, after: self.options.after }
     }
 
     fn film(&self, recipe: &Recipe) -> Arc<Film> {

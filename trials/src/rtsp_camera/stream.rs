@@ -12,8 +12,6 @@ use super::packets::{self, Payload};
 use super::truth::Part;
 use super::words::Words;
 
-/// Frames before most of what happens once.
-const SOME: u32 = 30;
 /// Ticks of RTP's clock a second.
 const TICKS: u64 = 90_000;
 /// From one sender report to the next.
@@ -82,6 +80,8 @@ pub(super) struct Source {
     pub other: Option<Arc<Film>>,
     /// The most bytes of a packet's payload.
     pub packet: usize,
+    /// Frames of a session before what happens once.
+    pub after: u32,
 }
 
 /// A stream that plays.
@@ -161,7 +161,8 @@ impl Stream {
 
     /// The moment of its next frame; none if there will be no more.
     pub(super) fn due(&self) -> Option<MonotonicNs> {
-        let is_silent = self.words.has("silence") || (self.words.has("stall") && self.frames >= SOME);
+        let is_silent =
+            self.words.has("silence") || (self.words.has("stall") && self.frames >= self.source.after);
         let at = self.clock.at(self.position + u64::from(self.source.film.delay));
         let burst = Duration::from_millis(200);
         let since = at.since(self.clock.zero);
@@ -177,14 +178,14 @@ impl Stream {
     /// The next frame, which is due.
     pub(super) fn next(&mut self, now: MonotonicNs) -> Vec<Act> {
         let mut acts = Vec::new();
-        if self.frames == SOME {
+        if self.frames == self.source.after {
             self.happen(&mut acts);
         }
         let ends = acts.iter().any(|act| matches!(act, Act::Close | Act::Reset));
         if ends || self.due() > Some(now) {
             return acts;
         }
-        if self.frames >= SOME
+        if self.frames >= self.source.after
             && self.source.film.unit(self.position).0.start == Start::Key
             && let Some(other) = self.source.other.take()
         {
@@ -209,7 +210,7 @@ impl Stream {
         acts
     }
 
-    /// What happens once, after [`SOME`] frames.
+    /// What happens once.
     fn happen(&mut self, acts: &mut Vec<Act>) {
         let second = low32(TICKS);
         let numbering = &mut self.numbering;
@@ -271,7 +272,7 @@ impl Stream {
         }
         let is_cut = self.words.has("trunc")
             && !self.faults.is_truncated
-            && self.frames >= SOME
+            && self.frames >= self.source.after
             && payloads.len() >= 2;
         if is_cut {
             payloads.pop();
@@ -331,7 +332,7 @@ impl Stream {
             () if self.words.has("srepoch") => since,
             () => std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap(),
         };
-        let step = if self.words.has("srstep") && self.frames > SOME { 3600 } else { 0 };
+        let step = if self.words.has("srstep") && self.frames > self.source.after { 3600 } else { 0 };
         let fraction = low32((u64::from(wall.subsec_nanos()) << 32) / 1_000_000_000);
         let mut report = vec![0x80, 200, 0, 6];
         let Numbering { ssrc, packets, bytes, .. } = self.numbering;
@@ -366,7 +367,7 @@ mod tests {
         };
         let film = Arc::new(Film { codec: Codec::H264, units: (0..40).map(unit).collect(), delay: 0 });
         let other = words.contains("spschange").then(|| Arc::clone(&film));
-        let source = Source { film, other, packet: 100 };
+        let source = Source { film, other, packet: 100, after: 30 };
         Stream::new(&Words::parse(words).unwrap(), source, Clock { zero: ZERO, fps: 15 }, 3, ZERO)
     }
 

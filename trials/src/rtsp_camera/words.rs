@@ -16,7 +16,7 @@ pub const WORDS: &[(&str, &[Word])] = &[
             ("noidr10", "a key frame only every 10 s"),
             ("slices", "four slices a picture"),
             ("audio", "a sound track stands in the description before the pictures"),
-            ("spschange", "after 30 frames pictures of another size"),
+            ("spschange", "later pictures of another size"),
         ],
     ),
     (
@@ -31,11 +31,11 @@ pub const WORDS: &[(&str, &[Word])] = &[
         &[
             ("loss", "now and then 1 to 3 packets are left out, and their numbers"),
             ("reorder", "each tenth packet comes after the next one"),
-            ("trunc", "after 30 frames one without its last packet, whose number is not left out"),
+            ("trunc", "later a frame without its last packet, whose number is not left out"),
             ("annexb", "parameter sets and picture in one NAL unit, with start codes in it"),
             ("seimark", "before each picture an SEI unit of its own, which says that the picture ends"),
-            ("garbage", "after 30 frames some bytes that are no packet (TCP)"),
-            ("ssrc", "after 30 frames another SSRC, with another number and another time"),
+            ("garbage", "later some bytes that are no packet (TCP)"),
+            ("ssrc", "later another SSRC, with another number and another time"),
             ("wrap", "numbers and times overflow in the first seconds"),
         ],
     ),
@@ -43,11 +43,11 @@ pub const WORDS: &[(&str, &[Word])] = &[
         "the times",
         &[
             ("samets", "each tenth frame has the time of the one before"),
-            ("tsback", "after 30 frames a jump of 10 s back"),
-            ("tsfwd", "after 30 frames a jump of 20 s forward"),
+            ("tsback", "later a jump of 10 s back"),
+            ("tsfwd", "later a jump of 20 s forward"),
             ("drift", "they run 2 % too fast"),
             ("nortcp", "no sender reports"),
-            ("srstep", "after 30 frames the reports' wall clock is an hour ahead"),
+            ("srstep", "later the reports' wall clock is an hour ahead"),
             ("srepoch", "the reports' wall clock began when the camera did"),
             ("noinfo", "the answer to PLAY says neither number nor time"),
         ],
@@ -57,12 +57,12 @@ pub const WORDS: &[(&str, &[Word])] = &[
         &[
             ("midgop", "it begins between two key frames"),
             ("burst", "the frames of 200 ms together"),
-            ("pause2", "after 30 frames none for 2 s"),
-            ("pause12", "after 30 frames none for 12 s"),
-            ("stall", "after 30 frames silence; the connection stays"),
+            ("pause2", "later none for 2 s"),
+            ("pause12", "later none for 12 s"),
+            ("stall", "later silence; the connection stays"),
             ("silence", "silence from the beginning; the connection stays"),
-            ("close", "after 30 frames the connection is closed"),
-            ("rst", "after 30 frames the connection is reset"),
+            ("close", "later the connection is closed"),
+            ("rst", "later the connection is reset"),
         ],
     ),
     (
@@ -116,7 +116,9 @@ impl Words {
 
 /// A table of all words, for a person.
 pub fn table() -> String {
-    let mut text = "Words of a URL's path, joined with `+`:\n".to_owned();
+    let mut text =
+        "Words of a URL's path, joined with `+` (\"later\": once in each session, after some frames):\n"
+            .to_owned();
     for (subject, words) in WORDS {
         text += &format!("\n  {subject}:\n");
         words.iter().for_each(|(word, does)| text += &format!("    {word:<11}{does}\n"));
