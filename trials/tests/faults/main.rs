@@ -25,6 +25,7 @@ mod nemesis;
 mod older;
 mod presets;
 mod readers;
+mod rtsp;
 mod sends;
 mod shared_folder;
 mod shortage;
