@@ -169,7 +169,8 @@ fn formula_mb(plan: &Plan) -> f64 {
     each * f64::from(plan.cameras)
 }
 
-fn armed(supervisor: &Supervisor, span: Duration) -> anyhow::Result<Cost> {
+/// The cost of a supervisor and its children in this span.
+pub(crate) fn armed(supervisor: &Supervisor, span: Duration) -> anyhow::Result<Cost> {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let cost = scope.spawn(|| cost::measure(supervisor.instance(), &over));

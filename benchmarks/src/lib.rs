@@ -31,6 +31,7 @@
 //! | [`overload`] | `benchmark overload`: the price of a machine that is too slow for a while, in frames and time |
 //! | [`copied`] | `benchmark copied`: cameras whose frames are recorded as they came |
 //! | [`smart`] | `benchmark smart`: clips of H.264 that are mostly copied, beside such that are encoded again |
+//! | [`rtsp`] | `benchmark rtsp`: cameras that send H.264 over RTSP, by senders that aren't counted |
 //! | [`cameras`] | the cameras that something is measured with, as a config |
 //! | [`peers`] | `benchmark peers`: Preroll beside what a person would use instead |
 //! | [`raw_futex`] | what waking is measured against |
@@ -58,6 +59,7 @@ pub mod report;
 pub mod restart;
 pub mod ring;
 pub mod round;
+pub mod rtsp;
 pub mod run;
 pub mod scale;
 mod scratch;

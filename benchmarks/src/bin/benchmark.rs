@@ -8,8 +8,8 @@ use anyhow::{Context, ensure};
 use benchmarks::compare::Comparison;
 use benchmarks::run::{self, Plan, Results};
 use benchmarks::{
-    copied, copies, encode, loop_delay, memory, overload, peers, report, restart, ring, scale, size, smart,
-    wake,
+    copied, copies, encode, loop_delay, memory, overload, peers, report, restart, ring, rtsp, scale, size,
+    smart, wake,
 };
 use clap::{Parser, Subcommand};
 use rig::ordinary_user;
@@ -290,6 +290,39 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
+    /// Cameras that send H.264 over RTSP: cost armed, frames lost, and being live again after a cut
+    ///
+    /// The cameras are bad-camera, a process of its own that isn't counted. Exit status 1 if a frame is lost, or something is
+    /// left behind.
+    Rtsp {
+        /// Number of cameras
+        #[arg(long, default_value_t = 8)]
+        cameras: u32,
+        /// Each camera's pixels
+        #[arg(long, default_value = "1920x1080")]
+        size: String,
+        /// Frames a second
+        #[arg(long, default_value_t = 30)]
+        fps: u32,
+        /// Kilobits a second of each camera
+        #[arg(long, default_value_t = 4000)]
+        kbps: u32,
+        /// Milliseconds before a trigger
+        #[arg(long, default_value_t = 10_000)]
+        pre_ms: u64,
+        /// Milliseconds after it
+        #[arg(long, default_value_t = 2000)]
+        post_ms: u64,
+        /// Seconds without a clip, in which the cost of being armed is measured
+        #[arg(long, default_value_t = 30.0)]
+        armed: f64,
+        /// So often all streams are cut
+        #[arg(long, default_value_t = 5)]
+        cuts: u32,
+        /// Write the results to this file, as JSON
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
     /// A busy program of `overload`
     #[command(hide = true)]
     Spin,
@@ -426,6 +459,15 @@ fn measure(command: Command) -> anyhow::Result<()> {
             let results = smart::measure(&plan)?;
             print!("{results}");
             write(output.as_deref(), &results)?;
+            ensure!(results.broken.is_empty(), "{} things should not have happened", results.broken.len());
+        }
+        Command::Rtsp { cameras, size, fps, kbps, pre_ms, post_ms, armed, cuts, output } => {
+            let plan = rtsp::Plan { cameras, size, fps, kbps, pre_ms, post_ms, armed_s: armed, cuts };
+            let results = rtsp::measure(&plan)?;
+            print!("{results}");
+            write(output.as_deref(), &results)?;
+            let lost = results.lost + results.clip_lost;
+            ensure!(lost == 0, "{lost} frames were lost");
             ensure!(results.broken.is_empty(), "{} things should not have happened", results.broken.len());
         }
         Command::Spin => overload::spin()?,
