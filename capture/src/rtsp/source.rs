@@ -211,8 +211,12 @@ impl RtspSource {
     fn fits(&self, seen: &Seen) -> Result<bool, SourceError> {
         let Some(ring) = self.expected.ring else { return Ok(false) };
         if ring.size != seen.size && !self.expected.may_change {
-            let input = self.expected.input.clone();
-            return Err(SourceError::SizeChanged { input, found: seen.size, ring: ring.size });
+            let ((width, height), (ring_width, ring_height)) = (seen.size, ring.size);
+            // The camera may be set back, so it is asked again by this process.
+            return Err(self.stalled(format!(
+                "it gives pictures of {width}x{height} and the config says {ring_width}x{ring_height}: set the camera back, or \
+                 write width: {width} and height: {height}, or leave both out, and start again"
+            )));
         }
         Ok((ring.size, ring.payload) == (seen.size, self.described.payload))
     }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use capture::rtp::Packet;
-use proto::frame::{Fps, FrameFlags, LossBefore, Payload};
+use proto::frame::{DecodesFrom, Fps, FrameFlags, LossBefore, Payload};
 
 use super::*;
 
@@ -184,14 +184,15 @@ fn frames_that_came_before_the_connection_broke_are_passed_on() {
 }
 
 #[test]
-fn another_size_than_the_configs_ends_the_camera_and_is_told() {
+fn another_size_than_the_configs_is_told_and_the_camera_is_tried_on() {
     let mut fixed = source(expected(Some((640, 480)), false), &sets(), packets(1, false), true);
     let error = loop {
         if let Err(error) = fixed.wait() {
             break error;
         }
     };
-    assert!(error.is_permanent() && error.to_string().contains("64x48"), "{error}");
+    let says = error.to_string();
+    assert!(!error.is_permanent() && says.contains("64x48") && says.contains("640x480"), "{says}");
 }
 
 /// A ring of this size, and a setup with it.
@@ -260,4 +261,54 @@ fn packets_without_a_frame_that_can_be_decoded_are_no_reason_to_begin_anew() {
     source.moments.opened = MonotonicNs::now().before(Duration::from_secs(60));
     assert_eq!(source.nothing().unwrap(), Arrival::Silence);
     assert!(source.moments.sets_told && source.nothing_comes().contains("parameter sets"));
+}
+
+/// Of each frame of a stream that is sent once, NAL unit by NAL unit: whether it is a key frame, from which one it decodes, and its
+/// bytes.
+fn sent_once(codec: Codec, stream: &[u8]) -> Vec<(bool, DecodesFrom, Vec<u8>)> {
+    let mut time = 0;
+    let mut packets = Vec::new();
+    for unit in units(stream) {
+        let mark = codec.kind(&unit).is_slice();
+        packets.push(Scripted { time, mark, lost: 0, payload: unit });
+        time += if mark { STEP } else { 0 };
+    }
+    let payload = codec.payload();
+    let mut expected = expected(Some(SIZE), false);
+    expected.ring = Some(RingShape { size: SIZE, payload, most_bytes: MOST });
+    let script = Script { packets: packets.into(), is_silent: false, arrived: MonotonicNs::now() };
+    let mut source = RtspSource::new(expected, &described(payload, &[]), Newest::default(), Box::new(script));
+    let mut frames = Vec::new();
+    loop {
+        match source.wait() {
+            Ok(Arrival::Frame { flags, bytes, .. }) => {
+                let mut frame = vec![0; bytes];
+                source.write(&mut frame).unwrap();
+                frames.push((flags.contains(FrameFlags::KEY), source.decoding().from, frame));
+            }
+            Ok(_) => {}
+            Err(_) => return frames,
+        }
+    }
+}
+
+#[test]
+fn streams_of_h265_are_passed_on_as_those_of_h264_are() {
+    let frames = sent_once(Codec::H265, include_bytes!("../../h26x/streams/plain.h265"));
+    let (_, _, key) = frames.iter().find(|(is_key, ..)| *is_key).unwrap();
+    let kinds: Vec<u8> = units(key).iter().map(|unit| unit[0] >> 1).filter(|kind| *kind != 39).collect();
+    assert!(matches!(kinds[..], [32, 33, 34, 19 | 20]), "{kinds:?}");
+    assert!(frames.len() >= 4, "{}", frames.len());
+}
+
+#[test]
+fn a_stream_without_key_frames_says_from_which_frame_each_decodes() {
+    let frames = sent_once(Codec::H264, include_bytes!("../../h26x/streams/refreshed.h264"));
+    let recovers =
+        |(_, from, _): &(bool, DecodesFrom, Vec<u8>)| matches!(from, DecodesFrom::Back(back) if *back > 0);
+    assert!(
+        frames.iter().any(recovers),
+        "{:?}",
+        frames.iter().map(|(key, from, _)| (*key, *from)).collect::<Vec<_>>()
+    );
 }
