@@ -26,7 +26,7 @@ impl Drop for Browser {
 }
 
 /// Has the browser play a file.
-pub fn show(file: &Path) -> Result<Shown, String> {
+pub(crate) fn show(file: &Path) -> Result<Shown, String> {
     let clip = std::fs::read(file).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let page = format!("http://{}/", listener.local_addr().unwrap());

@@ -13,7 +13,7 @@ const SIZE: (usize, usize) = (640, 384);
 
 /// A player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Player {
+pub(crate) enum Player {
     Ffmpeg,
     OpenCv,
     Chromium,
@@ -23,20 +23,20 @@ pub enum Player {
 
 /// The frames that were shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub(crate) struct Shown {
     pub first: Option<u32>,
     pub last: Option<u32>,
     pub frames: usize,
 }
 
 impl Shown {
-    pub fn of(numbers: &[Option<u32>]) -> Self {
+    pub(crate) fn of(numbers: &[Option<u32>]) -> Self {
         let end = |number: Option<&Option<u32>>| number.copied().flatten();
         Self { first: end(numbers.first()), last: end(numbers.last()), frames: numbers.len() }
     }
 
     /// Is the first frame that was shown the other's, and the last one too? A browser leaves frames out when it is busy.
-    pub fn ends_like(&self, other: &Self) -> bool {
+    pub(crate) fn ends_like(&self, other: &Self) -> bool {
         self.first.is_some() && (self.first, self.last) == (other.first, other.last)
     }
 }
@@ -49,9 +49,9 @@ impl fmt::Display for Shown {
 }
 
 impl Player {
-    pub const ALL: [Self; 5] = [Self::Ffmpeg, Self::OpenCv, Self::Chromium, Self::Mpv, Self::GStreamer];
+    pub(crate) const ALL: [Self; 5] = [Self::Ffmpeg, Self::OpenCv, Self::Chromium, Self::Mpv, Self::GStreamer];
 
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ffmpeg => "ffmpeg",
             Self::OpenCv => "OpenCV",
@@ -62,7 +62,7 @@ impl Player {
     }
 
     /// Has it show a file.
-    pub fn show(self, file: &Path) -> Result<Shown, String> {
+    pub(crate) fn show(self, file: &Path) -> Result<Shown, String> {
         let path = file.to_str().unwrap();
         match self {
             Self::Ffmpeg => gray(
