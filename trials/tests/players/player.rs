@@ -49,7 +49,8 @@ impl fmt::Display for Shown {
 }
 
 impl Player {
-    pub(crate) const ALL: [Self; 5] = [Self::Ffmpeg, Self::OpenCv, Self::Chromium, Self::Mpv, Self::GStreamer];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Ffmpeg, Self::OpenCv, Self::Chromium, Self::Mpv, Self::GStreamer];
 
     pub(crate) fn name(self) -> &'static str {
         match self {

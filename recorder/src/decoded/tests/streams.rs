@@ -202,7 +202,7 @@ fn a_stream_that_changes_its_size_goes_on_in_the_size_of_the_clip() {
         let mut units = encoded(encoder, &parameters);
         units.truncate(40);
         units.extend(encoded_at(&large, encoder, &parameters).split_off(40));
-        let is_key = |n: usize| n % 20 == 0;
+        let is_key = |n: usize| n.is_multiple_of(20);
         let frames = units.into_iter().enumerate().map(|(n, unit)| {
             let sequence = n as u64 + 1;
             let start_sequence = (sequence - 1) / 20 * 20 + 1;
