@@ -46,7 +46,7 @@ struct Arguments {
     #[arg(long, default_value_t = 0)]
     camera_index: u8,
     /// Write a line for each frame to this file:
-    /// path,session,number,position,t_monotonic_ns,whole|disordered|part,key|recovery:FRAMES|-,sure|doubtful
+    /// path,session,number,position,t_monotonic_ns,whole|disordered|headless|part,key|recovery:FRAMES|-,sure|doubtful
     #[arg(long, value_name = "FILE")]
     truth_log: Option<PathBuf>,
     /// Make the films for these words before the URL is printed; may be given again

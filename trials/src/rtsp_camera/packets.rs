@@ -7,6 +7,8 @@ use super::film::{Codec, is_picture};
 pub(super) struct Payload {
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// A part of a picture is in it, and not only what stands before one.
+    pub is_picture: bool,
     /// A picture ends with it.
     pub marker: bool,
 }
@@ -23,8 +25,8 @@ pub(super) fn of_frame(codec: Codec, pieces: &[Vec<u8>], most: usize) -> Vec<Pay
     payloads
 }
 
-fn payload(bytes: Vec<u8>) -> Payload {
-    Payload { bytes, marker: false }
+fn payload(bytes: Vec<u8>, is_picture: bool) -> Payload {
+    Payload { bytes, is_picture, marker: false }
 }
 
 fn of_nal_units(codec: Codec, nals: &[Vec<u8>], most: usize) -> Vec<Payload> {
@@ -35,12 +37,12 @@ fn of_nal_units(codec: Codec, nals: &[Vec<u8>], most: usize) -> Vec<Payload> {
         let small = rest.iter().take_while(|nal| !is_picture(codec, nal)).count();
         let together = rest[..small].iter().map(|nal| nal.len() + 2).sum::<usize>();
         if small >= 2 && together + 2 <= most {
-            payloads.push(payload(aggregate(codec, &rest[..small])));
+            payloads.push(payload(aggregate(codec, &rest[..small]), false));
             rest = &rest[small..];
             continue;
         }
         if first.len() <= most {
-            payloads.push(payload(first.clone()));
+            payloads.push(payload(first.clone(), is_picture(codec, first)));
         } else {
             payloads.extend(fragments(codec, first, most));
         }
@@ -73,7 +75,7 @@ fn fragments(codec: Codec, nal: &[u8], most: usize) -> Vec<Payload> {
     let fragment = |(at, chunk): (usize, &&[u8])| {
         let begins = if at == 0 { 0x80 } else { 0 };
         let ends = if at == last { 0x40 } else { 0 };
-        payload([&head[..], &[begins | ends | kind], chunk].concat())
+        payload([&head[..], &[begins | ends | kind], chunk].concat(), is_picture(codec, nal))
     };
     chunks.iter().enumerate().map(fragment).collect()
 }
@@ -114,7 +116,7 @@ fn of_jpeg(jpeg: &[u8], most: usize) -> Vec<Payload> {
         let end = scan.len().min(offset + most.saturating_sub(bytes.len()).max(1));
         bytes.extend(&scan[offset..end]);
         offset = end;
-        payloads.push(payload(bytes));
+        payloads.push(payload(bytes, true));
     }
     payloads
 }

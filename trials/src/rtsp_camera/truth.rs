@@ -36,7 +36,9 @@ pub enum Part {
     Whole,
     /// Every packet, one after a later one.
     Disordered,
-    /// Not every packet.
+    /// Every packet of the picture, and not every one of what stands before it, which a decoder may know already.
+    Headless,
+    /// Not every packet of the picture.
     Some,
 }
 
@@ -47,6 +49,7 @@ impl fmt::Display for Sent {
         let part = match part {
             Part::Whole => "whole",
             Part::Disordered => "disordered",
+            Part::Headless => "headless",
             Part::Some => "part",
         };
         let start = match start {
@@ -64,7 +67,7 @@ impl fmt::Display for Sent {
 pub struct Capturable {
     /// Frames that came whole, and so did all that a decoder needs for them. Nothing excuses the loss of one.
     pub surely: BTreeSet<u64>,
-    /// The same, but sent after something that may have ended the session, or with packets out of order.
+    /// The same, but sent after something that may have ended the session, or not quite as it should be.
     pub perhaps: BTreeSet<u64>,
 }
 
@@ -74,7 +77,7 @@ struct Picture {
     is_clean: bool,
     /// Frames until it is.
     until_clean: Option<u32>,
-    /// It needed a frame whose packets were out of order.
+    /// It needed a frame that came out of order or without its head.
     is_in_doubt: bool,
 }
 
@@ -83,7 +86,7 @@ impl Picture {
         if frame.start == Start::Key {
             self.is_in_doubt = false;
         }
-        self.is_in_doubt |= frame.part == Part::Disordered;
+        self.is_in_doubt |= frame.part != Part::Whole;
         self.until_clean = match (frame.start, self.until_clean) {
             (Start::Key, _) => Some(0),
             (Start::Recovery(frames), None) => Some(frames),
@@ -179,12 +182,19 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_a_frame_out_of_order_is_in_doubt_until_the_next_key_frame() {
+    fn what_needs_a_frame_that_came_in_an_odd_way_is_in_doubt_until_the_next_key_frame() {
         let key = Start::Key;
-        let frames = [(0, key, WHOLE), (1, N, Part::Disordered), (2, N, WHOLE), (3, key, WHOLE)];
+        let frames = [
+            (0, key, WHOLE),
+            (1, N, Part::Disordered),
+            (2, N, WHOLE),
+            (3, key, WHOLE),
+            (4, key, Part::Headless),
+            (5, N, WHOLE),
+        ];
         let capturable = capturable(&sent(1, &frames));
         assert_eq!(capturable.surely, BTreeSet::from([0, 3]));
-        assert_eq!(capturable.perhaps, BTreeSet::from([1, 2]));
+        assert_eq!(capturable.perhaps, BTreeSet::from([1, 2, 4, 5]));
     }
 
     #[test]
