@@ -24,14 +24,10 @@ pub struct Offer {
     pub variable_rate: bool,
     /// The meaning of its capture times.
     pub capture_time: CaptureTime,
-    /// Its pictures are shown in another order than they come in (B-frames). Left out where they aren't.
-    #[serde(default, skip_serializing_if = "is_false")]
+    /// Its pictures are shown in another order than they come in (B-frames). Never left out: a link's messages have no names, by
+    /// which the end that reads them would notice.
+    #[serde(default)]
     pub reorders: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-fn is_false(said: &bool) -> bool {
-    !*said
 }
 
 /// A probe's word on a camera that offers nothing, in the place of an [`Offer`].
@@ -61,7 +57,7 @@ mod tests {
         };
         let line = serde_json::to_string(&offer).unwrap();
         let expected = "{\"payload\":\"jpeg\",\"pixel_format\":\"I420\",\"width\":1280,\"height\":720,\"fps\":29.97,\
-                        \"variable_rate\":false,\"capture_time\":\"driver\"}";
+                        \"variable_rate\":false,\"capture_time\":\"driver\",\"reorders\":false}";
         assert_eq!(line, expected);
         assert_eq!(serde_json::from_str::<Offer>(&line).unwrap(), offer);
         let reordered = Offer { reorders: true, ..offer };

@@ -1,7 +1,11 @@
 //! Two ends of links in one process: counts, holes, closed ends and strangers.
 
 use super::*;
+use crate::clip::CaptureTime;
+use crate::frame::{Payload, PixelFormat};
 use crate::instance::RuntimeDir;
+use crate::messages::{CameraState, CaptureReport};
+use crate::offer::Offer;
 
 type Strings = Visitor<String, String>;
 
@@ -45,6 +49,31 @@ fn each_report_says_how_many_orders_were_heard_and_how_many_reports_there_were()
         (next.orders_heard == 2).then_some(())
     });
     assert!(heard.is_some());
+}
+
+#[test]
+fn what_a_camera_offers_comes_through_a_link() {
+    let (_folder, path) = rendezvous();
+    let folder = tempfile::tempdir().unwrap();
+    let dir = RuntimeDir::create(folder.path()).unwrap();
+    let link: Link<String, CaptureReport> = start(&path, Parent::new(None, &dir)).unwrap();
+    let Visitor::Child(supervisor) = meet::<String, CaptureReport>(&path).unwrap() else { panic!() };
+    for reorders in [false, true] {
+        let offer = Offer {
+            payload: Payload::H264,
+            pixel_format: PixelFormat::I420,
+            width: 1280,
+            height: 720,
+            fps: 30.0,
+            variable_rate: false,
+            capture_time: CaptureTime::Rtp,
+            reorders,
+        };
+        let camera = CameraState::Opening;
+        link.reports.send(CaptureReport::Beat { progress: 1, camera, offer: Some(offer), transport: None });
+        let CaptureReport::Beat { offer: told, .. } = supervisor.reports.next().unwrap().report;
+        assert_eq!(told, Some(offer));
+    }
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn a_probe_prints_what_a_camera_gives_and_keeps_its_url_to_itself() {
         assert_eq!(said.stdout.lines().count(), 1, "{said:#?}");
         let expected = serde_json::json!({
             "payload": "jpeg", "pixel_format": "I420", "width": 640, "height": 480, "fps": 15.0,
-            "variable_rate": false, "capture_time": "device",
+            "variable_rate": false, "capture_time": "device", "reorders": false,
         });
         assert_eq!(said.json(), expected);
     }
