@@ -163,7 +163,6 @@ const ELSEWHERE: [(&str, &str); 41] = [
     ("supervisor/src/rings.rs", "shared memory"),
     ("supervisor/src/start.rs", "the runtime directory"),
     ("supervisor/src/start/run_folder.rs", "makes the folders that all else lies in"),
-    ("supervisor/src/state.rs", "the runtime directory"),
     ("supervisor/src/statistics/meter.rs", "/proc"),
     ("supervisor/src/stop_signals.rs", "/dev/tty"),
     ("supervisor/src/trigger/plan.rs", "removes what it has made itself, also where no descriptor is left"),
