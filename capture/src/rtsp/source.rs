@@ -131,7 +131,8 @@ impl RtspSource {
             ended.extend(std::iter::from_fn(|| frames.take()));
             !ended.is_empty()
         });
-        if matches!(read, Ok(false)) {
+        // Behind the last packet nothing comes either.
+        if !matches!(read, Ok(true)) {
             self.frames.quiet();
             ended.extend(std::iter::from_fn(|| self.frames.take()));
         }
