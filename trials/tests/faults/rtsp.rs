@@ -19,7 +19,7 @@ use trials::{Rig, camera, clip_of, kill, list, manifest};
 /// Frames of a session before what happens once in it: so many that the clip has begun.
 const AFTER: u32 = 75;
 /// The index in the pictures' stamps, which is no camera's of the config.
-const IN_STAMPS: u8 = 200;
+pub(crate) const IN_STAMPS: u8 = 200;
 /// The time within which a frame that was sent is in the ring, and by which its capture time may lie before its sending.
 const LATE_NS: u64 = 500_000_000;
 
@@ -116,7 +116,7 @@ fn server() -> RtspCamera {
 }
 
 /// One camera's part of a clip, as it is and as it could be.
-struct Part<'a> {
+pub(crate) struct Part<'a> {
     clip: &'a Path,
     manifest: Manifest,
     name: &'a str,
@@ -125,13 +125,13 @@ struct Part<'a> {
 
 impl<'a> Part<'a> {
     /// The part of this camera, which has sent these frames.
-    fn of(clip: &'a Path, name: &'a str, sent: Vec<Sent>) -> Self {
+    pub(crate) fn of(clip: &'a Path, name: &'a str, sent: Vec<Sent>) -> Self {
         let text = std::fs::read_to_string(clip.join(MANIFEST)).unwrap();
         Self { clip, manifest: Manifest::parse(&text).unwrap(), name, sent }
     }
 
     /// Everything that is wrong with it, in words.
-    fn wrong(&self) -> Vec<String> {
+    pub(crate) fn wrong(&self) -> Vec<String> {
         let Some(claims) = self.manifest.cameras.get(self.name) else {
             return vec!["not in the clip".into()];
         };
