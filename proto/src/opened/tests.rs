@@ -127,7 +127,7 @@ const BY_PATH: [&str; 13] = [
 ];
 
 /// Sources that use such calls for what doesn't lie below the output folder, or for what follows no link.
-const ELSEWHERE: [(&str, &str); 41] = [
+const ELSEWHERE: [(&str, &str); 40] = [
     ("proto/src/opened.rs", "is this module"),
     ("proto/src/access.rs", "/etc/group"),
     ("proto/src/backlog/mod.rs", "shared memory"),
