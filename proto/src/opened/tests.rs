@@ -127,7 +127,7 @@ const BY_PATH: [&str; 13] = [
 ];
 
 /// Sources that use such calls for what doesn't lie below the output folder, or for what follows no link.
-const ELSEWHERE: [(&str, &str); 40] = [
+const ELSEWHERE: [(&str, &str); 41] = [
     ("proto/src/opened.rs", "is this module"),
     ("proto/src/access.rs", "/etc/group"),
     ("proto/src/backlog/mod.rs", "shared memory"),
@@ -161,6 +161,7 @@ const ELSEWHERE: [(&str, &str); 40] = [
     ("supervisor/src/descriptors.rs", "/dev/null"),
     ("supervisor/src/lock.rs", "the runtime directory"),
     ("supervisor/src/rings.rs", "shared memory"),
+    ("supervisor/src/settled.rs", "the runtime directory"),
     ("supervisor/src/start.rs", "the runtime directory"),
     ("supervisor/src/start/run_folder.rs", "makes the folders that all else lies in"),
     ("supervisor/src/statistics/meter.rs", "/proc"),

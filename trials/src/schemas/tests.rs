@@ -142,7 +142,7 @@ fn stats_have_the_fields_of_their_schema() {
     assert_names::<stats::Dropped>(&["stats#dropped"]);
     assert_names::<stats::TransportStats>(&["stats#transport"]);
     assert_names::<stats::IntervalStats>(&["stats#interval_ms"]);
-    assert_names::<stats::TimeStats>(&["stats#time"]);
+    assert_names::<stats::TimeStats>(&["stats#time_now"]);
     assert_names::<stats::RingStats>(&["stats#ring"]);
     assert_names::<Payload>(&["stats#payload", "run#payload"]);
     assert_names::<stats::RecorderStats>(&["stats#recorder"]);
