@@ -258,7 +258,7 @@ impl<'a> Joining<'a> {
         let Some(first) = streams.first() else { return Ok(()) };
         // A player may go to any key frame from any other, so each of them carries its sets.
         let differ = streams.iter().any(|stream| stream.extradata != first.extradata);
-        self.begin_file(first, &first.part.first.frame)?;
+        self.begin_file(streams, &first.part.first.frame)?;
         let mut broken = false;
         for stream in streams {
             // A frame that an earlier part holds too is left out.
@@ -271,7 +271,9 @@ impl<'a> Joining<'a> {
         Ok(())
     }
 
-    fn begin_file(&mut self, stream: &Stream<'_>, first: &FrameInfo) -> Result<(), WriteError> {
+    /// Begins the file of these parts, with the frame `first` of the first of them.
+    fn begin_file(&mut self, streams: &[Stream<'_>], first: &FrameInfo) -> Result<(), WriteError> {
+        let Some(stream) = streams.first() else { return Ok(()) };
         // A camera of variable rate shows a picture until its next one comes, be it in another file.
         self.end_file(self.camera.variable_rate.then_some(first.t_capture))?;
         let base = video_time::video_base(first.t_capture, stream.part.header.base_ns);
@@ -287,8 +289,11 @@ impl<'a> Joining<'a> {
         self.files.push(maker(file, &header.choice));
         let window_start = self.timestamps.window_start();
         let hides = header.hides_lead_in() && first.t_capture < window_start;
-        let inside = || disk::ask(|| stream.part.first_at_or_after(window_start)).map_err(WriteError::Disk);
-        let shown_from = if hides { inside()? } else { None };
+        // A recorder that was killed within the lead-in has left a part without a frame of the window.
+        let inside_of =
+            |stream: &Stream<'_>| disk::ask(|| stream.part.first_at_or_after(window_start)).transpose();
+        let inside = streams.iter().filter(|_| hides).find_map(inside_of);
+        let shown_from = inside.transpose().map_err(WriteError::Disk)?;
         self.open = Some(OpenFile::new(writer, base, self.camera.fps, shown_from));
         Ok(())
     }
@@ -308,7 +313,7 @@ impl<'a> Joining<'a> {
         let is_full =
             self.open.as_ref().is_some_and(|open| self.most_bytes.is_some_and(|most| open.bytes() >= most));
         if is_full && packet.is_key() {
-            self.begin_file(stream, &row.frame)?;
+            self.begin_file(std::slice::from_ref(stream), &row.frame)?;
         }
         let (Some(open), Some(maker)) = (&mut self.open, self.files.last_mut()) else { return Ok(()) };
         if let Some(sets) = stream.sets.as_ref().filter(|_| with_sets && packet.is_key()) {

@@ -44,7 +44,6 @@ const CAMERAS: &[Tried] = &[
     tcp("bframes"),
     tcp("gdr"),
     tcp("loss"),
-    tcp("loss+gdr"),
     tcp("loss+slices"),
     tcp("loss+h265"),
     udp("loss"),
