@@ -7,6 +7,7 @@ use oracle::truth::Truth;
 use oracle::{decode, stamp};
 use serde_json::Value;
 use trials::schemas::assert_valid;
+use trials::stats::list;
 use trials::{Rig, assert_sums, clip_of, finished, manifest, program};
 
 /// A camera of each kind of frames, whose clips end as a file each.
@@ -142,6 +143,9 @@ fn damage_is_named(clip: &Path) {
 #[test]
 fn a_poster_is_the_triggers_frame_and_flashes_tell_the_skew() {
     let rig = Rig::start(FLASHES);
+    rig.await_stats("a pre-roll before the trigger", |stats| {
+        list(stats, "cameras").iter().all(|camera| camera["ring"]["reach_ms"].as_f64() > Some(1200.0))
+    });
     let clip =
         clip_of(&rig.command(&["trigger", "--ago", "333", "--post-ms", "100", "--wait"]).code(0).json());
     assert_sums(&clip);
