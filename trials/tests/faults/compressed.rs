@@ -53,11 +53,12 @@ fn f04_a_killed_capture_of_compressed_frames_costs_what_its_camera_made_meanwhil
             replaced(&rig, "left", victim);
             rig.await_stats("the camera to be live", |s| camera(s, "left")["state"] == "live");
         }
-        let answer = trigger.answer().code(4).json();
-        // A stream that is taken up between two key frames can't be decoded before the next.
+        let answer = trigger.answer().json();
+        // On a quiet machine another capture may be there before the next frame is due. A stream that is taken up between two key frames can't be decoded before the next.
         let may_be = |gap: &Value| gap["cause"] == "capture_restart" || gap["cause"] == "no_key_frame";
         let left = gaps(&answer, "left");
-        assert!(!left.is_empty() && left.iter().all(may_be), "{answer:#}");
+        assert!(left.iter().all(may_be), "{answer:#}");
+        assert_eq!(answer["complete"], left.is_empty(), "{answer:#}");
         assert_eq!(gaps(&answer, "right"), [] as [Value; 0], "{answer:#}");
         println!("{}", rig.assert_true());
     }
