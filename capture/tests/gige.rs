@@ -178,7 +178,7 @@ fn a_camera_that_goes_away_and_comes_back_is_opened_again_and_the_gap_is_the_net
     assert!(left_out.abs_diff(due) <= 2, "{left_out} frames, of {due} that were due");
     assert_eq!(shown(&back.bytes, 1).map(|id| id_after(0) % 255 <= id), Some(true));
     drop(source);
-    // Whoever closes a camera gives it free at once.
+    // A camera that is closed is free at once.
     assert!(probed(&camera.config).is_ok());
 }
 
@@ -223,7 +223,7 @@ fn a_camera_says_what_it_gives_and_one_that_is_triggered_that_none_is_due() {
     let first = trigger();
     assert!(sent_before(&first) < 3);
     assert_eq!(trigger().number, first.number + 1);
-    // None is due, so a camera that gives none isn't opened again for it, nor shown as silent.
+    // A camera that owes no frame isn't opened again for giving none, nor shown as silent.
     for _ in 0..20 {
         assert_eq!(source.wait().unwrap(), Arrival::NotDue);
     }

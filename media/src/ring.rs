@@ -130,7 +130,7 @@ impl Ring {
                 Some(open) => open,
                 None => Decoder::open(payload).map_err(|_| Miss::Overrun)?,
             };
-            // What can't be decoded shows nothing.
+            // A frame that can't be decoded shows nothing.
             let out = self.decoder.insert(decoder).feed(&self.bytes, shown_at(&info));
             seen.extend(out.unwrap_or_default().into_iter().map(seen_at));
         }

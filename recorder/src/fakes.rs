@@ -141,7 +141,7 @@ impl FakeRing {
         &self.spec
     }
 
-    /// What the ledger of a ring of H.264 says of a frame.
+    /// A frame as the ledger of a ring of H.264 tells it.
     fn in_stream(&self, frame: FrameInfo) -> FrameInfo {
         let (n, back_at) = (frame.sequence, self.back_at.get());
         let Some(groups) = n.checked_div(self.gop.get()) else { return frame };

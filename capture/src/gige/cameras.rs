@@ -61,7 +61,7 @@ impl Heard {
 /// No camera is the one that a config means. The text goes behind the config's word and a colon.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotFound {
-    /// None has that name.
+    /// No camera has that name.
     #[error("{}", nobody(.0))]
     Nobody(Vec<Heard>),
     /// Several have it.

@@ -187,7 +187,7 @@ impl GigeCamera {
             return Err(self.lost("it doesn't answer any more"));
         }
         if self.is_triggered {
-            // None is due. One that has given none at all shows that it is silent.
+            // A triggered camera owes no frame. One that has given none at all shows that it is silent.
             return Ok(if has_given { Arrival::NotDue } else { Arrival::Silence });
         }
         if silence < patience {

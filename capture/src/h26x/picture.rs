@@ -124,7 +124,7 @@ pub(super) fn cropped(
 /// The facts about a picture that stand in its first slice's header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Header {
-    /// It decodes without other pictures, as far as this slice goes.
+    /// The picture decodes without others, as far as this slice goes.
     pub(super) is_intra: bool,
     pub(super) is_field: bool,
     /// The frame's number in H.264, modulo its bits.

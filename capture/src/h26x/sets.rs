@@ -24,7 +24,7 @@ pub(super) struct ParameterSets {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Kept {
     pub(super) id: u32,
-    /// It differs from the one before of this number.
+    /// The set differs from the one before of this number.
     pub(super) is_new: bool,
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Shot {
     pub(super) shown: u64,
     /// It is black, and shows no number.
     pub(super) black: bool,
-    /// It was exposed to a flash of light.
+    /// The picture was exposed to a flash of light.
     pub(super) lit: bool,
 }
 

@@ -22,7 +22,7 @@ pub struct Jpegs {
     header: PartHeader,
     /// The length of the JPEG that was found last.
     found: usize,
-    /// That JPEG's time, if its headers have one.
+    /// The newest JPEG's time, if its headers have one.
     device_ns: Option<i64>,
     /// A JPEG may have so many bytes.
     most: usize,

@@ -8,7 +8,7 @@
 
 /// The least difference between dark and bright pictures, of 255: things that move through a picture make one of five.
 const LEAST_SPAN: f64 = 10.0;
-/// That difference is at least so many times the usual one from frame to frame.
+/// A flash changes the brightness by at least so many times the usual difference from frame to frame.
 const ABOVE_NOISE: f64 = 6.0;
 /// Below the first part of the span a picture is dark, above the second bright.
 const DARK: f64 = 0.35;

@@ -18,7 +18,7 @@ pub struct CameraTime {
     /// otherwise. 0 in clips of a version that didn't count it.
     #[serde(default)]
     pub anchors: u64,
-    /// What the config had subtracted from the times.
+    /// The latency that the config had subtracted from the times.
     #[serde(default)]
     pub latency_ms: f64,
 }

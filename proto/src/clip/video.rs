@@ -49,7 +49,7 @@ impl VideoMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NotAsAsked {
-    /// None of its frames is a key frame, at which a copy can begin.
+    /// The window has no key frame, at which a copy could begin.
     NoKeyFrame,
     /// Its pictures are shown in another order than they come in (B-frames), so a copy can't begin and end at any of them.
     BFrames,

@@ -22,6 +22,6 @@ pub enum DecodesFrom {
     /// The one so many of the source's frames before it; 0 is the frame itself. Frames count that the source has announced, in
     /// the ring or not.
     Back(u32),
-    /// None that is known.
+    /// No start is known.
     Nothing,
 }

@@ -43,7 +43,7 @@ fn a_poster_that_cannot_be_made_costs_nothing_else() {
 
 #[test]
 fn a_clip_that_is_unfinished_locked_or_old_is_left_alone() {
-    // What would be done is seen by the lock that is asked for first.
+    // The lock that is asked for first shows whether anything would be done.
     let locked = |made: &Made| {
         let folder = File::open(&made.folder).unwrap();
         rustix::fs::flock(&folder, FlockOperation::LockExclusive).unwrap();

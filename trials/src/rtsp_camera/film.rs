@@ -56,7 +56,7 @@ pub(super) struct Recipe {
 /// The decoder's way into a film.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// None here.
+    /// No decoder can begin here.
     None,
     /// This frame, and all that follow, need no earlier one.
     Key,

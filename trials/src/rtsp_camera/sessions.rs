@@ -19,7 +19,7 @@ pub(super) struct Sessions {
 struct Session {
     number: u32,
     camera: String,
-    /// It was left, and is forgotten at this moment.
+    /// The session was left, and is forgotten at this moment.
     until: Option<Instant>,
 }
 

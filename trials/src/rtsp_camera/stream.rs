@@ -101,7 +101,7 @@ pub(super) struct Stream {
     next_report: MonotonicNs,
 }
 
-/// What stands in packets' headers.
+/// The numbers in packets' headers.
 #[derive(Debug)]
 struct Numbering {
     ssrc: u32,
@@ -210,7 +210,7 @@ impl Stream {
         acts
     }
 
-    /// What happens once.
+    /// The faults that happen once.
     fn happen(&mut self, acts: &mut Vec<Act>) {
         let second = low32(TICKS);
         let numbering = &mut self.numbering;

@@ -77,7 +77,7 @@ struct Picture {
     is_clean: bool,
     /// Frames until it is.
     until_clean: Option<u32>,
-    /// It needed a frame that came out of order or without its head.
+    /// The frame needed one that came out of order or without its head.
     is_in_doubt: bool,
 }
 

@@ -127,7 +127,7 @@ recording: { output_dir: $DIR/recordings, reserve_ms: 4000 }
         let gate = manifest(&clip_of(answer))["cameras"]["gate"].clone();
         (gate["width"].as_u64(), gate["height"].as_u64(), gate)
     };
-    // What came before the change is in the clip that was planned before it, and what came behind it is missing in it.
+    // The clip that was planned before the change has the frames before it, and lacks those behind it.
     let before = across.answer().code(4).json();
     let (width, height, gate) = size(&before);
     assert_eq!((width, height), (Some(320), Some(192)), "{gate:#}");

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use oracle::judge::{Evidence, Frame, JudgedBy};
 use oracle::manifest::Manifest;
-use oracle::timestamps::Row;
 use oracle::{damaged, decode, stamp, timestamps};
 use proto::clip::MANIFEST;
 use proto::time::MonotonicNs;
@@ -138,7 +137,7 @@ impl<'a> Part<'a> {
         claims.camera_index = Some(IN_STAMPS);
         let csv = self.clip.join(format!("{}_timestamps.csv", self.name));
         let rows = timestamps::parse(&std::fs::read_to_string(csv).unwrap_or_default()).unwrap_or_default();
-        let frames = with_those_not_shown(self.frames(&claims.parts()), &rows);
+        let frames = damaged::with_those_not_shown(self.frames(&claims.parts()), &rows);
         let verdict = oracle::judge::judge(&Evidence {
             window: self.manifest.window,
             complete: self.manifest.complete,
@@ -192,26 +191,6 @@ impl<'a> Part<'a> {
         }
         frames
     }
-}
-
-/// The frames of a video, and in their places those that its decoder doesn't show: behind a frame that is lost, libav passes over
-/// frames without a word. Only frames that are called damaged may be missing so.
-fn with_those_not_shown(shown: Vec<Frame>, rows: &[Row]) -> Vec<Frame> {
-    let (Some(first), Some(row)) = (shown.first(), rows.first()) else { return shown };
-    let zero = first.pts_us.unwrap_or(0) * 1000 - i64::try_from(row.t_ns).unwrap();
-    let mut shown = shown.into_iter().peekable();
-    let mut frames = Vec::new();
-    for (at, row) in rows.iter().enumerate() {
-        let due_us = (i64::try_from(row.t_ns).unwrap() + zero) / 1000;
-        let is_later = |frame: &Frame| frame.pts_us.is_some_and(|pts_us| pts_us > due_us + 1000);
-        if damaged::is_marked(rows, at) && shown.peek().is_none_or(is_later) {
-            frames.push(Frame { part: 0, stamp: None, pts_us: Some(due_us), damaged: true });
-        } else {
-            frames.extend(shown.next());
-        }
-    }
-    frames.extend(shown);
-    frames
 }
 
 #[test]

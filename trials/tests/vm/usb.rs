@@ -93,7 +93,7 @@ fn a_cut_jpeg_is_a_gap_and_no_frame() {
     assert!(!causes.is_empty() && causes.iter().all(|cause| cause == "corrupt"), "{causes:?}");
     let missing = |from: u64, to: u64| (from..to).filter(|n| n % 8 == 0).count();
     for pair in numbers.windows(2) {
-        // Those that were sent before the fault began are there, whatever their number.
+        // Frames that were sent before the fault began are there, whatever their number.
         let gone = pair[1] - pair[0] - 1;
         assert!(gone == 0 || gone == 1 && missing(pair[0] + 1, pair[1]) == 1, "{numbers:?}");
     }
