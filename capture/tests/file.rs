@@ -482,6 +482,7 @@ fn a_probe_says_what_a_file_is_without_capturing() {
     let expected = serde_json::json!({
         "payload": "planes", "pixel_format": "I420", "width": 1280, "height": 720, "fps": 25.0,
         "variable_rate": false, "capture_time": "device", "frames": 132, "duration_s": 5.28, "codec": "h264",
+        "reorders": false,
         "picture": {
             "matrix": 2, "primaries": 2, "transfer": 2, "range": "unspecified", "pixel_shape": [1, 1],
             "rotation": "none", "fields": "progressive",
