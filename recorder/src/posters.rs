@@ -93,6 +93,7 @@ fn make_all(folder: &Path) -> io::Result<()> {
                 let clip = clip_name(folder);
                 tracing::warn!(
                     clip = &*clip,
+                    camera = name.as_str(),
                     "clip {clip}: camera {name} gets no poster: {why}. The clip itself is whole"
                 );
             }

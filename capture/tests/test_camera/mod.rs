@@ -101,17 +101,36 @@ impl Drop for TestCamera {
 pub(crate) fn next(source: &mut dyn Source, writer: &mut RingWriter) -> Result<Option<Got>, SourceError> {
     loop {
         match source.wait()? {
-            Arrival::Frame { source_sequence: number, t_capture: t, before, flags, .. } => {
-                let mut slot = writer.slot().unwrap();
-                source.write(slot.bytes_mut())?;
-                let bytes = slot.bytes_mut().to_vec();
-                slot.flagged(flags).publish(number, t, before);
-                return Ok(Some(Got { number, t, before, flags, bytes }));
-            }
+            arrival @ Arrival::Frame { .. } => return written(arrival, source, writer),
             Arrival::Silence | Arrival::NotDue => {}
             Arrival::End => return Ok(None),
         }
     }
+}
+
+/// The frame that comes in one wait, by way of the ring, if one does.
+pub(crate) fn next_at_once(
+    source: &mut dyn Source,
+    writer: &mut RingWriter,
+) -> Result<Option<Got>, SourceError> {
+    let arrival = source.wait()?;
+    written(arrival, source, writer)
+}
+
+/// Writes what came into the ring; `None` if it is no frame.
+fn written(
+    arrival: Arrival,
+    source: &mut dyn Source,
+    writer: &mut RingWriter,
+) -> Result<Option<Got>, SourceError> {
+    let Arrival::Frame { source_sequence: number, t_capture: t, before, flags, .. } = arrival else {
+        return Ok(None);
+    };
+    let mut slot = writer.slot().unwrap();
+    source.write(slot.bytes_mut())?;
+    let bytes = slot.bytes_mut().to_vec();
+    slot.flagged(flags).publish(number, t, before);
+    Ok(Some(Got { number, t, before, flags, bytes }))
 }
 
 /// Runs `ffmpeg`. False, with a line that says so, if there is none.
