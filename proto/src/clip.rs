@@ -1,24 +1,21 @@
 //! A clip on disk, as documents: the plan that it begins with and the manifest that ends it. Writing them is the
 //! supervisor's and the recorder's part; journals and parts are the recorder's alone.
 
-use std::borrow::Cow;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::by_camera::ByCamera;
 use crate::codec::Codec;
-use crate::fnv1a;
 use crate::frame::{Fps, Geometry, Payload, PictureTags};
 use crate::name::Name;
-use crate::opened;
 use crate::origin::Origin;
 use crate::time::{MonotonicNs, WallAnchor};
 use crate::wall_clock::ClockState;
 
 mod camera_time;
+mod folder;
+pub mod growth;
 mod loss;
 mod plan_check;
 mod trigger;
@@ -28,9 +25,15 @@ mod video;
 
 pub use crate::frame::CaptureTime;
 pub use camera_time::CameraTime;
+pub use folder::{
+    clip_id, clip_name, clip_number, mark, plan_path, poster_name, trigger_id, unfinished_clips,
+};
 pub use loss::{DamagedRows, Gap, GapCause, Interruption, InterruptionCause};
 pub use plan_check::BadPlan;
-pub use trigger::{ManifestTrigger, PlannedTrigger, TriggerSource};
+pub use trigger::{
+    MOST_ID_CHARS, MOST_META, MOST_META_BYTES, MOST_NOTE_BYTES, ManifestTrigger, Meta, PlannedTrigger,
+    TriggerKind, TriggerSource, is_trigger_id,
+};
 pub use untold::{untold, untold_in};
 pub use verdict::Verdict;
 pub use video::{NotAsAsked, VideoMode};
@@ -51,58 +54,20 @@ pub const SET_ASIDE_DIR: &str = "set-aside";
 pub const PARTIAL_DIR: &str = ".partial";
 /// The plan's file in [`PARTIAL_DIR`].
 pub const PLAN: &str = "plan.json";
+/// What came to the clip after its plan ([`growth`]), in [`PARTIAL_DIR`]; in a finished clip's folder, all of its triggers where
+/// the manifest lists only the first.
+pub const TRIGGERS: &str = "triggers.jsonl";
 /// The file in [`PARTIAL_DIR`] that says at which moment Preroll was stopped in the clip: nothing captured later belongs to it,
 /// whoever finishes it.
 pub const STOPPED: &str = "stopped.json";
 /// The first line of `<camera>_timestamps.csv`.
 pub const CSV_HEADER: &str = "camera_id,frame_index,t_capture_monotonic_ns,sequence,t_rel_us,flags";
 
-/// A number that stands for a clip's folder where many are told of, several times a second.
-#[must_use]
-pub fn mark(clip_folder: &Path) -> u64 {
-    fnv1a::sum(fnv1a::BASIS, clip_folder.as_os_str().as_bytes())
-}
-
-/// The name of a clip's folder, which is what log lines' field `clip` holds.
-#[must_use]
-pub fn clip_name(clip_folder: &Path) -> Cow<'_, str> {
-    clip_folder.file_name().unwrap_or_default().to_string_lossy()
-}
-
 /// The document [`STOPPED`]: Preroll was stopped in the clip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stopped {
     /// The clip ends at this moment, if its window lasts longer.
     pub end_ns: MonotonicNs,
-}
-
-/// The file of a camera's poster in a finished clip's folder: the trigger's frame as a JPEG. It comes between the manifest and the
-/// sums.
-#[must_use]
-pub fn poster_name(camera: &Name) -> String {
-    format!("{camera}_poster.jpg")
-}
-
-/// The path of a clip's plan.
-#[must_use]
-pub fn plan_path(clip_folder: &Path) -> PathBuf {
-    clip_folder.join(PARTIAL_DIR).join(PLAN)
-}
-
-/// The clip folders in a run folder that have a plan, or are finished and still have a [`PARTIAL_DIR`], in order of
-/// their names.
-///
-/// # Errors
-/// The run folder can't be read.
-pub fn unfinished_clips(run_folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let is_there = |path: &Path| path.symlink_metadata().is_ok();
-    let mut found = opened::folders_of_ours(run_folder)?;
-    // Anything in the plan's place counts: whoever takes the clip on says what is wrong with it.
-    found.retain(|folder| {
-        is_there(&plan_path(folder))
-            || (is_there(&folder.join(PARTIAL_DIR)) && is_there(&folder.join(MANIFEST)))
-    });
-    Ok(found)
 }
 
 /// The span of a clip: every frame captured at or after the start and at or before the end belongs to it.

@@ -47,6 +47,24 @@ pub fn write_all_of(file: &mut File, mut pieces: &mut [IoSlice<'_>], path: &Path
     Ok(())
 }
 
+/// Appends `bytes` to a file that is open for that, in one call of the system, so that they lie in one piece whoever appends
+/// beside this process. Returns how many of them were written.
+///
+/// # Errors
+/// The system's error. The file may hold a part of the bytes then.
+pub fn append(file: &mut File, bytes: &[u8], path: &Path) -> io::Result<usize> {
+    if let Err(e) = failpoint::check("disk.write", path.display()) {
+        file.write_all(&bytes[..bytes.len() / 2])?;
+        return Err(e);
+    }
+    loop {
+        match file.write(bytes) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
 /// Writes all of `bytes` to a place in an open file, as [`write_all`] does.
 ///
 /// # Errors

@@ -19,9 +19,11 @@ use rustix::io::Errno;
 
 use crate::clip::PARTIAL_DIR;
 
+mod append;
 mod readers;
 mod rename;
 
+pub use append::file_to_append;
 pub use readers::let_in;
 pub use rename::{move_aside, rename, rename_to_new};
 

@@ -104,6 +104,12 @@ fn report(path: &Path, config: &Config, needed_bytes: u64, backlog: &Bound) -> S
         storage::mb(memory.processes),
         storage::mb(memory.clip),
     );
+    let at_most = config.recording.max_open_clips as u64;
+    let _ = writeln!(
+        text,
+        "  clips: up to {at_most} open at a time (max_open_clips); up to {:.0} MB in all then",
+        storage::mb(memory.with_clips(at_most)),
+    );
     let _ = writeln!(text, "  backlog: {backlog}");
     let _ = writeln!(text, "  disk: {}", disk_price::sentence(config));
     let _ = writeln!(text, "  clips go to {}", absolute(&config.recording.output_dir).display());

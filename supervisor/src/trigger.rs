@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use proto::clip::{PLAN_SCHEMA, Plan, PlannedCamera, PlannedTrigger, TriggerSource};
+use proto::clip::{PLAN_SCHEMA, Plan, PlannedCamera, PlannedTrigger, TriggerKind, TriggerSource};
 use proto::config::{CameraConfig, Config};
 use proto::control::{Accepted, TriggerRequest};
 use proto::name::Name;
@@ -150,6 +150,9 @@ impl Triggers {
             trigger: Some(PlannedTrigger {
                 id: plan::trigger_id(self.clips.run_folder(), clip_id),
                 source: TriggerSource::Command,
+                kind: TriggerKind::Trigger,
+                meta: None,
+                note: None,
             }),
             trigger_ns: at,
             window: granted.window,

@@ -9,7 +9,7 @@ use super::{PLAN_SCHEMA, Plan, PlannedCamera};
 use crate::frame::{Fps, Geometry};
 
 /// The longest window: a day of post-roll, and an hour for the pre-roll.
-const LONGEST_WINDOW: Duration = Duration::from_secs(25 * 3600);
+pub(super) const LONGEST_WINDOW: Duration = Duration::from_secs(25 * 3600);
 /// More cameras than any config may have.
 const MOST_CAMERAS: usize = 256;
 

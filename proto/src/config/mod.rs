@@ -38,7 +38,7 @@ pub use backend::{
 pub use compressed::{ClipMode, Compressed};
 pub use fit::{Misfit, check_rate, check_size};
 pub use mistake::Mistake;
-pub use recording::{JpegContainer, RecordingConfig};
+pub use recording::{JpegContainer, Overlap, RecordingConfig};
 pub use resolve::{Contradiction, Typed};
 
 use crate::clip::{CaptureTime, VideoMode};

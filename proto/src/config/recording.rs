@@ -16,6 +16,8 @@ use crate::ring::{RingSize, RingSpec};
 /// The bytes that stay free for the rest of the system by default: enough for a person to log in and for the system to
 /// log why, and small beside any disk that clips are recorded on.
 const MIN_FREE_BYTES: u64 = 64 << 20;
+/// A clip may last for no longer than a post-roll may: a day.
+const LONGEST_CLIP_MS: u64 = 24 * 3600 * 1000;
 /// The word that leaves a choice to Preroll.
 const AUTO: &str = "auto";
 
@@ -32,7 +34,9 @@ static CODEC_QUALITY: KeyOr<u64> = Key::range("codec_quality", 0, 51, "best").or
 static PRESET: KeyOr<String> = Key::one_of("preset", presets).or(AUTO);
 static JPEG_CONTAINER: KeyOr<String> =
     Key::one_of("jpeg_container", containers).or(JpegContainer::Mov.name());
-static MAX_OPEN_CLIPS: KeyOr<u64> = Key::range("max_open_clips", 1, 64, "").or(4);
+static OVERLAP: KeyOr<String> = Key::one_of("overlap", overlaps).or(Overlap::Separate.name());
+static MAX_CLIP: KeyOr<u64> = Key::range("max_clip_ms", 1, LONGEST_CLIP_MS, "").or(600_000);
+static MAX_OPEN_CLIPS: KeyOr<u64> = Key::range("max_open_clips", 1, 64, "").or(16);
 static POSTER: KeyOr<bool> = Key::flag("poster").or(true);
 static STANDBY_RECORDER: KeyOr<bool> = Key::flag("standby_recorder").or(true);
 static MIN_FREE: KeyOr<u64> = Key::whole("min_free_bytes", "bytes").or(MIN_FREE_BYTES);
@@ -48,6 +52,8 @@ static KEYS: &[&Row] = &[
     &CODEC_QUALITY.row,
     &PRESET.row,
     &JPEG_CONTAINER.row,
+    &OVERLAP.row,
+    &MAX_CLIP.row,
     &MAX_OPEN_CLIPS.row,
     &POSTER.row,
     &STANDBY_RECORDER.row,
@@ -66,6 +72,35 @@ fn presets() -> Vec<&'static str> {
 
 fn containers() -> Vec<&'static str> {
     JpegContainer::ALL.map(JpegContainer::name).to_vec()
+}
+
+fn overlaps() -> Vec<&'static str> {
+    Overlap::ALL.map(Overlap::name).to_vec()
+}
+
+/// The fate of a trigger whose window begins in that of an open clip.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlap {
+    /// The open clip grows, and lists the trigger.
+    Extend,
+    /// It gets a clip of its own, which shares frames with the other.
+    #[default]
+    Separate,
+}
+
+impl Overlap {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Extend, Self::Separate];
+
+    /// The name used in configs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Extend => "extend",
+            Self::Separate => "separate",
+        }
+    }
 }
 
 /// The file that JPEGs are put into as their camera sends them.
@@ -103,7 +138,7 @@ impl<'de> Deserialize<'de> for TypedRecording {
     }
 }
 
-/// The settings of `recording`, checked. Its fifteen fields are the keys of one mapping.
+/// The settings of `recording`, checked. Its seventeen fields are the keys of one mapping.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordingConfig {
     /// The folder in which run folders are made.
@@ -130,6 +165,12 @@ pub struct RecordingConfig {
     /// The file for JPEGs that are copied.
     #[serde(default)]
     pub jpeg_container: JpegContainer,
+    /// The fate of a trigger whose window begins in that of an open clip.
+    #[serde(default)]
+    pub overlap: Overlap,
+    /// A clip that nobody ends is ended so long after its first trigger.
+    #[serde(default = "max_clip")]
+    pub max_clip_ms: u64,
     /// Clips that may be open at once.
     pub max_open_clips: usize,
     /// Finished clips get posters: the trigger's frame of each camera as a JPEG.
@@ -144,6 +185,11 @@ pub struct RecordingConfig {
 /// The default in a config that an older version has checked.
 fn yes() -> bool {
     true
+}
+
+/// The default in a config that an older version has checked.
+fn max_clip() -> u64 {
+    MAX_CLIP.default
 }
 
 impl RecordingConfig {
@@ -165,7 +211,8 @@ impl Checker<'_> {
     pub(super) fn recording(&self, typed: &Mapping) -> Result<RecordingConfig, Mistake> {
         let preferred_codec = self.preferred_codec(typed)?;
         let preset = self.preset(typed)?;
-        let jpeg_container = self.jpeg_container(typed)?;
+        let jpeg_container = self.word(typed, &JPEG_CONTAINER, &JpegContainer::ALL.map(|c| (c.name(), c)))?;
+        let overlap = self.word(typed, &OVERLAP, &Overlap::ALL.map(|o| (o.name(), o)))?;
         let codec_quality = self.in_range(typed, &CODEC_QUALITY)?;
         let max_open_clips = self.in_range(typed, &MAX_OPEN_CLIPS)?;
         if let Some((old, new, at)) = &typed.renamed {
@@ -194,6 +241,8 @@ impl Checker<'_> {
             codec_quality: u8::try_from(codec_quality).unwrap_or(u8::MAX),
             preset,
             jpeg_container,
+            overlap,
+            max_clip_ms: self.in_range(typed, &MAX_CLIP)?,
             max_open_clips: usize::try_from(max_open_clips).unwrap_or(usize::MAX),
             poster: typed.or_default(&POSTER),
             standby_recorder: typed.or_default(&STANDBY_RECORDER),
@@ -238,15 +287,19 @@ impl Checker<'_> {
         self.wrong(typed.at, message)
     }
 
-    fn jpeg_container(&self, typed: &Mapping) -> Result<JpegContainer, Mistake> {
-        let Some(typed) = typed.typed(&JPEG_CONTAINER) else { return Ok(JpegContainer::default()) };
-        match JpegContainer::ALL.into_iter().find(|known| known.name().eq_ignore_ascii_case(&typed.value)) {
-            Some(container) => Ok(container),
-            None => {
-                let message =
-                    format!("jpeg_container: {:?} is not one of {}", typed.value, containers().join(", "));
-                self.wrong(typed.at, message)
-            }
+    /// The value that a word of a key's own stands for, upper or lower case.
+    fn word<T: Copy + Default>(
+        &self,
+        typed: &Mapping,
+        key: &'static KeyOr<String>,
+        words: &[(&'static str, T)],
+    ) -> Result<T, Mistake> {
+        let Some(typed) = typed.typed(key) else { return Ok(T::default()) };
+        if let Some((_, value)) = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(&typed.value)) {
+            return Ok(*value);
         }
+        let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        let message = format!("{}: {:?} is not one of {}", key.row.name, typed.value, words.join(", "));
+        self.wrong(typed.at, message)
     }
 }

@@ -474,6 +474,12 @@ fn mistakes_of_live_cameras_are_shown_where_they_stand() {
         "cameras: [{ name: a, backend: sim }]\nrecording: { jpeg_container: ¦mkv }\n",
         "is not one of mov, avi",
     );
+    let overlap = "cameras: [{ name: a, backend: sim }]\nrecording: { overlap: ¦both }\n";
+    refused(overlap, "overlap: \"both\" is not one of extend, separate");
+    refused(
+        "cameras: [{ name: a, backend: sim }]\nrecording: { max_clip_ms: ¦0 }\n",
+        "max_clip_ms: 0 is out of range; it takes 1 to 86400000",
+    );
     refused("camera: { format: ¦x }\ncameras: [{ name: a, backend: sim }]\n", "is not one of auto");
 }
 
@@ -504,7 +510,10 @@ fn the_checked_config_of_an_older_version_is_read() {
     let sim = camera["backend"]["Sim"].as_object_mut().unwrap();
     assert!(sim.remove("clock_ppm").is_some());
     assert!(sim["faults"].as_object_mut().unwrap().remove("latency_ns").is_some());
-    older["recording"].as_object_mut().unwrap().remove("jpeg_container");
+    let recording = older["recording"].as_object_mut().unwrap();
+    for key in ["jpeg_container", "overlap", "max_clip_ms"] {
+        assert!(recording.remove(key).is_some(), "{key}");
+    }
     assert_eq!(Config::from_checked(older.to_string().as_bytes()).unwrap(), config);
 }
 

@@ -54,6 +54,28 @@ fn each_kind_of_thing_in_a_files_place_is_named_and_nothing_waits() {
 }
 
 #[test]
+fn a_file_is_appended_to_by_several_and_nothing_else_in_its_place_is() {
+    let (_output, partial) = clip();
+    let path = partial.join("triggers.jsonl");
+    let (ours, is_new) = file_to_append(&path).unwrap();
+    assert!(is_new);
+    let (theirs, is_new) = file_to_append(&path).unwrap();
+    assert!(!is_new);
+    for (mut file, text) in [(&ours, "a\n"), (&theirs, "b\n"), (&ours, "c\n")] {
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\nb\nc\n");
+    std::fs::hard_link(&path, partial.join("another")).unwrap();
+    assert!(file_to_append(&path).unwrap_err().to_string().contains("second name"));
+    std::fs::remove_file(&path).unwrap();
+    symlink(partial.join("another"), &path).unwrap();
+    assert!(is_foreign(&file_to_append(&path).unwrap_err()));
+    std::fs::remove_file(&path).unwrap();
+    fifo(&path);
+    assert!(is_foreign(&at_once(move || file_to_append(&path)).unwrap_err()));
+}
+
+#[test]
 fn no_folder_on_the_way_may_be_a_link() {
     let (output, partial) = clip();
     std::fs::write(partial.join("plan.json"), "{}").unwrap();
@@ -127,7 +149,7 @@ const BY_PATH: [&str; 13] = [
 ];
 
 /// Sources that use such calls for what doesn't lie below the output folder, or for what follows no link.
-const ELSEWHERE: [(&str, &str); 41] = [
+const ELSEWHERE: [(&str, &str); 42] = [
     ("proto/src/opened.rs", "is this module"),
     ("proto/src/access.rs", "/etc/group"),
     ("proto/src/backlog/mod.rs", "shared memory"),
@@ -138,6 +160,7 @@ const ELSEWHERE: [(&str, &str); 41] = [
     ("proto/src/link.rs", "the runtime directory"),
     ("proto/src/new_folders.rs", "makes and removes the folders that a person names"),
     ("proto/src/origin.rs", "/etc/machine-id"),
+    ("proto/src/opened/append.rs", "is a part of this module"),
     ("proto/src/opened/rename.rs", "is a part of this module"),
     ("proto/src/ring/read_only.rs", "shared memory"),
     ("proto/src/ring/segment.rs", "shared memory"),

@@ -1,6 +1,7 @@
 //! The text of a clip's manifest, from its plan and its joined cameras. Nothing here touches the disk.
 
 use proto::by_camera::ByCamera;
+use proto::clip::growth::Growth;
 use proto::clip::{
     CameraClip, FileMaker, Manifest, ManifestTrigger, PlannedCamera, SCHEMA, Stretch, StretchHow, Verdict,
     VideoMode, Window, untold_in,
@@ -26,7 +27,7 @@ pub(super) fn manifest(set: &[Footage], cameras: ByCamera<FinishedCamera>) -> Op
         notes.push(format!("ended {} ms early, because Preroll was stopped", early.as_millis()));
     }
     let offsets = cameras.iter().map(|(name, camera)| (name.clone(), camera.trigger_offset_s)).collect();
-    let trigger = ManifestTrigger::of(plan, offsets);
+    let trigger = ManifestTrigger::of(&Growth::of(plan).triggers()[0], plan, offsets);
     let cameras: ByCamera<CameraClip> =
         cameras.into_iter().map(|(name, camera)| (name, camera.clip)).collect();
     cameras.iter().for_each(|(name, camera)| notes.extend(notes_of(name, camera)));

@@ -104,6 +104,7 @@ fn a_manifest_has_the_fields_of_its_schema() {
     assert_names::<clip::CaptureTime>(&["manifest#capture_time", "run#capture_time", "stats#capture_time"]);
     assert_names::<clip::ManifestTrigger>(&["manifest#trigger"]);
     assert_names::<clip::TriggerSource>(&["manifest#trigger_source"]);
+    assert_names::<clip::TriggerKind>(&["manifest#trigger_kind"]);
     assert_names::<clip::Window>(&["manifest#window"]);
     assert_names::<clip::Verdict>(&["manifest#verdict", "trigger#verdict"]);
     assert_names::<clip::Gap>(&["manifest#gap", "trigger#gap"]);
@@ -203,6 +204,7 @@ fn run_files_and_codecs_have_the_fields_of_their_schemas() {
     assert_names::<config::ClipMode>(&["run#clip_mode"]);
     assert_names::<config::Compressed>(&["run#compressed"]);
     assert_names::<config::JpegContainer>(&["run#jpeg_container"]);
+    assert_names::<config::Overlap>(&["run#overlap"]);
     assert_names::<config::RecordingConfig>(&["run#recording"]);
     assert_names::<config::AccessConfig>(&["run#access"]);
     assert_names::<EncoderChoice>(&["run#choice", "codecs#choice"]);

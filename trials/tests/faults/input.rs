@@ -253,6 +253,8 @@ const RECORDING_KEYS: &[(&str, &[&str], &[&str])] = &[
     ("codec_quality", WHOLE, &["52", "256"]),
     ("preset", ONE_OF, &[]),
     ("jpeg_container", ONE_OF, &[]),
+    ("overlap", ONE_OF, &[]),
+    ("max_clip_ms", WHOLE, &["0", "86400001"]),
     ("max_open_clips", WHOLE, &["0", "65"]),
     ("poster", TRUTH, &[]),
     ("standby_recorder", TRUTH, &[]),
