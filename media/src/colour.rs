@@ -1,4 +1,5 @@
-//! A picture's colours as a JPEG has them: BT.601 in full range. Pure: only numbers are here.
+//! The meaning of a picture's numbers, and conversions: to those of a JPEG (BT.601 in full range), of another picture, and to red,
+//! green and blue. Pure: only numbers are here.
 
 use proto::frame::PictureTags;
 
@@ -15,6 +16,22 @@ impl Meaning {
     /// The meaning of a JPEG's numbers (JFIF).
     pub(crate) const JPEG: Self = Self { matrix: PictureTags::BT601, full_range: true };
 
+    /// Black, the steps of brightness to white, and the steps of a colour.
+    fn steps(self) -> (f32, f32, f32) {
+        if self.full_range { (0.0, 255.0, 255.0) } else { (16.0, 219.0, 224.0) }
+    }
+
+    /// Are equal numbers equal colours in both?
+    pub(crate) fn is_like(self, other: Self) -> bool {
+        self.full_range == other.full_range && self.weights() == other.weights()
+    }
+
+    /// A grey, from 0 (black) to 1 (white).
+    pub(crate) fn grey(self, light: f32) -> [u8; 3] {
+        let (black, white, _) = self.steps();
+        [byte(black + white * light), 128, 128]
+    }
+
     /// The weights of red and blue in brightness. An unknown matrix counts as BT.601, as libswscale has it.
     fn weights(self) -> (f32, f32) {
         match self.matrix {
@@ -27,39 +44,59 @@ impl Meaning {
     }
 }
 
-/// A conversion from a meaning to a JPEG's: a matrix, since every step on the way is linear.
+/// A conversion of pixels from one meaning to another, or to red, green and blue: a matrix, since every step on the way is linear.
 pub(crate) struct Conversion {
     black: f32,
     /// The results of one step of brightness, and of one of each colour.
     columns: [[f32; 3]; 3],
+    /// The results of black.
+    zeros: [f32; 3],
 }
 
 impl Conversion {
+    /// To a JPEG's.
     pub(crate) fn from(meaning: Meaning) -> Self {
-        let (black, white, colour) =
-            if meaning.full_range { (0.0, 255.0, 255.0) } else { (16.0, 219.0, 224.0) };
-        let (red, blue) = meaning.weights();
+        Self::between(meaning, Meaning::JPEG)
+    }
+
+    /// From one meaning to another.
+    pub(crate) fn between(from: Meaning, to: Meaning) -> Self {
+        let (zero, luma, chroma) = to.steps();
+        let (red, blue) = to.weights();
+        let mixed = |[r, g, b]: [f32; 3]| {
+            let y = red * r + (1.0 - red - blue) * g + blue * b;
+            [y * luma, (b - y) / (2.0 * (1.0 - blue)) * chroma, (r - y) / (2.0 * (1.0 - red)) * chroma]
+        };
+        Self { zeros: [zero, 128.0, 128.0], ..Self::through(from, mixed) }
+    }
+
+    /// To red, green and blue, from 0 to 255.
+    pub(crate) fn to_rgb(from: Meaning) -> Self {
+        Self { zeros: [0.0; 3], ..Self::through(from, |rgb| rgb.map(|part| part * 255.0)) }
+    }
+
+    /// By way of red, green and blue, from 0 to 1.
+    fn through(from: Meaning, then: impl Fn([f32; 3]) -> [f32; 3]) -> Self {
+        let (black, white, colour) = from.steps();
+        let (red, blue) = from.weights();
         let of = |y: f32, cb: f32, cr: f32| {
             let r = y + 2.0 * (1.0 - red) * cr;
             let b = y + 2.0 * (1.0 - blue) * cb;
-            let g = (y - red * r - blue * b) / (1.0 - red - blue);
-            let (red, blue) = Meaning::JPEG.weights();
-            let y = red * r + (1.0 - red - blue) * g + blue * b;
-            [y, (b - y) / (2.0 * (1.0 - blue)), (r - y) / (2.0 * (1.0 - red))].map(|part| part * 255.0)
+            then([r, (y - red * r - blue * b) / (1.0 - red - blue), b])
         };
         let columns = [of(1.0 / white, 0.0, 0.0), of(0.0, 1.0 / colour, 0.0), of(0.0, 0.0, 1.0 / colour)];
-        Self { black, columns }
+        Self { black, columns, zeros: [0.0; 3] }
     }
 
-    /// One pixel: brightness and both colours.
+    /// Converts one pixel, of which brightness and both colours are given.
     pub(crate) fn of(&self, pixel: [u8; 3]) -> [u8; 3] {
         let steps =
             [f32::from(pixel[0]) - self.black, f32::from(pixel[1]) - 128.0, f32::from(pixel[2]) - 128.0];
-        let part = |n: usize, zero: f32| {
+        let part = |n: usize| {
             let sum: f32 = self.columns.iter().zip(steps).map(|(column, steps)| column[n] * steps).sum();
-            byte(sum + zero)
+            byte(sum + self.zeros[n])
         };
-        [part(0, 0.0), part(1, 128.0), part(2, 128.0)]
+        [part(0), part(1), part(2)]
     }
 }
 
@@ -94,6 +131,24 @@ mod tests {
             assert_eq!(limited.of([0, 128, 128]), [0, 128, 128], "{matrix}: blacker than black");
             assert_eq!(limited.of([126, 128, 128]), [128, 128, 128], "{matrix}");
         }
+    }
+
+    #[test]
+    fn colours_are_told_in_red_green_and_blue_and_come_back_from_another_matrix() {
+        let hd = Meaning { matrix: PictureTags::BT709, full_range: false };
+        for (pixel, rgb) in
+            [([16, 128, 128], [0; 3]), ([235, 128, 128], [255; 3]), ([63, 102, 240], [255, 0, 0])]
+        {
+            let told = Conversion::to_rgb(hd).of(pixel);
+            assert!(told.iter().zip(rgb).all(|(told, right)| told.abs_diff(right) <= 1), "{told:?} {rgb:?}");
+            let there = Conversion::between(hd, Meaning::JPEG).of(pixel);
+            let back = Conversion::between(Meaning::JPEG, hd).of(there);
+            assert!(back.iter().zip(pixel).all(|(back, was)| back.abs_diff(was) <= 1), "{back:?} {pixel:?}");
+        }
+        assert_eq!((hd.grey(0.0), hd.grey(1.0)), ([16, 128, 128], [235, 128, 128]));
+        assert!(!hd.is_like(Meaning::JPEG));
+        let unsaid = Meaning { matrix: PictureTags::UNSPECIFIED, full_range: true };
+        assert!(unsaid.is_like(Meaning::JPEG), "an unknown matrix counts as BT.601");
     }
 
     #[test]

@@ -9,9 +9,11 @@ use ffmpeg::format::context::Input;
 use ffmpeg::frame::Video;
 use ffmpeg::{Dictionary, Packet, Rational, Rescale, codec, decoder, media};
 use ffmpeg_next as ffmpeg;
-use proto::frame::Rotation;
+use proto::frame::{PictureTags, Rotation};
 
+use crate::colour::Meaning;
 use crate::deadline;
+use crate::picture;
 use crate::plain_file;
 
 /// The containers that are opened, by libav's names.
@@ -36,7 +38,9 @@ pub(crate) enum FilmError {
 pub(crate) enum Care {
     /// For people: what can be shown of a damaged picture is shown.
     Show,
-    /// For a judge: damage is told.
+    /// For a copy of each frame: what can be shown is, also what the file hides from players.
+    Each,
+    /// For a judge: damage is told, and frames that the file hides from players count.
     Judge,
 }
 
@@ -50,6 +54,15 @@ pub(crate) struct Film {
     rotation: Rotation,
     /// Stays open as long as libav may come back to its name.
     _file: File,
+}
+
+/// The pictures of a file, as far as its header tells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) meaning: Meaning,
+    pub(crate) tags: PictureTags,
 }
 
 /// A picture as it comes out of a file.
@@ -68,6 +81,9 @@ impl Film {
         let mut options = Dictionary::new();
         options.set("protocol_whitelist", "file");
         options.set("format_whitelist", CONTAINERS);
+        if care != Care::Show {
+            options.set("ignore_editlist", "1");
+        }
         let input = ffmpeg::format::input_with_dictionary(&plain_file::name_of(&file), options)
             .map_err(FilmError::Open)?;
         deadline::step();
@@ -76,6 +92,13 @@ impl Film {
         let (rotation, is_jpeg) = (rotation(&stream), stream.parameters().id() == codec::Id::MJPEG);
         let decoder = open_decoder(&stream, care).map_err(FilmError::Decoder)?;
         Ok(Self { input, decoder, stream: index, time_base, is_jpeg, rotation, _file: file })
+    }
+
+    /// The pictures of this film, as its header has them.
+    pub(crate) fn look(&self) -> Look {
+        let of = &self.decoder;
+        let tags = picture::tags(of.color_space(), of.color_range(), of.aspect_ratio(), self.rotation);
+        Look { width: of.width(), height: of.height(), meaning: picture::meaning(of.format(), &tags), tags }
     }
 
     /// The turn that a player gives the pictures.

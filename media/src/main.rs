@@ -1,32 +1,41 @@
-//! `preroll-media`: decodes for people. Stills and posters, the verification of finished clips, and the skew of a rig's cameras.
+//! `preroll-media`: decodes for people. Stills and posters, the verification and the export of finished clips, and the skew of a rig's
+//! cameras.
 //! It is started as a child by `preroll` and by the recorder, ends with whoever asked, bounds its own time and memory, and
 //! writes nothing but what it was asked for.
 //!
 //! - [`still`]: one picture as a JPEG, out of a [`film`] or a [`ring`], by way of a [`picture`] and its [`colour`].
 //! - [`verify`]: a clip's files compared with what is said of them.
+//! - [`export`]: a clip for somebody else: copied, beside each other, as pictures; [`unfinished`]: whole or not at all.
+//! - [`clip`], [`rows`], [`sums`]: a clip's folder and its documents.
 //! - [`skew`]: edges of light in the brightness ([`luma`]) of two cameras' pictures.
 //! - [`deadline`]: the bounds; [`plain_file`]: how files are opened; [`decoder`]: single frames.
 
+mod clip;
 mod colour;
 mod deadline;
 mod decoder;
+mod export;
 mod film;
 mod luma;
 mod picture;
 mod plain_file;
 mod ring;
+mod rows;
 mod skew;
 mod still;
+mod sums;
+mod unfinished;
 mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use proto::exit;
 use proto::failpoint;
 use proto::parent;
+use proto::priority;
 use proto::process::Pid;
 use proto::say;
 use serde::Serialize;
@@ -58,10 +67,15 @@ enum Command {
     Verify {
         /// The clip's folder
         folder: PathBuf,
+        /// The clip's name in the answer, instead of the folder's
+        #[arg(long)]
+        clip_id: Option<String>,
         /// As JSON
         #[arg(long)]
         json: bool,
     },
+    /// Give a clip away: as it is, as one video, as pictures
+    Export(ExportArgs),
     /// Measure by flashes of light which camera's capture times are late, and by how much
     Skew {
         /// A camera, at least two of them: NAME:PATH, its name and its ring
@@ -77,6 +91,35 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+struct ExportArgs {
+    /// The clip's folder
+    folder: PathBuf,
+    /// The name that it gets, instead of the folder's
+    #[arg(long)]
+    clip_id: Option<String>,
+    /// The folder that it goes to
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+    /// One archive of its files
+    #[arg(long)]
+    zip: bool,
+    /// One video of all cameras
+    #[arg(long)]
+    side_by_side: bool,
+    /// With words below each picture. By itself, of one video
+    #[arg(long)]
+    burn_in: bool,
+    /// Each frame as a picture
+    #[arg(long, value_name = "FORMAT")]
+    frames: Option<PictureFormat>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PictureFormat {
+    Png,
 }
 
 #[derive(Debug, Args)]
@@ -128,8 +171,13 @@ impl Failure {
 }
 
 fn run(args: MediaArgs) -> Result<u8, Failure> {
+    let is_export = matches!(args.command, Command::Export(_));
+    let heeded = if is_export { deadline::heed_signals() } else { Ok(()) };
+    heeded.map_err(|e| Failure::failed(format!("signals can't be heeded: {e}")))?;
     if let Some(parent) = args.parent {
-        parent::end_with(parent).map_err(|e| Failure::failed(e.to_string()))?;
+        // An export has something to clear away.
+        let tied = if is_export { parent::end_in_order_with(parent) } else { parent::end_with(parent) };
+        tied.map_err(|e| Failure::failed(e.to_string()))?;
     }
     failpoint::pass("media.begun", "");
     // Registers names, without which libav's errors print as nothing. Decoding works without them.
@@ -137,19 +185,21 @@ fn run(args: MediaArgs) -> Result<u8, Failure> {
     ffmpeg_next::util::log::set_level(ffmpeg_next::util::log::Level::Quiet);
     match args.command {
         Command::Still(args) => make_still(args),
-        Command::Verify { folder, json } => {
-            bound(format!("verifying {}", folder.display()), None)?;
-            let report = verify::clip(&folder).map_err(|why| Failure { code: exit::BAD_INPUT, why })?;
+        Command::Verify { folder, clip_id, json } => {
+            bound(format!("verifying {}", folder.display()), None, deadline::ONE_PICTURE)?;
+            let report =
+                verify::clip(&folder, clip_id).map_err(|why| Failure { code: exit::BAD_INPUT, why })?;
             print(&report, report.text(), json)?;
             Ok(if report.good { exit::DONE } else { exit::INCOMPLETE })
         }
+        Command::Export(args) => export(args),
         Command::Skew { cameras, owner, seconds, json } => {
             if cameras.len() < 2 {
                 let why = "a skew is between two cameras: name both with --camera".into();
                 return Err(Failure { code: exit::BAD_INPUT, why });
             }
             let lasts = Duration::from_secs(seconds);
-            bound("measuring the skew".into(), Some(lasts + BEHIND_SKEW))?;
+            bound("measuring the skew".into(), Some(lasts + BEHIND_SKEW), deadline::ONE_PICTURE)?;
             let answer =
                 skew::measure(&cameras, owner.unwrap_or_else(this_user), lasts).map_err(Failure::failed)?;
             print(&answer, answer.text(), json)?;
@@ -158,10 +208,23 @@ fn run(args: MediaArgs) -> Result<u8, Failure> {
     }
 }
 
+fn export(args: ExportArgs) -> Result<u8, Failure> {
+    let ExportArgs { folder, clip_id, to, zip, side_by_side, burn_in, frames } = args;
+    bound(format!("exporting {}", folder.display()), None, deadline::MANY_PICTURES)?;
+    priority::set(priority::EXPORT);
+    let asked = export::Asked { folder, clip_id, to, zip, side_by_side, burn_in, frames: frames.is_some() };
+    let (made, remarks) =
+        export::make(&asked).map_err(|export::Failed { code, why }| Failure { code, why })?;
+    remarks.iter().for_each(|remark| say::aside(&format!("preroll-media: {remark}\n")));
+    let paths: String = made.iter().map(|path| format!("{}\n", path.display())).collect();
+    say::answer(&paths).map_err(|e| Failure::failed(format!("can't write the answer: {e}")))?;
+    Ok(exit::DONE)
+}
+
 fn make_still(args: StillArgs) -> Result<u8, Failure> {
     let StillArgs { file, ring, owner, frame, at_ns, width, output } = args;
     let shown = file.as_ref().or(ring.as_ref()).map(|path| path.display().to_string()).unwrap_or_default();
-    bound(format!("making a still of {shown}"), Some(STILL))?;
+    bound(format!("making a still of {shown}"), Some(STILL), deadline::ONE_PICTURE)?;
     let which = match (frame, at_ns) {
         (Some(number), _) => Which::Number(number),
         (None, Some(at_ns)) => Which::At(at_ns),
@@ -181,8 +244,8 @@ fn this_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-fn bound(work: String, all: Option<Duration>) -> Result<(), Failure> {
-    deadline::begin(work, all).map_err(|e| Failure::failed(format!("no thread can be started: {e}")))
+fn bound(work: String, all: Option<Duration>, memory: u64) -> Result<(), Failure> {
+    deadline::begin(work, all, memory).map_err(|e| Failure::failed(format!("no thread can be started: {e}")))
 }
 
 fn print(document: &impl Serialize, text: String, json: bool) -> Result<(), Failure> {
@@ -209,6 +272,8 @@ mod tests {
             &["still", "a.mp4", "--frame", "1", "--at-ns", "2", "--output", "x.jpg"],
             &["still", "--ring", "/dev/shm/b", "--frame", "1", "--output", "x.jpg"],
             &["skew", "--camera", "left"],
+            &["export", "clip"],
+            &["export", "clip", "--to", "x", "--frames", "gif"],
         ] {
             let typed = [&["preroll-media"][..], wrong].concat();
             assert!(MediaArgs::try_parse_from(&typed).is_err(), "{typed:?}");

@@ -12,6 +12,8 @@ use crate::colour::{Conversion, Meaning};
 
 /// The tallest still, whatever the shape of the picture.
 const MAX_HEIGHT: u32 = 8192;
+/// The longest side of a picture whose pixels' shape is taken into account.
+const MAX_SIDE: u32 = 16384;
 /// The quantiser of stills, from 2 (best) to 31.
 const QUANTISER: i32 = 3;
 
@@ -51,45 +53,19 @@ impl Family {
 impl Picture {
     /// A picture by its own word.
     pub(crate) fn decoded(pixels: Video, rotation: Rotation) -> Self {
-        let tags = PictureTags {
-            matrix: match pixels.color_space() {
-                color::Space::BT709 => PictureTags::BT709,
-                color::Space::FCC => 4,
-                color::Space::SMPTE240M => 7,
-                color::Space::BT2020NCL | color::Space::BT2020CL => PictureTags::BT2020,
-                _ => PictureTags::UNSPECIFIED,
-            },
-            range: match pixels.color_range() {
-                color::Range::Unspecified => Range::Unspecified,
-                color::Range::MPEG => Range::Limited,
-                color::Range::JPEG => Range::Full,
-            },
-            pixel_shape: shape(pixels.aspect_ratio()),
-            rotation,
-            ..PictureTags::default()
-        };
+        let tags = tags(pixels.color_space(), pixels.color_range(), pixels.aspect_ratio(), rotation);
         Self::tagged(pixels, &tags)
     }
 
     /// A picture whose tags stand elsewhere.
     pub(crate) fn tagged(pixels: Video, tags: &PictureTags) -> Self {
-        let family = Family::of(pixels.format());
-        let full_range = match tags.range {
-            Range::Full => true,
-            Range::Limited => false,
-            Range::Unspecified => family != Family::Yuv,
-        };
-        Self {
-            meaning: Meaning { matrix: tags.matrix, full_range: full_range || family == Family::FullYuv },
-            shape: tags.pixel_shape,
-            rotation: tags.rotation,
-            pixels,
-        }
+        let meaning = meaning(pixels.format(), tags);
+        Self { meaning, shape: tags.pixel_shape, rotation: tags.rotation, pixels }
     }
 
     /// The picture as a JPEG of this width. Its height follows from its shape.
     pub(crate) fn jpeg(&self, width: u32) -> Result<Vec<u8>, ffmpeg::Error> {
-        let lies = matches!(self.rotation, Rotation::Quarter | Rotation::ThreeQuarters);
+        let lies = lies(self.rotation);
         let height = self.height_for(width, lies);
         let (across, down) = if lies { (height, width) } else { (width, height) };
         let (scaled, meaning) = self.scaled(across, down)?;
@@ -110,12 +86,37 @@ impl Picture {
     }
 
     /// The picture in another size, with all its colours. libswscale changes no number of YUV and grey but by scaling.
-    fn scaled(&self, width: u32, height: u32) -> Result<(Video, Meaning), ffmpeg::Error> {
+    pub(crate) fn scaled(&self, width: u32, height: u32) -> Result<(Video, Meaning), ffmpeg::Error> {
+        self.scaled_into(width, height, Pixel::YUV444P, Pixel::YUVJ444P)
+    }
+
+    /// Shows the picture in this size, with its colours at half size, to `look`: as it is, if it is like that already.
+    pub(crate) fn halved<T>(
+        &self,
+        width: u32,
+        height: u32,
+        look: impl FnOnce(&Video, Meaning) -> T,
+    ) -> Result<T, ffmpeg::Error> {
+        let is_halved = matches!(self.pixels.format(), Pixel::YUV420P | Pixel::YUVJ420P);
+        if is_halved && (self.pixels.width(), self.pixels.height()) == (width, height) {
+            return Ok(look(&self.pixels, self.meaning));
+        }
+        let (scaled, meaning) = self.scaled_into(width, height, Pixel::YUV420P, Pixel::YUVJ420P)?;
+        Ok(look(&scaled, meaning))
+    }
+
+    fn scaled_into(
+        &self,
+        width: u32,
+        height: u32,
+        limited: Pixel,
+        full: Pixel,
+    ) -> Result<(Video, Meaning), ffmpeg::Error> {
         let from = self.pixels.format();
         let (to, meaning) = match Family::of(from) {
-            Family::Yuv => (Pixel::YUV444P, self.meaning),
-            Family::FullYuv | Family::Grey => (Pixel::YUVJ444P, self.meaning),
-            Family::Rgb => (Pixel::YUV444P, Meaning { matrix: PictureTags::BT601, full_range: false }),
+            Family::Yuv => (limited, self.meaning),
+            Family::FullYuv | Family::Grey => (full, self.meaning),
+            Family::Rgb => (limited, Meaning { matrix: PictureTags::BT601, full_range: false }),
         };
         let (w, h) = (self.pixels.width(), self.pixels.height());
         let flags = Flags::AREA | Flags::ACCURATE_RND | Flags::FULL_CHR_H_INP;
@@ -123,6 +124,74 @@ impl Picture {
         let mut scaled = Video::empty();
         scaler.run(&self.pixels, &mut scaled)?;
         Ok((scaled, meaning))
+    }
+}
+
+/// The size in which a player shows pictures of this size and shape, turned: none of its sides is smaller for its shape.
+pub(crate) fn shown_size((width, height): (u32, u32), tags: &PictureTags) -> (u32, u32) {
+    let shape = tags.pixel_shape.map_or((1, 1), |shape| (shape.width(), shape.height()));
+    let longer = |side: u32, by: u16, to: u16| {
+        let side = u64::from(side) * u64::from(by.max(to)) / u64::from(to);
+        u32::try_from(side).unwrap_or(u32::MAX).min(MAX_SIDE)
+    };
+    let (width, height) = (longer(width, shape.0, shape.1), longer(height, shape.1, shape.0));
+    if lies(tags.rotation) { (height, width) } else { (width, height) }
+}
+
+/// The place of a pixel in a picture of this size, by its place once the picture is turned.
+pub(crate) fn turned(
+    rotation: Rotation,
+    (x, y): (usize, usize),
+    (width, height): (usize, usize),
+) -> (usize, usize) {
+    match rotation {
+        Rotation::None => (x, y),
+        Rotation::Quarter => (y, height - 1 - x),
+        Rotation::Half => (width - 1 - x, height - 1 - y),
+        Rotation::ThreeQuarters => (width - 1 - y, x),
+    }
+}
+
+/// Does a picture that is turned so lie on its side before?
+pub(crate) fn lies(rotation: Rotation) -> bool {
+    matches!(rotation, Rotation::Quarter | Rotation::ThreeQuarters)
+}
+
+/// The meaning of pixels of this format with these tags.
+pub(crate) fn meaning(format: Pixel, tags: &PictureTags) -> Meaning {
+    let family = Family::of(format);
+    let full_range = match tags.range {
+        Range::Full => true,
+        Range::Limited => false,
+        Range::Unspecified => family != Family::Yuv,
+    };
+    Meaning { matrix: tags.matrix, full_range: full_range || family == Family::FullYuv }
+}
+
+/// The tags of a picture by libav's word.
+pub(crate) fn tags(
+    space: color::Space,
+    range: color::Range,
+    ratio: Rational,
+    rotation: Rotation,
+) -> PictureTags {
+    PictureTags {
+        matrix: match space {
+            color::Space::BT709 => PictureTags::BT709,
+            color::Space::BT470BG | color::Space::SMPTE170M => PictureTags::BT601,
+            color::Space::FCC => 4,
+            color::Space::SMPTE240M => 7,
+            color::Space::BT2020NCL | color::Space::BT2020CL => PictureTags::BT2020,
+            _ => PictureTags::UNSPECIFIED,
+        },
+        range: match range {
+            color::Range::Unspecified => Range::Unspecified,
+            color::Range::MPEG => Range::Limited,
+            color::Range::JPEG => Range::Full,
+        },
+        pixel_shape: shape(ratio),
+        rotation,
+        ..PictureTags::default()
     }
 }
 
@@ -136,14 +205,9 @@ fn fill(still: &mut Video, from: &Video, meaning: Meaning, rotation: Rotation) {
     let conversion = Conversion::from(meaning);
     let (width, height) = (still.width() as usize, still.height() as usize);
     let strides = [0, 1, 2].map(|plane| from.stride(plane));
-    let (across, down) = (from.width() as usize, from.height() as usize);
+    let size = (from.width() as usize, from.height() as usize);
     let pixel = |x: usize, y: usize| {
-        let (x, y) = match rotation {
-            Rotation::None => (x, y),
-            Rotation::Quarter => (y, down - 1 - x),
-            Rotation::Half => (across - 1 - x, down - 1 - y),
-            Rotation::ThreeQuarters => (across - 1 - y, x),
-        };
+        let (x, y) = turned(rotation, (x, y), size);
         conversion.of([0, 1, 2].map(|plane| from.data(plane)[y * strides[plane] + x]))
     };
     let strides = [0, 1, 2].map(|plane| still.stride(plane));

@@ -1,5 +1,5 @@
 //! Files that a person names or that a manifest names, opened for reading: regular files alone, through no symbolic link,
-//! and without waiting for a FIFO. Of whom they are doesn't matter: a clip may be a copy.
+//! and without waiting for a FIFO. Of whom they are doesn't matter: a clip may be a copy. Files that are made have to be new.
 
 use std::fs::File;
 use std::io;
@@ -35,6 +35,15 @@ fn be_plain(opened: OwnedFd) -> io::Result<File> {
         return Err(io::Error::other("it is no regular file"));
     }
     Ok(opened.into())
+}
+
+/// Makes a file, for reading and writing. There must be nothing of that name.
+///
+/// # Errors
+/// The system's error.
+pub(crate) fn create(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::from_raw_mode(0o666))?.into())
 }
 
 /// A name of an open file by which libav, which opens by names, opens no other.

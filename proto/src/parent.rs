@@ -1,7 +1,8 @@
 //! A process's relation to the one that started it: when the process has to end because that one is gone. How it ends is
 //! its own business.
 //!
-//! A probe never outlives whoever asked ([`end_with`]). A capture or a recorder outlives its supervisor on purpose, to
+//! A probe never outlives whoever asked ([`end_with`]), and an export only for as long as it takes to clear away what it has begun
+//! ([`end_in_order_with`]). A capture or a recorder outlives its supervisor on purpose, to
 //! be adopted by the next, but only a supervisor that is *settled*: everything has come up once, or there is a clip
 //! to record, and no end has begun. The supervisor keeps a file for that ([`RuntimeDir::settled_mark`]). Without the file
 //! a process that has no supervisor ends ([`Parent::has_left`]): the start that made it was broken off, or was just
@@ -20,7 +21,19 @@ use crate::process::Pid;
 /// # Errors
 /// The parent is gone already, or the system refuses. The process has to end then.
 pub fn end_with(parent: Pid) -> io::Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL))?;
+    tie(parent, Signal::KILL)
+}
+
+/// Has this process asked to end (SIGTERM) when the thread that has started it ends. `parent` is that thread's process.
+///
+/// # Errors
+/// As for [`end_with`].
+pub fn end_in_order_with(parent: Pid) -> io::Result<()> {
+    tie(parent, Signal::TERM)
+}
+
+fn tie(parent: Pid, signal: Signal) -> io::Result<()> {
+    set_parent_process_death_signal(Some(signal))?;
     // A parent that has ended before the call above sends no signal any more.
     if is_child_of(parent) {
         Ok(())

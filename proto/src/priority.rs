@@ -31,6 +31,9 @@ pub const STATISTICS: i32 = 0;
 /// which runs only while no other wants the processor.
 pub const SUMS: i32 = 19;
 
+/// The niceness of an export, for which a person waits: well behind everything that records.
+pub const EXPORT: i32 = 10;
+
 /// The turns that [`take_short_turns`] asks for: the shortest that Linux grants. A frame is copied in some five of them.
 const SHORT_TURN_NS: u64 = 100_000;
 

@@ -1,6 +1,6 @@
 //! The frames of one file compared with the rows that stand for them. Pure.
 
-use super::rows::Row;
+use crate::clip::Part;
 
 /// Times in a file are rounded, by 15 µs at most.
 const ROUNDED_NS: u64 = 1_000_000;
@@ -14,15 +14,15 @@ pub(super) struct Frame {
     pub(super) damaged: bool,
 }
 
-/// The things that are wrong with a file. `first` is the row of its first frame; `has_times`: it keeps capture times.
-pub(super) fn file(shown: &[Frame], rows: &[Row], first: u64, has_times: bool) -> Vec<String> {
+/// The things that are wrong with a file.
+pub(super) fn file(shown: &[Frame], part: &Part<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
-    let frames = if has_times { with_those_not_shown(shown, rows) } else { shown.to_vec() };
-    if frames.len() != rows.len() {
+    let frames = if part.has_times { with_those_not_shown(shown, part) } else { shown.to_vec() };
+    if frames.len() != part.rows.len() {
         let counted = if shown.len() == 1 { "1 frame".into() } else { format!("{} frames", shown.len()) };
-        wrong.push(format!("{counted} can be decoded, and it should have {}", rows.len()));
+        wrong.push(format!("{counted} can be decoded, and it should have {}", part.rows.len()));
     }
-    let pairs = || (first..).zip(frames.iter().zip(rows));
+    let pairs = || (part.first..).zip(frames.iter().zip(part.rows));
     let mut damaged = pairs().filter(|(_, (frame, row))| frame.damaged && !row.damaged).map(|(at, _)| at);
     if let Some(at) = damaged.next() {
         let others = match damaged.count() {
@@ -31,16 +31,12 @@ pub(super) fn file(shown: &[Frame], rows: &[Row], first: u64, has_times: bool) -
         };
         wrong.push(format!("frame {at} is damaged{others}, and the timestamps don't say so"));
     }
-    if has_times && let Some(first_row) = rows.first() {
+    if part.has_times {
         let off = pairs().find_map(|(at, (frame, row))| {
-            let (shown, captured) = (frame.at_ns?, row.t_ns - first_row.t_ns);
-            let is_off = i128::from(shown).abs_diff(captured.into()) > ROUNDED_NS.into();
+            let (shown, due) = (frame.at_ns?, part.due_ns(row));
+            let is_off = shown.abs_diff(due) > ROUNDED_NS;
             is_off.then(|| {
-                format!(
-                    "frame {at} is shown at {} µs, and was captured at {} µs",
-                    shown / 1000,
-                    captured / 1000
-                )
+                format!("frame {at} is shown at {} µs, and was captured at {} µs", shown / 1000, due / 1000)
             })
         });
         wrong.extend(off);
@@ -50,11 +46,11 @@ pub(super) fn file(shown: &[Frame], rows: &[Row], first: u64, has_times: bool) -
 
 /// The frames of a file, and in their places those that its decoder doesn't show: behind a frame that is lost, libav passes over
 /// some without a word. Only frames whose rows say that they are damaged may be missing so.
-fn with_those_not_shown(shown: &[Frame], rows: &[Row]) -> Vec<Frame> {
+fn with_those_not_shown(shown: &[Frame], part: &Part<'_>) -> Vec<Frame> {
     let mut shown = shown.iter().copied().peekable();
     let mut frames = Vec::new();
-    for row in rows {
-        let due_ns = i64::try_from(row.t_ns - rows[0].t_ns).unwrap_or(i64::MAX);
+    for row in part.rows {
+        let due_ns = part.due_ns(row);
         let latest_ns = i128::from(due_ns) + i128::from(ROUNDED_NS);
         let is_later = |frame: &Frame| frame.at_ns.is_some_and(|at_ns| i128::from(at_ns) > latest_ns);
         if row.damaged && shown.peek().is_none_or(is_later) {
@@ -70,9 +66,14 @@ fn with_those_not_shown(shown: &[Frame], rows: &[Row]) -> Vec<Frame> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::Row;
+
+    fn file(shown: &[Frame], rows: &[Row], first: u64, has_times: bool) -> Vec<String> {
+        super::file(shown, &Part::of_rows(rows, first, has_times))
+    }
 
     fn rows(times: &[u64]) -> Vec<Row> {
-        times.iter().map(|ms| Row { t_ns: 5_000_000_000 + ms * 1_000_000, damaged: false }).collect()
+        times.iter().map(|ms| Row { t_ns: 5_000_000_000 + ms * 1_000_000, ..Row::default() }).collect()
     }
 
     fn frames(times: &[i64]) -> Vec<Frame> {

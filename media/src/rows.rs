@@ -6,18 +6,22 @@ use proto::clip::CSV_HEADER;
 const OF_SCHEMA_1: &str = "camera_id,frame_index,t_capture_monotonic_ns";
 
 /// A frame by its row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) t_ns: u64,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) t_ns: u64,
+    /// The ring's number of the frame; none in clips of schema 1.
+    pub(crate) sequence: Option<u64>,
     /// The row says that the frame is not whole.
-    pub(super) damaged: bool,
+    pub(crate) damaged: bool,
+    /// The frame is from before the clip's window.
+    pub(crate) lead_in: bool,
 }
 
 /// Reads the rows of a camera. `trigger_ns`: the moment that times in the file are relative to.
 ///
 /// # Errors
 /// A sentence on the first line that is wrong.
-pub(super) fn read(text: &str, camera: &str, trigger_ns: u64) -> Result<Vec<Row>, String> {
+pub(crate) fn read(text: &str, camera: &str, trigger_ns: u64) -> Result<Vec<Row>, String> {
     let header = text.lines().next().unwrap_or_default();
     if header != CSV_HEADER && header != OF_SCHEMA_1 {
         return Err("line 1 is not the header of a clip's timestamps".into());
@@ -47,16 +51,17 @@ fn row(line: &str, camera: &str, index: u64, trigger_ns: u64, is_whole: bool) ->
         return Err("has another number than its place");
     }
     let t_ns: u64 = cells.next().and_then(|cell| cell.parse().ok()).ok_or(NO_ROW)?;
-    let mut damaged = false;
+    let mut row = Row { t_ns, ..Row::default() };
     if is_whole {
-        let _sequence: u64 = cells.next().and_then(|cell| cell.parse().ok()).ok_or(NO_ROW)?;
+        row.sequence = Some(cells.next().and_then(|cell| cell.parse().ok()).ok_or(NO_ROW)?);
         let relative: i128 = cells.next().and_then(|cell| cell.parse().ok()).ok_or(NO_ROW)?;
         if relative != (i128::from(t_ns) - i128::from(trigger_ns)).div_euclid(1000) {
             return Err("has a t_rel_us that doesn't follow from its time and the trigger's");
         }
-        damaged = cells.next().ok_or(NO_ROW)?.contains('d');
+        let flags = cells.next().ok_or(NO_ROW)?;
+        (row.damaged, row.lead_in) = (flags.contains('d'), flags.contains('l'));
     }
-    cells.next().is_none().then_some(Row { t_ns, damaged }).ok_or(NO_ROW)
+    cells.next().is_none().then_some(row).ok_or(NO_ROW)
 }
 
 #[cfg(test)]
@@ -64,12 +69,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_read_with_their_damage() {
-        let text = format!("{CSV_HEADER}\nleft,0,1500,7,-1,\nleft,1,4000,8,2,rd\n");
+    fn rows_are_read_with_their_flags() {
+        let text = format!("{CSV_HEADER}\nleft,0,1500,7,-1,l\nleft,1,4000,8,2,rd\n");
         let rows = read(&text, "left", 2000).unwrap();
-        assert_eq!(rows, [Row { t_ns: 1500, damaged: false }, Row { t_ns: 4000, damaged: true }]);
+        let first = Row { t_ns: 1500, sequence: Some(7), damaged: false, lead_in: true };
+        assert_eq!(rows, [first, Row { t_ns: 4000, sequence: Some(8), damaged: true, lead_in: false }]);
         let old = format!("{OF_SCHEMA_1}\nleft,0,1500\n");
-        assert_eq!(read(&old, "left", 0).unwrap().len(), 1);
+        assert_eq!(read(&old, "left", 0).unwrap(), [Row { t_ns: 1500, ..Row::default() }]);
         assert_eq!(read(&format!("{CSV_HEADER}\n"), "left", 0), Ok(vec![]));
     }
 

@@ -8,40 +8,48 @@ use std::path::Path;
 use proto::clip::SUMS;
 use sha2::{Digest, Sha256};
 
-use super::report::Fault;
 use crate::deadline;
 use crate::plain_file;
 
 const PIECE: usize = 256 << 10;
 const MAX_BYTES: u64 = 16 << 20;
 
-/// Checks each line. Returns the number of files that were summed; none if there are no sums.
-pub(super) fn check(folder: &Path, faults: &mut Vec<Fault>) -> Option<usize> {
+/// The comparison of a folder with its sums.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Checked {
+    /// The files that have a sum.
+    pub(crate) files: usize,
+    /// The files that are wrong, each with a sentence.
+    pub(crate) wrong: Vec<(String, String)>,
+}
+
+/// Checks each line; none if there are no sums.
+pub(crate) fn check(folder: &Path) -> Option<Checked> {
     let mut text = Vec::new();
+    let mut checked = Checked::default();
     match plain_file::open(&folder.join(SUMS)).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut text)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
         Err(e) => {
-            faults.push(Fault::of_file(SUMS, format!("it can't be read: {e}")));
-            return Some(0);
+            checked.wrong.push((SUMS.to_owned(), format!("it can't be read: {e}")));
+            return Some(checked);
         }
         Ok(_) => {}
     }
-    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
-    for line in &lines {
+    for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        checked.files += 1;
         let Some((sum, name)) = parse(line) else {
-            faults.push(Fault::of_file(SUMS, "it has a line that is no sum of a file in this folder".into()));
+            let what = "it has a line that is no sum of a file in this folder";
+            checked.wrong.push((SUMS.to_owned(), what.to_owned()));
             continue;
         };
         let shown = name.to_string_lossy().into_owned();
         match sum_of(&folder.join(&name)) {
             Ok(found) if found == sum => {}
-            Ok(_) => faults.push(Fault::of_file(&shown, format!("it is not as it was when {SUMS} was made"))),
-            Err(e) => {
-                faults.push(Fault::of_file(&shown, format!("{SUMS} names it, and it can't be read: {e}")))
-            }
+            Ok(_) => checked.wrong.push((shown, format!("it is not as it was when {SUMS} was made"))),
+            Err(e) => checked.wrong.push((shown, format!("{SUMS} names it, and it can't be read: {e}"))),
         }
     }
-    Some(lines.len())
+    Some(checked)
 }
 
 /// A line as `sha256sum` writes it: a backslash in front says that the name is written with escapes.
@@ -100,12 +108,12 @@ mod tests {
         for (name, text) in [("good", ""), ("changed", "x")] {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
-        let mut faults = Vec::new();
-        assert_eq!(check(folder.path(), &mut faults), None);
+        assert_eq!(check(folder.path()), None);
         let text = format!("{EMPTY}  good\n{EMPTY}  changed\n{EMPTY}  gone\n{EMPTY}  ../good\n");
         std::fs::write(folder.path().join(SUMS), text).unwrap();
-        assert_eq!(check(folder.path(), &mut faults), Some(4));
-        let named: Vec<_> = faults.iter().map(|fault| fault.file.as_deref().unwrap()).collect();
+        let checked = check(folder.path()).unwrap();
+        assert_eq!(checked.files, 4);
+        let named: Vec<_> = checked.wrong.iter().map(|(file, _)| file.as_str()).collect();
         assert_eq!(named, ["changed", "gone", SUMS]);
     }
 
