@@ -18,6 +18,7 @@ mod folder;
 pub mod growth;
 mod loss;
 mod plan_check;
+mod stored;
 mod trigger;
 mod untold;
 mod verdict;
@@ -30,6 +31,7 @@ pub use folder::{
 };
 pub use loss::{DamagedRows, Gap, GapCause, Interruption, InterruptionCause};
 pub use plan_check::BadPlan;
+pub use stored::{INDEX_DIR, NOTES, REMOVING_DIR, run_folders};
 pub use trigger::{
     MOST_ID_CHARS, MOST_META, MOST_META_BYTES, MOST_NOTE_BYTES, ManifestTrigger, Meta, PlannedTrigger,
     TriggerKind, TriggerSource, is_trigger_id,

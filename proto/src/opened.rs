@@ -20,10 +20,14 @@ use rustix::io::Errno;
 use crate::clip::PARTIAL_DIR;
 
 mod append;
+mod listed;
 mod readers;
 mod rename;
 
 pub use append::file_to_append;
+pub use listed::{
+    Entry, EntryKind, FolderMark, entries, folders_with_marks, mark, own_folder, remove_own_folder,
+};
 pub use readers::let_in;
 pub use rename::{move_aside, rename, rename_to_new};
 
@@ -205,22 +209,7 @@ pub fn names(path: &Path) -> io::Result<Vec<OsString>> {
 /// # Errors
 /// The folder, which may be anyone's, can't be listed.
 pub fn folders_of_ours(path: &Path) -> io::Result<Vec<PathBuf>> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let listed: OwnedFd = rustix::fs::open(path, flags, Mode::empty())?;
-    let mut found = Vec::new();
-    for entry in rustix::fs::Dir::read_from(&listed)? {
-        let name = OsString::from_vec(entry?.file_name().to_bytes().to_vec());
-        if name == "." || name == ".." {
-            continue;
-        }
-        let there = rustix::fs::statat(&listed, &name, AtFlags::SYMLINK_NOFOLLOW);
-        let Ok(stat) = there else { continue };
-        if kind_of(&stat) == FileType::Directory && is_ours(&stat, &listed, &name) {
-            found.push(path.join(name));
-        }
-    }
-    found.sort();
-    Ok(found)
+    Ok(folders_with_marks(path)?.into_iter().map(|(path, _)| path).collect())
 }
 
 /// Flushes a folder's entries to the disk. It may be anyone's: the output folder is the person's.

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use proto::clip::{PARTIAL_DIR, SET_ASIDE_DIR, clip_name, plan_path, unfinished_clips};
+use proto::clip::{PARTIAL_DIR, SET_ASIDE_DIR, clip_name, plan_path, run_folders, unfinished_clips};
 use proto::instance::{RuntimeDir, boot_id};
 use proto::name::Name;
 use proto::opened;
@@ -120,7 +120,7 @@ impl LeftAlone {
         let mut due: Vec<PathBuf> = self.clips.keys().cloned().collect();
         if self.looked_for_more.is_some_and(|looked| is_due(looked, LOOK_FOR_MORE)) {
             self.looked_for_more = Some(Instant::now());
-            for run_folder in opened::folders_of_ours(&self.output_dir).unwrap_or_default() {
+            for run_folder in run_folders(&self.output_dir).unwrap_or_default() {
                 self.find_set_aside(&run_folder);
                 due.extend(unfinished_clips(&run_folder).unwrap_or_default());
             }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::time::Duration;
 
-use proto::clip::{MANIFEST, Manifest, SUMS, clip_name};
+use proto::clip::{MANIFEST, Manifest, SUMS, clip_name, run_folders};
 use proto::failpoint;
 use proto::opened;
 use proto::panics;
@@ -185,7 +185,7 @@ impl Thread {
 /// the next recorder.
 fn without_sums(output_dir: &Path) -> Vec<PathBuf> {
     let is_there = |path: &Path| path.symlink_metadata().is_ok();
-    let run_folders = opened::folders_of_ours(output_dir).unwrap_or_default();
+    let run_folders = run_folders(output_dir).unwrap_or_default();
     let clips = run_folders.iter().flat_map(|run| opened::folders_of_ours(run).unwrap_or_default());
     clips.filter(|clip| is_there(&clip.join(MANIFEST)) && !is_there(&clip.join(SUMS))).collect()
 }

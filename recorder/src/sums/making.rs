@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use proto::clip::{SUMS, plan_path};
+use proto::clip::{NOTES, SUMS, plan_path};
 use proto::durable;
 use proto::opened;
 use rustix::fs::FlockOperation;
@@ -84,7 +84,7 @@ fn sum_and_write(folder: &Path, recorded: Option<&Recorded>) -> io::Result<Outco
         return Ok(Outcome::None);
     }
     let (mut text, mut files, mut bytes) = (Vec::new(), 0, 0);
-    for name in names.iter().filter(|name| !is_of_sums(name)) {
+    for name in names.iter().filter(|name| !is_of_sums(name) && !is_of_notes(name)) {
         let mut file = match opened::file(&folder.join(name)) {
             Ok(file) => file,
             Err(e) if opened::is_foreign(&e) && !recorded.has(name) => continue,
@@ -116,6 +116,11 @@ fn is_there(path: &Path) -> io::Result<bool> {
 /// Is it the file of sums, or one that a killed recorder left of it?
 fn is_of_sums(name: &OsStr) -> bool {
     name == SUMS || durable::beside(Path::new(SUMS)) == Path::new(name)
+}
+
+/// Is it what people have said of the clip? They may say more at any time.
+fn is_of_notes(name: &OsStr) -> bool {
+    name == NOTES || durable::beside(Path::new(NOTES)) == Path::new(name)
 }
 
 fn sum_of(file: &mut File) -> io::Result<String> {

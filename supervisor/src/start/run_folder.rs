@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use proto::clip::unfinished_clips;
+use proto::clip::{self, unfinished_clips};
 use proto::config::{Config, ValueOf};
 use proto::new_folders::NewFolders;
 use proto::opened;
@@ -69,7 +69,7 @@ pub(super) fn with_unfinished_clips(
     let mut run_folders = vec![run_folder.to_owned()];
     let output = std::path::absolute(&config.recording.output_dir).unwrap_or_default();
     // Another user's runs are not ours to go on with, and links lead nowhere that is ours.
-    let others = opened::folders_of_ours(&output).unwrap_or_default().into_iter();
+    let others = clip::run_folders(&output).unwrap_or_default().into_iter();
     let unfinished =
         |s: &PathBuf| s != run_folder && unfinished_clips(s).is_ok_and(|clips| !clips.is_empty());
     // The last run's may lie elsewhere: its config may have been another.
