@@ -12,6 +12,7 @@ mod check;
 mod checker;
 mod compressed;
 mod fit;
+mod keep;
 mod key;
 mod mapping;
 mod mistake;
@@ -37,6 +38,7 @@ pub use backend::{
 };
 pub use compressed::{ClipMode, Compressed};
 pub use fit::{Misfit, check_rate, check_size};
+pub use keep::KeepConfig;
 pub use mistake::Mistake;
 pub use recording::{JpegContainer, Overlap, RecordingConfig};
 pub use resolve::{Contradiction, Typed};

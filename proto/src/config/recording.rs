@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::checker::Checker;
+use super::keep::{self, KeepConfig};
 use super::key::{Key, KeyOr, Row, Table};
 use super::mapping;
 use super::value::Mapping;
@@ -40,6 +41,7 @@ static MAX_OPEN_CLIPS: KeyOr<u64> = Key::range("max_open_clips", 1, 64, "").or(1
 static POSTER: KeyOr<bool> = Key::flag("poster").or(true);
 static STANDBY_RECORDER: KeyOr<bool> = Key::flag("standby_recorder").or(true);
 static MIN_FREE: KeyOr<u64> = Key::whole("min_free_bytes", "bytes").or(MIN_FREE_BYTES);
+static KEEP: Key<Mapping> = Key::mapping("keep", &keep::TABLE, "{ max_bytes: 500000000000 }");
 static KEYS: &[&Row] = &[
     &OUTPUT_DIR.row,
     &RUN_NAME.row,
@@ -58,6 +60,7 @@ static KEYS: &[&Row] = &[
     &POSTER.row,
     &STANDBY_RECORDER.row,
     &MIN_FREE.row,
+    &KEEP.row,
 ];
 /// The keys of `recording`. `session` was the name of `run_name` before 0.2.
 pub(super) static TABLE: Table = Table::with_renamed(&[KEYS], &[("session", "run_name")]);
@@ -138,7 +141,7 @@ impl<'de> Deserialize<'de> for TypedRecording {
     }
 }
 
-/// The settings of `recording`, checked. Its seventeen fields are the keys of one mapping.
+/// The settings of `recording`, checked. Its eighteen fields are the keys of one mapping.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordingConfig {
     /// The folder in which run folders are made.
@@ -180,6 +183,9 @@ pub struct RecordingConfig {
     pub standby_recorder: bool,
     /// With less than this free, the disk counts as full.
     pub min_free_bytes: u64,
+    /// For how long clips stay on the disk by themselves.
+    #[serde(default)]
+    pub keep: KeepConfig,
 }
 
 /// The default in a config that an older version has checked.
@@ -229,6 +235,8 @@ impl Checker<'_> {
             None => OUTPUT_DIR.default.into(),
         };
         let (pre_roll_ms, post_roll_ms) = self.rolls(typed)?;
+        let min_free_bytes = typed.or_default(&MIN_FREE);
+        let keep = self.keep(&typed.get(&KEEP).map(|keep| keep.value).unwrap_or_default(), min_free_bytes)?;
         Ok(RecordingConfig {
             output_dir,
             run_name,
@@ -246,7 +254,8 @@ impl Checker<'_> {
             max_open_clips: usize::try_from(max_open_clips).unwrap_or(usize::MAX),
             poster: typed.or_default(&POSTER),
             standby_recorder: typed.or_default(&STANDBY_RECORDER),
-            min_free_bytes: typed.or_default(&MIN_FREE),
+            min_free_bytes,
+            keep,
         })
     }
 

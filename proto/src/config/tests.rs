@@ -18,6 +18,7 @@ fn tables() -> Vec<(String, Vec<&'static Row>)> {
         ("## Every camera".to_owned(), camera::KEYS.to_vec()),
         ("### Compressed frames".to_owned(), compressed::KEYS.to_vec()),
         ("## `recording`".to_owned(), recording::TABLE.rows().collect()),
+        ("### `keep`".to_owned(), keep::TABLE.rows().collect()),
         ("## `access`".to_owned(), access::TABLE.rows().collect()),
     ];
     for name in backend::names() {
@@ -275,6 +276,29 @@ fn two_lines_are_a_config() {
 }
 
 #[test]
+fn limits_of_what_is_kept_are_taken_and_what_can_not_be_kept_is_refused() {
+    let with = |keep: &str| format!("cameras: [{{ name: left, backend: sim }}]\nrecording: {{ {keep} }}\n");
+    let keep = parse(&with("keep: { max_bytes: 5000, max_age_h: 0.5, free_bytes: 67108865 }"))
+        .unwrap()
+        .recording
+        .keep;
+    let expected = KeepConfig { max_bytes: Some(5000), max_age_h: Some(0.5), free_bytes: Some(67_108_865) };
+    assert_eq!(keep, expected);
+    assert_eq!(parse(&with("keep: {}")).unwrap().recording.keep, KeepConfig::default());
+    let above = parse(&with("min_free_bytes: 0, keep: { free_bytes: 1 }")).unwrap().recording.keep;
+    assert_eq!(above.free_bytes, Some(1));
+    for (keep, says) in [
+        ("keep: { free_bytes: ¦67108864 }", "not more than min_free_bytes (67108864)"),
+        ("min_free_bytes: 5000, keep: { free_bytes: ¦5000 }", "not more than min_free_bytes (5000)"),
+        ("keep: { max_bytes: ¦0 }", "every clip"),
+        ("keep: { max_age_h: ¦0 }", "not more than 0"),
+        ("keep: { max_age_h: ¦1e9 }", "at most"),
+    ] {
+        refused(&with(keep), says);
+    }
+}
+
+#[test]
 fn a_backlog_that_is_left_out_is_not_one_of_no_bytes() {
     let bound = |recording: &str| {
         let text = format!("cameras: [{{ name: a, backend: sim }}]\nrecording: {{ {recording} }}\n");
@@ -511,7 +535,7 @@ fn the_checked_config_of_an_older_version_is_read() {
     assert!(sim.remove("clock_ppm").is_some());
     assert!(sim["faults"].as_object_mut().unwrap().remove("latency_ns").is_some());
     let recording = older["recording"].as_object_mut().unwrap();
-    for key in ["jpeg_container", "overlap", "max_clip_ms"] {
+    for key in ["jpeg_container", "overlap", "max_clip_ms", "keep"] {
         assert!(recording.remove(key).is_some(), "{key}");
     }
     assert_eq!(Config::from_checked(older.to_string().as_bytes()).unwrap(), config);

@@ -259,6 +259,13 @@ const RECORDING_KEYS: &[(&str, &[&str], &[&str])] = &[
     ("poster", TRUTH, &[]),
     ("standby_recorder", TRUTH, &[]),
     ("min_free_bytes", WHOLE, &["64M"]),
+    ("keep", MAPPING, &[]),
+];
+
+const KEEP_KEYS: &[(&str, &[&str], &[&str])] = &[
+    ("max_bytes", WHOLE, &["0", "500G"]),
+    ("max_age_h", NUMBER, &["1000000", "30d"]),
+    ("free_bytes", WHOLE, &["0", "67108864", "20G"]),
 ];
 
 /// What a camera of this backend has to say.
@@ -283,7 +290,7 @@ fn camera_with(key: &str, backend: &str, said: &str) -> String {
 /// Something that can be said of a key, before it is said again.
 fn possible(key: &str) -> &'static str {
     match key {
-        "faults" | "controls" | "features" => "{}",
+        "faults" | "controls" | "features" | "keep" => "{}",
         "loop" | "realtime" | "scale" | "poster" | "standby_recorder" => "true",
         _ => "1",
     }
@@ -397,6 +404,14 @@ fn f42_every_mistake_in_what_is_recorded_is_one_message_with_its_place() {
         }
         let said = format!("{key}: {}", possible(key));
         table.refused_at(&format!("{cameras}recording: {{ {said}, ¦{said} }}\n"), &["duplicate"]);
+    }
+    for (key, no_values, out_of_range) in KEEP_KEYS {
+        for value in no_values.iter().chain(*out_of_range) {
+            table.refused_at(
+                &format!("{cameras}recording: {{ keep: {{ {key}: ¦{value} }}{} }}\n", elsewhere("keep")),
+                &[],
+            );
+        }
     }
     table.refused_at(
         "cameras: [{ name: ¦left, backend: sim }]\nrecording: { pre_roll_ms: 80000000 }\n",
