@@ -27,6 +27,10 @@ pub const ENCODER_BEHIND_THE_MOVER: i32 = RECORDER - MOVER;
 /// a thread holds a lock that the loop takes, for an instant.
 pub const STATISTICS: i32 = 0;
 
+/// The niceness of the supervisor's thread that removes the oldest clips: behind other programs, and not so far behind that it gets no
+/// turn on a busy machine while the disk fills up.
+pub const RETENTION: i32 = 10;
+
 /// The niceness of the recorder's thread that makes the sums of finished clips, for which nothing waits: that of a program
 /// which runs only while no other wants the processor.
 pub const SUMS: i32 = 19;

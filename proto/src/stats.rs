@@ -15,7 +15,7 @@ pub const SCHEMA: u32 = 1;
 
 /// Everything that is known of a running instance, in one document.
 ///
-/// One struct of 14 fields, since it is one JSON object: its keys are public, and serde can't flatten parts into it on
+/// One struct of 15 fields, since it is one JSON object: its keys are public, and serde can't flatten parts into it on
 /// the control socket's bincode.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
@@ -41,6 +41,9 @@ pub struct Stats {
     pub cameras: Vec<CameraStats>,
     /// The recorder.
     pub recorder: RecorderStats,
+    /// The clips on the disk, and the room for more.
+    #[serde(default)]
+    pub disk: DiskStats,
     /// Every process.
     pub processes: Vec<ProcessStats>,
     /// All processes together.
@@ -246,6 +249,30 @@ pub struct BacklogStats {
     pub bound_bytes: u64,
     /// Frames moved into it since the present recorder process began.
     pub moved_frames: u64,
+}
+
+/// The clips on the disk, and the room for more.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DiskStats {
+    /// The room on the disk that an ordinary user has; null while it doesn't say.
+    pub free_bytes: Option<u64>,
+    /// Finished clips of this rig in the output folder.
+    pub clips: u64,
+    /// Those of them that are kept.
+    pub kept_clips: u64,
+    /// The bytes of all files in their folders.
+    pub clips_bytes: u64,
+    /// The bytes an hour of the clips of the last day; null while there are too few to tell.
+    pub bytes_per_h: Option<f64>,
+    /// The hours, at that rate, until the disk counts as full or the first clip has to go by `recording.keep`; null while that
+    /// isn't known.
+    pub hours_left: Option<f64>,
+    /// Clips that `recording.keep` has removed since this supervisor began.
+    pub removed_clips: u64,
+    /// Their bytes.
+    pub removed_bytes: u64,
+    /// For a person: the limit of `recording.keep` that can't be kept just now.
+    pub trouble: Option<String>,
 }
 
 /// One process.

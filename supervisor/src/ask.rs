@@ -5,7 +5,7 @@ pub(crate) mod check;
 mod client;
 mod codecs;
 pub(crate) mod media;
-mod moment;
+pub(crate) mod moment;
 mod progress;
 pub(crate) mod show;
 mod trigger;
@@ -80,7 +80,8 @@ pub(crate) fn stop(of: &Address) -> Result<u8, Failure> {
     }
 }
 
-fn print(document: &impl Serialize) -> Result<(), Failure> {
+/// Prints an answer as JSON.
+pub(crate) fn print(document: &(impl Serialize + ?Sized)) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(document)
         .map_err(|e| Failure::failed(format!("the answer can't be written as JSON: {e}")))?;
     say(&format!("{text}\n"))

@@ -8,6 +8,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use proto::exit;
 use proto::say;
 
+use crate::clips_command::args::ClipsArgs;
+
 /// Keeps the last moments of every camera in memory, and on a trigger writes them, and the moments after, as one
 /// clip per camera.
 #[derive(Debug, Parser)]
@@ -149,6 +151,11 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List the clips on the disk, look at them, keep or remove them; without a further word, list them
+    ///
+    /// Works with and without a running instance. An ID may be a clip's, a trigger's, or a short form that fits one clip, such as
+    /// clip-0001 of the newest run. docs/clips.md explains all of it.
+    Clips(ClipsArgs),
     /// Measure which camera's capture times are late, by a lamp that all of them see
     ///
     /// Switch a lamp on and off some twenty times meanwhile, not in step with anything. Prints latency_ms for each camera's

@@ -59,6 +59,8 @@ pub(crate) struct Situation<'a> {
     pub(crate) load: load::Load,
     pub(crate) expected: load::Expected,
     pub(crate) disk: surroundings::DiskRoom,
+    /// The limit of `recording.keep` that can't be kept.
+    pub(crate) retention: Option<String>,
     /// Of the system's time of day.
     pub(crate) clock: Option<Reason>,
 }
@@ -75,12 +77,13 @@ pub(crate) struct Behind {
 
 /// Judges a situation. The worst reasons come first.
 pub(crate) fn verdict(situation: &Situation<'_>) -> Health {
-    let Situation { told, behind, flows, reaches, load, expected, disk, clock } = situation;
+    let Situation { told, behind, flows, reaches, load, expected, disk, retention, clock } = situation;
     let mut reasons: Vec<Reason> = told.to_vec();
     reasons.extend(behind.reason());
     reasons.extend(flows.iter().flat_map(flow::reasons));
     reasons.extend(reaches.iter().flat_map(reach::reasons));
     reasons.extend(surroundings::disk(disk));
+    reasons.extend(retention.clone().map(|why| Reason::new(Grade::Fair, why)));
     reasons.extend(load::reasons(load, expected));
     reasons.extend(clock.clone());
     // Stable: within a grade the order above is kept.

@@ -10,6 +10,7 @@ mod check;
 mod child;
 mod cli;
 mod clips;
+mod clips_command;
 mod config_on_disk;
 mod control;
 mod descriptors;
@@ -22,6 +23,7 @@ mod invoked;
 mod lock;
 mod mappers;
 mod programs;
+mod retention;
 mod rings;
 mod run_file;
 mod service;
@@ -30,6 +32,7 @@ mod start;
 mod state;
 mod statistics;
 mod stop_signals;
+mod stored_clips;
 mod trigger;
 mod umask;
 mod watch;
@@ -92,6 +95,7 @@ fn run(cli: cli::Cli) -> Result<u8, Failure> {
         Command::Cameras { json } => cameras::cameras(json),
         Command::Still { camera, width, output } => ask::media::still(&of, &camera, width, &output),
         Command::Verify { folder, json } => ask::media::verify(&folder, json),
+        Command::Clips(args) => clips_command::clips(&of, args),
         Command::Skew { cameras, seconds, json } => ask::media::skew(&of, &cameras, seconds, json),
         Command::Restart { what } => ask::restart(&of, what),
         Command::Stop => ask::stop(&of),

@@ -44,6 +44,7 @@ use crate::clips::{Clips, Counts};
 use crate::control::command::Shared;
 use crate::events::{Answer, Event};
 use crate::failure::Failure;
+use crate::retention::Retention;
 use crate::rings::{Held, Opened, Rings};
 use crate::run_file::RunFileWriter;
 use crate::service::Service;
@@ -237,8 +238,10 @@ impl Parts {
         let at_most_open = config.recording.max_open_clips;
         let clips = Arc::new(Clips::new(run_folder.to_owned(), at_most_open, open, counts));
         clips.watch_folders(events.clone(), is_read).map_err(no_thread)?;
+        let statistics = Statistics::start(Arc::clone(&config), Arc::clone(&clips)).map_err(no_thread)?;
+        statistics.show_disk_of(Retention::start(&config, &clips).map_err(no_thread)?);
         Ok(Self {
-            statistics: Statistics::start(Arc::clone(&config), Arc::clone(&clips)).map_err(no_thread)?,
+            statistics,
             run_file: Rc::new(RunFileWriter::start(run_folder, &config).map_err(no_thread)?),
             rings: Rings::default(),
             events: events.clone(),

@@ -13,7 +13,7 @@ mod trends;
 pub(crate) mod view;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use proto::clip::VideoMode;
@@ -22,8 +22,8 @@ use proto::messages::BacklogBeat;
 use proto::priority;
 use proto::process::Pid;
 use proto::stats::{
-    BacklogStats, CameraStats, DelayStats, Health, ProcessStats, RecorderStats, RingStats, SCHEMA, Stats,
-    Totals,
+    BacklogStats, CameraStats, DelayStats, DiskStats, Health, ProcessStats, RecorderStats, RingStats, SCHEMA,
+    Stats, Totals,
 };
 use proto::status::{CameraStatus, InstanceState, ProcessRole, ProcessState};
 
@@ -33,6 +33,7 @@ use crate::config_on_disk::ConfigOnDisk;
 use crate::health::load::{Expected, Load};
 use crate::health::surroundings::DiskRoom;
 use crate::health::{self, Behind, Situation};
+use crate::retention::Retention;
 use delay::{LoopDelay, Recent};
 use in_use::InUse;
 use meter::{Meter, Reading};
@@ -50,6 +51,8 @@ pub(crate) struct Statistics {
     in_use: InUse,
     clips: Arc<Clips>,
     on_disk: Arc<ConfigOnDisk>,
+    /// Not set in tests of other things.
+    retention: OnceLock<Arc<Retention>>,
     started: Instant,
     /// `None` until the loop has published for the first time.
     view: Mutex<Option<Arc<View>>>,
@@ -107,6 +110,7 @@ impl Statistics {
             on_disk: Arc::new(ConfigOnDisk::new(Arc::clone(&config))),
             in_use: InUse::new(config),
             clips,
+            retention: OnceLock::new(),
             started: Instant::now(),
             view: Mutex::new(None),
             published: Condvar::new(),
@@ -118,6 +122,17 @@ impl Statistics {
     /// Goes by another config from now on: a camera gives something else. The file on the disk is the same.
     pub(crate) fn use_config(&self, config: &Arc<Config>) {
         self.in_use.replace(config);
+    }
+
+    /// Shows what retention knows of the clips on the disk from now on.
+    pub(crate) fn show_disk_of(&self, retention: Arc<Retention>) {
+        let _ = self.retention.set(retention);
+    }
+
+    /// The clips on the disk. The room there is known four times a second, all else as of retention's last look.
+    fn disk(&self) -> DiskStats {
+        let known = self.retention.get().map(|retention| retention.stats()).unwrap_or_default();
+        DiskStats { free_bytes: self.clips.free_bytes(), ..known }
     }
 
     /// Replaces what is known of the loop. Called by the loop alone.
@@ -163,6 +178,7 @@ impl Statistics {
             run_folder,
             cameras: view.cameras.iter().map(|camera| camera_stats(camera, &readings)).collect(),
             recorder: self.recorder(&view),
+            disk: self.disk(),
             processes,
             totals,
             loop_delay_ms: readings.loop_delay,
@@ -214,6 +230,7 @@ impl Statistics {
                 floor_bytes: recording.min_free_bytes,
                 clip_bytes: written_bytes_per_s * Duration::from_millis(clip_ms).as_secs_f64(),
             },
+            retention: self.disk().trouble,
             clock: readings.trends.clock.clone(),
             behind,
         })

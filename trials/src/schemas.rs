@@ -59,6 +59,8 @@ pub fn of_command(args: &[&str]) -> Option<&'static str> {
         Some("cameras") if args.contains(&"--json") => Some("cameras"),
         Some("verify") if args.contains(&"--json") => Some("verify"),
         Some("skew") if args.contains(&"--json") => Some("skew"),
+        Some("clips") if args.contains(&"--json") && args.contains(&"show") => Some("clip"),
+        Some("clips") if args.contains(&"--json") => Some("clips"),
         _ => None,
     }
 }

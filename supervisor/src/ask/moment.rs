@@ -33,7 +33,7 @@ pub(super) struct Moment {
 
 /// The reason why a text names no moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoMoment {
+pub(crate) enum NoMoment {
     /// It isn't written in any way that is known.
     NotATime,
     /// A date and time without its zone.
@@ -99,6 +99,22 @@ pub(super) fn parse(text: &str, anchor: WallAnchor) -> Result<Moment, NoMoment> 
     }
     let (unix_ns, is_whole_second) = date_and_time(text)?;
     of_wall(unix_ns, is_whole_second)
+}
+
+/// Reads a moment of any time, as nanoseconds since 1970: a date with its time of day and zone, a date alone, which begins in UTC,
+/// or a Unix time.
+pub(crate) fn unix_ns(text: &str) -> Result<u64, NoMoment> {
+    let text = text.trim();
+    match (whole(text), with_fraction(text)) {
+        (Some(seconds), _) if UNIX_SECONDS.contains(&seconds) => Ok(seconds * NS_A_SECOND),
+        (Some(unix_ns), _) if unix_ns >= UNIX_NS_FROM => Ok(unix_ns),
+        (None, Some((seconds, Some(fraction_ns)))) if UNIX_SECONDS.contains(&seconds) => {
+            Ok(seconds * NS_A_SECOND + fraction_ns)
+        }
+        (None, None) if !text.contains(['T', 't', ' ']) => Ok(date_and_time(&format!("{text}T00:00:00Z"))?.0),
+        (None, None) => Ok(date_and_time(text)?.0),
+        _ => Err(NoMoment::NotATime),
+    }
 }
 
 /// A date, a time of day and a zone, as nanoseconds since 1970, and whether no fraction was typed.

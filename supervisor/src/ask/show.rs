@@ -4,8 +4,10 @@ use std::fmt::Write;
 
 use proto::clip::VideoMode;
 use proto::frame::Payload;
-use proto::stats::{BacklogStats, CameraStats, ProcessStats, RecorderStats, RingStats, Stats};
+use proto::stats::{BacklogStats, CameraStats, DiskStats, ProcessStats, RecorderStats, RingStats, Stats};
 use proto::storage::mb;
+
+use crate::retention::rate::lasts;
 
 /// `supervisor status`.
 pub(crate) fn status(stats: &Stats) -> String {
@@ -58,10 +60,36 @@ fn write_status(to: &mut String, stats: &Stats) -> std::fmt::Result {
         let (held, bound) = (mb(bytes), mb(bound_bytes));
         writeln!(to, "backlog: {}, {held:.0} of at most {bound:.0} MB\n", count(frames, "frame"))?;
     }
+    if let Some(disk) = disk(&stats.disk) {
+        writeln!(to, "{disk}\n")?;
+    }
     let mut processes = vec![row(["process", "pid", "state", "up", "cpu %", "MB", "restarts", "last exit"])];
     processes.extend(stats.processes.iter().map(process_row));
     to.push_str(&table(&processes));
     Ok(())
+}
+
+/// The clips on the disk, and for how long there is room for more.
+fn disk(disk: &DiskStats) -> Option<String> {
+    let gb = |bytes: u64| mb(bytes) / 1e3;
+    let mut text = format!("disk: {:.1} GB free", gb(disk.free_bytes?));
+    if let (Some(hours), Some(rate)) = (disk.hours_left, disk.bytes_per_h) {
+        text.push_str(&format!(
+            ", room for {} at {:.1} GB an hour, as in the last day",
+            lasts(hours),
+            rate / 1e9
+        ));
+    }
+    text.push_str(&format!("; {}", count(disk.clips, "clip")));
+    if disk.kept_clips > 0 {
+        text.push_str(&format!(" ({} kept)", disk.kept_clips));
+    }
+    text.push_str(&format!(" of this rig, {:.1} GB", gb(disk.clips_bytes)));
+    if disk.removed_clips > 0 {
+        let removed = count(disk.removed_clips, "clip");
+        text.push_str(&format!("; {removed} removed by recording.keep, {:.1} GB", gb(disk.removed_bytes)));
+    }
+    Some(text)
 }
 
 /// The encoder in use, as in "H264 (libx264, superfast)".
@@ -113,12 +141,12 @@ fn process_row(process: &ProcessStats) -> Vec<String> {
     ]
 }
 
-pub(super) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+pub(crate) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
 }
 
 /// Columns as wide as their widest cell, the last one as it comes.
-pub(super) fn table(rows: &[Vec<String>]) -> String {
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|t| t.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
@@ -208,6 +236,25 @@ mod tests {
         ] {
             assert!(text.contains(said), "{said:?} is missing:\n{text}");
         }
+    }
+
+    #[test]
+    fn the_clips_on_the_disk_are_shown_with_the_time_that_the_room_lasts() {
+        let mut stats = stats();
+        assert!(!status(&stats).contains("disk:"), "nothing is known");
+        stats.disk = DiskStats { free_bytes: Some(120_000_000_000), clips: 1, ..DiskStats::default() };
+        assert!(
+            status(&stats).contains("disk: 120.0 GB free; 1 clip of this rig, 0.0 GB\n"),
+            "{}",
+            status(&stats)
+        );
+        let (hours_left, bytes_per_h) = (Some(30.0), Some(4e9));
+        stats.disk = DiskStats { kept_clips: 2, clips: 9, hours_left, bytes_per_h, ..stats.disk };
+        (stats.disk.removed_clips, stats.disk.removed_bytes) = (3, 600_000_000);
+        let text = status(&stats);
+        let said = "120.0 GB free, room for 30 hours at 4.0 GB an hour, as in the last day; 9 clips (2 kept) of this rig, 0.0 GB; \
+                    3 clips removed by recording.keep, 0.6 GB\n";
+        assert!(text.contains(said), "{text}");
     }
 
     #[test]

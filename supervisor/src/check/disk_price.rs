@@ -4,12 +4,16 @@
 use std::collections::BTreeMap;
 
 use proto::codec::Codec;
-use proto::config::{CameraConfig, Config};
+use proto::config::{CameraConfig, Config, KeepConfig};
 use proto::name::Name;
 use proto::storage::mb;
 
 use super::measured::{self, Frames};
-use super::{output_dir, price};
+use super::{output_dir, patience, price};
+use crate::retention::candidates::Candidates;
+use crate::retention::policy::Limits;
+use crate::retention::rate::{self, Inflow};
+use crate::stored_clips::listing::now_ns;
 
 /// The price of a config, and the time that the room on its disk lasts.
 pub(super) fn sentence(config: &Config) -> String {
@@ -19,9 +23,41 @@ pub(super) fn sentence(config: &Config) -> String {
         Some(free) => {
             let usable = free.saturating_sub(config.recording.min_free_bytes);
             let lasts = lasts(usable, prices.bytes_per_s);
-            format!("{rate}; {:.1} GB are free, for about {lasts}", mb(free) / 1e3)
+            format!(
+                "{rate}; {:.1} GB are free, for about {lasts}{}",
+                mb(free) / 1e3,
+                at_present_rate(config, free)
+            )
         }
         None => rate,
+    }
+}
+
+/// How long the room lasts if clips come as they came in the last day. Nothing where there are too few of them.
+fn at_present_rate(config: &Config, free: u64) -> String {
+    let Ok(output_dir) = output_dir::plain(config) else { return String::new() };
+    let mut candidates = Candidates::new(&output_dir, config.rig.as_str());
+    let recording = config.recording.clone();
+    let look = move || {
+        let (mut inflow, now_ns) = (Inflow::default(), now_ns());
+        candidates.look(now_ns).ok()?;
+        let now_ns = now_ns.unsigned_abs();
+        inflow.note(candidates.all(), now_ns);
+        let clips = candidates.all().iter().fold(0_u64, |sum, clip| sum.saturating_add(clip.bytes));
+        let room = Limits::of(&recording.keep).room(clips, Some(free), recording.min_free_bytes);
+        let rate = inflow.bytes_per_h(now_ns);
+        Some((rate?, rate::hours(room, rate)?))
+    };
+    match patience::within(output_dir::named(config), look) {
+        Ok(Some((rate, hours))) => {
+            let then = if config.recording.keep == KeepConfig::default() {
+                ""
+            } else {
+                " before the oldest clip goes"
+            };
+            format!("; for {}{then} at {:.1} GB an hour, as in the last day", rate::lasts(hours), rate / 1e9)
+        }
+        _ => String::new(),
     }
 }
 

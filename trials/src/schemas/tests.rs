@@ -148,6 +148,7 @@ fn stats_have_the_fields_of_their_schema() {
     assert_names::<Payload>(&["stats#payload", "run#payload"]);
     assert_names::<stats::RecorderStats>(&["stats#recorder"]);
     assert_names::<stats::BacklogStats>(&["stats#backlog"]);
+    assert_names::<stats::DiskStats>(&["stats#disk"]);
     assert_names::<stats::ProcessStats>(&["stats#process"]);
     assert_names::<stats::Totals>(&["stats#totals"]);
     assert_names::<stats::DelayStats>(&["stats#loop_delay_ms"]);
@@ -206,6 +207,7 @@ fn run_files_and_codecs_have_the_fields_of_their_schemas() {
     assert_names::<config::JpegContainer>(&["run#jpeg_container"]);
     assert_names::<config::Overlap>(&["run#overlap"]);
     assert_names::<config::RecordingConfig>(&["run#recording"]);
+    assert_names::<config::KeepConfig>(&["run#keep"]);
     assert_names::<config::AccessConfig>(&["run#access"]);
     assert_names::<EncoderChoice>(&["run#choice", "codecs#choice"]);
     assert_names::<CodecTrial>(&["codecs#trial"]);
