@@ -1,8 +1,11 @@
-//! The vocabulary of the control socket: requests of commands, and the supervisor's answers. How a message travels
-//! (its frame, its cap, its deadline) is in [`crate::wire`]; why a request was not done is in [`crate::refusal`].
+//! The vocabulary of the control socket, version 2: requests of commands, and the supervisor's answers. A connection begins
+//! with a greeting of both sides ([`crate::wire::hello`]); then it carries any number of requests, each with a number of its
+//! own, and answers in any order. How a message travels (its frame, its cap, its deadline) is in [`crate::wire`]; why a
+//! request was not done is in [`crate::refusal`]. Why it is made so: docs/decisions/control.md.
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::LoggedEvent;
 use crate::ladder::EncoderLadder;
 use crate::name::Name;
 use crate::refusal::Refusal;
@@ -10,17 +13,38 @@ use crate::stats::Stats;
 use crate::time::MonotonicNs;
 use crate::wire::{MAX_BYTES, Message};
 
-/// The names of 256 cameras are 16 KiB, and nothing else in a request is as long.
-impl Message for Request {
-    const MAX_BYTES: usize = 32 * 1024;
+/// The number of what concerns the whole connection instead of a request.
+pub const WHOLE_CONNECTION: u64 = 0;
+
+/// A request as it is sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The number that its answers have: any but [`WHOLE_CONNECTION`], and none of a request that waits for an answer.
+    pub id: u64,
+    /// The request.
+    pub request: Request,
+}
+
+/// An answer as it is sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    /// The number of the request that it answers, or [`WHOLE_CONNECTION`].
+    pub id: u64,
+    /// The answer.
+    pub response: Response,
+}
+
+/// The values of `meta` are 64 KiB, the names of 256 cameras 16 KiB, and nothing else in a request is as long.
+impl Message for Asked {
+    const MAX_BYTES: usize = 96 * 1024;
 }
 
 /// Stats of a hundred cameras are well under it.
-impl Message for Response {
+impl Message for Told {
     const MAX_BYTES: usize = MAX_BYTES;
 }
 
-/// A command's request. One connection carries one request.
+/// A command's request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
     /// Record a clip.
@@ -33,6 +57,21 @@ pub enum Request {
     Restart(String),
     /// End everything in order.
     Stop,
+    /// Tell this connection every event from the one after this number on, as far as they are kept; 0 for all, and none for
+    /// those alone that are still to come. A number that no event has had yet, as of an earlier supervisor, stands for 0.
+    Subscribe {
+        /// The number of the last event that is known.
+        since: Option<u64>,
+    },
+    /// A clip was removed from the disk: tell it to all who follow the events.
+    ClipRemoved {
+        /// The clip's name.
+        clip_id: String,
+        /// The folder that it had.
+        path: String,
+        /// The bytes that its files took.
+        bytes: u64,
+    },
 }
 
 /// A trigger. Texts come as typed: the supervisor checks them.
@@ -68,6 +107,13 @@ pub enum Response {
     Codecs(Vec<(Name, EncoderLadder)>),
     /// The request has been done; a sentence for the person.
     Done(String),
+    /// Events follow, as [`Response::Event`]s of the same request.
+    Subscribed {
+        /// The number of the newest event there is; 0 if there is none.
+        newest: u64,
+    },
+    /// Something has happened.
+    Event(LoggedEvent),
     /// The request has not been done.
     Refused(Refusal),
 }

@@ -4,7 +4,7 @@
 //! - Frames, from a capture to a recorder: [`ring`], in shared memory, of [`frame`]s; [`nontemporal`] is how they are
 //!   copied into it, [`time`] the clock that all processes share. From one recorder to the next: the [`backlog`].
 //! - Messages: [`messages`] between the supervisor and its children, carried by [`link`]; [`control`] between the
-//!   commands and the supervisor, carried by [`wire`]; [`stats`] with [`status`], and a [`refusal`], are
+//!   commands and the supervisor, carried by [`wire`]; [`stats`] with [`status`], an [`event`], and a [`refusal`], are
 //!   among its answers. A [`found_camera`] is what a capture tells of the devices that it finds.
 //! - Documents on disk: [`config`] with a camera's [`offer`], and [`clip`] with its plan and manifest, made of [`name`]s, [`codec`]s and the state of
 //!   the [`wall_clock`]; each whole or not there, by [`durable`]; [`fnv1a`] seals journals and names instances.
@@ -42,6 +42,8 @@ pub mod control;
 pub mod crash_note;
 #[cfg(feature = "host")]
 pub mod durable;
+#[cfg(feature = "host")]
+pub mod event;
 #[cfg(feature = "host")]
 pub mod failpoint;
 #[cfg(feature = "host")]

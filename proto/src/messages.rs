@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clip::Verdict;
 use crate::ladder::Ladders;
 use crate::name::Name;
 use crate::offer::Offer;
@@ -97,10 +98,15 @@ pub enum RecorderReport {
     ClipDone {
         /// The clip's folder.
         folder: PathBuf,
-        /// Nothing is missing.
-        complete: bool,
+        /// The manifest's verdict.
+        verdict: Verdict,
         /// From the window's end to the manifest.
         finished_after_ms: u64,
+    },
+    /// A finished clip has its sums.
+    SumsMade {
+        /// The clip's folder.
+        folder: PathBuf,
     },
     /// A clip can't be recorded: its plan is unreadable.
     ClipLost {

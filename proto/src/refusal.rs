@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::exit;
 
@@ -156,6 +157,26 @@ pub enum Refusal {
     /// More connections are open than are listened to, and this one had said nothing yet.
     #[error("too many other connections are waiting to be heard; ask again")]
     TooManyConnections,
+    /// As many connections follow the events as may.
+    #[error("{at_most} connections follow the events already, and no more may; end one of them")]
+    TooManySubscribers {
+        /// The most that may.
+        at_most: usize,
+    },
+    /// As many requests wait for the end of their clips as may.
+    #[error(
+        "clip {clip_id} is accepted, and its end isn't told: {at_most} commands wait for clips already; it is finished when \
+         its manifest is in {}",
+        folder.display()
+    )]
+    TooManyWaiting {
+        /// The most that may.
+        at_most: usize,
+        /// The clip.
+        clip_id: String,
+        /// The clip's folder.
+        folder: PathBuf,
+    },
     /// The answer is larger than a message may be.
     #[error("the answer of {bytes} bytes is over the limit of {at_most}")]
     AnswerTooLarge {
@@ -167,6 +188,17 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The reason's name, which programs go by: the one word of its JSON form.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match serde_json::to_value(self) {
+            Ok(Value::String(name)) => name,
+            Ok(Value::Object(named)) => named.keys().next().cloned().unwrap_or_default(),
+            // A refusal has no other form.
+            _ => String::new(),
+        }
+    }
+
     /// The code that the command ends with: [`exit::BAD_INPUT`] where another request would be done at this moment,
     /// [`exit::FAILED`] where the same request may be done later.
     #[must_use]
@@ -194,6 +226,8 @@ impl Refusal {
             | Self::RequestTooSlow { .. }
             | Self::NotUnderstood { .. }
             | Self::TooManyConnections
+            | Self::TooManySubscribers { .. }
+            | Self::TooManyWaiting { .. }
             | Self::AnswerTooLarge { .. } => exit::FAILED,
         }
     }
@@ -217,6 +251,10 @@ mod tests {
         assert!(refusal.to_string().starts_with("1 clip is open already (max_open_clips)"), "{refusal}");
         assert!(Refusal::TooManyOpenClips { open: 4 }.to_string().starts_with("4 clips are open"));
         assert_eq!(serde_json::to_value(Refusal::NoLength).unwrap(), "no_length");
+        assert_eq!(
+            (refusal.reason(), Refusal::NoLength.reason()),
+            ("too_many_open_clips".into(), "no_length".into())
+        );
     }
 
     #[test]

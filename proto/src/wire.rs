@@ -1,6 +1,8 @@
 //! The control socket's messages on the wire: four bytes of length, little-endian, then the message in bincode.
-//! Both have a cap, and a whole frame has a deadline. What the messages say is in [`crate::control`]. No other
-//! module uses `bincode`.
+//! Both have a cap, and a whole frame has a deadline. What the messages say is in [`crate::control`]; the greeting that
+//! comes before them, which programs of all versions can read, is in [`hello`]. No other module uses `bincode`.
+
+pub mod hello;
 
 use std::io::{self, Read, Write};
 use std::marker::PhantomData;
@@ -9,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+pub use hello::Hello;
 
 /// The largest message of any kind.
 pub const MAX_BYTES: usize = 256 * 1024;
@@ -44,6 +48,12 @@ pub enum FrameError {
     /// The bytes are no message of the expected type.
     #[error("the message can't be read: {0}; do both sides have the same version?")]
     Malformed(String),
+    /// The other side began with no greeting.
+    #[error(transparent)]
+    NoHello(#[from] hello::NoHello),
+    /// The other side speaks another language.
+    #[error("the other side is {0}, and this is {own}", own = Hello::own())]
+    OtherVersion(Hello),
     /// The system refused to read or write.
     #[error(transparent)]
     System(#[from] io::Error),
@@ -100,7 +110,7 @@ impl<T: Message> Arriving<T> {
     }
 
     /// Takes in the next piece, which may be no longer than what is [`missing`](Self::missing). Returns the message once it
-    /// is whole.
+    /// is whole; the next piece begins another.
     ///
     /// # Errors
     /// [`FrameError::TooLarge`], [`FrameError::Malformed`].
@@ -110,10 +120,18 @@ impl<T: Message> Arriving<T> {
         if length > T::MAX_BYTES {
             return Err(FrameError::TooLarge { bytes: length, at_most: T::MAX_BYTES });
         }
-        match self.bytes[LENGTH_BYTES..].len() {
-            arrived if arrived < length => Ok(None),
-            _ => decode(&self.bytes[LENGTH_BYTES..]).map(Some),
+        if self.bytes.len() - LENGTH_BYTES < length {
+            return Ok(None);
         }
+        // The next message begins with nothing.
+        let whole = std::mem::take(&mut self.bytes);
+        decode(&whole[LENGTH_BYTES..]).map(Some)
+    }
+
+    /// Has a part of a message come?
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        !self.bytes.is_empty()
     }
 
     fn length(&self) -> Option<usize> {
@@ -168,24 +186,28 @@ pub fn write<T: Message>(to: &mut impl Write, message: &T) -> Result<(), FrameEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::Request;
+    use crate::control::{Asked, Request};
+
+    fn restart(what: &str) -> Asked {
+        Asked { id: 7, request: Request::Restart(what.into()) }
+    }
 
     #[test]
     fn a_request_comes_out_as_it_went_in() {
-        let request = Request::Restart("recorder".into());
+        let request = restart("recorder");
         let (mut a, mut b) = UnixStream::pair().unwrap();
         write(&mut a, &request).unwrap();
-        assert_eq!(read::<Request>(&mut b, Some(FRAME_DEADLINE)).unwrap(), request);
+        assert_eq!(read::<Asked>(&mut b, Some(FRAME_DEADLINE)).unwrap(), request);
     }
 
     #[test]
     fn half_a_request_is_no_request_for_every_length() {
-        let whole = encode(&Request::Restart("left".into())).unwrap();
+        let whole = encode(&restart("left")).unwrap();
         for n in 0..whole.len() {
             let (mut a, mut b) = UnixStream::pair().unwrap();
             a.write_all(&whole[..n]).unwrap();
             drop(a);
-            assert!(matches!(read::<Request>(&mut b, Some(FRAME_DEADLINE)), Err(FrameError::Closed)), "{n}");
+            assert!(matches!(read::<Asked>(&mut b, Some(FRAME_DEADLINE)), Err(FrameError::Closed)), "{n}");
         }
     }
 
@@ -193,31 +215,30 @@ mod tests {
     fn a_frame_over_the_cap_is_refused_before_it_is_read() {
         let (mut a, mut b) = UnixStream::pair().unwrap();
         a.write_all(&u32::MAX.to_le_bytes()).unwrap();
-        assert!(matches!(read::<Request>(&mut b, Some(FRAME_DEADLINE)), Err(FrameError::TooLarge { .. })));
+        assert!(matches!(read::<Asked>(&mut b, Some(FRAME_DEADLINE)), Err(FrameError::TooLarge { .. })));
     }
 
     #[test]
     fn a_length_inside_the_message_cannot_make_us_allocate() {
         // A Restart whose text claims to be 2^60 bytes long.
-        let mut body = vec![3, 253];
+        let mut body = vec![7, 3, 253];
         body.extend((1_u64 << 60).to_le_bytes());
-        assert!(matches!(decode::<Request>(&body), Err(FrameError::Malformed(_))));
+        assert!(matches!(decode::<Asked>(&body), Err(FrameError::Malformed(_))));
     }
 
     #[test]
     fn a_frame_that_comes_in_pieces_takes_none_of_what_follows() {
-        let first = Request::Restart("left".into());
-        let mut bytes = encode(&first).unwrap();
-        bytes.extend(encode(&Request::Stop).unwrap());
-        let (mut at, mut arriving) = (0, Arriving::<Request>::default());
-        let whole = loop {
+        let requests = [restart("left"), Asked { id: 8, request: Request::Stop }];
+        let first = encode(&requests[0]).unwrap().len();
+        let bytes = requests.iter().flat_map(|request| encode(request).unwrap()).collect::<Vec<_>>();
+        let (mut at, mut arriving, mut whole) = (0, Arriving::<Asked>::default(), Vec::new());
+        while at < bytes.len() {
             let piece = arriving.missing().min(3);
             at += piece;
-            if let Some(request) = arriving.take(&bytes[at - piece..at]).unwrap() {
-                break request;
-            }
-        };
-        assert_eq!(whole, first);
-        assert_eq!(bytes[at..], encode(&Request::Stop).unwrap());
+            whole.extend(arriving.take(&bytes[at - piece..at]).unwrap());
+            // Between two messages nothing has begun.
+            assert_eq!(arriving.has_begun(), at != first && at != bytes.len());
+        }
+        assert_eq!(whole, requests);
     }
 }

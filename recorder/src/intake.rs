@@ -81,7 +81,7 @@ impl Intake {
         backlog: &Arc<Backlog>,
     ) -> io::Result<Self> {
         let (footage, queue) = channel();
-        let sums = Sums::start(config.recording.poster);
+        let sums = Sums::start(config.recording.poster, reports);
         let (to_supervisor, beating, room) = (reports.clone(), Arc::clone(pulse), Arc::clone(output));
         let of_finished = sums.clone();
         let finisher = std::thread::Builder::new()

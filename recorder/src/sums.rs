@@ -17,6 +17,8 @@ use std::time::Duration;
 
 use proto::clip::{MANIFEST, Manifest, SUMS, clip_name, run_folders};
 use proto::failpoint;
+use proto::link::Reports;
+use proto::messages::RecorderReport;
 use proto::opened;
 use proto::panics;
 use proto::priority;
@@ -52,11 +54,14 @@ enum Job {
 
 impl Sums {
     /// Starts the thread, which also makes the clips' posters if it is told to. Without it clips have no sums until a later recorder makes them, which costs no frame.
-    pub(crate) fn start(posters: bool) -> Self {
+    pub(crate) fn start(posters: bool, reports: &Reports<RecorderReport>) -> Self {
         let (jobs, queue) = channel();
+        let reports = reports.clone();
         let begun = std::thread::Builder::new().name("sums".into()).spawn(move || {
             priority::set(priority::SUMS);
-            Thread { posters, ..Thread::default() }.run(&queue);
+            let told =
+                move |folder: &Path| reports.send(RecorderReport::SumsMade { folder: folder.to_owned() });
+            Thread::new(posters, told).run(&queue);
         });
         if let Err(e) = begun {
             tracing::warn!(
@@ -95,10 +100,11 @@ impl Sums {
 }
 
 /// The thread.
-#[derive(Default)]
 struct Thread {
     /// Clips get posters.
     posters: bool,
+    /// Hears of each clip that has got its sums.
+    told: Box<dyn Fn(&Path)>,
     /// Clips of earlier recorders, which come after those that are just finished.
     earlier: VecDeque<PathBuf>,
     /// Clips that could not be summed, with the reason that a person was told.
@@ -106,6 +112,10 @@ struct Thread {
 }
 
 impl Thread {
+    fn new(posters: bool, told: impl Fn(&Path) + 'static) -> Self {
+        Self { posters, told: Box::new(told), earlier: VecDeque::new(), failed: BTreeMap::new() }
+    }
+
     fn run(&mut self, queue: &Receiver<Job>) {
         while let Some(next) = self.next(queue) {
             match next {
@@ -156,6 +166,7 @@ impl Thread {
                     clip = &*clip,
                     "clip {clip}: {SUMS} made: {files} files of {bytes} bytes in all"
                 );
+                (self.told)(folder);
             }
             Ok(Outcome::None) => {}
             Ok(Outcome::Busy) => {

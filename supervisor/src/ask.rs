@@ -4,6 +4,7 @@
 pub(crate) mod check;
 mod client;
 mod codecs;
+pub(crate) mod events;
 pub(crate) mod media;
 pub(crate) mod moment;
 mod progress;
@@ -39,7 +40,7 @@ pub(crate) fn status(of: &Address) -> Result<u8, Failure> {
 }
 
 fn ask_for_stats(of: &Address) -> Result<Box<Stats>, Failure> {
-    match Client::connect(of)?.ask(&Request::Stats)? {
+    match Client::connect(of)?.ask(Request::Stats)? {
         Response::Stats(stats) => Ok(stats),
         other => Err(unexpected(&other)),
     }
@@ -47,7 +48,7 @@ fn ask_for_stats(of: &Address) -> Result<Box<Stats>, Failure> {
 
 /// `supervisor codecs`.
 pub(crate) fn codecs(of: &Address, json: bool) -> Result<u8, Failure> {
-    match Client::connect(of)?.ask(&Request::Codecs)? {
+    match Client::connect(of)?.ask(Request::Codecs)? {
         Response::Codecs(ladders) if json => print(&codecs::document(&ladders)).map(|()| exit::DONE),
         Response::Codecs(ladders) => say(&codecs::table(&ladders)).map(|()| exit::DONE),
         other => Err(unexpected(&other)),
@@ -56,7 +57,7 @@ pub(crate) fn codecs(of: &Address, json: bool) -> Result<u8, Failure> {
 
 /// `supervisor restart`.
 pub(crate) fn restart(of: &Address, what: String) -> Result<u8, Failure> {
-    match Client::connect(of)?.ask(&Request::Restart(what))? {
+    match Client::connect(of)?.ask(Request::Restart(what))? {
         Response::Done(what) => say(&format!("{what}\n")).map(|()| exit::DONE),
         other => Err(unexpected(&other)),
     }
@@ -67,7 +68,7 @@ pub(crate) fn stop(of: &Address) -> Result<u8, Failure> {
     let mut client = Client::connect(of)?;
     let supervisor = client.supervisor();
     // "stopped", and which clips are left to the next start.
-    let said = match client.ask(&Request::Stop)? {
+    let said = match client.ask(Request::Stop)? {
         Response::Done(said) => said,
         other => return Err(unexpected(&other)),
     };

@@ -92,6 +92,19 @@ pub(crate) enum Command {
     /// so that the clip will exist whatever crashes. With --wait also the verdict and each camera's counts; then the
     /// exit code is 4 unless every frame of what was asked for is there.
     Trigger(TriggerArgs),
+    /// Print what has happened, as JSON, a line an event; with --follow also what happens from now on
+    ///
+    /// Camera states, triggers accepted and refused, clips finished with their verdict, clips removed, sums, the disk and health:
+    /// docs/operations.md explains each. The last 1,000 events of the running supervisor are kept. Without --follow it ends with
+    /// 0 when those are printed; with it, when the supervisor has ended.
+    Events {
+        /// Go on with what happens from now on
+        #[arg(long)]
+        follow: bool,
+        /// Only events after this number, the seq of an earlier line
+        #[arg(long, value_name = "SEQ", default_value_t = 0)]
+        since: u64,
+    },
     /// Wait until the instance is ready: every camera delivers, and clips can be recorded
     ///
     /// Ends with 0 then; with 5 when the time of --timeout is over before, and with 3 if nothing runs by then. Without

@@ -8,11 +8,13 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use proto::clip::{plan_path, unfinished_clips};
+use proto::clip::{Verdict, clip_name, plan_path, unfinished_clips};
+use proto::event::Event as Happened;
 use proto::opened;
 use proto::refusal::Refusal;
 use proto::storage;
 
+use crate::event_log::EventLog;
 use crate::events::Event;
 use crate::trigger::plan;
 
@@ -29,6 +31,8 @@ pub(crate) struct Clips {
     changed: Condvar,
     /// The room on the disk of the run's folder at the last look; [`NO_ANSWER`] while it doesn't say.
     free_bytes: AtomicU64,
+    /// The instance's events. They are here since whoever notices one has the clips at hand.
+    events: Arc<EventLog>,
 }
 
 const NO_ANSWER: u64 = u64::MAX;
@@ -147,7 +151,13 @@ impl Clips {
             inner: Mutex::new(inner),
             changed: Condvar::new(),
             free_bytes: AtomicU64::new(NO_ANSWER),
+            events: Arc::default(),
         }
+    }
+
+    /// The instance's events.
+    pub(crate) fn events(&self) -> &Arc<EventLog> {
+        &self.events
     }
 
     /// The folder of this run's clips.
@@ -197,24 +207,46 @@ impl Clips {
 
     /// A clip has its manifest. False if that was known. Only clips of this run are counted. `after_ms`: from the end
     /// of the clip's window to the manifest, where the recorder said it.
-    pub(crate) fn finish(&self, folder: &Path, complete: bool, after_ms: Option<u64>) -> bool {
-        let mut inner = self.lock();
-        let was_open = inner.open.remove(folder);
-        if was_open && folder.starts_with(&self.run_folder) {
-            inner.counts.add(complete);
-            inner.counts.last_finish_ms = after_ms.or(inner.counts.last_finish_ms);
+    pub(crate) fn finish(&self, folder: &Path, verdict: Verdict, after_ms: Option<u64>) -> bool {
+        let complete = verdict == Verdict::Complete;
+        let is_of_this_run = folder.starts_with(&self.run_folder);
+        let was_open = {
+            let mut inner = self.lock();
+            let was_open = inner.open.remove(folder);
+            if was_open && is_of_this_run {
+                inner.counts.add(complete);
+                inner.counts.last_finish_ms = after_ms.or(inner.counts.last_finish_ms);
+            }
+            inner.changes += 1;
+            was_open
+        };
+        // Of the clips of earlier runs only the recorder knows which are open.
+        if was_open || !is_of_this_run {
+            let (clip_id, path) = named(folder);
+            self.events.emit(Happened::ClipFinished { clip_id, path, verdict, complete });
         }
-        inner.changes += 1;
         self.changed.notify_all();
         was_open
     }
 
-    /// A clip will have no manifest.
-    pub(crate) fn give_up(&self, folder: &Path) {
-        let mut inner = self.lock();
-        inner.open.remove(folder);
-        inner.changes += 1;
+    /// A clip will have no manifest. `why`: for a person.
+    pub(crate) fn give_up(&self, folder: &Path, why: &str) {
+        let was_open = {
+            let mut inner = self.lock();
+            inner.changes += 1;
+            inner.open.remove(folder)
+        };
+        if was_open {
+            let (clip_id, path) = named(folder);
+            self.events.emit(Happened::ClipLost { clip_id, path, why: why.to_owned() });
+        }
         self.changed.notify_all();
+    }
+
+    /// A finished clip has its sums.
+    pub(crate) fn sums_made(&self, folder: &Path) {
+        let (clip_id, path) = named(folder);
+        self.events.emit(Happened::SumsMade { clip_id, path });
     }
 
     /// Takes no further trigger, and waits no longer than `at_most` for those whose plans are being written. Returns
@@ -242,32 +274,45 @@ impl Clips {
         self.changed.notify_all();
     }
 
-    /// Waits until a clip has its manifest and is counted, as long as that may still come.
-    pub(crate) fn wait(&self, folder: &Path) -> Outcome {
-        loop {
-            // Read before the manifest is looked for: a clip that was finished by then has one.
-            let (phase, is_open, changes) = {
-                let inner = self.lock();
-                (inner.phase, inner.open.contains(folder), inner.changes)
-            };
-            // A clip that is still open is not counted yet, even if its manifest is on the disk.
-            if (!is_open || phase == Phase::Over) && plan::manifest(folder).is_some() {
-                return Outcome::Finished;
-            }
-            if storage::is_removed(folder) {
-                return Outcome::Removed;
-            }
-            if phase == Phase::Over {
-                return Outcome::Ended;
-            }
-            if !is_open {
-                return Outcome::Lost;
-            }
+    /// The outcome of a clip: whether it has its manifest and is counted. `None` as long as that may still come.
+    pub(crate) fn outcome(&self, folder: &Path) -> Option<Outcome> {
+        // Read before the manifest is looked for: a clip that was finished by then has one.
+        let (phase, is_open) = {
             let inner = self.lock();
-            if inner.changes == changes {
-                drop(self.changed.wait_timeout(inner, LOOK_AGAIN));
-            }
+            (inner.phase, inner.open.contains(folder))
+        };
+        // A clip that is still open is not counted yet, even if its manifest is on the disk.
+        if (!is_open || phase == Phase::Over) && plan::manifest(folder).is_some() {
+            Some(Outcome::Finished)
+        } else if storage::is_removed(folder) {
+            Some(Outcome::Removed)
+        } else if phase == Phase::Over {
+            Some(Outcome::Ended)
+        } else {
+            (!is_open).then_some(Outcome::Lost)
         }
+    }
+
+    /// Waits for a change after the one of this number, and returns the number of the newest. `for_ever`: no longer than until
+    /// the folders of clips should be looked at again otherwise.
+    pub(crate) fn await_change(&self, seen: u64, for_ever: bool) -> u64 {
+        let inner = self.lock();
+        let is_seen = |inner: &mut Inner| inner.changes == seen;
+        let inner = if for_ever {
+            self.changed.wait_while(inner, is_seen).unwrap_or_else(PoisonError::into_inner)
+        } else {
+            self.changed
+                .wait_timeout_while(inner, LOOK_AGAIN, is_seen)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0
+        };
+        inner.changes
+    }
+
+    /// Has whoever waits for a change look again.
+    pub(crate) fn nudge(&self) {
+        self.lock().changes += 1;
+        self.changed.notify_all();
     }
 
     /// Watches the open clips' folders from a thread. The recorder reports each finished clip; a recorder that is
@@ -318,13 +363,18 @@ impl Clips {
     }
 }
 
+/// A clip's name, and its folder as events write it.
+pub(crate) fn named(folder: &Path) -> (String, String) {
+    (clip_name(folder).into_owned(), folder.display().to_string())
+}
+
 /// The end of an open clip, if its folder shows one: without its plan a clip has nothing left for a recorder to do.
 fn unreported_end(folder: PathBuf) -> Option<Event> {
     if !matches!(plan_path(&folder).try_exists(), Ok(false)) {
         return None;
     }
     match plan::manifest(&folder) {
-        Some(manifest) => Some(Event::Found { folder, complete: manifest.complete }),
+        Some(manifest) => Some(Event::Found { folder, verdict: manifest.verdict }),
         None if storage::is_removed(&folder) => Some(Event::Gone(folder)),
         // The disk is away, and the clip with it; both may come back.
         None => None,

@@ -1,13 +1,17 @@
-//! The control socket: who may ask, and how many at once. What each request is answered is in [`crate::control::command`].
+//! The control socket: who may ask, and how many at once. What each request is answered is in [`command`].
 //!
-//! One thread, the listener, accepts connections and reads from all whose request has not arrived yet. A connection
-//! that sends nothing costs a descriptor and a place until others need them. A connection whose request is whole gets
-//! a thread of its own, until it is answered.
+//! One thread, the listener, accepts connections, reads their requests, and sends on what a socket did not take at once
+//! ([`outbox`]). It never waits for a client, nor for an answer: requests are answered by other threads, and requests that
+//! wait for the end of a clip by one thread for all ([`waiting`]). A connection that sends nothing costs a descriptor and a
+//! place until others need them; one that reads nothing costs besides what a few answers take.
 
 pub(crate) mod command;
+mod connection;
+mod outbox;
 pub(crate) mod peer;
+pub(crate) mod waiting;
+pub(crate) mod waker;
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -15,32 +19,40 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use proto::control::Request;
 use proto::refusal::Refusal;
-use proto::wire::{Arriving, FRAME_DEADLINE, FrameError};
+use proto::wire::Hello;
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use command::{Shared, reply};
+use command::Shared;
+use connection::{Connection, Next, may_read};
+pub(crate) use outbox::{Replier, UnderWay};
 use peer::{Admission, Peer};
+use waker::Waker;
 
-/// Connections whose request has not arrived. The oldest of them makes room for the next …
-const MAX_CONNECTIONS: usize = 256;
+/// Connections. Where there are as many, one that nothing is under way for makes room for the next …
+const MAX_CONNECTIONS: usize = 512;
 /// … but none before it is this old: a command line needs less than a millisecond.
 const GRACE: Duration = Duration::from_millis(20);
-/// Requests that are being answered. Further ones wait in the kernel until one of these is done. Those that take long
-/// are triggers that wait for their clip, and there are never more of them than clips may be open.
-const MAX_COMMANDS: usize = 256;
+/// Requests without their first answer, of all connections. Further ones are not read until one of these has its answer.
+const MAX_ASKED: usize = 256;
+/// And of one connection, so that others are heard while it has many.
+const MAX_ASKED_EACH: usize = 128;
+/// Requests that wait for the end of their clip.
+const MAX_WAITING: usize = 256;
+/// Connections that follow the events.
+const MAX_FOLLOWERS: usize = 64;
+/// Bytes of answers that a connection may leave unread before its next request is read.
+const MAX_UNREAD_BYTES: usize = 64 * 1024;
 /// Connections that the kernel keeps for the listener. A further one waits in connect(), and not behind thousands that
 /// have long hung up.
 const QUEUE: i32 = 64;
-/// Connections accepted before those that are here are read from again.
+/// Connections accepted, and requests read from one connection, before the others have their turn.
 const AT_ONCE: usize = 64;
 /// The time until the listener accepts again, when there is no place or no descriptor left.
 const BRIEFLY: Duration = Duration::from_millis(5);
-/// The stack of a connection's thread, which handles one small message.
+/// The stack of a request's thread, which handles one small message.
 pub(crate) const STACK_BYTES: usize = 256 * 1024;
 
 /// Opens the socket and serves it from a thread. Its mode is 0600, or 0660 for the members of `group`.
@@ -58,13 +70,17 @@ pub(crate) fn open(path: &Path, group: Option<u32>, shared: Shared) -> io::Resul
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     rustix::net::listen(&listener, QUEUE)?;
     listener.set_nonblocking(true)?;
+    let waker = Arc::new(Waker::new()?);
+    shared.clips.events().wakes(Arc::clone(&waker));
     let mut listener = Listener {
         socket: listener,
         group,
         shared,
-        connections: VecDeque::new(),
+        waker,
+        connections: Vec::new(),
         spare: spare(),
         paused: false,
+        stranger: None,
     };
     std::thread::Builder::new().name("control".into()).spawn(move || {
         loop {
@@ -74,47 +90,41 @@ pub(crate) fn open(path: &Path, group: Option<u32>, shared: Shared) -> io::Resul
     Ok(())
 }
 
-/// The socket, and the connections whose request has not arrived.
+/// The socket, and its connections.
 struct Listener {
     socket: UnixListener,
     /// The group whose members are answered besides the instance's user.
     group: Option<u32>,
     shared: Shared,
+    /// Wakes the listener from its wait.
+    waker: Arc<Waker>,
     /// The oldest first.
-    connections: VecDeque<Connection>,
+    connections: Vec<Connection>,
     /// A descriptor kept for one command, for when there is no other left.
     spare: Option<File>,
     /// No connection can be accepted at the moment.
     paused: bool,
+    /// The program of another version that came last, which the log names once.
+    stranger: Option<Hello>,
 }
 
-/// A connection whose request has not arrived.
-struct Connection {
-    stream: UnixStream,
-    since: Instant,
-    request: Arriving<Request>,
-    /// The reason why its request will not be done: it hears it then, and not before it can listen.
-    refused: Option<Refusal>,
-}
-
-/// The result of a wait: for each connection whether something has come from it, and whether another one wants in.
+/// The result of a wait: what has come of each connection, and whether another one wants in.
 struct Ready {
-    connections: Vec<bool>,
+    connections: Vec<PollFlags>,
     socket: bool,
 }
 
 impl Listener {
     fn turn(&mut self) {
-        if self.shared.answering.load(Ordering::Relaxed) >= MAX_COMMANDS {
-            return std::thread::sleep(BRIEFLY);
-        }
         if self.spare.is_none() {
             self.spare = spare();
         }
         match self.wait() {
             Ok(ready) => {
-                self.read(&ready.connections);
-                if ready.socket || self.paused {
+                self.waker.rest();
+                self.serve(&ready.connections);
+                // A connection that isn't read from because there are too many requests is no idle one.
+                if (ready.socket || self.paused) && may_read(&self.shared) {
                     self.accept();
                 }
             }
@@ -128,42 +138,40 @@ impl Listener {
     }
 
     fn wait(&self) -> rustix::io::Result<Ready> {
-        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(self.connections.len() + 1);
+        let may_read = may_read(&self.shared);
+        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(self.connections.len() + 2);
         // While it is paused the socket is left out: a poll that can't be followed by an accept would spin.
-        let flags = if self.paused { PollFlags::empty() } else { PollFlags::IN };
+        let flags = if self.paused || !may_read { PollFlags::empty() } else { PollFlags::IN };
         fds.push(PollFd::from_borrowed_fd(self.socket.as_fd(), flags));
-        fds.extend(self.connections.iter().map(|c| PollFd::new(&c.stream, PollFlags::IN)));
-        let patience = self.connections.front().map(|c| FRAME_DEADLINE.saturating_sub(c.since.elapsed()));
-        let patience = if self.paused { Some(BRIEFLY) } else { patience };
+        fds.push(PollFd::from_borrowed_fd(self.waker.as_fd(), PollFlags::IN));
+        fds.extend(self.connections.iter().map(|connection| match connection.waits_for(may_read) {
+            Some(flags) => PollFd::new(connection.stream(), flags),
+            // Nothing ever comes of it.
+            None => PollFd::from_borrowed_fd(self.waker.as_fd(), PollFlags::empty()),
+        }));
+        let patience = self.connections.iter().filter_map(Connection::patience).min();
+        let patience = if self.paused && may_read { Some(BRIEFLY) } else { patience };
         let timeout = patience.map(|p| Timespec {
             tv_sec: i64::try_from(p.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: p.subsec_nanos().into(),
         });
         rustix::event::poll(&mut fds, timeout.as_ref())?;
-        let happened = |fd: &PollFd<'_>| !fd.revents().is_empty();
-        Ok(Ready { connections: fds[1..].iter().map(happened).collect(), socket: happened(&fds[0]) })
+        Ok(Ready {
+            connections: fds[2..].iter().map(PollFd::revents).collect(),
+            socket: !fds[0].revents().is_empty(),
+        })
     }
 
-    /// Reads what has come, serves the requests that are whole, and refuses those that took too long.
-    fn read(&mut self, ready: &[bool]) {
-        let connections = std::mem::take(&mut self.connections);
-        for (mut connection, is_ready) in connections.into_iter().zip(ready) {
-            let read = if *is_ready { connection.request.read(&mut connection.stream) } else { Ok(None) };
-            match read {
-                Ok(Some(request)) => match connection.refused.take() {
-                    Some(why) => connection.refuse(why),
-                    None => self.serve(connection.stream, request),
-                },
-                Ok(None) if connection.since.elapsed() < FRAME_DEADLINE => {
-                    self.connections.push_back(connection);
-                }
-                Ok(None) => {
-                    connection.refuse(Refusal::RequestTooSlow { at_most_s: FRAME_DEADLINE.as_secs() });
-                }
-                Err(FrameError::Closed) => {}
-                Err(e) => connection.refuse(Refusal::NotUnderstood { why: e.to_string() }),
-            }
-        }
+    /// Reads what has come, sends what there is to send, and lets go of connections that are over.
+    fn serve(&mut self, ready: &[PollFlags]) {
+        let events = Arc::clone(self.shared.clips.events());
+        let newest = events.newest();
+        let mut came = ready.iter().copied();
+        self.connections.retain_mut(|connection| {
+            let came = came.next().unwrap_or(PollFlags::empty());
+            connection.turn(came, &self.shared, &mut self.stranger) == Next::Stay
+        });
+        events.note_told(self.connections.iter().filter_map(Connection::told).fold(newest, u64::min));
     }
 
     /// Accepts the connections that are waiting in the kernel.
@@ -206,65 +214,20 @@ impl Listener {
             Admission::Stranger => return,
             Admission::OtherPidNamespace => Some(Refusal::OtherPidNamespace),
         };
-        self.connections.push_back(Connection {
-            stream,
-            since: Instant::now(),
-            request: Arriving::default(),
-            refused,
-        });
+        self.connections.push(Connection::new(stream, Arc::clone(&self.waker), refused));
     }
 
-    /// Refuses the oldest connection. False if it is younger than [`GRACE`], or there is none.
+    /// Refuses the connection that is idle for longest, one that has never asked for anything before others. False if none has
+    /// been idle for [`GRACE`].
     fn make_room(&mut self) -> bool {
-        if self.connections.front().is_none_or(|c| c.since.elapsed() < GRACE) {
-            return false;
-        }
-        let oldest = self.connections.pop_front();
-        oldest.into_iter().for_each(|connection| connection.refuse(Refusal::TooManyConnections));
+        let idle = self.connections.iter().enumerate();
+        let idle = idle.filter_map(|(n, connection)| {
+            let (has_asked, since) = connection.idle()?;
+            (since.elapsed() >= GRACE).then_some((has_asked, since, n))
+        });
+        let Some((_, _, longest)) = idle.min() else { return false };
+        self.connections.remove(longest).refuse(Refusal::TooManyConnections);
         true
-    }
-
-    /// Answers a request from a thread of its own.
-    fn serve(&self, stream: UnixStream, request: Request) {
-        // No thread waits for a command: one that doesn't read its answer loses it.
-        if stream.set_nonblocking(false).is_err() || stream.set_write_timeout(Some(FRAME_DEADLINE)).is_err() {
-            return;
-        }
-        let (stream, counted) = (Arc::new(stream), Counted::in_(&self.shared.answering));
-        let (theirs, shared) = (Arc::clone(&stream), self.shared.clone());
-        let spawned =
-            std::thread::Builder::new().name("command".into()).stack_size(STACK_BYTES).spawn(move || {
-                // If the command has gone away, what it asked for has been done all the same.
-                drop(command::answer(&theirs, request, &shared));
-                drop(counted);
-            });
-        if let Err(e) = spawned {
-            tracing::warn!("control socket: a command can't be answered: can't start a thread: {e}");
-            let _ = reply(&stream, Err(Refusal::NoThread { error: e.to_string() }));
-        }
-    }
-}
-
-impl Connection {
-    fn refuse(self, why: Refusal) {
-        // A command that has gone, or doesn't read, has no use for the reason.
-        let _ = reply(&self.stream, Err(why));
-    }
-}
-
-/// A request that is being answered, counted until this is dropped.
-struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn in_(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

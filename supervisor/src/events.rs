@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
 use std::time::Instant;
 
+use proto::clip::Verdict;
 use proto::control::Response;
 use proto::instance::Rendezvous;
 use proto::link::{self, Connection, Numbered, OrderSender, ReportReceiver, Version, Visitor};
@@ -43,7 +44,7 @@ pub(crate) enum Event {
     /// A clip's plan is on disk.
     Planned(PathBuf),
     /// A clip is finished, and its recorder has not said so.
-    Found { folder: PathBuf, complete: bool },
+    Found { folder: PathBuf, verdict: Verdict },
     /// A clip's plan is gone, and there is no manifest.
     Gone(PathBuf),
 }

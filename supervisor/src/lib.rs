@@ -14,6 +14,7 @@ mod clips_command;
 mod config_on_disk;
 mod control;
 mod descriptors;
+mod event_log;
 mod events;
 mod failure;
 mod health;
@@ -87,6 +88,7 @@ fn run(cli: cli::Cli) -> Result<u8, Failure> {
         }
         Command::Check { config, open } => check::check(&config, open),
         Command::Trigger(args) => ask::trigger(&of, &args),
+        Command::Events { follow, since } => ask::events::events(&of, follow, since),
         Command::Wait(args) => ask::wait::ready(&of, args.timeout),
         Command::Stats => ask::stats(&of),
         Command::Status { check: false } => ask::status(&of),

@@ -15,13 +15,13 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use proto::clip::Stopped;
 use proto::config::{CameraConfig, Config};
 use proto::control::Response;
+use proto::event::SupervisorState;
 use proto::exit;
 use proto::instance::{ChildId, RuntimeDir, empty_file};
 use proto::link;
@@ -41,7 +41,9 @@ use crate::check::{output_dir, patience, price};
 use crate::child::Child;
 use crate::child::recipe::Recipe;
 use crate::clips::{Clips, Counts};
+use crate::control::UnderWay;
 use crate::control::command::Shared;
+use crate::control::waiting::Waiting;
 use crate::events::{Answer, Event};
 use crate::failure::Failure;
 use crate::retention::Retention;
@@ -54,7 +56,7 @@ use crate::trigger::Triggers;
 use crate::watch::{Afterwards, Camera, Children, Instance, Telling};
 use crate::world::World;
 use crate::world::system::System;
-use crate::{check, control, descriptors, invoked, lock, rings, stop_signals};
+use crate::{check, control, descriptors, event_log, invoked, lock, rings, stop_signals};
 use inherited::Inherited;
 use made::Made;
 use on_disk::OnDisk;
@@ -62,7 +64,7 @@ use recipes::Recipes;
 
 /// The answer to `stop` may take this long to be on its way.
 const LAST_WORD: Duration = Duration::from_millis(20);
-/// Commands that wait for a clip may take this long to be answered at the end …
+/// Commands that wait for a clip, and those that follow the events, may take this long to be told all at the end …
 const LAST_ANSWERS: Duration = Duration::from_millis(200);
 /// … and are looked at this often.
 const GLANCE: Duration = Duration::from_millis(5);
@@ -209,8 +211,9 @@ struct Parts {
     /// The folders that may hold unfinished clips, this run's first.
     run_folders: Vec<PathBuf>,
     events: Sender<Event>,
-    /// The number of commands that are being answered.
-    answering: Arc<AtomicUsize>,
+    /// The requests that have an answer coming.
+    under_way: Arc<UnderWay>,
+    waiting: Arc<Waiting>,
     settled: Arc<Settled>,
 }
 
@@ -245,7 +248,8 @@ impl Parts {
             run_file: Rc::new(RunFileWriter::start(run_folder, &config).map_err(no_thread)?),
             rings: Rings::default(),
             events: events.clone(),
-            answering: Arc::default(),
+            under_way: Arc::default(),
+            waiting: Waiting::start(&clips).map_err(no_thread)?,
             settled,
             run_folders,
             config,
@@ -307,10 +311,12 @@ impl Parts {
             clips: Arc::clone(&self.clips),
             statistics: Arc::clone(&self.statistics),
             events: self.events.clone(),
-            answering: Arc::clone(&self.answering),
+            under_way: Arc::clone(&self.under_way),
+            waiting: Arc::clone(&self.waiting),
             settled: Arc::clone(&self.settled),
         };
         let socket = dir.control_socket();
+        self.clips.events().emit(event_log::of_supervisor(SupervisorState::Started));
         control::open(&socket, groups.control, shared)
             .map_err(|e| Failure::failed(format!("can't open {}: {e}", socket.display())))?;
         groups.let_control_in(dir)
@@ -320,14 +326,15 @@ impl Parts {
     fn say_last_word(&self, asked_by: Option<Sender<Answer>>, left: Option<String>) {
         let others = usize::from(asked_by.is_some());
         let until = Instant::now() + LAST_ANSWERS;
-        while self.answering.load(Ordering::Relaxed) > others && Instant::now() < until {
+        let events = self.clips.events();
+        while (self.under_way.count() > others || events.is_being_told()) && Instant::now() < until {
             std::thread::sleep(GLANCE);
         }
         tracing::info!("stopped");
         if let Some(reply) = asked_by {
             let said = left.map_or_else(|| "stopped".to_owned(), |left| format!("stopped; {left}"));
             let _ = reply.send(Ok(Response::Done(said)));
-            // The connection's thread writes it; this process is about to end.
+            // The request's thread sends it; this process is about to end.
             std::thread::sleep(LAST_WORD);
         }
     }

@@ -5,7 +5,9 @@
 //! clips are read at the moment of the question, from memory. The document is put together on the thread of the
 //! command that asks, so the loop does nothing for a question.
 
+mod changes;
 mod delay;
+mod figures;
 mod in_use;
 pub(crate) mod meter;
 mod ring;
@@ -16,14 +18,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use proto::clip::VideoMode;
 use proto::config::Config;
+use proto::event::Event;
 use proto::messages::BacklogBeat;
 use proto::priority;
 use proto::process::Pid;
 use proto::stats::{
-    BacklogStats, CameraStats, DelayStats, DiskStats, Health, ProcessStats, RecorderStats, RingStats, SCHEMA,
-    Stats, Totals,
+    BacklogStats, DelayStats, DiskStats, Health, ProcessStats, RecorderStats, SCHEMA, Stats, Totals,
 };
 use proto::status::{CameraStatus, InstanceState, ProcessRole, ProcessState};
 
@@ -35,11 +36,12 @@ use crate::health::surroundings::DiskRoom;
 use crate::health::{self, Behind, Situation};
 use crate::retention::Retention;
 use delay::{LoopDelay, Recent};
+use figures::{camera_stats, process_stats, totals};
 use in_use::InUse;
 use meter::{Meter, Reading};
 use ring::FrameRates;
 use trends::{Counted, Second, TrendWatch, Trends};
-use view::{CameraView, ProcessView, View};
+use view::{ProcessView, View};
 
 /// The time between two readings of /proc.
 const EVERY: Duration = Duration::from_secs(1);
@@ -137,11 +139,15 @@ impl Statistics {
 
     /// Replaces what is known of the loop. Called by the loop alone.
     pub(crate) fn publish(&self, view: View) {
-        let view = Some(Arc::new(view));
+        let view = Arc::new(view);
         // The last view is dropped after the lock.
-        let last = std::mem::replace(&mut *lock(&self.view), view);
+        let last = lock(&self.view).replace(Arc::clone(&view));
         self.published.notify_all();
-        drop(last);
+        self.emit(changes::of_cameras(last.as_deref(), &view));
+    }
+
+    fn emit(&self, events: impl IntoIterator<Item = Event>) {
+        events.into_iter().for_each(|event| self.clips.events().emit(event));
     }
 
     /// Records how long an event has waited for the loop. Called by the loop alone.
@@ -154,16 +160,8 @@ impl Statistics {
         let (view, readings) = (self.view(), self.readings(Instant::now()));
         let is_ending = self.clips.phase() > Phase::Running;
         let state = if is_ending { InstanceState::Stopping } else { view.state };
-        let processes: Vec<ProcessStats> = std::iter::once(self.own_process(is_ending))
-            .chain(view.processes.iter().cloned())
-            .map(|process| process_stats(process, &readings))
-            .collect();
-        let written = |p: &ProcessStats| Some(readings.processes.get(&p.pid?)?.written_bytes_per_s);
-        let totals = Totals {
-            cpu_percent: processes.iter().map(|p| p.cpu_percent).sum(),
-            memory_bytes: processes.iter().map(|p| p.pss_bytes).sum(),
-            written_bytes_per_s: processes.iter().filter_map(written).sum(),
-        };
+        let processes = self.processes(&view, &readings, is_ending);
+        let totals = totals(&processes, &readings);
         let run_folder = self.clips.run_folder().display().to_string();
         let in_use = self.in_use.now();
         Stats {
@@ -236,6 +234,22 @@ impl Statistics {
         })
     }
 
+    fn processes(&self, view: &View, readings: &Readings, is_ending: bool) -> Vec<ProcessStats> {
+        std::iter::once(self.own_process(is_ending))
+            .chain(view.processes.iter().cloned())
+            .map(|process| process_stats(process, readings))
+            .collect()
+    }
+
+    /// Tells of changes that nobody has to ask for.
+    fn tell_changes(&self, watch: &mut changes::Watch) {
+        let (view, readings) = (self.view(), self.readings(Instant::now()));
+        let totals = totals(&self.processes(&view, &readings, false), &readings);
+        let min_free_bytes = self.in_use.now().config.recording.min_free_bytes;
+        self.emit(watch.disk(self.clips.free_bytes(), min_free_bytes));
+        self.emit(watch.health(&self.health(&totals, &readings, &view)));
+    }
+
     fn own_process(&self, is_ending: bool) -> ProcessView {
         ProcessView {
             role: ProcessRole::Supervisor,
@@ -306,6 +320,7 @@ impl Statistics {
         drop(self.view());
         let mut next = Instant::now();
         let mut trends = TrendWatch::new(next);
+        let mut watch = changes::Watch::default();
         loop {
             let looked = self.look(&mut frame_rates);
             let processes = meter.read(&looked.pids);
@@ -326,6 +341,7 @@ impl Statistics {
                 cores: cores(),
             };
             *lock(&self.readings) = Arc::new(readings);
+            self.tell_changes(&mut watch);
             // A machine that stood still is not made up for.
             next = (next + EVERY).max(Instant::now());
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
@@ -356,63 +372,5 @@ fn cores() -> f64 {
     std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64)
 }
 
-fn camera_stats(camera: &CameraView, readings: &Readings) -> CameraStats {
-    let dropped = ring::dropped(&camera.ring);
-    CameraStats {
-        name: camera.name.clone(),
-        state: camera.status,
-        reason: camera.reason.clone(),
-        fps: readings.rates.get(&camera.name).copied().unwrap_or(0.0),
-        nominal_fps: camera.nominal_fps,
-        captured_frames: camera.ring.head(),
-        dropped_frames: dropped.by_camera.saturating_add(dropped.ring_full).saturating_add(dropped.too_large),
-        dropped,
-        interval_ms: ring::intervals(&camera.ring),
-        time: ring::time(&camera.ring),
-        epoch: camera.ring.epoch(),
-        transport: camera.transport,
-        video: VideoMode::of(camera.ring.spec().payload, camera.clip),
-        ring: RingStats { rebuilt: camera.rebuilt, ..ring::size_and_fill(&camera.ring) },
-    }
-}
-
-/// The figures of a process that was started within the last second are still zero, as all are when readings are stale.
-fn process_stats(process: ProcessView, readings: &Readings) -> ProcessStats {
-    let reading = process.pid.and_then(|pid| readings.processes.get(&pid)).copied().unwrap_or_default();
-    ProcessStats {
-        role: process.role,
-        camera: process.camera,
-        pid: process.pid,
-        state: process.state,
-        restarts: process.restarts,
-        last_exit: process.last_exit,
-        uptime_s: process.since.map_or(0.0, |since| since.elapsed().as_secs_f64()),
-        cpu_percent: reading.cpu_percent,
-        rss_bytes: reading.rss_bytes,
-        pss_bytes: reading.pss_bytes,
-        written_bytes: reading.written_bytes,
-        fds: reading.fds,
-        threads: reading.threads,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-    use crate::clips::Counts;
-
-    #[test]
-    fn readings_that_are_too_old_are_shown_as_none() {
-        let text = "cameras: [{ name: left, backend: sim, width: 256, height: 64, fps: 60 }]\n";
-        let config = Arc::new(Config::parse("test.yaml".as_ref(), text).unwrap());
-        let clips = Arc::new(Clips::new("/nowhere".into(), 1, HashSet::new(), Counts::default()));
-        let (statistics, start) = (Statistics::new(config, clips), Instant::now());
-        let processes = HashMap::from([(Pid::this(), Reading::default())]);
-        let readings = Readings { at: Some(start), processes, ..Readings::default() };
-        *lock(&statistics.readings) = Arc::new(readings);
-        assert_eq!(statistics.readings(start + STALE).processes.len(), 1);
-        assert!(statistics.readings(start + STALE + EVERY).processes.is_empty());
-    }
-}
+mod tests;

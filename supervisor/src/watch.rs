@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use proto::clip::clip_name;
+use proto::clip::{Verdict, clip_name};
 use proto::control::Response;
 use proto::messages::{RecorderOrder, RecorderReport};
 use proto::process::Pid;
@@ -117,14 +117,14 @@ impl Instance {
                 // A command that has gone away needs no answer.
                 let _ = reply.send(answer);
             }
-            Event::Found { folder, complete } => self.on_finished(&folder, complete, None),
+            Event::Found { folder, verdict } => self.on_finished(&folder, verdict, None),
             Event::Gone(folder) => {
                 let shown = folder.display();
                 tracing::warn!(
                     clip = &*clip_name(&folder),
                     "clip {shown}: its folder or its plan is gone; nobody waits for it any more"
                 );
-                self.clips.give_up(&folder);
+                self.clips.give_up(&folder, "its folder or its plan is gone");
             }
             Event::Planned(folder) => {
                 self.children.tell_recorder(RecorderOrder::Clip(folder));
@@ -134,15 +134,16 @@ impl Instance {
 
     fn on_report(&mut self, pid: Pid, report: Report) {
         match report {
-            Report::Recorder(RecorderReport::ClipDone { folder, complete, finished_after_ms }) => {
-                self.on_finished(&folder, complete, Some(finished_after_ms));
+            Report::Recorder(RecorderReport::ClipDone { folder, verdict, finished_after_ms }) => {
+                self.on_finished(&folder, verdict, Some(finished_after_ms));
             }
             Report::Recorder(RecorderReport::ClipLost { folder }) => {
                 // A recorder that has ended doesn't know what its successor can still record.
                 if self.children.recorder().is_process(pid) {
-                    self.clips.give_up(&folder);
+                    self.clips.give_up(&folder, "the recorder has given it up; the log says why");
                 }
             }
+            Report::Recorder(RecorderReport::SumsMade { folder }) => self.clips.sums_made(&folder),
             report => {
                 let offer = report.offer();
                 let is_recorders = self.children.recorder().is_process(pid);
@@ -168,8 +169,8 @@ impl Instance {
         }
     }
 
-    fn on_finished(&mut self, folder: &Path, complete: bool, after_ms: Option<u64>) {
-        let was_open = self.clips.finish(folder, complete, after_ms);
+    fn on_finished(&mut self, folder: &Path, verdict: Verdict, after_ms: Option<u64>) {
+        let was_open = self.clips.finish(folder, verdict, after_ms);
         self.write_run_file_if(was_open);
     }
 

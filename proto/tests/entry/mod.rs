@@ -10,21 +10,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::config::Config;
-use proto::control::{Request, Response};
+use proto::control::{Asked, Request, Response, Told};
 use proto::frame::{Fps, Geometry, LossBefore, Payload, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::name::Name;
 use proto::ring::{Arena, ReaderBit, Ring, RingSize, RingSpec, SegmentName};
 use proto::time::MonotonicNs;
-use proto::wire::{self, Arriving, Message};
+use proto::wire::{self, Arriving, Hello, Message, hello};
 use tempfile::TempDir;
 
 /// The control socket: the first byte says in what pieces the others arrive.
 pub(crate) fn control(bytes: &[u8]) {
     let Some((step, bytes)) = bytes.split_first() else { return };
     let step = usize::from(*step) + 1;
-    arrive::<Response>(bytes, step);
-    match arrive::<Request>(bytes, step) {
+    greeting(bytes, step);
+    arrive::<Told>(bytes, step);
+    match arrive::<Asked>(bytes, step).map(|asked| asked.request) {
         Some(Request::Trigger(trigger)) => {
             trigger
                 .label
@@ -34,7 +35,34 @@ pub(crate) fn control(bytes: &[u8]) {
                 .for_each(name);
         }
         Some(Request::Restart(what)) => name(&what),
+        Some(Request::Subscribe { .. } | Request::ClipRemoved { .. }) => {}
         Some(Request::Stats | Request::Codecs | Request::Stop) | None => {}
+    }
+}
+
+/// The bytes with which a connection begins.
+fn greeting(bytes: &[u8], step: usize) {
+    let (mut arriving, mut rest) = (hello::Arriving::default(), bytes);
+    loop {
+        let room = arriving.missing();
+        assert!(room > 0, "a greeting that lacks nothing is whole, or none");
+        let (piece, after) = rest.split_at(room.min(step).min(rest.len()));
+        if piece.is_empty() {
+            return;
+        }
+        rest = after;
+        match arriving.take(piece) {
+            Ok(None) => {}
+            Ok(Some(whole)) => {
+                assert_eq!(whole.encode(), bytes[..bytes.len() - rest.len()], "it is what was sent");
+                assert!(!whole.to_string().contains(char::is_control));
+                return;
+            }
+            Err(e) => {
+                assert!(e.to_string().chars().count() < 300, "{e}");
+                return;
+            }
+        }
     }
 }
 
@@ -227,7 +255,9 @@ fn write(ring: &Arc<Ring>) {
 /// The seeds: real values, and what has gone wrong with some.
 pub(crate) mod seeds {
     use super::*;
+    use proto::clip::Verdict;
     use proto::control::{Accepted, TriggerRequest};
+    use proto::event::{Event, LoggedEvent};
     use proto::refusal::Refusal;
     use proto::stats::{CameraStats, ProcessStats, Stats};
 
@@ -252,6 +282,15 @@ pub(crate) mod seeds {
             ("codecs", Request::Codecs),
             ("restart", Request::Restart("recorder".into())),
             ("stop", Request::Stop),
+            ("subscribe", Request::Subscribe { since: Some(4096) }),
+            (
+                "clip-removed",
+                Request::ClipRemoved {
+                    clip_id: "clip-0001".into(),
+                    path: "/recordings/run/clip-0001".into(),
+                    bytes: 12_345_678,
+                },
+            ),
         ];
         let responses = [
             (
@@ -265,6 +304,21 @@ pub(crate) mod seeds {
                 }),
             ),
             ("done", Response::Done("stopped".into())),
+            ("subscribed", Response::Subscribed { newest: 4096 }),
+            (
+                "event",
+                Response::Event(LoggedEvent {
+                    seq: 4097,
+                    t_ns: MonotonicNs(5_386_937_682_109),
+                    unix_ns: 1_795_680_000_250_000_000,
+                    event: Event::ClipFinished {
+                        clip_id: "clip-0001-goal".into(),
+                        path: "/recordings/run/clip-0001-goal".into(),
+                        verdict: Verdict::Gaps,
+                        complete: false,
+                    },
+                }),
+            ),
             (
                 "refused",
                 Response::Refused(Refusal::UnknownCamera { name: "x".into(), known: vec!["left".into()] }),
@@ -283,14 +337,16 @@ pub(crate) mod seeds {
         ];
         let mut all = Vec::new();
         for (name, request) in requests {
-            all.push((format!("control/request-{name}"), [&[2], &*wire::encode(&request).unwrap()].concat()));
+            let asked = wire::encode(&Asked { id: 7, request }).unwrap();
+            all.push((format!("control/request-{name}"), [&[2], &*asked].concat()));
         }
         for (name, response) in responses {
             all.push((
                 format!("control/response-{name}"),
-                [&[255], &*wire::encode(&response).unwrap()].concat(),
+                [&[255], &*wire::encode(&Told { id: 7, response }).unwrap()].concat(),
             ));
         }
+        all.push(("control/hello".into(), [&[2], &*Hello::own().encode()].concat()));
         for (name, text) in [
             ("two-lines", "cameras:\n  - { name: left, backend: sim }\n"),
             (

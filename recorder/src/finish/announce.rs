@@ -55,7 +55,7 @@ pub(crate) fn announce(folder: &Path, manifest: &Manifest, reports: &Reports<Rec
     }
     reports.send(RecorderReport::ClipDone {
         folder: folder.to_owned(),
-        complete: manifest.complete,
+        verdict: manifest.verdict,
         finished_after_ms,
     });
 }

@@ -185,8 +185,10 @@ fn the_thread_sums_what_it_is_told_of_and_then_what_earlier_recorders_left() {
     jobs.send(Job::Earlier(earlier.folder.clone())).unwrap();
     jobs.send(Job::End(done)).unwrap();
     drop(jobs);
-    Thread::default().run(&queue);
+    let (say, told) = std::sync::mpsc::channel();
+    Thread::new(false, move |folder| say.send(folder.to_owned()).unwrap()).run(&queue);
     assert_eq!(wait.try_recv(), Ok(()));
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), [new.folder.clone(), earlier.folder.clone()]);
     assert!(new.sums().is_some() && earlier.sums().is_some());
     assert_eq!(left.sums(), None, "nobody waits for a whole folder's clips at the end");
 }

@@ -5,11 +5,11 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use proto::control::{Request, Response};
+use proto::control::{Asked, Request, Response, Told, WHOLE_CONNECTION};
 use proto::instance::{RuntimeDir, RuntimeDirError};
 use proto::opened;
 use proto::process::Pid;
-use proto::wire::{self, FRAME_DEADLINE, FrameError};
+use proto::wire::{self, FRAME_DEADLINE, FrameError, Hello, hello};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::sockopt::Timeout;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -36,6 +36,8 @@ pub(super) struct Client {
     stream: UnixStream,
     dir: RuntimeDir,
     owner: u32,
+    /// The number of the last request.
+    last: u64,
 }
 
 impl Client {
@@ -60,7 +62,10 @@ impl Client {
         // Its clips are its owner's.
         opened::believe(owner);
         match connect(&dir.control_socket()) {
-            Ok(stream) => Ok(Self { stream, dir, owner }),
+            Ok(mut stream) => match hello::exchange(&mut stream, FRAME_DEADLINE * 2) {
+                Ok(()) => Ok(Self { stream, dir, owner, last: WHOLE_CONNECTION }),
+                Err(e) => Err(no_answer(&dir, &e)),
+            },
             Err(rustix::io::Errno::AGAIN) => Err(no_answer(&dir, &FrameError::TooSlow)),
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::CONNREFUSED) => Err(not_running()),
             Err(e) => Err(no_answer(&dir, &FrameError::System(e.into()))),
@@ -68,9 +73,25 @@ impl Client {
     }
 
     /// Sends a request and reads the answer. A refusal is an error.
-    pub(super) fn ask(&mut self, request: &Request) -> Result<Response, Failure> {
-        wire::write(&mut self.stream, request).map_err(|e| no_answer(&self.dir, &e))?;
-        self.read(Some(FRAME_DEADLINE * 2))
+    pub(super) fn ask(&mut self, request: Request) -> Result<Response, Failure> {
+        self.last += 1;
+        let asked = Asked { id: self.last, request };
+        let sent = wire::write(&mut self.stream, &asked);
+        match self.read(Some(FRAME_DEADLINE * 2)) {
+            // A supervisor that took nothing may have said why.
+            Err(failure @ Failure::Refused(_)) => Err(failure),
+            read => sent.map_err(|e| no_answer(&self.dir, &e)).and(read),
+        }
+    }
+
+    /// Waits for the next answer to the last request, however long it takes.
+    pub(super) fn next(&mut self) -> Result<Response, Failure> {
+        self.read(None)
+    }
+
+    /// The connection, to be waited for together with others.
+    pub(super) fn stream(&self) -> &UnixStream {
+        &self.stream
     }
 
     /// Reads a second answer, however long it takes, and calls `meanwhile` about once a second. `None` if there is none within
@@ -114,10 +135,14 @@ impl Client {
         lock::holder(&self.dir).or_else(|| Peer::of(&self.stream).ok()?.pid())
     }
 
+    /// Reads an answer to the last request.
     fn read(&mut self, within: Option<Duration>) -> Result<Response, Failure> {
-        match wire::read(&mut self.stream, within).map_err(|e| no_answer(&self.dir, &e))? {
+        let Told { id, response } =
+            wire::read(&mut self.stream, within).map_err(|e| no_answer(&self.dir, &e))?;
+        match response {
             Response::Refused(refusal) => Err(refusal.into()),
-            response => Ok(response),
+            response if id == self.last => Ok(response),
+            response => Err(unexpected(&response)),
         }
     }
 }
@@ -138,8 +163,11 @@ fn connect(socket: &Path) -> rustix::io::Result<UnixStream> {
     Ok(stream.into())
 }
 
-/// A supervisor that somebody has stopped is worth naming: it can be woken.
+/// The failure of a connection. A supervisor that somebody has stopped is worth naming: it can be woken.
 fn no_answer(dir: &RuntimeDir, e: &FrameError) -> Failure {
+    if let Some(failure) = other_version(e, lock::holder(dir)) {
+        return failure;
+    }
     let holder = matches!(e, FrameError::TooSlow).then(|| lock::holder(dir)).flatten();
     match holder.filter(|pid| proc::sign(*pid).is_some_and(proc::Sign::is_stopped)) {
         Some(pid) => Failure::failed(format!(
@@ -147,5 +175,40 @@ fn no_answer(dir: &RuntimeDir, e: &FrameError) -> Failure {
              are captured and open clips recorded meanwhile"
         )),
         None => Failure::failed(format!("the supervisor did not answer: {e}; see its log")),
+    }
+}
+
+/// A supervisor of another version does nothing for this command, whatever it is asked.
+fn other_version(e: &FrameError, supervisor: Option<Pid>) -> Option<Failure> {
+    let theirs = match e {
+        FrameError::OtherVersion(hello) => format!("it is {hello}"),
+        FrameError::NoHello(why) => why.to_string(),
+        _ => return None,
+    };
+    let who = supervisor.map_or(String::new(), |pid| format!(" (pid {pid})"));
+    let end = supervisor.map_or(String::new(), |pid| format!(", or end it in order: kill -TERM {pid}"));
+    Some(Failure::bad_input(format!(
+        "the supervisor that runs{who} is of another version than this command: {theirs}, and this is {}; nothing was done. \
+         Use the command that belongs to it{end}",
+        Hello::own()
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::exit;
+
+    use super::*;
+
+    #[test]
+    fn a_supervisor_of_another_version_is_said_with_both_versions_and_the_way_out() {
+        let failure = other_version(&FrameError::OtherVersion(Hello::own()), Pid::new(77)).unwrap();
+        assert_eq!(failure.exit_code(), exit::BAD_INPUT);
+        let said = failure.to_string();
+        assert!(said.contains("(pid 77)") && said.contains("kill -TERM 77"), "{said}");
+        assert_eq!(said.matches(&Hello::own().to_string()).count(), 2, "{said}");
+        let older = other_version(&FrameError::NoHello(hello::NoHello::OtherBytes), None).unwrap();
+        assert!(older.to_string().contains("so it is older"), "{older}");
+        assert!(other_version(&FrameError::TooSlow, None).is_none());
     }
 }

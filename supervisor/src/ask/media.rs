@@ -65,7 +65,7 @@ pub(crate) fn skew(of: &Address, cameras: &[String], seconds: u64, json: bool) -
 /// The stats of an instance, and the user that it belongs to.
 fn ask(of: &Address) -> Result<(Box<Stats>, u32), Failure> {
     let mut client = Client::connect(of)?;
-    match client.ask(&Request::Stats)? {
+    match client.ask(Request::Stats)? {
         Response::Stats(stats) => Ok((stats, client.owner())),
         other => Err(unexpected(&other)),
     }

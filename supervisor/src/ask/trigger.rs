@@ -56,7 +56,7 @@ struct CameraAnswer<'a> {
 pub(crate) fn trigger(of: &Address, args: &TriggerArgs) -> Result<u8, Failure> {
     let request = request(args, MonotonicNs::now())?;
     let mut client = Client::connect(of)?;
-    let accepted = match client.ask(&Request::Trigger(request))? {
+    let accepted = match client.ask(Request::Trigger(request))? {
         Response::Accepted(accepted) => accepted,
         other => return Err(unexpected(&other)),
     };

@@ -13,6 +13,28 @@ fn clips(at_most_open: usize) -> Clips {
     Clips::new(RUN.into(), at_most_open, HashSet::new(), Counts::default())
 }
 
+/// Waits as those do that a command has left to wait.
+fn wait(clips: &Clips, folder: &Path) -> Outcome {
+    let mut seen = 0;
+    loop {
+        match clips.outcome(folder) {
+            Some(outcome) => return outcome,
+            None => seen = clips.await_change(seen, false),
+        }
+    }
+}
+
+/// The events so far.
+fn events(clips: &Clips) -> Vec<Happened> {
+    let mut place = 0;
+    std::iter::from_fn(|| {
+        let event = clips.events().after(place)?;
+        place = event.seq;
+        Some(event.event.clone())
+    })
+    .collect()
+}
+
 fn folder(name: &str) -> PathBuf {
     Path::new(RUN).join(name)
 }
@@ -26,7 +48,7 @@ fn no_more_clips_are_open_than_the_config_allows() {
     // The plan of the second could not be written.
     drop(second);
     clips.reserve().unwrap().take(folder("b")).unwrap();
-    assert!(clips.finish(&folder("a"), true, Some(25)));
+    assert!(clips.finish(&folder("a"), Verdict::Complete, Some(25)));
     assert!(clips.reserve().is_ok());
 }
 
@@ -35,8 +57,8 @@ fn a_clip_is_counted_once_however_often_its_end_is_told() {
     let clips = clips(4);
     clips.reserve().unwrap().take(folder("a")).unwrap();
     assert_eq!(clips.open_and_finished(), (1, Counts::default()));
-    assert!(clips.finish(&folder("a"), false, Some(25)));
-    assert!(!clips.finish(&folder("a"), false, None));
+    assert!(clips.finish(&folder("a"), Verdict::Gaps, Some(25)));
+    assert!(!clips.finish(&folder("a"), Verdict::Gaps, None));
     let counts = Counts { completed: 0, incomplete: 1, last_finish_ms: Some(25) };
     assert_eq!(clips.open_and_finished(), (0, counts));
 }
@@ -45,7 +67,7 @@ fn a_clip_is_counted_once_however_often_its_end_is_told() {
 fn clips_of_earlier_runs_are_waited_for_and_not_counted() {
     let other = PathBuf::from("/nowhere/run_0/clip-0001");
     let clips = Clips::new(RUN.into(), 4, HashSet::from([other.clone()]), Counts::default());
-    assert!(clips.finish(&other, true, Some(9)));
+    assert!(clips.finish(&other, Verdict::Complete, Some(9)));
     assert_eq!(clips.open_and_finished(), (0, Counts::default()));
 }
 
@@ -108,9 +130,9 @@ fn whoever_has_waited_for_a_clip_finds_it_counted() {
     let clips = Arc::new(Clips::new(run.path().to_owned(), 4, open, Counts::default()));
     let (say, said) = std::sync::mpsc::channel();
     let (waited, its_folder) = (Arc::clone(&clips), folder.clone());
-    std::thread::spawn(move || say.send((waited.wait(&its_folder), waited.counts().completed)));
+    std::thread::spawn(move || say.send((wait(&waited, &its_folder), waited.counts().completed)));
     assert!(said.recv_timeout(Duration::from_millis(300)).is_err(), "its recorder has not said so yet");
-    clips.finish(&folder, true, None);
+    clips.finish(&folder, Verdict::Complete, None);
     assert_eq!(said.recv().unwrap(), (Outcome::Finished, 1));
 }
 
@@ -126,12 +148,44 @@ fn whoever_waits_for_a_clip_hears_how_it_ended() {
     let (lost, removed, open) = (clip("clip-0001"), clip("clip-0002"), clip("clip-0003"));
     let all = HashSet::from([lost.clone(), removed.clone(), open.clone()]);
     let clips = Clips::new(run.path().to_owned(), 4, all, Counts::default());
-    clips.give_up(&lost);
-    assert_eq!(clips.wait(&lost), Outcome::Lost);
+    clips.give_up(&lost, "it is lost");
+    assert_eq!(wait(&clips, &lost), Outcome::Lost);
     std::fs::remove_dir_all(&removed).unwrap();
-    assert_eq!(clips.wait(&removed), Outcome::Removed);
+    assert_eq!(wait(&clips, &removed), Outcome::Removed);
     assert!(matches!(unreported_end(removed.clone()), Some(Event::Gone(gone)) if gone == removed));
     assert!(unreported_end(open.clone()).is_none());
     clips.end();
-    assert_eq!(clips.wait(&open), Outcome::Ended);
+    assert_eq!(wait(&clips, &open), Outcome::Ended);
+}
+
+#[test]
+fn each_end_of_a_clip_is_one_event() {
+    let earlier = PathBuf::from("/nowhere/run_0/clip-0007");
+    let clips = clips(4);
+    for name in ["a", "b"] {
+        clips.reserve().unwrap().take(folder(name)).unwrap();
+    }
+    assert!(clips.finish(&folder("a"), Verdict::Short, Some(1)));
+    assert!(!clips.finish(&folder("a"), Verdict::Short, Some(1)));
+    (0..2).for_each(|_| clips.give_up(&folder("b"), "the disk is gone"));
+    clips.finish(&earlier, Verdict::Complete, None);
+    let path = |folder: &Path| folder.display().to_string();
+    let finished = |clip_id: &str, folder: &Path, verdict, complete| Happened::ClipFinished {
+        clip_id: clip_id.into(),
+        path: path(folder),
+        verdict,
+        complete,
+    };
+    assert_eq!(
+        events(&clips),
+        [
+            finished("a", &folder("a"), Verdict::Short, false),
+            Happened::ClipLost {
+                clip_id: "b".into(),
+                path: path(&folder("b")),
+                why: "the disk is gone".into()
+            },
+            finished("clip-0007", &earlier, Verdict::Complete, true),
+        ]
+    );
 }

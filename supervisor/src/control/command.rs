@@ -1,29 +1,29 @@
-//! The answer to each request, made on the thread of the command that asks. Only what changes processes goes to the
-//! loop; everything else is read where it is kept, so that no command can hold the loop up.
+//! The answer to each request, made on a thread of its own. Only what changes processes goes to the loop; everything else is
+//! read where it is kept, so that no command can hold the loop up.
 
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use proto::clip::clip_name;
 use proto::control::{Accepted, Request, Response, TriggerRequest};
+use proto::event::{Event as Happened, Removal, TriggerOp};
 use proto::failpoint;
 use proto::priority;
 use proto::refusal::Refusal;
 use proto::time::MonotonicNs;
-use proto::wire::{self, FrameError};
 
-use crate::clips::{Clips, Outcome, Phase};
-use crate::control::STACK_BYTES;
+use super::waiting::Waiting;
+use super::{Replier, STACK_BYTES, UnderWay};
+use crate::clips::{Clips, Phase};
 use crate::events::{Event, LoopRequest};
 use crate::settled::Settled;
 use crate::statistics::Statistics;
-use crate::trigger::Triggers;
 use crate::trigger::plan;
+use crate::trigger::{Triggers, beginning};
 
 /// A disk that takes longer than this to take a plan, or to flush it, has stalled. Both fit into the time in which a
 /// command expects its answer.
@@ -40,15 +40,30 @@ pub(crate) struct Shared {
     pub(crate) statistics: Arc<Statistics>,
     /// The way to the loop.
     pub(crate) events: Sender<Event>,
-    /// The number of requests that are being answered.
-    pub(crate) answering: Arc<AtomicUsize>,
+    /// The requests that have an answer coming.
+    pub(crate) under_way: Arc<UnderWay>,
+    /// The requests that wait for the end of their clip.
+    pub(crate) waiting: Arc<Waiting>,
     pub(crate) settled: Arc<Settled>,
 }
 
-/// Answers one request. An error is one of the connection: the request itself has been done or refused by then.
-pub(crate) fn answer(stream: &UnixStream, request: Request, shared: &Shared) -> Result<(), FrameError> {
+/// Has a request answered. Refused when no thread can be had for it; then nothing was done.
+pub(super) fn serve(replier: Replier, request: Request, shared: &Shared) -> Result<(), Refusal> {
+    let shared = shared.clone();
+    let spawned =
+        std::thread::Builder::new().name("command".into()).stack_size(STACK_BYTES).spawn(move || {
+            // If the command has gone away, what it asked for is done all the same.
+            answer(replier, request, &shared);
+        });
+    spawned.map(drop).map_err(|e| {
+        tracing::warn!("control socket: a command can't be answered: can't start a thread: {e}");
+        Refusal::NoThread { error: e.to_string() }
+    })
+}
+
+fn answer(replier: Replier, request: Request, shared: &Shared) {
     let answer = match request {
-        Request::Trigger(request) => return trigger(stream, &request, shared),
+        Request::Trigger(request) => return trigger(replier, &request, shared),
         Request::Stats => {
             // This thread ends with its answer.
             priority::set(priority::STATISTICS);
@@ -57,19 +72,14 @@ pub(crate) fn answer(stream: &UnixStream, request: Request, shared: &Shared) -> 
         Request::Codecs => ask_the_loop(LoopRequest::Codecs, &shared.events),
         Request::Restart(what) => ask_the_loop(LoopRequest::Restart(what), &shared.events),
         Request::Stop => ask_the_loop(LoopRequest::Stop, &shared.events),
-    };
-    reply(stream, answer)
-}
-
-/// Sends an answer, or the reason why there is none.
-pub(crate) fn reply(mut stream: &UnixStream, answer: Result<Response, Refusal>) -> Result<(), FrameError> {
-    let response = answer.unwrap_or_else(Response::Refused);
-    match wire::write(&mut stream, &response) {
-        Err(FrameError::TooLarge { bytes, at_most }) => {
-            wire::write(&mut stream, &Response::Refused(Refusal::AnswerTooLarge { bytes, at_most }))
+        Request::ClipRemoved { clip_id, path, bytes } => {
+            shared.clips.events().emit(Happened::ClipRemoved { clip_id, path, bytes, why: Removal::Command });
+            Ok(Response::Done("told".to_owned()))
         }
-        other => other,
-    }
+        // The connection's own business, which it has seen to.
+        Request::Subscribe { .. } => return,
+    };
+    replier.answer(answer);
 }
 
 fn ask_the_loop(request: LoopRequest, events: &Sender<Event>) -> Result<Response, Refusal> {
@@ -78,31 +88,42 @@ fn ask_the_loop(request: LoopRequest, events: &Sender<Event>) -> Result<Response
     answer.recv().unwrap_or(Err(Refusal::Ending))
 }
 
-/// Answers a trigger, and answers again when its clip is finished if it waits for that.
-fn trigger(stream: &UnixStream, request: &TriggerRequest, shared: &Shared) -> Result<(), FrameError> {
+/// Answers a trigger, and has it answered again when its clip is finished if it waits for that.
+fn trigger(replier: Replier, request: &TriggerRequest, shared: &Shared) {
     let (accepted, folder) = match take(request, shared) {
         Ok(taken) => taken,
-        Err(refusal) => return reply(stream, Err(refusal)),
+        Err(refusal) => {
+            tell_refused(request, &refusal, shared);
+            return replier.answer(Err(refusal));
+        }
     };
     failpoint::pass("plan.synced", folder.display());
     let clip_id = accepted.clip_id.clone();
     // A trigger that was accepted is worth captures that outlive this supervisor, and it is known to nobody before they do.
     shared.settled.settle();
-    reply(stream, Ok(Response::Accepted(accepted)))?;
-    if !request.wait {
-        return Ok(());
+    shared.clips.events().emit(Happened::TriggerAccepted {
+        id: plan::trigger_id(shared.clips.run_folder(), &clip_id),
+        clip_id: clip_id.clone(),
+        path: accepted.path.clone(),
+        op: TriggerOp::Trigger,
+        label: request.label.clone(),
+        at_ns: request.at,
+    });
+    replier.answer(Ok(Response::Accepted(accepted)));
+    if request.wait {
+        shared.waiting.add(folder, clip_id, replier);
     }
-    reply(stream, end_of(shared.clips.wait(&folder), clip_id, &folder))
 }
 
-/// The last answer to a trigger that waits for its clip.
-fn end_of(outcome: Outcome, clip_id: String, folder: &Path) -> Result<Response, Refusal> {
-    match outcome {
-        Outcome::Finished => Ok(Response::Finished),
-        Outcome::Ended => Err(Refusal::EndedBeforeClip { clip_id }),
-        Outcome::Removed => Err(Refusal::ClipRemoved { clip_id, folder: folder.to_owned() }),
-        Outcome::Lost => Err(Refusal::ClipLost { clip_id, folder: folder.to_owned() }),
-    }
+/// Tells those who follow the events of a trigger that was refused. Texts come as typed, so they are cut.
+fn tell_refused(request: &TriggerRequest, refusal: &Refusal, shared: &Shared) {
+    shared.clips.events().emit(Happened::TriggerRefused {
+        id: None,
+        op: TriggerOp::Trigger,
+        label: request.label.as_deref().map(beginning),
+        reason: refusal.reason(),
+        error: refusal.to_string(),
+    });
 }
 
 /// Has the trigger's plan written and flushed, and waits for both no longer than the disk may take.
@@ -266,19 +287,5 @@ mod tests {
         let asks = std::thread::spawn(move || ask_the_loop(LoopRequest::Stop, &events));
         drop(loop_end.recv().unwrap());
         assert_eq!(asks.join().unwrap(), Err(Refusal::Ending));
-    }
-
-    #[test]
-    fn each_end_of_a_clip_has_an_answer_of_its_own() {
-        let end = |outcome| end_of(outcome, "clip-0001".into(), Path::new("/run_1/clip-0001"));
-        assert_eq!(end(Outcome::Finished), Ok(Response::Finished));
-        for (outcome, said) in [
-            (Outcome::Ended, "the next supervisor finishes it"),
-            (Outcome::Removed, "was removed before it was finished: /run_1/clip-0001"),
-            (Outcome::Lost, "is given up"),
-        ] {
-            let refusal = end(outcome).unwrap_err().to_string();
-            assert!(refusal.starts_with("clip clip-0001 ") && refusal.contains(said), "{refusal}");
-        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use proto::clip::plan_path;
+use proto::clip::{Verdict, plan_path};
 use proto::exit;
 use proto::instance::RuntimeDir;
 use proto::messages::RecorderBeat;
@@ -151,7 +151,7 @@ fn a_trigger_over_the_limit_is_refused_until_a_clip_is_finished() {
     let instance = Instance::new();
     let (_, first) = instance.accept(&request()).unwrap();
     assert_eq!(instance.accept(&request()), Err(Refusal::TooManyOpenClips { open: 1 }));
-    instance.clips.finish(&first, true, None);
+    instance.clips.finish(&first, Verdict::Complete, None);
     assert_eq!(instance.accept(&request()).unwrap().0.clip_id, "clip-0002");
 }
 
@@ -189,12 +189,12 @@ fn a_camera_that_is_not_live_at_the_trigger_is_named_with_its_trouble() {
     assert_eq!(accepted.notes, [said]);
     let plan: Plan = serde_json::from_slice(&std::fs::read(plan_path(&folder)).unwrap()).unwrap();
     assert_eq!(plan.notes, accepted.notes);
-    instance.clips.finish(&folder, true, None);
+    instance.clips.finish(&folder, Verdict::Complete, None);
 
     let of_right = TriggerRequest { cameras: vec!["right".into()], ..request() };
     let (accepted, folder) = instance.accept(&of_right).unwrap();
     assert_eq!(accepted.notes, [""; 0], "the other camera is not asked for");
-    instance.clips.finish(&folder, true, None);
+    instance.clips.finish(&folder, Verdict::Complete, None);
 
     instance.say_of_cameras([(CameraStatus::Starting, None), (CameraStatus::Silent, None)]);
     let notes = instance.accept(&request()).unwrap().0.notes;

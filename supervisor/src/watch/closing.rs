@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
+use proto::event::SupervisorState;
 use proto::messages::{RecorderOrder, RecorderReport};
 use proto::process::Pid;
 use proto::refusal::Refusal;
@@ -11,6 +12,7 @@ use proto::refusal::Refusal;
 use super::{Instance, LOOK_AROUND, telling, until};
 use crate::child::running::EndReason;
 use crate::child::{Child, Life};
+use crate::event_log;
 use crate::events::{Event, Report};
 
 /// The recorder may take this long to close its clips at the end; with what comes after, five seconds in all.
@@ -46,6 +48,7 @@ impl Instance {
     /// Ends everything in order. A second signal ends it at once.
     pub(crate) fn close(&mut self) -> Afterwards {
         self.telling.stopping();
+        self.clips.events().emit(event_log::of_supervisor(SupervisorState::Ending));
         // Whoever is killed from here on leaves nobody to be adopted.
         self.world.settle(false);
         let open = self.clips.close(LAST_TRIGGERS);
@@ -176,20 +179,21 @@ impl Instance {
                 }
             }
             Event::Report { report: Report::Recorder(report), pid, .. } => match report {
-                RecorderReport::ClipDone { folder, complete, finished_after_ms } => {
-                    self.clips.finish(&folder, complete, Some(finished_after_ms));
+                RecorderReport::ClipDone { folder, verdict, finished_after_ms } => {
+                    self.clips.finish(&folder, verdict, Some(finished_after_ms));
                 }
                 // Until the end it says how many frames are left.
                 RecorderReport::Beat(beat) => self.children.on_last_beat(pid, beat, self.world.now()),
+                RecorderReport::SumsMade { folder } => self.clips.sums_made(&folder),
                 RecorderReport::ClipLost { .. } | RecorderReport::Ladders(_) => {}
             },
             Event::Request { reply, .. } => {
                 let _ = reply.send(Err(Refusal::Ending));
             }
-            Event::Found { folder, complete } => {
-                self.clips.finish(&folder, complete, None);
+            Event::Found { folder, verdict } => {
+                self.clips.finish(&folder, verdict, None);
             }
-            Event::Gone(folder) => self.clips.give_up(&folder),
+            Event::Gone(folder) => self.clips.give_up(&folder, "its folder or its plan is gone"),
             Event::Connected { .. }
             | Event::Stranger { .. }
             | Event::Mapped { .. }

@@ -77,7 +77,11 @@ impl Children {
                 return true;
             }
             // Clips are another part's.
-            Report::Recorder(RecorderReport::ClipDone { .. } | RecorderReport::ClipLost { .. }) => {}
+            Report::Recorder(
+                RecorderReport::ClipDone { .. }
+                | RecorderReport::ClipLost { .. }
+                | RecorderReport::SumsMade { .. },
+            ) => {}
         }
         false
     }

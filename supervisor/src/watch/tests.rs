@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use proto::clip::Verdict;
 use proto::codec::Codec;
 use proto::control::Response;
 use proto::instance::{ChildId, Rendezvous};

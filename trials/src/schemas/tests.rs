@@ -6,12 +6,13 @@ use std::process::Command;
 use proto::clip;
 use proto::codec::{Codec, EncoderChoice};
 use proto::config;
+use proto::event::{self, Event, LoggedEvent};
 use proto::found_camera::{FoundCamera, FoundMode, SizeRow};
 use proto::frame::{Geometry, Payload, PixelFormat};
 use proto::ladder::CodecTrial;
 use proto::stats;
 use proto::status;
-use proto::time::WallAnchor;
+use proto::time::{MonotonicNs, WallAnchor};
 use proto::wall_clock::ClockState;
 use serde::de::value::Error;
 use serde::de::{DeserializeOwned, Error as _, Visitor};
@@ -106,7 +107,7 @@ fn a_manifest_has_the_fields_of_its_schema() {
     assert_names::<clip::TriggerSource>(&["manifest#trigger_source"]);
     assert_names::<clip::TriggerKind>(&["manifest#trigger_kind"]);
     assert_names::<clip::Window>(&["manifest#window"]);
-    assert_names::<clip::Verdict>(&["manifest#verdict", "trigger#verdict"]);
+    assert_names::<clip::Verdict>(&["manifest#verdict", "trigger#verdict", "event#verdict"]);
     assert_names::<clip::Gap>(&["manifest#gap", "trigger#gap"]);
     assert_names::<clip::GapCause>(&["manifest#gap_cause", "trigger#gap_cause"]);
     assert_names::<clip::Interruption>(&["manifest#interruption", "trigger#interruption"]);
@@ -211,6 +212,65 @@ fn run_files_and_codecs_have_the_fields_of_their_schemas() {
     assert_names::<config::AccessConfig>(&["run#access"]);
     assert_names::<EncoderChoice>(&["run#choice", "codecs#choice"]);
     assert_names::<CodecTrial>(&["codecs#trial"]);
+}
+
+/// An event of each kind.
+fn events() -> Vec<Event> {
+    let text = || "x".to_owned();
+    let (clip_id, path) = (text, text);
+    vec![
+        Event::Supervisor { state: event::SupervisorState::Started, pid: 7, version: text() },
+        Event::CameraState { camera: text(), state: status::CameraStatus::Silent, reason: Some(text()) },
+        Event::TriggerAccepted {
+            id: text(),
+            clip_id: clip_id(),
+            path: path(),
+            op: event::TriggerOp::Begin,
+            label: None,
+            at_ns: MonotonicNs(7),
+        },
+        Event::TriggerRefused {
+            id: None,
+            op: event::TriggerOp::End,
+            label: Some(text()),
+            reason: text(),
+            error: text(),
+        },
+        Event::ClipFinished {
+            clip_id: clip_id(),
+            path: path(),
+            verdict: clip::Verdict::Gaps,
+            complete: false,
+        },
+        Event::ClipLost { clip_id: clip_id(), path: path(), why: text() },
+        Event::ClipRemoved { clip_id: clip_id(), path: path(), bytes: 7, why: event::Removal::MaxAgeH },
+        Event::SumsMade { clip_id: clip_id(), path: path() },
+        Event::Disk { state: event::DiskState::NoAnswer, free_bytes: None, min_free_bytes: 7 },
+        Event::Health { status: status::HealthStatus::Fair, reasons: vec![text()] },
+        Event::Lagged { missed: 7 },
+    ]
+}
+
+#[test]
+fn events_have_the_fields_of_their_schema_and_each_kind_is_described() {
+    assert_names::<event::SupervisorState>(&["event#supervisor_state"]);
+    assert_names::<event::TriggerOp>(&["event#trigger_op"]);
+    assert_names::<event::Removal>(&["event#removal"]);
+    assert_names::<event::DiskState>(&["event#disk_state"]);
+    assert_names::<status::CameraStatus>(&["event#camera_state"]);
+    let described = texts()["event"]["oneOf"].as_array().unwrap().iter();
+    let described: BTreeSet<String> = described
+        .map(|form| form["$ref"].as_str().unwrap().strip_prefix("#/$defs/event_").unwrap().to_owned())
+        .collect();
+    assert_eq!(described, names_of::<Event>());
+    let mut seen = BTreeSet::new();
+    for event in events() {
+        let line = LoggedEvent { seq: 1, t_ns: MonotonicNs(1), unix_ns: 1, event }.line().unwrap();
+        let document: Value = serde_json::from_str(&line).unwrap();
+        assert_valid("event", &document);
+        seen.insert(document["event"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(seen, described);
 }
 
 /// Every object that a schema describes, with its place.

@@ -12,6 +12,7 @@ mod clocks;
 mod codecs;
 mod copied;
 mod disks;
+mod events;
 mod film_times;
 mod films;
 mod health;

@@ -14,11 +14,11 @@ use proto::process::Pid;
 use proto::refusal::Refusal;
 use proto::ring::Ring;
 use proto::time::MonotonicNs;
-use proto::wire;
+use proto::wire::Hello;
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 use trials::{Rig, TWO_CAMERAS, camera, clip_of, kill, list, pid_in, program, until};
 
-use crate::control::{ask, connect, trigger};
+use crate::control::{ask, connect, frame, trigger};
 
 /// Somebody else: on every Linux, the user who owns nothing.
 const NOBODY: u32 = 65534;
@@ -293,7 +293,7 @@ fn f43_another_user_is_kept_out() {
     as_nobody(|| {
         let mut stream = UnixStream::connect(&socket).unwrap();
         // It may be closed before that.
-        let _ = stream.write_all(&wire::encode(&Request::Stop).unwrap());
+        let _ = stream.write_all(&[Hello::own().encode(), frame(&Request::Stop)].concat());
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         assert!(answer.is_empty(), "{answer:?}");

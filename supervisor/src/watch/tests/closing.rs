@@ -11,7 +11,7 @@ use super::*;
 fn a_finished_clip_is_counted_and_a_lost_one_is_not() {
     let mut rig = Rig::recording(&["clip-0001", "clip-0002"]);
     let folder = Path::new(RUN).join("clip-0001");
-    rig.world.event_in(ms(1), Event::Found { folder, complete: true });
+    rig.world.event_in(ms(1), Event::Found { folder, verdict: Verdict::Complete });
     rig.world.event_in(ms(2), Event::Gone(Path::new(RUN).join("clip-0002")));
     rig.run(10);
     assert_eq!((rig.instance.clips.open_count(), rig.instance.clips.counts().completed), (0, 1));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
 use std::time::{Duration, Instant};
 
+use proto::clip::Verdict;
 use proto::codec::{Codec, EncoderChoice};
 use proto::config::{CameraConfig, Config};
 use proto::crash_note::CrashNote;
@@ -392,7 +393,11 @@ impl FakeWorld {
             RecorderOrder::Stop => {
                 let clips = self.with(pid, |fake| fake.clips());
                 for folder in clips {
-                    say(RecorderReport::ClipDone { folder, complete: false, finished_after_ms: 1 });
+                    say(RecorderReport::ClipDone {
+                        folder,
+                        verdict: Verdict::EndedEarly,
+                        finished_after_ms: 1,
+                    });
                 }
                 self.push(ms(5), Item::Exit(pid, with_code(0)));
             }
