@@ -258,8 +258,9 @@ fn events_have_the_fields_of_their_schema_and_each_kind_is_described() {
     assert_names::<event::Removal>(&["event#removal"]);
     assert_names::<event::DiskState>(&["event#disk_state"]);
     assert_names::<status::CameraStatus>(&["event#camera_state"]);
-    let described = texts()["event"]["oneOf"].as_array().unwrap().iter();
-    let described: BTreeSet<String> = described
+    let schemas = texts();
+    let forms = schemas["event"]["oneOf"].as_array().unwrap().iter();
+    let described: BTreeSet<String> = forms
         .map(|form| form["$ref"].as_str().unwrap().strip_prefix("#/$defs/event_").unwrap().to_owned())
         .collect();
     assert_eq!(described, names_of::<Event>());
