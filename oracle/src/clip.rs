@@ -13,6 +13,7 @@ use crate::report::{Clip, State};
 use crate::schema2;
 use crate::stamp;
 use crate::timestamps::{self, Row};
+use crate::triggers;
 use crate::truth::Truths;
 
 /// The file that makes a clip a finished one.
@@ -61,6 +62,7 @@ fn judge_finished(folder: &Path, name: String, manifest: &Manifest, truths: &Tru
         faults.push(Fault::WindowBackwards);
     }
     faults.extend(schema2::check_the_verdict(manifest));
+    faults.extend(triggers::check(folder, manifest));
     faults.extend(cameras_left_out(manifest, truths));
     faults.extend(cameras_too_many(manifest));
     faults.extend(cameras_shown_twice(&cameras));
@@ -75,6 +77,7 @@ fn judge_camera(folder: &Path, manifest: &Manifest, name: &str, claims: &Camera,
         frames = damaged::with_those_not_shown(frames, &rows);
     }
     faults.extend(schema2::check_the_columns(manifest, &rows));
+    faults.extend(triggers::check_places(manifest, name, claims, &rows));
     faults.extend(lead_in::check(manifest.window, claims, &rows));
     faults.extend(damaged::check(claims, &rows));
     faults.extend(claims.stretches_break_at().map(|frame| Fault::StretchesElsewhere { frame }));

@@ -232,6 +232,19 @@ pub enum Fault {
         due: String,
     },
 
+    /// The triggers don't agree with each other or with the window.
+    #[error("the clip's triggers: {why}")]
+    TriggersDiffer {
+        /// In words.
+        why: String,
+    },
+    /// A trigger's place in a video isn't where the times of its frames have it.
+    #[error("trigger {trigger} is not at its offset_s in the video")]
+    TriggerElsewhere {
+        /// Its id.
+        trigger: String,
+    },
+
     /// A row a frame, or the CSV is of no use.
     #[error("the CSV has {rows} rows, the video {frames} frames")]
     RowsDiffer {

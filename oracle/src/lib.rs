@@ -17,6 +17,7 @@
 //! | [`due`] | how many frames the window should hold |
 //! | [`lead_in`] | the frames that a clip may hold from before its window |
 //! | [`schema2`] | the verdict and the columns that clips have since schema 2 |
+//! | [`triggers`] | the triggers that a clip lists |
 //! | [`mod@judge`] | one camera's verdict, from all of the above |
 //! | [`fault`] | everything that makes a clip false |
 //! | [`clip`] | one clip folder |
@@ -36,4 +37,5 @@ pub mod report;
 pub mod schema2;
 pub mod stamp;
 pub mod timestamps;
+pub mod triggers;
 pub mod truth;

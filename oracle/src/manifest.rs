@@ -31,11 +31,34 @@ pub struct Manifest {
     pub trigger_ns: Option<u64>,
     /// The span of time the clip covers.
     pub window: Window,
+    /// The span that was asked for. `None` in schema 1.
+    pub asked_window: Option<Window>,
+    /// The first trigger. `None` in schema 1.
+    pub trigger: Option<Trigger>,
+    /// The triggers, or the first of very many.
+    #[serde(default)]
+    pub triggers: Vec<Trigger>,
     /// The cameras that the trigger named. `None` when it named none, which means all, and in older clips.
     #[serde(default)]
     pub cameras_asked: Option<Vec<String>>,
     /// Each camera by name.
     pub cameras: BTreeMap<String, Camera>,
+}
+
+/// A trigger.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Trigger {
+    /// Its own name.
+    pub id: String,
+    /// `trigger`, or `begin` for one that was begun and ended. `None` in older clips.
+    pub kind: Option<String>,
+    /// The moment that it named.
+    pub t_ns: u64,
+    /// The end of its window. `None` in clips of a version that had one trigger a clip.
+    pub end_ns: Option<u64>,
+    /// Its place in each camera's video, in seconds.
+    #[serde(default)]
+    pub offset_s: BTreeMap<String, Option<f64>>,
 }
 
 /// A span of CLOCK_MONOTONIC, both ends within it.
