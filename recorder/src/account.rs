@@ -68,6 +68,18 @@ impl Evidence {
         }
     }
 
+    /// Leaves out this frame and all behind it: it was captured after the window, which had a later end when it was recorded.
+    pub(crate) fn end_before(&mut self, behind: &FrameInfo) {
+        self.wanted.retain(|wanted| wanted.run.first().sequence < behind.sequence);
+        if let Some(last) = self.wanted.last_mut().filter(|last| last.run.last().sequence >= behind.sequence)
+        {
+            last.run = last.run.between(last.run.first().sequence, behind.sequence - 1);
+        }
+        if self.following.is_none_or(|following| behind.sequence < following.sequence) {
+            self.following = Some(*behind);
+        }
+    }
+
     /// Corrects the evidence by what is really in the files: a frame that was thought to be written and isn't, is missing;
     /// one that another recorder wrote, is there.
     pub(crate) fn correct_by(&mut self, written: &Runs) {

@@ -13,6 +13,7 @@ use proto::time::MonotonicNs;
 use crate::account::Evidence;
 use crate::clip_lock::ClipLock;
 use crate::frames::Frames;
+use crate::open_window::{ClosedWindow, OpenWindow};
 
 /// The part of a clip that a worker is to record.
 pub(crate) struct Assignment {
@@ -21,8 +22,8 @@ pub(crate) struct Assignment {
     pub(crate) camera: PlannedCamera,
     /// Kept until the clip is finished.
     pub(crate) lock: Arc<ClipLock>,
-    /// The moment at which an earlier Preroll was stopped in the clip. Nothing from after it belongs to the clip.
-    pub(crate) stopped: Option<MonotonicNs>,
+    /// The clip's window, which all of its cameras share.
+    pub(crate) window: Arc<OpenWindow>,
 }
 
 impl Assignment {
@@ -62,6 +63,7 @@ impl fmt::Display for Assignment {
 }
 
 /// A part of a clip whose window is over: its frames are in the partial folder, and this is the evidence for their account.
+#[derive(Clone)]
 pub(crate) struct Footage {
     pub(crate) folder: PathBuf,
     pub(crate) plan: Arc<Plan>,
@@ -69,7 +71,18 @@ pub(crate) struct Footage {
     pub(crate) evidence: Evidence,
     /// The config's word on compressed frames.
     pub(crate) asked: ClipMode,
-    pub(crate) ended_early: bool,
+    /// The clip's window, which all of its cameras share.
+    pub(crate) window: Arc<OpenWindow>,
+    /// The moments of the clip's triggers, in order, once the window is closed.
+    pub(crate) moments: Arc<[MonotonicNs]>,
     /// Kept until the clip is finished.
     pub(crate) _lock: Arc<ClipLock>,
+}
+
+impl Footage {
+    /// Takes on the window that the clip was closed with. A take whose ring was gone has ended before that.
+    pub(crate) fn close(&mut self, window: &ClosedWindow) {
+        self.evidence.window.end_ns = window.recorded.end_ns;
+        self.moments = window.moments();
+    }
 }

@@ -5,11 +5,12 @@
 //! Every lock here is held for an instant: never while a frame is copied, encoded, or asked of a disk.
 
 mod need;
+mod needs;
 mod source;
 mod view;
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, TryLockError, Weak};
 use std::time::Duration;
@@ -256,27 +257,6 @@ impl CameraBacklog {
         view.needs.extend(shelf.needs.values());
         view.segments.clone_from(&shelf.segments);
         true
-    }
-
-    /// Says what a clip needs from now on.
-    pub(crate) fn need(&self, clip: &Path, need: Need) {
-        let mut shelf = lock(&self.shelf);
-        match shelf.needs.get_mut(clip) {
-            Some(known) => *known = need,
-            None => {
-                shelf.needs.insert(clip.to_owned(), need);
-                drop(shelf);
-                self.totals.ring();
-            }
-        }
-    }
-
-    /// A clip needs nothing of this camera any more.
-    pub(crate) fn done(&self, clip: &Path) {
-        let was_open = lock(&self.shelf).needs.remove(clip).is_some();
-        if was_open {
-            self.totals.ring();
-        }
     }
 
     /// Adds a segment, for frames that are in it or will be.

@@ -127,8 +127,8 @@ impl Fate {
                 // A frame that was only there for others is not missed.
                 continue;
             }
-            if remembered.is_none() && frame.t_capture > evidence.window.end_ns {
-                // Forgotten since the window ended: a clip may be finished long after it.
+            if frame.t_capture > evidence.window.end_ns {
+                // It, or what came before it, was forgotten since the window ended: a clip may be finished long after it.
                 break;
             }
             evidence.want(&frame, Some(self.cause_of(sequence).unwrap_or(GapCause::RingOverrun)));

@@ -162,7 +162,8 @@ impl FakeRing {
             (_, true) => &[0, 0, 0, 1, 0x67, 66, 0xc0, 31, 9, 0, 0, 0, 1, 0x68, 0xce, 0, 0, 0, 1, 0x65],
             (_, false) => &[0, 0, 0, 1, 0x41],
         };
-        [before, &frame.sequence.to_be_bytes()].concat()
+        let number = if before.is_empty() { frame.sequence } else { without_zeros(frame.sequence) };
+        [before, &number.to_be_bytes()].concat()
     }
 
     fn oldest(&self) -> Option<FrameInfo> {
@@ -426,6 +427,16 @@ impl Video for FakeVideo {
     }
 }
 
+/// A number in bytes of which none is zero, so that they are no start code: seven bits in each.
+fn without_zeros(number: u64) -> u64 {
+    (0..8).map(|nth| ((number >> (7 * nth) & 0x7f) | 0x80) << (8 * nth)).sum()
+}
+
+/// The number that these bytes stand for.
+fn with_zeros(bytes: u64) -> u64 {
+    if bytes >> 63 == 0 { bytes } else { (0..8).map(|nth| (bytes >> (8 * nth) & 0x7f) << (7 * nth)).sum() }
+}
+
 /// The frames' numbers that packets end with, in the order in which they are in a part's file.
 pub(crate) fn payloads(video: &Path) -> Vec<u64> {
     let bytes = std::fs::read(video).unwrap();
@@ -435,7 +446,7 @@ pub(crate) fn payloads(video: &Path) -> Vec<u64> {
         && let Some((one, behind)) = rest.split_at_checked(u32::from_be_bytes(*size) as usize)
     {
         if one[4..8] == *b"mdat" {
-            numbers.push(u64::from_be_bytes(*one.last_chunk().unwrap()));
+            numbers.push(with_zeros(u64::from_be_bytes(*one.last_chunk().unwrap())));
         }
         rest = behind;
     }

@@ -2,16 +2,17 @@
 //! camera's worker. How a part is recorded is [`crate::take`]'s subject.
 
 mod on_trial;
+mod windows;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use proto::clip::{MANIFEST, Plan, Window, clip_name, plan_path, unfinished_clips};
+use proto::clip::{MANIFEST, Plan, clip_name, plan_path, unfinished_clips};
 use proto::config::{ClipMode, Config};
 use proto::failpoint;
 use proto::instance::RuntimeDir;
@@ -24,13 +25,14 @@ use proto::storage;
 use proto::time::MonotonicNs;
 
 use crate::assignment::Assignment;
-use crate::backlog::{Backlog, Need, NeededFrom};
+use crate::backlog::Backlog;
 use crate::clip_lock::{self, ClipLock};
 use crate::copying::ClipWishes;
 use crate::disk::{self, output::OutputFolder};
 use crate::finish::{self, Finishing};
 use crate::ladder::{CameraLadder, SharedLadders};
 use crate::left_alone::{LOOK_AGAIN, LeftAlone};
+use crate::open_window::OpenWindow;
 use crate::pulse::Pulse;
 use crate::rings::{CameraRing, open_rings};
 use crate::stop;
@@ -50,8 +52,8 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Intake {
     workers: HashMap<Name, (Sender<Job>, JoinHandle<()>)>,
     finisher: (Sender<Finishing>, JoinHandle<()>),
-    /// Clips that were taken on, finished or not, with the end of their window.
-    taken_on: HashMap<PathBuf, MonotonicNs>,
+    /// Clips that were taken on, each with its window until it is finished.
+    taken_on: HashMap<PathBuf, Weak<OpenWindow>>,
     /// Clips that were given up. A supervisor that tells of one again has not heard that.
     given_up: HashSet<PathBuf>,
     /// Clips that another recorder is at work on. It may end before they are finished.
@@ -130,7 +132,7 @@ impl Intake {
 
     /// Waits for the next order, and no longer than until folders have to be looked at again.
     pub(crate) fn next(&self, orders: &Receiver<RecorderOrder>) -> Result<RecorderOrder, RecvTimeoutError> {
-        let nothing_to_try = self.knows_all() && self.elsewhere.is_empty();
+        let nothing_to_try = self.knows_all() && self.elsewhere.is_empty() && !self.waits_for_an_end();
         let pause = if nothing_to_try { LOOK_AGAIN } else { TRY_AGAIN };
         orders.recv_timeout(if self.suspects.are_tried() { suspects::LOOK } else { pause })
     }
@@ -144,6 +146,7 @@ impl Intake {
             }
         }
         self.tried_again = Instant::now();
+        self.look_at_begun();
         for run_folder in self.unlisted.keys().cloned().collect::<Vec<_>>() {
             self.take_on_all(&run_folder);
         }
@@ -221,7 +224,9 @@ impl Intake {
     }
 
     fn try_to_take_on(&mut self, folder: &Path) -> io::Result<()> {
-        if self.taken_on.contains_key(folder) {
+        if let Some(window) = self.taken_on.get(folder) {
+            // It has grown, or the supervisor has missed how it ended.
+            window.upgrade().into_iter().for_each(|window| self.look_at(folder, &window));
             return self.tell_again(folder);
         }
         if self.suspects.is_waiting(folder) {
@@ -257,7 +262,7 @@ impl Intake {
         };
         self.elsewhere.remove(folder);
         if let Some(manifest) = disk::ask(|| finish::already_finished(folder))? {
-            self.taken_on.insert(folder.to_owned(), MonotonicNs(0));
+            self.taken_on.insert(folder.to_owned(), Weak::new());
             self.pulse.clips().finish(folder);
             finish::announce(folder, &manifest, &self.reports);
             drop(lock);
@@ -266,15 +271,15 @@ impl Intake {
         }
         let stopped = disk::ask(|| stop::read(folder))?;
         let plan = match Plan::read(&text, folder) {
-            Ok(plan) => plan,
+            Ok(plan) => Arc::new(plan),
             Err(e) => return self.set_aside(folder, &e.to_string()),
         };
+        let window = OpenWindow::read(folder, &plan, stopped)?;
         if !self.may_be_tried(folder, &plan) {
             return self.set_aside(folder, "two recorders have crashed over it");
         }
-        let end = plan.window.end_ns;
-        self.taken_on.insert(folder.to_owned(), stopped.map_or(end, |stopped| end.min(stopped)));
-        self.hand_out(folder, Arc::new(plan), stopped, &lock);
+        self.taken_on.insert(folder.to_owned(), Arc::downgrade(&window));
+        self.hand_out(folder, &plan, &window, &lock);
         Ok(())
     }
 
@@ -291,37 +296,22 @@ impl Intake {
     }
 
     /// Hands a plan to the workers of its cameras.
-    fn hand_out(&self, folder: &Path, plan: Arc<Plan>, stopped: Option<MonotonicNs>, lock: &Arc<ClipLock>) {
+    fn hand_out(&self, folder: &Path, plan: &Arc<Plan>, window: &Arc<OpenWindow>, lock: &Arc<ClipLock>) {
         failpoint::pass("clip.taken_on", folder.display());
-        self.need(folder, &plan, stopped);
+        self.need(folder, plan, window.now());
         self.pulse.clips().open(folder);
         for camera in &plan.cameras {
             let assignment = Assignment {
                 folder: folder.to_owned(),
-                plan: Arc::clone(&plan),
+                plan: Arc::clone(plan),
                 camera: camera.clone(),
                 lock: Arc::clone(lock),
-                stopped,
+                window: Arc::clone(window),
             };
             match self.workers.get(&camera.name) {
                 // A worker ends only after the intake is closed, so it hears this.
                 Some((jobs, _)) => drop(jobs.send(Job::Record(assignment))),
                 None => self.without_worker(assignment),
-            }
-        }
-    }
-
-    /// Tells the mover what the clip needs. Here already: a worker that is busy in its encoder hears of the clip later.
-    fn need(&self, folder: &Path, plan: &Plan, stopped: Option<MonotonicNs>) {
-        if plan.boot_id != proto::instance::boot_id() {
-            return;
-        }
-        let Window { start_ns, end_ns } = plan.window;
-        let end = stopped.map_or(end_ns, |stopped| end_ns.min(stopped));
-        for camera in &plan.cameras {
-            if let Some(of_camera) = self.backlog.of(&camera.name) {
-                let from = NeededFrom::Unread(start_ns);
-                of_camera.need(folder, Need { ring_id: camera.ring_id, from, end });
             }
         }
     }
@@ -373,12 +363,11 @@ impl Intake {
 
     /// Ends every open clip in a moment, and waits until all are finished.
     pub(crate) fn close(self) {
-        let (jobs, threads): (Vec<_>, Vec<_>) = self.workers.into_values().unzip();
         let end = MonotonicNs::now() + LAST_FRAMES;
-        jobs.iter().for_each(|j| drop(j.send(Job::Stop { end })));
+        self.tell_all(|| Job::Stop { end });
         // A clip that isn't done in time is gone on with by the next start, up to here and no further.
-        let cut_short = self.taken_on.iter().filter(|(_, window_end)| **window_end > end);
-        cut_short.for_each(|(folder, _)| stop::note(folder, end));
+        self.lasting_beyond(end).for_each(|folder| stop::note(folder, end));
+        let (_jobs, threads): (Vec<_>, Vec<_>) = self.workers.into_values().unzip();
         for thread in threads {
             if thread.join().is_err() {
                 tracing::error!(

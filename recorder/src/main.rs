@@ -41,6 +41,7 @@ mod media;
 #[cfg(test)]
 mod memory_tests;
 mod mover;
+mod open_window;
 mod opening;
 mod part;
 mod passing;
@@ -52,6 +53,7 @@ mod rings;
 mod run;
 mod runs;
 mod scaler;
+mod shared_ring;
 mod stop;
 mod sums;
 mod suspects;

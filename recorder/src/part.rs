@@ -16,7 +16,7 @@ use ffmpeg_next as ffmpeg;
 use ffmpeg_next::codec;
 
 use proto::failpoint;
-use proto::frame::{Geometry, PictureTags};
+use proto::frame::{FrameInfo, Geometry, PictureTags};
 use proto::name::Name;
 use proto::opened;
 use proto::time::MonotonicNs;
@@ -123,7 +123,7 @@ pub(crate) fn read_all(partial: &Path, camera: &Name) -> io::Result<Vec<Part>> {
         let Some(Some(lines)) = usable(JournalReader::open(&journal))? else { continue };
         let video = video_path(partial, camera, number, lines.header().part_extension());
         if let Some(file) = usable(opened::file(&video))? {
-            parts.extend(read(lines, &file, video, journal)?);
+            parts.extend(read(lines, &file, video, journal, None)?.part);
         }
     }
     Ok(parts)
@@ -142,12 +142,51 @@ fn usable<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Reads how far one part got. `None` when it holds no whole frame.
-fn read(mut lines: JournalReader, file: &File, video: PathBuf, journal: PathBuf) -> io::Result<Option<Part>> {
+/// Leaves out what was captured after this moment: a window may get an earlier end than when its frames were recorded. Returns
+/// the first frame that is left out, too.
+pub(crate) fn up_to(parts: Vec<Part>, end: MonotonicNs) -> io::Result<(Vec<Part>, Option<FrameInfo>)> {
+    let mut kept = Vec::new();
+    for part in parts {
+        if part.last.frame.t_capture <= end {
+            kept.push(part);
+            continue;
+        }
+        let Part { video, journal, .. } = part;
+        let file = opened::file(&video)?;
+        let Some(lines) = JournalReader::open(&journal)? else { continue };
+        let Read { part, behind } = read(lines, &file, video, journal, Some(end))?;
+        kept.extend(part);
+        if behind.is_some() {
+            return Ok((kept, behind));
+        }
+    }
+    Ok((kept, None))
+}
+
+/// A part that was read.
+struct Read {
+    /// `None` when it holds no whole frame.
+    part: Option<Part>,
+    /// The first frame behind its end.
+    behind: Option<FrameInfo>,
+}
+
+/// Reads how far one part got, or what it has up to a moment.
+fn read(
+    mut lines: JournalReader,
+    file: &File,
+    video: PathBuf,
+    journal: PathBuf,
+    until: Option<MonotonicNs>,
+) -> io::Result<Read> {
     let length = file.metadata()?.len();
-    let mut frames = Runs::default();
+    let (mut frames, mut behind) = (Runs::default(), None);
     let (mut ends, mut end): (Option<(Row, Row)>, u64) = (None, 0);
     while let Some(line) = lines.next()? {
+        if until.is_some_and(|until| line.row.frame.t_capture > until) {
+            behind = Some(line.row.frame);
+            break;
+        }
         let its_end = match line.seal {
             Some(seal) => Some(seal.offset).filter(|end| *end <= length),
             None => fragment_end(file, line.offset, length)?,
@@ -158,7 +197,8 @@ fn read(mut lines: JournalReader, file: &File, video: PathBuf, journal: PathBuf)
         ends = Some((ends.map_or(line.row, |(first, _)| first), line.row));
     }
     let (header, start) = (lines.header().clone(), lines.start());
-    Ok(ends.map(|(first, last)| Part { header, frames, first, last, start, end, video, journal }))
+    let part = ends.map(|(first, last)| Part { header, frames, first, last, start, end, video, journal });
+    Ok(Read { part, behind })
 }
 
 /// The end of the fragment at this place, if it is whole. Goes from box to box (their length, then their name) until the

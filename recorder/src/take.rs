@@ -2,11 +2,12 @@
 //! camera's worker moves it on, a frame at a time, and lends it the feed that encodes. A step decides by the time at
 //! its beginning; a pause after a failure counts from the failure's end.
 //!
-//! A take decides which frame is next and when the window is over. How it begins is in [`resume`] and [`open`], what is
+//! A take decides which frame is next. How it begins is in [`resume`] and [`open`], when its window is over in [`ending`], what is
 //! done with the open part in [`recording`], from where on frames are copied in [`cut`], what is given up in [`lost`], what
 //! follows a failure of the disk or the encoder in [`failure`]. Frames come through [`Frames`], and packets are made by a [`Feed`].
 
 mod cut;
+mod ending;
 mod failure;
 mod how;
 mod lead_in;
@@ -19,12 +20,12 @@ mod resume;
 
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proto::clip::Window;
 use proto::codec::EncoderChoice;
 use proto::config::ClipMode;
-use proto::failpoint;
 use proto::ladder::EncodeCost;
 use proto::panics;
 use proto::ring::Miss;
@@ -44,15 +45,11 @@ pub(crate) use how::{Copying, Encoders, How};
 use place::Place;
 use recording::Recording;
 
-/// A clip waits this long after its window for a camera that has fallen silent: long enough for a capture to be restarted,
-/// which then tells exactly how many frames were missed.
-const SILENCE_GRACE: Duration = Duration::from_secs(1);
-
 /// A camera's part of a clip that is being recorded.
 pub(crate) struct Take {
     assignment: Assignment,
+    /// As the clip's triggers made it when this take last looked.
     window: Window,
-    ended_early: bool,
     /// `None`: the frames' ring is gone, and the frames on disk are all there will be.
     frames: Option<Rc<dyn Frames>>,
     how: How,
@@ -106,11 +103,9 @@ impl Take {
         asked: ClipMode,
         waited: Duration,
     ) -> Self {
-        let stopped = assignment.stopped;
-        let mut take = Self {
-            window: assignment.plan.window,
+        Self {
+            window: assignment.window.now(),
             assignment,
-            ended_early: false,
             frames,
             place: Place::first(&how),
             how,
@@ -120,9 +115,7 @@ impl Take {
             fate: Fate::default(),
             files: Files::Fine,
             waited_when_level: waited,
-        };
-        stopped.into_iter().for_each(|end| take.end_early(end));
-        take
+        }
     }
 
     /// The frames that the take has yet to write. `None` when there is nothing more that it could need.
@@ -138,7 +131,7 @@ impl Take {
             }
             Stage::Over => return None,
         };
-        Some(Need { ring_id: self.assignment.camera.ring_id, from, end: self.window.end_ns })
+        Some(Need { ring_id: self.assignment.camera.ring_id, from, end: self.assignment.window.now().end_ns })
     }
 
     /// The number of frames that are captured and not encoded; 0 until the first of the window is known.
@@ -166,22 +159,20 @@ impl Take {
 
     /// Ends the window at this moment, if it would last longer: Preroll is being stopped.
     pub(crate) fn end_early(&mut self, end: MonotonicNs) {
-        if self.window.end_ns > end {
-            self.window.end_ns = end.max(self.window.start_ns);
-            self.ended_early = true;
-            self.fate.forget_behind();
-        }
+        self.assignment.window.stop(end);
+        self.look_at_window();
     }
 
     /// Moves on by one frame.
     pub(crate) fn step(&mut self, now: MonotonicNs, feed: &mut Feed, disk: &dyn DiskState) -> Step {
         let _on = panics::on_clip(&self.assignment.plan.clip_id);
+        self.look_at_window();
         if matches!(self.stage, Stage::Unread)
             && let Some(instead) = self.cannot_resume(now, feed)
         {
             return instead;
         }
-        let Some(frames) = self.frames.clone() else { return self.over(now, feed) };
+        let Some(frames) = self.frames.clone() else { return self.out_of_frames(now, feed) };
         let is_unnamed = match frames.soundness() {
             Soundness::Sound => false,
             Soundness::Unnamed => true,
@@ -193,11 +184,14 @@ impl Take {
                     self.assignment
                 );
                 self.frames = None;
-                return self.over(now, feed);
+                return self.out_of_frames(now, feed);
             }
         };
         if matches!(self.stage, Stage::Seeking) && !self.finds_first(&*frames, now) {
-            return if is_unnamed { self.over(now, feed) } else { self.wait_or_end(&*frames, now, feed) };
+            return match is_unnamed {
+                true => self.out_of_frames(now, feed),
+                false => self.wait_or_end(&*frames, now, feed),
+            };
         }
         if now > self.window.end_ns {
             self.fate.look_behind(self.window, &*frames);
@@ -205,46 +199,14 @@ impl Take {
         let next = self.next();
         match frames.info(next) {
             Some(frame) if frame.t_capture > self.window.end_ns => self.over(now, feed),
-            None if next > frames.head() && is_unnamed => self.over(now, feed),
+            _ if self.has_gone_past(&*frames) => self.over(now, feed),
+            None if next > frames.head() && is_unnamed => self.out_of_frames(now, feed),
             None if next > frames.head() => {
                 self.waited_when_level = disk.waited();
                 self.wait_or_end(&*frames, now, feed)
             }
             _ => self.record(&*frames, now, feed, disk),
         }
-    }
-
-    fn wait_or_end(&mut self, frames: &dyn Frames, now: MonotonicNs, feed: &mut Feed) -> Step {
-        if self.is_patience_over(frames, now) { self.over(now, feed) } else { Step::Waiting }
-    }
-
-    /// Says whether no further frame of the window is waited for.
-    fn is_patience_over(&self, frames: &dyn Frames, now: MonotonicNs) -> bool {
-        let camera = &self.assignment.camera;
-        let grace = SILENCE_GRACE + camera.fps.period() * 10 + Duration::from_nanos(camera.latency_ns);
-        let patience = match (frames.has_ended(), self.ended_early) {
-            (true, _) => Duration::ZERO,
-            // A frame of the last moment may still be on its way, but a stop must not take long.
-            (false, true) => grace.min(SILENCE_GRACE),
-            (false, false) => grace,
-        };
-        now > self.window.end_ns + patience
-    }
-
-    /// Ends the last part. Frames of it that can't be written are encoded again.
-    fn over(&mut self, now: MonotonicNs, feed: &mut Feed) -> Step {
-        if self.is_paused(now) {
-            return Step::Paused;
-        }
-        let Assignment { folder, camera, .. } = &self.assignment;
-        let of = folder.join(camera.name.as_str());
-        failpoint::pass("take.over", of.display());
-        if let Err(e) = self.end_part(feed) {
-            return self.recover(&e, feed);
-        }
-        failpoint::pass("take.finished", of.display());
-        self.stage = Stage::Over;
-        Step::Over
     }
 
     fn record(
@@ -367,9 +329,13 @@ impl Take {
         });
         let mut evidence = evidence.unwrap_or_else(|| self.fate.evidence_without_ring(window, period));
         evidence.variable_rate = self.assignment.camera.variable_rate;
-        let Assignment { folder, plan, camera, lock, stopped: _ } = self.assignment;
-        let (asked, ended_early) = (self.asked, self.ended_early);
-        Footage { folder, plan, camera, evidence, asked, ended_early, _lock: lock }
+        if self.assignment.window.over_at() < window.start_ns {
+            // Stopped before it began: nothing was due.
+            evidence.silence = None;
+        }
+        let Assignment { folder, plan, camera, lock, window } = self.assignment;
+        let (asked, moments) = (self.asked, Arc::from([plan.trigger_ns]));
+        Footage { folder, plan, camera, evidence, asked, window, moments, _lock: lock }
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use proto::clip::{CSV_HEADER, DamagedRows, GapCause};
 use proto::durable;
@@ -14,6 +15,7 @@ use proto::opened;
 use proto::time::MonotonicNs;
 
 use crate::account::{self, Evidence, Wanted};
+use crate::assignment::Footage;
 use crate::disk;
 
 /// The text is handed to the kernel in pieces of this size.
@@ -35,8 +37,8 @@ pub(crate) fn file_name(camera: &Name) -> String {
 /// The rows of a finished file, counted by what they say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RowCounts {
-    /// Captured before the trigger.
-    pub(crate) before_trigger: u64,
+    /// Captured before each of the moments that were asked for.
+    pub(crate) before: Vec<u64>,
     /// With a time that was repaired.
     pub(crate) repaired: u64,
     /// Captured before the window.
@@ -72,6 +74,8 @@ pub(crate) struct Timestamps {
     trigger: MonotonicNs,
     window_start: MonotonicNs,
     rows: u64,
+    /// The moments whose frames are counted, in order.
+    moments: Arc<[MonotonicNs]>,
     /// Frames that the recorder has lost, from the first to the last, in order.
     lost: Vec<(u64, u64, GapCause)>,
     counts: RowCounts,
@@ -98,14 +102,20 @@ impl Timestamps {
             trigger,
             window_start,
             rows: 0,
+            moments: Arc::from([trigger]),
             lost: Vec::new(),
             counts,
             text,
         })
     }
 
-    /// Knows which frames the recorder has lost: those behind them may be damaged for it.
-    pub(crate) fn know_lost(&mut self, evidence: &Evidence) {
+    /// Knows the moments of the clip's triggers, and which frames the recorder has lost: those behind them may be damaged for it.
+    pub(crate) fn know(&mut self, footage: &Footage) {
+        self.moments = Arc::clone(&footage.moments);
+        self.know_lost(&footage.evidence);
+    }
+
+    fn know_lost(&mut self, evidence: &Evidence) {
         let of =
             |wanted: &Wanted| Some((wanted.run.first().sequence, wanted.run.last().sequence, wanted.lost?));
         self.lost = evidence.wanted.iter().filter_map(of).collect();
@@ -150,14 +160,21 @@ impl Timestamps {
         }
         // Before the first row nothing lies otherwise.
         self.counts.anchors += u64::from(is_anchor && self.rows > 0);
+        self.count_before(t_capture);
         self.rows += 1;
-        self.counts.before_trigger += u64::from(t_capture < self.trigger);
         self.counts.repaired += u64::from(is_repaired);
         self.counts.lead_in += u64::from(is_lead_in);
         if !is_lead_in {
             self.counts.first_inside.get_or_insert(t_capture);
         }
         if self.text.len() >= PIECE_BYTES { self.hand_over() } else { Ok(()) }
+    }
+
+    /// Counts the rows so far for each moment that no row has come to before this one.
+    fn count_before(&mut self, t_capture: MonotonicNs) {
+        while self.moments.get(self.counts.before.len()).is_some_and(|moment| *moment <= t_capture) {
+            self.counts.before.push(self.rows);
+        }
     }
 
     fn hand_over(&mut self) -> io::Result<()> {
@@ -170,6 +187,8 @@ impl Timestamps {
     pub(crate) fn finish(mut self) -> io::Result<RowCounts> {
         self.hand_over()?;
         disk::ask(|| durable::sync_contents(&self.path))?;
+        // No row came to the others.
+        self.counts.before.resize(self.moments.len(), self.rows);
         Ok(self.counts)
     }
 }
@@ -214,7 +233,7 @@ mod tests {
         }
         let first_inside = Some(MonotonicNs(2_000_000));
         let counts =
-            RowCounts { before_trigger: 4, repaired: 100, lead_in: 2, first_inside, ..RowCounts::default() };
+            RowCounts { before: vec![4], repaired: 100, lead_in: 2, first_inside, ..RowCounts::default() };
         assert_eq!(timestamps.finish().unwrap(), counts);
         let path = folder.path().join("left_timestamps.csv");
         assert_eq!(std::fs::read_to_string(path).unwrap(), expected);

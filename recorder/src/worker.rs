@@ -1,7 +1,7 @@
 //! A worker: one camera's thread. It holds the camera's ring, and the feed and the take of each open clip, moves the
 //! takes on, the one most at risk first, and sleeps on the ring when it has caught up with the camera.
 
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::Duration;
@@ -30,6 +30,7 @@ use crate::ladder::CameraLadder;
 use crate::opening::{Libav, Media};
 use crate::pulse::Pulse;
 use crate::rings::CameraRing;
+use crate::shared_ring::SharedRing;
 use crate::suspects;
 use crate::take::{Encoders, How, Step, Take};
 
@@ -80,7 +81,7 @@ impl Worker {
         panics::set_camera(self.camera.as_str());
         priority::behind_the_mover();
         let (media, clock): (Arc<dyn Media>, Arc<dyn Clock>) = (Arc::new(Libav), Arc::new(Monotonic));
-        let mut clips: Vec<OpenClip> = Vec::new();
+        let (mut clips, mut shared): (Vec<OpenClip>, Weak<SharedRing>) = (Vec::new(), Weak::new());
         let mut stopping = false;
         self.backlog.use_ring(self.ring.open());
         let mut warm: Option<WarmEncoder> = None;
@@ -102,7 +103,7 @@ impl Worker {
                 Ok(Job::LookAtRing) => self.look_at_ring(),
                 Ok(Job::Record(assignment)) => {
                     let feed = Feed::new(Arc::clone(&media), Arc::clone(&clock), warm.take());
-                    clips.push(OpenClip { take: self.begin(assignment), feed });
+                    clips.push(OpenClip { take: self.begin(assignment, &mut shared), feed });
                 }
                 Ok(Job::Warm) => warm = self.warmed(warm, &*media),
                 Ok(Job::Cool) => warm = None,
@@ -121,12 +122,12 @@ impl Worker {
         }
     }
 
-    fn begin(&mut self, assignment: Assignment) -> Take {
+    fn begin(&mut self, assignment: Assignment, shared: &mut Weak<SharedRing>) -> Take {
         self.look_at_ring();
         // A take's lag isn't known before its first frame is found. Until then the largest that can be is shown.
         let slots = self.ring.open().map_or(0, |ring| ring.spec().size.slots());
         self.pulse.set_lag(&self.camera, slots as u64);
-        let frames = self.frames_of(&assignment);
+        let frames = self.frames_of(&assignment, shared);
         let encoders = Encoders { ladder: self.ladder.clone(), quality: self.quality };
         let PlannedCamera { payload, reorders, .. } = assignment.camera;
         let how = match self.wishes.way(payload, reorders) {
@@ -140,17 +141,27 @@ impl Worker {
 
     /// The ring that the plan's frames are in, if it is still this camera's, and the backlog of that ring: as they came, or
     /// decoded, if they are compressed and are to be encoded.
-    fn frames_of(&self, assignment: &Assignment) -> Option<Rc<dyn Frames>> {
+    fn frames_of(&self, assignment: &Assignment, shared: &mut Weak<SharedRing>) -> Option<Rc<dyn Frames>> {
         if assignment.plan.boot_id != proto::instance::boot_id() {
             return None;
         }
         let PlannedCamera { ring_id, geometry, payload, .. } = assignment.camera;
         let frame_bytes = (!payload.is_compressed()).then(|| geometry.frame_bytes());
-        let ring = self.ring.reader().filter(|reader| reader.ring().id() == ring_id);
-        let ring = ring.map(|reader| -> Rc<dyn Frames> { Rc::new(reader) });
+        let ring = self.ring.open().filter(|ring| ring.id() == ring_id);
+        let ring = ring.and_then(|ring| -> Option<Rc<dyn Frames>> { Some(self.shared(ring, shared)?) });
         let frames = Rc::new(WithBacklog::of(ring, ring_id, frame_bytes, &self.backlog)?);
         let as_they_came = !payload.is_compressed() || self.wishes.copies(payload).is_some();
         Some(if as_they_came { frames } else { Rc::new(Decoded::of(frames, payload, geometry)) })
+    }
+
+    /// The ring for one take more. Nobody but the takes keeps it: the memory of a broken one must be able to go.
+    fn shared(&self, ring: &Arc<Ring>, known: &mut Weak<SharedRing>) -> Option<Rc<SharedRing>> {
+        if let Some(shared) = known.upgrade().filter(|shared| shared.is(ring)) {
+            return Some(shared);
+        }
+        let shared = SharedRing::new(self.ring.reader()?);
+        *known = Rc::downgrade(&shared);
+        Some(shared)
     }
 
     /// Looks which ring is the camera's, and what it gives.

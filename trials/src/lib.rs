@@ -38,7 +38,7 @@ use proto::process::Pid;
 use rustix::process::Signal;
 
 pub use ::rig::dice::Dice;
-pub use clip::{assert_sums, clip_of, finished, manifest, names};
+pub use clip::{assert_sums, clip_of, finished, manifest, names, recorded};
 pub use rig::{Rig, TWO_CAMERAS};
 pub use stats::{camera, list, pid_in, process};
 pub use turn::take_turn;

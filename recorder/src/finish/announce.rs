@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use proto::clip::{Gap, Manifest, Verdict};
+use proto::clip::{Gap, Manifest, Verdict, clip_name};
 use proto::link::Reports;
 use proto::messages::RecorderReport;
 use proto::time::MonotonicNs;
@@ -16,7 +16,7 @@ pub(crate) fn announce(folder: &Path, manifest: &Manifest, reports: &Reports<Rec
         .iter()
         .map(|(name, c)| format!("{name} {}/{}", c.frames_written, c.frames_expected))
         .collect();
-    let (id, frames) = (manifest.clip_id.as_str(), frames.join(", "));
+    let (id, frames) = (&*clip_name(folder), frames.join(", "));
     match manifest.verdict {
         Verdict::Complete => {
             tracing::info!(clip = id, "clip {id}: complete: {frames} ({finished_after_ms} ms after its end)");

@@ -132,7 +132,7 @@ fn put_index(
     let camera = &footage.camera;
     let mut timestamps =
         Timestamps::create(ready, &camera.name, footage.plan.trigger_ns, footage.plan.window.start_ns)?;
-    timestamps.know_lost(&footage.evidence);
+    timestamps.know(footage);
     let Some(counted) = count(part, footage, &mut timestamps, pulse)? else { return Ok(None) };
     let (Some(stsd), Some(kind)) = (sample_description(head), kind_of(&part.header, camera)) else {
         return Ok(None);
@@ -141,7 +141,7 @@ fn put_index(
     let track = Track { kind, shown, hidden_us: hidden_us(part, timestamps.first_inside()), stsd };
     let Some(index) = index::lay_out(counted.counts, &track, part.end) else { return Ok(None) };
     let file = disk::ask(|| opened::file_to_end(path))?;
-    // A recorder that was killed here may have left a piece of an index.
+    // A recorder that was killed here may have left a piece of an index, and frames from behind the window may follow.
     disk::ask(|| file.set_len(part.end))?;
     fill(&Output { file: &file, path, pulse }, &index, part, footage, &counted.frames)?;
     failpoint::pass("finish.index", path.display());

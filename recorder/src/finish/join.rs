@@ -8,9 +8,7 @@ use std::sync::Arc;
 
 use ffmpeg_next::{Packet, codec};
 
-use proto::clip::{
-    CameraClip, CameraTime, FileMaker, Interruption, InterruptionCause, PARTIAL_DIR, PlannedCamera, Stretch,
-};
+use proto::clip::{CameraClip, CameraTime, FileMaker, PlannedCamera, Stretch};
 use proto::codec::EncoderChoice;
 use proto::durable;
 use proto::failpoint;
@@ -18,21 +16,22 @@ use proto::frame::{FrameFlags, FrameInfo};
 use proto::ladder::last_resort;
 use proto::name::Name;
 use proto::opened;
-use proto::time::{MonotonicNs, nanos};
+use proto::time::MonotonicNs;
 
 use super::announce::frames_text;
 use super::in_place;
 use super::made;
 use super::open_file::OpenFile;
 use super::parameter_sets::ParameterSets;
-use super::trigger_place;
+use super::recorded::{self, Recorded};
+use super::trigger_place::TriggerPlaces;
 use crate::assignment::Footage;
 use crate::container::{Layout, VideoWriter};
 use crate::disk;
-use crate::journal::{PartHeader, PartReason, Row};
+use crate::journal::{PartHeader, Row};
 use crate::libav;
 use crate::media::WriteError;
-use crate::part::{self, Part};
+use crate::part::Part;
 use crate::pulse::Pulse;
 use crate::runs::Runs;
 use crate::timestamps::{self, RowCounts, Timestamps};
@@ -51,8 +50,8 @@ pub(super) struct Joined {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct FinishedCamera {
     pub(super) clip: CameraClip,
-    /// The trigger's place in the video, in seconds from its first frame; none without a video.
-    pub(super) trigger_offset_s: Option<f64>,
+    /// The places of the triggers' moments in the video; none without a video.
+    pub(super) moments: Option<TriggerPlaces>,
 }
 
 /// Joins one camera's parts in the folder `ready`, and accounts for its frames.
@@ -62,8 +61,8 @@ pub(super) fn join_camera(
     ready: &Path,
     pulse: &Arc<Pulse>,
 ) -> io::Result<FinishedCamera> {
+    let Recorded { parts, footage } = &recorded::up_to_the_end(footage, folder)?;
     let camera = &footage.camera;
-    let parts = disk::ask(|| part::read_all(&folder.join(PARTIAL_DIR), &camera.name))?;
     let in_place = match &parts[..] {
         [part] if ready.join(file_name(&camera.name, &part.header, 1)).exists() => {
             in_place::finish(part, footage, ready, pulse)?
@@ -72,14 +71,14 @@ pub(super) fn join_camera(
     };
     let joined = match in_place {
         Some(joined) => joined,
-        None => join(&parts, footage, ready, pulse)?,
+        None => join(parts, footage, ready, pulse)?,
     };
     let mut evidence = footage.evidence.clone();
     evidence.correct_by(&joined.frames);
     let account = evidence.account();
     let made_by = parts.first().map_or_else(last_resort, |p| p.header.choice.clone());
     let hides_lead_in = parts.first().is_some_and(|part| part.header.hides_lead_in());
-    let trigger_offset_s = trigger_place::offset_s(footage, &joined, hides_lead_in);
+    let moments = TriggerPlaces::of(footage, &joined, hides_lead_in);
     let (video, why) = made::video(camera, footage.asked, &joined.stretches);
     let clip = CameraClip {
         file: joined.files.first().map(|f| f.file.clone()),
@@ -107,10 +106,10 @@ pub(super) fn join_camera(
         last_frame_ns: joined.frames.last().map(|frame| frame.t_capture),
         gaps: account.gaps,
         damaged: joined.rows.damaged,
-        interruptions: interruptions(&parts),
+        interruptions: recorded::interruptions(parts),
         size_bytes: joined.size_bytes,
     };
-    Ok(FinishedCamera { clip, trigger_offset_s })
+    Ok(FinishedCamera { clip, moments })
 }
 
 fn join(parts: &[Part], footage: &Footage, ready: &Path, pulse: &Arc<Pulse>) -> io::Result<Joined> {
@@ -238,7 +237,7 @@ impl<'a> Joining<'a> {
         let camera = &footage.camera;
         let mut timestamps =
             Timestamps::create(ready, &camera.name, footage.plan.trigger_ns, footage.plan.window.start_ns)?;
-        timestamps.know_lost(&footage.evidence);
+        timestamps.know(footage);
         let (frames, files, stretches) = (Runs::default(), Vec::new(), Vec::new());
         let stood_until = footage.evidence.last_stood_until();
         let open = None;
@@ -390,25 +389,6 @@ pub(super) fn add_stretch(stretches: &mut Vec<Stretch>, file: &str, header: &Par
             preset: preset.clone(),
         }),
     }
-}
-
-fn interruptions(parts: &[Part]) -> Vec<Interruption> {
-    let between = |pair: &[Part]| {
-        let (before, after) = (&pair[0].last, &pair[1].first);
-        let cause = match pair[1].header.begun_because {
-            PartReason::First | PartReason::RecorderRestart => InterruptionCause::RecorderRestart,
-            PartReason::CodecChange => InterruptionCause::CodecChange,
-            PartReason::PresetChange | PartReason::Cut | PartReason::FileFull => return None,
-            PartReason::Disk => InterruptionCause::Disk,
-        };
-        Some(Interruption {
-            after_sequence: before.frame.sequence,
-            outage_ms: nanos(after.encoded - before.encoded) / 1_000_000,
-            resumed_ns: after.encoded,
-            cause,
-        })
-    };
-    parts.windows(2).filter_map(between).collect()
 }
 
 #[cfg(test)]

@@ -1,33 +1,44 @@
 //! The text of a clip's manifest, from its plan and its joined cameras. Nothing here touches the disk.
 
+use std::path::Path;
+
 use proto::by_camera::ByCamera;
-use proto::clip::growth::Growth;
+use proto::clip::growth::Ending;
 use proto::clip::{
-    CameraClip, FileMaker, Manifest, ManifestTrigger, PlannedCamera, SCHEMA, Stretch, StretchHow, Verdict,
-    VideoMode, Window, untold_in,
+    CameraClip, FileMaker, Manifest, PlannedCamera, SCHEMA, Stretch, StretchHow, TRIGGERS, Verdict,
+    VideoMode, Window, clip_id, untold_in,
 };
 use proto::codec::Codec;
 use proto::name::Name;
+use proto::time::UtcTime;
 
 use super::announce::frames_text;
 use super::join::FinishedCamera;
 use super::made;
+use super::trigger_list::TriggerList;
 use crate::assignment::Footage;
+use crate::open_window::ClosedWindow;
 use crate::video_time::pts_us;
 
-/// The manifest of a clip whose cameras' parts are joined. `None` when it has no camera.
-pub(super) fn manifest(set: &[Footage], cameras: ByCamera<FinishedCamera>) -> Option<Manifest> {
-    let first = set.first()?;
-    let plan = &first.plan;
-    let ended_early = set.iter().any(|f| f.ended_early);
-    let end_ns = set.iter().map(|f| f.evidence.window.end_ns).max()?;
+/// The manifest of a clip whose cameras' parts are joined.
+pub(super) fn manifest(
+    folder: &Path,
+    set: &[Footage],
+    window: &ClosedWindow,
+    triggers: &TriggerList<'_>,
+    cameras: ByCamera<FinishedCamera>,
+) -> Manifest {
+    let ClosedWindow { plan, recorded, growth } = window;
+    let ended_early = window.ended_early();
     let mut notes = plan.notes.clone();
-    if ended_early {
-        let early = plan.window.end_ns - end_ns;
-        notes.push(format!("ended {} ms early, because Preroll was stopped", early.as_millis()));
+    notes.extend(early_note(window));
+    notes.extend(growth.cut_notes(recorded.end_ns));
+    if triggers.is_cut() {
+        let (all, listed) = (growth.triggers().len(), triggers.listed().len());
+        notes.push(format!(
+            "it has {all} triggers: the first {listed} are listed here, and all of them in {TRIGGERS}"
+        ));
     }
-    let offsets = cameras.iter().map(|(name, camera)| (name.clone(), camera.trigger_offset_s)).collect();
-    let trigger = ManifestTrigger::of(&Growth::of(plan).triggers()[0], plan, offsets);
     let cameras: ByCamera<CameraClip> =
         cameras.into_iter().map(|(name, camera)| (name, camera.clip)).collect();
     cameras.iter().for_each(|(name, camera)| notes.extend(notes_of(name, camera)));
@@ -35,26 +46,42 @@ pub(super) fn manifest(set: &[Footage], cameras: ByCamera<FinishedCamera>) -> Op
     notes.extend(set.iter().filter_map(|footage| lead_in_note(footage, cameras.get(&footage.camera.name)?)));
     let has_gaps = cameras.values().any(|camera| !camera.live || !camera.gaps.is_empty());
     let verdict = Verdict::of(has_gaps, ended_early, plan.window.start_ns > plan.asked_start_ns);
-    Some(Manifest {
+    let trigger = triggers.listed().first().cloned();
+    Manifest {
         schema: SCHEMA,
-        clip_id: plan.clip_id.clone(),
+        clip_id: clip_id(folder),
         label: plan.label.clone(),
         rig: plan.rig.clone(),
         verdict,
         complete: verdict == Verdict::Complete,
         ended_early,
-        triggers: vec![trigger.clone()],
-        trigger_utc: trigger.utc.clone(),
-        trigger: Some(trigger),
+        triggers: triggers.listed().to_vec(),
+        trigger_utc: UtcTime::from_unix_ns(plan.wall.unix(plan.trigger_ns)).to_string(),
+        trigger,
         trigger_ns: plan.trigger_ns,
-        window: Window { start_ns: plan.window.start_ns, end_ns },
-        asked_window: Some(Window { start_ns: plan.asked_start_ns, end_ns: plan.window.end_ns }),
+        window: *recorded,
+        asked_window: Some(Window { start_ns: plan.asked_start_ns, end_ns: growth.end_ns() }),
         asked_start_ns: plan.asked_start_ns,
         wall: plan.wall,
         clock: plan.clock,
         notes,
         cameras_asked: plan.cameras_asked.clone(),
         cameras,
+    }
+}
+
+/// The note on a clip that a stop has ended. Of one that somebody was still to end nobody knows how much it lacks.
+fn early_note(window: &ClosedWindow) -> Option<String> {
+    let ClosedWindow { recorded, growth, .. } = window;
+    let asked = growth.end_ns();
+    let waits =
+        growth.triggers().iter().any(|trigger| trigger.ending == Ending::Open && trigger.end_ns == asked);
+    window.ended_early().then(|| match waits {
+        true => "Preroll was stopped before its trigger was ended".to_owned(),
+        false => {
+            let early = asked - recorded.end_ns;
+            format!("ended {} ms early, because Preroll was stopped", early.as_millis())
+        }
     })
 }
 

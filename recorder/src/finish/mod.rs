@@ -3,8 +3,9 @@
 //!
 //! [`join`] makes ordinary files of the parts, [`open_file`] is one of them while it is written, [`manifest`] makes the
 //! manifest's text, [`publish`] puts both in place, [`clear`] removes the parts, and [`announce`] tells of it.
-//! [`made`] says how a video was made as a whole, [`parameter_sets`] is about streams of several encoders in one file, [`trigger_place`] about where in a video a
-//! trigger is.
+//! [`recorded`] is what is on the disk up to the end of the window, [`made`] says how a video was made as a whole, [`parameter_sets`]
+//! is about streams of several encoders in one file, [`trigger_place`] about where in a video a trigger is, [`trigger_list`] about how
+//! triggers are listed.
 
 mod announce;
 mod clear;
@@ -16,6 +17,8 @@ mod manifest;
 mod open_file;
 mod parameter_sets;
 mod publish;
+mod recorded;
+mod trigger_list;
 mod trigger_place;
 
 use std::collections::HashMap;
@@ -25,7 +28,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use proto::clip::clip_name;
+use proto::clip::{Manifest, clip_name};
 use proto::link::Reports;
 use proto::messages::RecorderReport;
 use proto::panics;
@@ -38,6 +41,8 @@ use crate::sums::Sums;
 
 pub(crate) use announce::announce;
 pub(crate) use clear::already_finished;
+#[cfg(test)]
+pub(crate) use recorded::{Recorded, up_to_the_end};
 
 /// The pause before a clip is published again after a failure.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -81,6 +86,19 @@ pub(crate) fn run(
             pulse.set_storage_trouble(None);
         }
     }
+}
+
+/// Publishes a clip all of whose cameras' footage is there. From here on no trigger moves its end.
+fn close_and_publish(
+    folder: &Path,
+    set: &mut [Footage],
+    pulse: &Arc<Pulse>,
+    output: &OutputFolder,
+) -> io::Result<Manifest> {
+    let no_camera = || io::Error::other("its plan names no camera, so there is nothing to publish");
+    let window = set.first().ok_or_else(no_camera)?.window.close_for_good()?;
+    set.iter_mut().for_each(|footage| footage.close(&window));
+    publish::publish(folder, set, &window, pulse, output)
 }
 
 struct Finisher<'a> {
@@ -136,10 +154,10 @@ impl Finisher<'_> {
     }
 
     fn finish(&mut self, folder: PathBuf) {
-        let Some(set) = self.footage.get(&folder) else { return };
+        let Some(set) = self.footage.get_mut(&folder) else { return };
         let _on = set.first().map(|footage| panics::on_clip(&footage.plan.clip_id));
         let _working = self.pulse.work();
-        match publish::publish(&folder, set, self.pulse, self.output) {
+        match close_and_publish(&folder, set, self.pulse, self.output) {
             Ok(manifest) => {
                 announce(&folder, &manifest, self.reports);
                 // The clip's lock goes with its footage, and is asked for by whoever makes the sums.

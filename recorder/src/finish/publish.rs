@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::{Scope, ScopedJoinHandle};
 
 use proto::by_camera::ByCamera;
-use proto::clip::{MANIFEST, Manifest, PARTIAL_DIR};
+use proto::clip::{MANIFEST, Manifest, PARTIAL_DIR, TRIGGERS};
 use proto::durable;
 use proto::failpoint;
 use proto::name::Name;
@@ -17,9 +17,11 @@ use proto::panics;
 use proto::storage;
 
 use super::join::FinishedCamera;
+use super::trigger_list::TriggerList;
 use super::{clear, in_place, join, manifest};
 use crate::assignment::Footage;
 use crate::disk::{self, output::OutputFolder};
+use crate::open_window::ClosedWindow;
 use crate::part;
 use crate::pulse::Pulse;
 
@@ -30,6 +32,7 @@ const READY: &str = "ready";
 pub(super) fn publish(
     folder: &Path,
     set: &[Footage],
+    window: &ClosedWindow,
     pulse: &Arc<Pulse>,
     output: &OutputFolder,
 ) -> io::Result<Manifest> {
@@ -46,8 +49,14 @@ pub(super) fn publish(
             failpoint::pass("publish.renamed", folder.join(file).display());
         }
     }
-    let manifest = manifest::manifest(set, cameras)
-        .ok_or_else(|| io::Error::other("its plan names no camera, so there is nothing to publish"))?;
+    let triggers = TriggerList::of(window, &cameras);
+    if triggers.is_cut() {
+        let listed = ready.join(TRIGGERS);
+        disk::ask(|| triggers.write(&listed))?;
+        failpoint::pass("finish.triggers", listed.display());
+        disk::ask(|| put_in_place(&listed, &folder.join(TRIGGERS)))?;
+    }
+    let manifest = manifest::manifest(folder, set, window, &triggers, cameras);
     let (path, text) = (folder.join(MANIFEST), serde_json::to_vec_pretty(&manifest)?);
     disk::ask(|| replace_manifest(&path, &text)).inspect_err(|_| {
         // The manifest may have its name and not be on the disk. While the name is there nobody would try again.

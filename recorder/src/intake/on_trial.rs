@@ -7,6 +7,7 @@ use proto::clip::{Plan, plan_path};
 use proto::opened;
 
 use super::Intake;
+use crate::open_window::OpenWindow;
 use crate::{disk, stop, suspects};
 
 impl Intake {
@@ -26,7 +27,10 @@ impl Intake {
             return;
         }
         if let Ok(plan) = Plan::read(&text, folder) {
-            self.need(folder, &plan, disk::ask(|| stop::read(folder)).ok().flatten());
+            let (plan, stopped) = (Arc::new(plan), disk::ask(|| stop::read(folder)).ok().flatten());
+            let window = OpenWindow::read(folder, &plan, stopped)
+                .unwrap_or_else(|_| OpenWindow::planned(folder, &plan, stopped));
+            self.need(folder, &plan, window.now());
         }
     }
 

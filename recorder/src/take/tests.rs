@@ -3,6 +3,7 @@
 mod copied;
 mod cut;
 mod disk_time;
+mod growing;
 pub(super) mod rig;
 mod verbatim;
 
@@ -12,6 +13,7 @@ use proto::ladder::last_resort;
 use proto::ring::Broken;
 use proto::ring::segment::Loss;
 
+use super::ending::SILENCE_GRACE;
 use super::*;
 use crate::account::Account;
 use crate::disk;
@@ -193,28 +195,6 @@ fn a_file_at_its_end_is_not_waited_for() {
     assert_eq!(rig.step(2000), Step::Waiting);
     assert_eq!(rig.step(2001), Step::Over);
     assert_eq!(rig.account(), Account { expected: 51, written: 51, gaps: Vec::new(), live: true });
-}
-
-#[test]
-fn a_stop_ends_the_window_and_does_not_wait_long() {
-    let mut rig = Rig::new();
-    rig.run(100..=150);
-    rig.take.end_early(ms(1550));
-    assert_eq!(rig.run_to(1550), Step::Waiting);
-    assert_eq!(rig.run_to(1560), Step::Over, "a frame from behind the end is there");
-    let footage = rig.take.wrap();
-    assert!(footage.ended_early);
-    assert_eq!(footage.evidence.window.end_ns, ms(1550));
-
-    let mut silent = Rig::new();
-    silent.run(100..=150);
-    silent.take.end_early(ms(1550));
-    assert_eq!(silent.step(2550), Step::Waiting);
-    assert_eq!(silent.step(2551), Step::Over);
-
-    let mut later = Rig::new();
-    later.take.end_early(ms(9000));
-    assert!(!later.take.wrap().ended_early, "the window was over by then");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Tests of finishing in place: the file is to a player what the part's copy would be.
 
+mod earlier_end;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use ffmpeg_next::codec::packet::Flags;
 use ffmpeg_next::{Packet, codec};
-use proto::clip::{StretchHow, Window};
+use proto::clip::{PARTIAL_DIR, StretchHow, Window};
 use proto::codec::Codec;
 use proto::config::{ClipMode, JpegContainer};
 use proto::frame::PictureTags;
@@ -17,9 +17,11 @@ use crate::clip_lock::ClipLock;
 use crate::encode::EncoderSetup;
 use crate::fakes::{FakeClock, Picture, frame, ms, plan, planned_camera};
 use crate::feed::{Feed, FeedPacket};
-use crate::journal::{PartHeader, Row};
+use crate::journal::{PartHeader, PartReason, Row};
 use crate::media::Encode;
+use crate::open_window::OpenWindow;
 use crate::opening::{Libav, Media};
+use crate::part;
 use crate::passing::{CopySetup, Passed};
 use crate::track::TrackWriter;
 
@@ -90,15 +92,16 @@ pub(in crate::finish) fn footage(folder: &Path, frames: u64) -> Footage {
         variable_rate: false,
     };
     (1..=frames).for_each(|n| evidence.want(&frame(n), None));
-    let plan = plan(window, vec![camera()]);
+    let plan = Arc::new(plan(window, vec![camera()]));
     let lock = Arc::new(ClipLock::take(folder).unwrap().unwrap());
     Footage {
         folder: folder.to_owned(),
-        plan: Arc::new(plan),
+        plan: Arc::clone(&plan),
         camera: camera(),
         evidence,
         asked: ClipMode::Smart,
-        ended_early: false,
+        window: OpenWindow::read(folder, &plan, None).unwrap(),
+        moments: Arc::from([plan.trigger_ns]),
         _lock: lock,
     }
 }

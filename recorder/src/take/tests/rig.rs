@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use proto::clip::{PARTIAL_DIR, PlannedCamera, plan_path};
+use proto::clip::{PARTIAL_DIR, PlannedCamera, PlannedTrigger, TriggerKind, TriggerSource, plan_path};
 use proto::codec::Codec;
 use proto::config::JpegContainer;
 use proto::frame::Payload;
@@ -14,7 +14,9 @@ use super::*;
 use crate::account::Account;
 use crate::clip_lock::ClipLock;
 use crate::fakes::{FakeClock, FakeDisk, FakeMedia, FakeRing, ms, payloads, plan, planned_camera};
+use crate::finish::{Recorded, up_to_the_end};
 use crate::ladder::CameraLadder;
+use crate::open_window::OpenWindow;
 use crate::part;
 use crate::runs::Runs;
 
@@ -28,6 +30,7 @@ pub(in crate::take) struct Rig {
     pub(in crate::take) disk: FakeDisk,
     lock: Arc<ClipLock>,
     kind: Kind,
+    trigger: TriggerKind,
     pub(in crate::take) folder: tempfile::TempDir,
 }
 
@@ -77,14 +80,29 @@ impl Kind {
     }
 }
 
-fn assignment(folder: &Path, lock: &Arc<ClipLock>, ring: &FakeRing, kind: Kind) -> Assignment {
+fn assignment(
+    folder: &Path,
+    lock: &Arc<ClipLock>,
+    ring: &FakeRing,
+    kind: Kind,
+    trigger: TriggerKind,
+) -> Assignment {
     let variable_rate = kind == Kind::Variable;
     let planned = planned_camera(ring.spec().geometry, ring.spec().fps);
     let camera = PlannedCamera { variable_rate, payload: kind.payload(), ..planned };
     let mut plan = plan(WINDOW, vec![camera.clone()]);
     plan.wall.monotonic_ns = ring.planned_at.get();
-    let (folder, plan, lock) = (folder.to_owned(), Arc::new(plan), Arc::clone(lock));
-    Assignment { folder, plan, camera, lock, stopped: None }
+    plan.boot_id = proto::instance::boot_id();
+    plan.trigger = Some(PlannedTrigger {
+        id: "first".into(),
+        source: TriggerSource::Command,
+        kind: trigger,
+        meta: None,
+        note: None,
+    });
+    let (plan, lock) = (Arc::new(plan), Arc::clone(lock));
+    let window = OpenWindow::read(folder, &plan, None).unwrap();
+    Assignment { folder: folder.to_owned(), plan, camera, lock, window }
 }
 
 impl Rig {
@@ -118,7 +136,16 @@ impl Rig {
         Self::of(Kind::Verbatim, ring)
     }
 
+    /// A clip of a trigger that was begun.
+    pub(in crate::take) fn begun() -> Self {
+        Self::triggered(Kind::Steady, FakeRing::new(), TriggerKind::Begin)
+    }
+
     fn of(kind: Kind, ring: Rc<FakeRing>) -> Self {
+        Self::triggered(kind, ring, TriggerKind::Trigger)
+    }
+
+    fn triggered(kind: Kind, ring: Rc<FakeRing>, trigger: TriggerKind) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let plan = plan_path(folder.path());
         std::fs::create_dir_all(plan.parent().unwrap()).unwrap();
@@ -126,16 +153,16 @@ impl Rig {
         let lock = Arc::new(ClipLock::take(folder.path()).unwrap().unwrap());
         let (media, clock) = (Arc::<FakeMedia>::default(), Arc::<FakeClock>::default());
         let (frames, disk): (Rc<dyn Frames>, _) = (ring.clone(), FakeDisk::default());
-        let assignment = assignment(folder.path(), &lock, &ring, kind);
+        let assignment = assignment(folder.path(), &lock, &ring, kind, trigger);
         let take = Take::begin(assignment, Some(frames), kind.how(), ClipMode::Smart, disk.waited());
         let feed = Feed::new(media.clone(), clock.clone(), None);
-        Self { take, feed, ring, media, clock, disk, lock, kind, folder }
+        Self { take, feed, ring, media, clock, disk, lock, kind, trigger, folder }
     }
 
     /// The take of another recorder, after the first was killed: its feed and its encoder's frames are gone with it.
     pub(in crate::take) fn killed(mut self) -> Self {
         let frames: Rc<dyn Frames> = self.ring.clone();
-        let assignment = assignment(self.folder.path(), &self.lock, &self.ring, self.kind);
+        let assignment = assignment(self.folder.path(), &self.lock, &self.ring, self.kind, self.trigger);
         let (how, waited) = (self.kind.how(), self.disk.waited());
         self.take = Take::begin(assignment, Some(frames), how, ClipMode::Smart, waited);
         self.feed = Feed::new(self.media.clone(), self.clock.clone(), None);
@@ -186,26 +213,36 @@ impl Rig {
         videos.take_while(|video| video.exists()).flat_map(|video| payloads(&video)).collect()
     }
 
-    /// The account of the finished take, by what is really in the parts. No packet may be under another frame's row, and
-    /// no frame may still be held.
+    /// The account of the finished take, by what is really in the parts.
     pub(in crate::take) fn account(self) -> Account {
-        let parts = self.parts();
-        let mut written = Runs::default();
-        let mut rows = Vec::new();
-        for frame in parts
-            .iter()
-            .flat_map(|part| part.frames.iter())
-            .flat_map(|run| (run.first().sequence..=run.last().sequence).map(|sequence| run.at(sequence)))
-        {
-            let newest = written.last().map_or(0, |newest| newest.sequence);
-            assert!(frame.sequence > newest, "frame {} is doubled, or out of order", frame.sequence);
-            written.add(&frame);
-            rows.push(frame.sequence);
-        }
-        assert_eq!(self.payloads(), rows, "each packet is under its own frame's row");
-        assert_eq!(self.ring.frames_held(), 0, "frames are still held");
-        let mut evidence = self.take.wrap().evidence;
-        evidence.correct_by(&written);
-        evidence.account()
+        self.finish().1
     }
+
+    /// The frames that the finished clip has, by what is really in the parts, and their account. No packet may be under another
+    /// frame's row, and no frame may still be held.
+    pub(in crate::take) fn finish(self) -> (Vec<u64>, Account) {
+        let (all, _) = rows(&self.parts());
+        assert_eq!(self.payloads(), all, "each packet is under its own frame's row");
+        assert_eq!(self.ring.frames_held(), 0, "frames are still held");
+        let mut footage = self.take.wrap();
+        footage.close(&footage.window.close_for_good().unwrap());
+        let Recorded { parts, footage } = up_to_the_end(&footage, self.folder.path()).unwrap();
+        let (rows, written) = rows(&parts);
+        let mut evidence = footage.evidence;
+        evidence.correct_by(&written);
+        (rows, evidence.account())
+    }
+}
+
+/// The frames of these parts, in order.
+fn rows(parts: &[part::Part]) -> (Vec<u64>, Runs) {
+    let (mut rows, mut written) = (Vec::new(), Runs::default());
+    let runs = parts.iter().flat_map(|part| part.frames.iter());
+    for frame in runs.flat_map(|run| (run.first().sequence..=run.last().sequence).map(|n| run.at(n))) {
+        let newest = written.last().map_or(0, |newest| newest.sequence);
+        assert!(frame.sequence > newest, "frame {} is doubled, or out of order", frame.sequence);
+        written.add(&frame);
+        rows.push(frame.sequence);
+    }
+    (rows, written)
 }
