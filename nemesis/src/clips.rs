@@ -28,6 +28,8 @@ pub struct Judged {
     pub folder: PathBuf,
     /// The window that the clip was to hold.
     pub window: Window,
+    /// The ids of its triggers.
+    pub triggers: Vec<String>,
     /// Each camera.
     pub cameras: BTreeMap<String, CameraJudged>,
     /// The reasons why the clip is false; empty when it is true.
@@ -147,6 +149,7 @@ impl Judging {
                     return Some(Judged {
                         folder: folder.to_owned(),
                         window,
+                        triggers: Vec::new(),
                         cameras: BTreeMap::new(),
                         faults,
                     });
@@ -185,6 +188,7 @@ impl Judging {
         Some(Judged {
             folder: folder.to_owned(),
             window: manifest.window,
+            triggers: manifest.triggers.iter().map(|trigger| trigger.id.clone()).collect(),
             cameras: report.cameras.iter().map(camera).collect(),
             faults: faults(&report),
         })

@@ -36,8 +36,10 @@ pub struct Findings {
     pub blows: Vec<Struck>,
     /// Triggers that were asked.
     pub asked: usize,
-    /// The clips that were promised.
-    pub accepted: Vec<PathBuf>,
+    /// The clips that were promised, each with the id of the trigger that it was promised to.
+    pub accepted: Vec<(PathBuf, String)>,
+    /// Words on triggers that were accepted.
+    pub words: Words,
     /// Refusals of triggers, with how often each was said.
     pub refused: BTreeMap<String, usize>,
     /// Every finished clip.
@@ -60,6 +62,21 @@ pub struct Findings {
     pub wrong: Vec<String>,
 }
 
+/// Triggers with a length, by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Words {
+    /// Begun.
+    pub begun: usize,
+    /// Of those, ended by a command. The others ended by themselves.
+    pub ended: usize,
+    /// Extended.
+    pub extended: usize,
+    /// Came to a clip that was open already.
+    pub joined: usize,
+    /// Clips whose window lies over that of an earlier one.
+    pub over_others: usize,
+}
+
 /// The report of a run, each field with its name in the JSON of `--output`.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -77,6 +94,8 @@ pub struct Report {
     pub triggers: usize,
     /// Triggers accepted.
     pub accepted: usize,
+    /// Triggers with a length, and clips that share frames.
+    pub words: Words,
     /// Refusals of triggers, with how often each was said.
     pub refused: BTreeMap<String, usize>,
     /// Finished clips.
@@ -162,6 +181,7 @@ impl Findings {
         broken.append(&mut counted.broken);
         broken.extend(self.growth());
         broken.extend(self.traces());
+        let words = self.words();
         Report {
             seed: self.seed,
             seconds: self.seconds,
@@ -170,6 +190,7 @@ impl Findings {
             broken,
             triggers: self.asked,
             accepted: self.accepted.len(),
+            words,
             refused: self.refused,
             clips: self.judged.len(),
             most_files: self
@@ -191,15 +212,36 @@ impl Findings {
         }
     }
 
-    /// Clips that were promised and are not there, or were begun and never finished.
+    /// Clips that were promised and are not there, or were begun and never finished; triggers that were accepted and are in none.
     fn promises(&self) -> Vec<String> {
-        let finished: BTreeSet<&PathBuf> = self.judged.iter().map(|clip| &clip.folder).collect();
-        let missing = self.accepted.iter().filter(|clip| !finished.contains(clip));
-        let missing =
-            missing.map(|clip| format!("{}: was accepted, and there is no such clip", clip.display()));
-        let unfinished = self.unfinished.iter().filter(|clip| !self.accepted.contains(clip));
+        let finished: BTreeMap<&PathBuf, &Judged> =
+            self.judged.iter().map(|clip| (&clip.folder, clip)).collect();
+        let missing = self.accepted.iter().filter_map(|(clip, id)| match finished.get(clip) {
+            None => Some(format!("{}: was accepted, and there is no such clip", clip.display())),
+            Some(judged) if judged.faults.is_empty() && !judged.triggers.contains(id) => {
+                Some(format!("{}: trigger {id} was accepted, and the clip doesn't list it", clip.display()))
+            }
+            Some(_) => None,
+        });
+        let is_promised = |clip: &&PathBuf| self.accepted.iter().any(|(promised, _)| promised == *clip);
+        let unfinished = self.unfinished.iter().filter(|clip| !is_promised(clip));
         let unfinished = unfinished.map(|clip| format!("{}: was begun and not finished", clip.display()));
         missing.chain(unfinished).collect()
+    }
+
+    /// The words on triggers, and what they came to in the clips.
+    fn words(&self) -> Words {
+        let joined = self.judged.iter().map(|clip| clip.triggers.len().saturating_sub(1)).sum();
+        let mut windows: Vec<_> =
+            self.judged.iter().map(|clip| (clip.window.start_ns, clip.window.end_ns)).collect();
+        windows.sort_unstable();
+        let mut latest = 0;
+        let over_others = windows.iter().filter(|(start, end)| {
+            let is_over = *start <= latest;
+            latest = latest.max(*end);
+            is_over
+        });
+        Words { joined, over_others: over_others.count(), ..self.words }
     }
 
     /// Frames of every clip, by the blows that struck it.

@@ -17,7 +17,7 @@ use crate::clips::{Judging, folders};
 use crate::deal::{Struck, Target};
 use crate::meter::{self, Meter};
 use crate::neighbour;
-use crate::report::Findings;
+use crate::report::{Findings, Words};
 use crate::strike::{Blows, Strike};
 use crate::triggers::Triggers;
 
@@ -139,6 +139,12 @@ pub fn run(plan: &Plan, folder: &Path, tell: &dyn Fn(&str)) -> anyhow::Result<Fi
         blows,
         asked: triggers.asked.into_inner(),
         accepted: triggers.accepted.into_inner().unwrap_or_else(PoisonError::into_inner),
+        words: Words {
+            begun: triggers.begun.into_inner(),
+            ended: triggers.ended.into_inner(),
+            extended: triggers.extended.into_inner(),
+            ..Words::default()
+        },
         refused: triggers.refused.into_inner().unwrap_or_else(PoisonError::into_inner),
         judged,
         unfinished: unfinished(&target.recordings),
@@ -172,11 +178,12 @@ fn setup(plan: &Plan) -> String {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     format!(
-        "two {} cameras ({}) at {} fps, reserve {} ms, {cores} cores, load {} at the end",
+        "two {} cameras ({}) at {} fps, reserve {} ms, overlap: {}, {cores} cores, load {} at the end",
         plan.size,
         plan.payload,
         plan.fps,
         plan.reserve_ms,
+        overlap_of(plan),
         load.split(' ').next().unwrap_or("?")
     )
 }
@@ -193,11 +200,20 @@ fn config_of(plan: &Plan, folder: &str) -> anyhow::Result<String> {
         )
     };
     let cameras: String = CAMERAS.iter().map(camera).collect();
+    let overlap = overlap_of(plan);
     Ok(format!(
         "camera: {{ width: {width}, height: {height}, fps: {} }}\ncameras:\n{cameras}recording: {{ output_dir: \
-         {folder}/recordings, reserve_ms: {}, max_open_clips: {} }}\n",
+         {folder}/recordings, reserve_ms: {}, max_open_clips: {}, overlap: {overlap}, max_clip_ms: {LONGEST_CLIP_MS} }}\n",
         plan.fps, plan.reserve_ms, plan.open_clips
     ))
+}
+
+/// A clip whose begun trigger nobody ends, since the supervisor was away, ends after so long.
+pub(crate) const LONGEST_CLIP_MS: u32 = 6000;
+
+/// What becomes of a trigger that comes to an open clip: by the seed, one or the other.
+fn overlap_of(plan: &Plan) -> &'static str {
+    if plan.seed.is_multiple_of(2) { "separate" } else { "extend" }
 }
 
 fn sizes(supervisor: &Supervisor, plan: &Plan) -> anyhow::Result<Sizes> {

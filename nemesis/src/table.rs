@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::clips::Count;
-use crate::report::{Report, Tally};
+use crate::report::{Report, Tally, Words};
 use crate::slope::Slope;
 
 /// Reasons that are printed. JSON has all of them.
@@ -24,6 +24,12 @@ impl Report {
         let blows: usize = self.strikes.values().map(|strike| strike.tries).sum();
         writeln!(f, "seed      {}, {:.0} s: {}", self.seed, self.seconds, self.setup)?;
         writeln!(f, "did       {blows} blows; {} triggers, {} accepted", self.triggers, self.accepted)?;
+        let Words { begun, ended, extended, joined, over_others } = self.words;
+        writeln!(
+            f,
+            "          {begun} begun and {ended} of them ended, {extended} extended; {joined} joined an open clip, {over_others} clips \
+             lie over earlier ones"
+        )?;
         for (said, times) in &self.refused {
             writeln!(f, "          {times} not: {said}")?;
         }
