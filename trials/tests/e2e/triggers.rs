@@ -110,11 +110,16 @@ fn a_late_trigger_gets_what_is_left_of_its_window_or_all_of_it_with_room_for_lat
     rig.command(&["trigger", "--ago", "9000"]).refusal(2, &["late_ms"]);
     drop(rig);
 
-    let rig = Rig::start(&format!("{tight}  late_ms: 2500\n"));
+    let rig = Rig::start(&format!("{tight}  late_ms: 6000\n"));
     full(&rig);
+    let late = ["trigger", "--ago", "5000", "--post-ms", "2000", "--wait"];
     let answer = rig.command(&late).code(0).json();
     assert_eq!((&answer["verdict"], &answer["pre_roll_ms"]), (&"complete".into(), &500.into()));
     rig.assert_complete();
+    let answer = rig.command(&["trigger", "--ago", "20000", "--post-ms", "15000", "--wait"]).code(4).json();
+    assert_eq!((&answer["verdict"], &answer["pre_roll_ms"]), (&"short".into(), &0.into()));
+    rig.assert_whole();
+    rig.command(&["trigger", "--ago", "20000"]).refusal(2, &["late_ms"]);
 }
 
 #[test]

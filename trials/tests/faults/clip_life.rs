@@ -7,7 +7,7 @@ use serde_json::Value;
 use trials::{Dice, Rig, TWO_CAMERAS, clip_of, finished, kill, list, manifest, no_failpoints, until};
 
 /// Every step, in order. A clip of 400 ms has 24 frames of each camera.
-const STEPS: [&str; 30] = [
+const STEPS: [&str; 32] = [
     "clip.taken_on",
     "encoder.opened:/left",
     "part.journal:/left",
@@ -17,6 +17,8 @@ const STEPS: [&str; 30] = [
     "part.packet:/left",
     "part.line:/right@7",
     "part.packet:/right@9",
+    "clip.closing",
+    "clip.closed",
     "take.over:/left",
     "take.finished:/right",
     "finish.linked:/left",
@@ -76,8 +78,13 @@ const STEPS_OF_A_COPY: [&str; 7] = [
 ];
 
 /// Those that a recorder which takes over doesn't come to again.
-const ONCE: [&str; 4] =
-    ["disk.write:/left.part1.mp4", "finish.toggled:/right", "disk.renamed:manifest", "manifest.written"];
+const ONCE: [&str; 5] = [
+    "disk.write:/left.part1.mp4",
+    "clip.closed",
+    "finish.toggled:/right",
+    "disk.renamed:manifest",
+    "manifest.written",
+];
 
 /// The cameras of a rig whose recorder is killed.
 #[derive(Clone, Copy)]

@@ -39,4 +39,5 @@ mod sums;
 mod surroundings;
 mod table;
 mod time;
+mod windows;
 mod writing;
