@@ -10,8 +10,11 @@ use crate::ladder::EncoderLadder;
 use crate::name::Name;
 use crate::refusal::Refusal;
 use crate::stats::Stats;
-use crate::time::MonotonicNs;
 use crate::wire::{MAX_BYTES, Message};
+
+mod trigger;
+
+pub use trigger::{Accepted, EndRequest, ExtendRequest, TriggerRequest};
 
 /// The number of what concerns the whole connection instead of a request.
 pub const WHOLE_CONNECTION: u64 = 0;
@@ -49,6 +52,10 @@ impl Message for Told {
 pub enum Request {
     /// Record a clip.
     Trigger(TriggerRequest),
+    /// End a trigger that was begun.
+    End(EndRequest),
+    /// Move the end of a trigger.
+    Extend(ExtendRequest),
     /// The stats document.
     Stats,
     /// Each camera's encoder ladder, with everything that was tried.
@@ -74,29 +81,10 @@ pub enum Request {
     },
 }
 
-/// A trigger. Texts come as typed: the supervisor checks them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TriggerRequest {
-    /// The clip's label.
-    pub label: Option<String>,
-    /// The cameras' names; none means all.
-    pub cameras: Vec<String>,
-    /// The moment that the trigger names.
-    pub at: MonotonicNs,
-    /// The moment was typed in whole seconds, so the one that was meant may be up to a second later.
-    pub at_whole_second: bool,
-    /// A pre-roll other than the config's.
-    pub pre_ms: Option<u64>,
-    /// A post-roll other than the config's.
-    pub post_ms: Option<u64>,
-    /// A second answer is wanted when the clip is finished.
-    pub wait: bool,
-}
-
 /// The supervisor's answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Response {
-    /// The trigger's plan is on disk; the clip will exist.
+    /// The trigger, its end or its extension is on disk; the clip will exist and hold it.
     Accepted(Accepted),
     /// The clip of a trigger that waits is finished: its manifest is in its folder. The manifest itself is not sent,
     /// since it can be larger than any message.
@@ -116,19 +104,4 @@ pub enum Response {
     Event(LoggedEvent),
     /// The request has not been done.
     Refused(Refusal),
-}
-
-/// A trigger that was accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Accepted {
-    /// The clip's name.
-    pub clip_id: String,
-    /// The clip's folder.
-    pub path: String,
-    /// The pre-roll that the clip will hold.
-    pub pre_roll_ms: u64,
-    /// The pre-roll that was asked for.
-    pub asked_pre_roll_ms: u64,
-    /// Sentences on everything that could not be given as asked.
-    pub notes: Vec<String>,
 }

@@ -250,6 +250,7 @@ impl RuntimeDir {
             self.state_path(),
             self.settled_mark(),
             self.crash_notes(),
+            self.last_clip_path(),
         ] {
             let _ = std::fs::remove_file(path);
         }
@@ -361,6 +362,12 @@ impl RuntimeDir {
     #[must_use]
     pub fn state_path(&self) -> PathBuf {
         self.path.join("state.json")
+    }
+
+    /// The file that tells the next supervisor of the clips that this one's run has had.
+    #[must_use]
+    pub fn last_clip_path(&self) -> PathBuf {
+        self.path.join("last-clip.json")
     }
 
     /// The file in which a child finds the name of the channel that waits for it.
@@ -477,7 +484,13 @@ mod tests {
     fn an_end_leaves_nothing_but_what_is_not_ours() {
         let folder = tempfile::tempdir().unwrap();
         let dir = RuntimeDir::create(folder.path()).unwrap();
-        for file in [dir.lock_path(), dir.settled_mark(), dir.state_path(), dir.probe_dir().join("x")] {
+        for file in [
+            dir.lock_path(),
+            dir.settled_mark(),
+            dir.state_path(),
+            dir.last_clip_path(),
+            dir.probe_dir().join("x"),
+        ] {
             std::fs::write(file, "").unwrap();
         }
         std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::clip::MOST_ID_CHARS;
 use crate::exit;
 
 /// A request that was not done. Its JSON form is the reason's name (`too_many_open_clips`) with the figures that
@@ -18,6 +19,73 @@ pub enum Refusal {
     BadLabel {
         /// The complaint of [`Name::new`](crate::name::Name::new).
         why: String,
+    },
+    /// The id can't be a trigger's.
+    #[error("--id {id:?}: an id has 1 to {most} printable characters, and no space among them", most = MOST_ID_CHARS)]
+    BadId {
+        /// The beginning of the id.
+        id: String,
+    },
+    /// A key or a value can't come with a trigger.
+    #[error("--meta: {why}")]
+    BadMeta {
+        /// For a person: what is wrong with it.
+        why: String,
+    },
+    /// The note can't come with a trigger.
+    #[error("--note: {bytes} bytes are too long; a note has {at_most} at most")]
+    NoteTooLong {
+        /// The note's length.
+        bytes: usize,
+        /// The longest.
+        at_most: usize,
+    },
+    /// A post-roll for a trigger that is begun.
+    #[error("--begin takes no --post-ms, since the trigger lasts until it is ended; give it to --end")]
+    PostRollOfBegun,
+    /// No trigger of this run has the id, and no clip.
+    #[error("{id:?}: no trigger of this run has this id, and no clip; {}", begun_are(begun))]
+    UnknownTrigger {
+        /// The beginning of the id that was asked for.
+        id: String,
+        /// The triggers that are begun, the newest first.
+        begun: Vec<String>,
+    },
+    /// Several triggers may be meant.
+    #[error("{id:?} may be several triggers: {}; name one of them", candidates.join(", "))]
+    AmbiguousTrigger {
+        /// The beginning of the id that was asked for.
+        id: String,
+        /// The triggers that may be meant.
+        candidates: Vec<String>,
+    },
+    /// The trigger has ended.
+    #[error("trigger {id} has ended, and its clip holds no more; trigger again for what comes")]
+    TriggerEnded {
+        /// The trigger's id, or the beginning of what was asked for.
+        id: String,
+    },
+    /// An end for a trigger that has one.
+    #[error("trigger {id} was not begun, so its window ends by itself; --extend gives it a later end")]
+    NotBegun {
+        /// The trigger's id.
+        id: String,
+    },
+    /// A later end for a trigger that has none yet.
+    #[error(
+        "trigger {id} is begun and has no end yet that could be moved; end it with --end, and --post-ms for what is to come"
+    )]
+    NotEnded {
+        /// The trigger's id.
+        id: String,
+    },
+    /// An end before the trigger's moment.
+    #[error("trigger {id} began {by_ms} ms after the moment that is to end it")]
+    EndBeforeBegin {
+        /// The trigger's id.
+        id: String,
+        /// The time between the two.
+        by_ms: u64,
     },
     /// The trigger names a camera that the config does not have.
     #[error("--camera {name:?}: there is no such camera; there are {}", known.join(", "))]
@@ -36,11 +104,16 @@ pub enum Refusal {
         /// The longest post-roll.
         at_most_ms: u64,
     },
-    /// The trigger's time has not come yet.
-    #[error("the trigger names a time {ahead_ms} ms in the future; use --post-ms for what is to come")]
+    /// The trigger's time lies too far ahead.
+    #[error(
+        "the trigger names a time {ahead_ms} ms in the future, and at most {at_most_ms} ms (max_clip_ms) are taken; trigger \
+         later, or set a larger max_clip_ms"
+    )]
     InTheFuture {
         /// The distance to that time.
         ahead_ms: u64,
+        /// The largest distance.
+        at_most_ms: u64,
     },
     /// All frames of the trigger's window have been overwritten.
     #[error(
@@ -75,6 +148,16 @@ pub enum Refusal {
     #[error("nothing was recorded: the clip's plan can't be written in {}: {error}", folder.display())]
     PlanNotWritten {
         /// The run's folder.
+        folder: PathBuf,
+        /// The system's or the disk check's complaint.
+        error: String,
+    },
+    /// The end or the extension could not be written, so it doesn't hold.
+    #[error("nothing was done: it can't be written to clip {clip_id} in {}: {error}", folder.display())]
+    LineNotWritten {
+        /// The clip's id.
+        clip_id: String,
+        /// The clip's folder.
         folder: PathBuf,
         /// The system's or the disk check's complaint.
         error: String,
@@ -205,6 +288,16 @@ impl Refusal {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::BadLabel { .. }
+            | Self::BadId { .. }
+            | Self::BadMeta { .. }
+            | Self::NoteTooLong { .. }
+            | Self::PostRollOfBegun
+            | Self::UnknownTrigger { .. }
+            | Self::AmbiguousTrigger { .. }
+            | Self::TriggerEnded { .. }
+            | Self::NotBegun { .. }
+            | Self::NotEnded { .. }
+            | Self::EndBeforeBegin { .. }
             | Self::UnknownCamera { .. }
             | Self::NoLength
             | Self::PostRollTooLong { .. }
@@ -213,6 +306,7 @@ impl Refusal {
             | Self::UnknownProcess { .. } => exit::BAD_INPUT,
             Self::TooManyOpenClips { .. }
             | Self::PlanNotWritten { .. }
+            | Self::LineNotWritten { .. }
             | Self::DiskStalled { .. }
             | Self::PlanFailed
             | Self::NoThread { .. }
@@ -231,6 +325,10 @@ impl Refusal {
             | Self::AnswerTooLarge { .. } => exit::FAILED,
         }
     }
+}
+
+fn begun_are(begun: &[String]) -> String {
+    if begun.is_empty() { "none is begun".to_owned() } else { format!("begun are {}", begun.join(", ")) }
 }
 
 fn open_already(clips: usize) -> String {
@@ -259,7 +357,14 @@ mod tests {
 
     #[test]
     fn bad_input_and_bad_luck_have_codes_of_their_own() {
-        assert_eq!(Refusal::InTheFuture { ahead_ms: 3 }.exit_code(), exit::BAD_INPUT);
+        assert_eq!(Refusal::InTheFuture { ahead_ms: 3, at_most_ms: 2 }.exit_code(), exit::BAD_INPUT);
+        assert_eq!(Refusal::TriggerEnded { id: "a".into() }.exit_code(), exit::BAD_INPUT);
+        let unknown = |begun: &[&str]| Refusal::UnknownTrigger {
+            id: "x".into(),
+            begun: begun.iter().map(|id| (*id).to_owned()).collect(),
+        };
+        assert!(unknown(&[]).to_string().ends_with("; none is begun"), "{}", unknown(&[]));
+        assert!(unknown(&["a", "b"]).to_string().ends_with("; begun are a, b"));
         assert_eq!(Refusal::EndingTrigger.exit_code(), exit::FAILED);
     }
 }

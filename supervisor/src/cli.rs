@@ -88,9 +88,12 @@ pub(crate) enum Command {
     },
     /// Record a clip of what has just happened
     ///
-    /// Prints JSON: clip_id, path, how much pre-roll it will hold. The clip's plan is on disk when this returns,
-    /// so that the clip will exist whatever crashes. With --wait also the verdict and each camera's counts; then the
-    /// exit code is 4 unless every frame of what was asked for is there.
+    /// Prints JSON: trigger_id, clip_id, path, how much pre-roll it will hold. The clip's plan is on disk when this
+    /// returns, so that the clip will exist whatever crashes. With --wait also the verdict and each camera's counts; then
+    /// the exit code is 4 unless every frame of what was asked for is there.
+    ///
+    /// With --begin the clip goes on until --end names the trigger; nobody has to be there for it to end at
+    /// recording.max_clip_ms. --extend gives a trigger that has an end a later one.
     Trigger(TriggerArgs),
     /// Print what has happened, as JSON, a line an event; with --follow also what happens from now on
     ///
@@ -231,15 +234,49 @@ pub(crate) struct TriggerArgs {
     /// Milliseconds to record before that moment, other than the config's pre_roll_ms
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) pre_ms: Option<u64>,
-    /// Milliseconds to record after that moment, other than the config's post_roll_ms
+    /// Milliseconds to record after that moment, other than the config's post_roll_ms; with --end, after the end: none if left
+    /// out
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) post_ms: Option<u64>,
+    #[command(flatten)]
+    pub(crate) length: LengthArgs,
+    #[command(flatten)]
+    pub(crate) brings: BringsArgs,
     /// Wait until the clip is finished. A terminal shows meanwhile how far it is
     #[arg(long)]
     pub(crate) wait: bool,
     /// Wait no longer than this; the exit code is 5 then, and the clip goes on
     #[arg(long, value_name = "SECONDS", requires = "wait", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct LengthArgs {
+    /// Begin: the clip goes on until --end
+    #[arg(long, conflicts_with_all = ["post_ms", "end", "extend"])]
+    pub(crate) begin: bool,
+    /// End the trigger that was begun, by its id or its clip's: now, or at the moment of --at or --ago
+    #[arg(long, value_name = "ID", allow_hyphen_values = true,
+          conflicts_with_all = ["label", "cameras", "pre_ms", "id", "meta", "note", "extend"])]
+    pub(crate) end: Option<String>,
+    /// Move the end of a trigger, by its id or its clip's, by so many milliseconds
+    #[arg(long, num_args = 2, value_names = ["ID", "MS"], allow_hyphen_values = true,
+          conflicts_with_all = ["label", "cameras", "pre_ms", "post_ms", "id", "meta", "note", "at", "ago"])]
+    pub(crate) extend: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct BringsArgs {
+    /// The trigger's id: 1 to 128 printable characters without a space. The same id twice is one clip and one answer, as long
+    /// as its clip is on disk
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    pub(crate) id: Option<String>,
+    /// A value that comes with the trigger, into the manifest (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value, allow_hyphen_values = true)]
+    pub(crate) meta: Vec<(String, String)>,
+    /// A text that comes with the trigger, into the manifest
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) note: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -250,6 +287,12 @@ pub(crate) struct WaitArgs {
     /// Wait no longer than this
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
+}
+
+/// A key and a value with `=` between them; the value may hold more of these.
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let split = text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
+    split.ok_or_else(|| "must be KEY=VALUE, such as animal=m12".to_owned())
 }
 
 /// A span of time in seconds, with or without a fraction.
@@ -270,6 +313,14 @@ mod tests {
         for wrong in ["", "soon", "-1", "inf", "NaN", "5s", "1e30"] {
             assert!(seconds(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_value_may_hold_what_stands_between_it_and_its_key() {
+        let pair = |key: &str, value: &str| Ok((key.to_owned(), value.to_owned()));
+        assert_eq!(key_and_value("a=b=c"), pair("a", "b=c"));
+        assert_eq!(key_and_value("a="), pair("a", ""));
+        assert!(key_and_value("a").is_err());
     }
 
     #[test]

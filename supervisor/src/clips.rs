@@ -205,6 +205,11 @@ impl Clips {
         Ok(Reservation { clips: self, is_taken: false })
     }
 
+    /// A clip of an earlier run is open too: somebody asks for it.
+    pub(crate) fn adopt(&self, folder: &Path) {
+        self.lock().open.insert(folder.to_owned());
+    }
+
     /// A clip has its manifest. False if that was known. Only clips of this run are counted. `after_ms`: from the end
     /// of the clip's window to the manifest, where the recorder said it.
     pub(crate) fn finish(&self, folder: &Path, verdict: Verdict, after_ms: Option<u64>) -> bool {

@@ -27,7 +27,6 @@ use proto::instance::{ChildId, RuntimeDir, empty_file};
 use proto::link;
 use proto::log::LogFormat;
 use proto::opened;
-use proto::origin::Origin;
 use proto::priority;
 use proto::ring::Ring;
 use proto::ring::lost_pages;
@@ -53,6 +52,7 @@ use crate::service::Service;
 use crate::settled::Settled;
 use crate::statistics::Statistics;
 use crate::trigger::Triggers;
+use crate::trigger::planning::Planning;
 use crate::watch::{Afterwards, Camera, Children, Instance, Telling};
 use crate::world::World;
 use crate::world::system::System;
@@ -300,20 +300,17 @@ impl Parts {
     /// Lets commands in.
     fn open_control(&self, dir: &RuntimeDir, groups: Groups) -> Result<(), Failure> {
         let (config, rings, clips) = (Arc::clone(&self.config), self.rings.clone(), Arc::clone(&self.clips));
+        let planning = Planning::new(config, rings, clips, Arc::clone(&self.statistics), dir);
+        let earlier = self.run_folders.iter().skip(1).cloned().collect();
+        let triggers = Triggers::start(planning, earlier, self.events.clone(), Arc::clone(&self.settled))
+            .map_err(|e| Failure::failed(format!("can't start a thread: {e}")))?;
         let shared = Shared {
-            triggers: Arc::new(Triggers::new(
-                config,
-                rings,
-                clips,
-                Arc::clone(&self.statistics),
-                Origin::of(dir),
-            )),
+            triggers: Arc::new(triggers),
             clips: Arc::clone(&self.clips),
             statistics: Arc::clone(&self.statistics),
             events: self.events.clone(),
             under_way: Arc::clone(&self.under_way),
             waiting: Arc::clone(&self.waiting),
-            settled: Arc::clone(&self.settled),
         };
         let socket = dir.control_socket();
         self.clips.events().emit(event_log::of_supervisor(SupervisorState::Started));

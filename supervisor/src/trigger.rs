@@ -1,214 +1,98 @@
-//! From a trigger to a plan on disk. Any thread may do this: the plan on disk is all that counts, and the recorder
-//! finds it there, whether it is told or not. The window it gets is decided in [`window`], the plan written in [`plan`];
-//! which clips are open is kept in [`crate::clips`].
+//! From a request about a trigger to what is on the disk, and to the answer. What is on the disk is all that counts, and the
+//! recorder finds it there, whether it is told or not.
+//!
+//! | | |
+//! |---|---|
+//! | [`queue`] | the requests that are under way |
+//! | [`taking`] | the thread that takes them in groups, and writes what they come to |
+//! | [`flushing`] | the thread that flushes it, tells the recorder and answers; and the one that watches it |
+//! | [`wish`], [`window`], [`planning`], [`plan`] | from a trigger to a clip of its own |
+//! | [`growing`] | triggers, ends and extensions that come to an open clip |
+//! | [`ids`], [`numbers`] | the ids that triggers have brought, and the numbers of clips |
+//!
+//! Which clips are open is kept in [`crate::clips`].
 
+mod flushing;
+mod growing;
+mod ids;
+mod numbers;
 pub(crate) mod plan;
+pub(crate) mod planning;
+pub(crate) mod queue;
+mod taking;
 pub(crate) mod window;
+pub(crate) mod wish;
 
+use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
-use proto::clip::{PLAN_SCHEMA, Plan, PlannedCamera, PlannedTrigger, TriggerKind, TriggerSource};
-use proto::config::{CameraConfig, Config};
-use proto::control::{Accepted, TriggerRequest};
-use proto::name::Name;
-use proto::origin::Origin;
-use proto::refusal::Refusal;
-use proto::ring::Ring;
-use proto::storage;
-use proto::time::{MonotonicNs, WallAnchor, nanos};
-use proto::wall_clock::ClockState;
+use proto::control::Accepted;
 
-use crate::clips::Clips;
-use crate::rings::{OneRing, Rings};
-use crate::statistics::{NotLive, Statistics};
-use window::{Granted, Reach, grant, millis};
+use crate::control::STACK_BYTES;
+use crate::events::Event;
+use crate::settled::Settled;
+use flushing::Flushing;
+use ids::Ids;
+use planning::Planning;
+use queue::{Job, Queue};
+pub(crate) use queue::{Reply, Wanted};
+use taking::Taking;
 
-/// The longest post-roll: a day.
-const LONGEST_POST_ROLL: Duration = Duration::from_secs(24 * 3600);
-/// The part of an unknown name that a refusal repeats: enough to recognise it by.
-const NAME_SHOWN: usize = 80;
-
-/// Takes triggers.
-pub(crate) struct Triggers {
-    config: Arc<Config>,
-    rings: Rings,
-    clips: Arc<Clips>,
-    statistics: Arc<Statistics>,
-    origin: Origin,
-    /// The number of the newest clip. Read at the first trigger: a start waits for no disk.
-    last_number: OnceLock<AtomicU32>,
+/// A request that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Taken {
+    pub(crate) accepted: Accepted,
+    /// The folder of the clip that it is about.
+    pub(crate) folder: PathBuf,
 }
 
-/// A camera that a trigger names, and its ring.
-type Chosen = OneRing;
+/// Takes requests about triggers, from any thread.
+pub(crate) struct Triggers {
+    queue: Arc<Queue>,
+}
 
 impl Triggers {
-    pub(crate) fn new(
-        config: Arc<Config>,
-        rings: Rings,
-        clips: Arc<Clips>,
-        statistics: Arc<Statistics>,
-        origin: Origin,
-    ) -> Self {
-        Self { config, rings, clips, statistics, origin, last_number: OnceLock::new() }
+    /// Starts the threads. `earlier_runs`: folders that may hold unfinished clips.
+    pub(crate) fn start(
+        planning: Planning,
+        earlier_runs: Vec<PathBuf>,
+        events: Sender<Event>,
+        settled: Arc<Settled>,
+    ) -> io::Result<Self> {
+        let (queue, doubtful) = (Arc::new(Queue::default()), Arc::default());
+        let run_folder = planning.clips.run_folder().to_owned();
+        let ids = Arc::new(Ids::new(planning.config.rig.clone()));
+        if let Some(output) = run_folder.parent() {
+            ids.read_from(output.to_owned())?;
+        }
+        let flushing = Arc::new(Flushing {
+            queue: Arc::clone(&queue),
+            events,
+            settled,
+            run_folder,
+            doubtful: Arc::clone(&doubtful),
+        });
+        let taking = Taking::new(planning, earlier_runs, ids, doubtful);
+        let (to_take, watching) = (Arc::clone(&queue), Arc::clone(&flushing));
+        spawn("triggers", move || taking.run(&to_take))?;
+        spawn("flush", move || flushing.run())?;
+        spawn("watch", move || watching.watch())?;
+        Ok(Self { queue })
     }
 
-    /// Checks a trigger and leaves its plan for the recorder. The plan is in the kernel's hands when this returns,
-    /// on the disk once it has been synced.
-    pub(crate) fn accept(
-        &self,
-        request: &TriggerRequest,
-        now: MonotonicNs,
-    ) -> Result<(Accepted, PathBuf), Refusal> {
-        let label = request.label.as_deref().map(Name::new).transpose();
-        let label = label.map_err(|e| Refusal::BadLabel { why: e.to_string() })?;
-        let chosen = self.choose(&request.cameras)?;
-        let (pre, post) = self.spans(request)?;
-        let reaches: Vec<Reach> = chosen.iter().map(|(_, ring)| Reach::of(ring, now)).collect();
-        let mut granted = grant(request.at, pre, post, now, &reaches)?;
-        granted.notes.extend(self.notes(request, &chosen));
-        let place = self.clips.reserve()?;
-        let asked_start = request.at.before(pre);
-        let (clip_id, folder) = self.leave_plan(
-            label.as_ref(),
-            request.at,
-            asked_start,
-            &granted,
-            &chosen,
-            !request.cameras.is_empty(),
-        )?;
-        if let Err(refusal) = place.take(folder.clone()) {
-            plan::withdraw(&folder);
-            return Err(refusal);
-        }
-        let accepted = Accepted {
-            clip_id,
-            path: folder.display().to_string(),
-            pre_roll_ms: millis(request.at - granted.window.start_ns),
-            asked_pre_roll_ms: millis(pre),
-            notes: granted.notes,
-        };
-        Ok((accepted, folder))
-    }
-
-    /// Sentences on how exact the trigger's time is, and on the cameras that deliver nothing just now.
-    fn notes(&self, request: &TriggerRequest, chosen: &[Chosen]) -> Vec<String> {
-        let mut notes = Vec::new();
-        if request.at_whole_second {
-            notes.push(
-                "the trigger's time was given in whole seconds, so the moment that was meant may be up to 1 s later; \
-                 \"$(date -Ins)\" is exact"
-                    .to_owned(),
-            );
-        }
-        let is_chosen = |name: &str| chosen.iter().any(|(camera, _)| camera.name.as_str() == name);
-        let not_live =
-            self.statistics.cameras_not_live().into_iter().filter(|camera| is_chosen(&camera.name));
-        notes.extend(not_live.map(|NotLive { name, status, reason }| {
-            let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
-            format!("camera {name} was not live when the trigger came: {status}{reason}")
-        }));
-        notes
-    }
-
-    /// The pre-roll and the post-roll that are asked for.
-    fn spans(&self, request: &TriggerRequest) -> Result<(Duration, Duration), Refusal> {
-        let recording = &self.config.recording;
-        let pre = Duration::from_millis(request.pre_ms.unwrap_or(recording.pre_roll_ms));
-        let post = Duration::from_millis(request.post_ms.unwrap_or(recording.post_roll_ms));
-        if (pre + post).is_zero() {
-            return Err(Refusal::NoLength);
-        }
-        if post > LONGEST_POST_ROLL {
-            return Err(Refusal::PostRollTooLong { at_most_ms: millis(LONGEST_POST_ROLL) });
-        }
-        Ok((pre, post))
-    }
-
-    /// Writes the plan. `named`: the trigger named the cameras. Returns the clip's name and its folder.
-    fn leave_plan(
-        &self,
-        label: Option<&Name>,
-        at: MonotonicNs,
-        asked_start: MonotonicNs,
-        granted: &Granted,
-        chosen: &[Chosen],
-        named: bool,
-    ) -> Result<(String, PathBuf), Refusal> {
-        let plan = |clip_id: &str| Plan {
-            schema: PLAN_SCHEMA,
-            clip_id: clip_id.to_owned(),
-            label: label.cloned(),
-            rig: Some(self.config.rig.clone()),
-            boot_id: proto::instance::boot_id(),
-            origin: Some(self.origin.clone()),
-            wall: WallAnchor::now(),
-            clock: ClockState::now(),
-            trigger: Some(PlannedTrigger {
-                id: plan::trigger_id(self.clips.run_folder(), clip_id),
-                source: TriggerSource::Command,
-                kind: TriggerKind::Trigger,
-                meta: None,
-                note: None,
-            }),
-            trigger_ns: at,
-            window: granted.window,
-            asked_start_ns: asked_start,
-            notes: granted.notes.clone(),
-            cameras_asked: named.then(|| chosen.iter().map(|(camera, _)| camera.name.clone()).collect()),
-            cameras: chosen.iter().map(|(camera, ring)| planned(camera, ring)).collect(),
-        };
-        let run_folder = self.clips.run_folder();
-        storage::fit(run_folder, self.config.recording.min_free_bytes)
-            .map_err(Into::into)
-            .and_then(|()| {
-                let read = || AtomicU32::new(plan::last_number(run_folder));
-                plan::leave(run_folder, self.last_number.get_or_init(read), label, plan)
-            })
-            .map_err(|e: std::io::Error| Refusal::PlanNotWritten {
-                folder: run_folder.to_owned(),
-                error: e.to_string(),
-            })
-    }
-
-    /// The cameras that a trigger names; all of them when it names none.
-    fn choose(&self, names: &[String]) -> Result<Vec<Chosen>, Refusal> {
-        let mut cameras = self.rings.now();
-        if let Some(name) = names.iter().find(|name| !cameras.iter().any(|(c, _)| c.name.as_str() == *name)) {
-            return Err(Refusal::UnknownCamera {
-                name: beginning(name),
-                known: cameras.iter().map(|(c, _)| c.name.to_string()).collect(),
-            });
-        }
-        cameras.retain(|(c, _)| names.is_empty() || names.iter().any(|n| n == c.name.as_str()));
-        Ok(cameras)
+    /// Asks for something. `reply` is called once, from another thread.
+    pub(crate) fn ask(&self, wanted: Wanted, reply: Reply) {
+        self.queue.ask(Job::new(wanted, reply));
     }
 }
 
-/// The beginning of a name from outside, for a refusal.
-pub(crate) fn beginning(name: &str) -> String {
-    name.chars().take(NAME_SHOWN).collect()
-}
-
-fn planned(camera: &CameraConfig, ring: &Ring) -> PlannedCamera {
-    let time = ring.time();
-    PlannedCamera {
-        name: camera.name.clone(),
-        index: camera.index,
-        ring_id: ring.id(),
-        geometry: camera.geometry,
-        payload: ring.spec().payload,
-        fps: camera.fps,
-        capture_time: time.map_or_else(|| camera.capture_time(), |time| time.of_source.source),
-        time_error_ns: time.and_then(|time| time.of_source.error_ns),
-        latency_ns: time.map_or(camera.latency_ns, |time| nanos(time.latency)),
-        variable_rate: ring.has_variable_rate(),
-        reorders: ring.reorders(),
-        picture: ring.picture_tags(),
-    }
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    // Manifests and plans are read on one of them, and replies made on all.
+    let stack = 4 * STACK_BYTES;
+    std::thread::Builder::new().name(name.into()).stack_size(stack).spawn(run)?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::config::Config;
-use proto::control::{Asked, Request, Response, Told};
+use proto::control::{Asked, EndRequest, ExtendRequest, Request, Response, Told};
 use proto::frame::{Fps, Geometry, LossBefore, Payload, PixelFormat};
 use proto::instance::RuntimeDir;
 use proto::name::Name;
@@ -36,6 +36,7 @@ pub(crate) fn control(bytes: &[u8]) {
         }
         Some(Request::Restart(what)) => name(&what),
         Some(Request::Subscribe { .. } | Request::ClipRemoved { .. }) => {}
+        Some(Request::End(EndRequest { id, .. }) | Request::Extend(ExtendRequest { id, .. })) => name(&id),
         Some(Request::Stats | Request::Codecs | Request::Stop) | None => {}
     }
 }
@@ -267,17 +268,35 @@ pub(crate) mod seeds {
             Request::Trigger(TriggerRequest {
                 label: label.map(str::to_owned),
                 cameras: cameras.iter().map(|c| (*c).to_owned()).collect(),
-                at: MonotonicNs(5_386_937_682_109),
                 at_whole_second: wait,
                 pre_ms: wait.then_some(400),
                 post_ms: wait.then_some(u64::MAX),
                 wait,
+                ..TriggerRequest::of(MonotonicNs(5_386_937_682_109))
             })
         };
+        let begin = Request::Trigger(TriggerRequest {
+            begin: true,
+            id: Some("court:7".into()),
+            meta: vec![("animal".into(), "m12".into())],
+            note: Some("Stativ gewackelt".into()),
+            ..TriggerRequest::of(MonotonicNs(5_386_937_682_109))
+        });
+        let end = Request::End(EndRequest {
+            id: "court:7".into(),
+            at: MonotonicNs(5_386_937_682_109),
+            at_whole_second: false,
+            post_ms: Some(100),
+            wait: true,
+        });
+        let extend = Request::Extend(ExtendRequest { id: "court:7".into(), by_ms: 250, wait: false });
         let requests = [
             ("trigger", trigger(None, &[], false)),
             ("trigger-all", trigger(Some("goal"), &["left", "right"], true)),
             ("trigger-bad", trigger(Some("../x"), &["-rf", ""], false)),
+            ("begin", begin),
+            ("end", end),
+            ("extend", extend),
             ("stats", Request::Stats),
             ("codecs", Request::Codecs),
             ("restart", Request::Restart("recorder".into())),
@@ -296,10 +315,12 @@ pub(crate) mod seeds {
             (
                 "accepted",
                 Response::Accepted(Accepted {
-                    clip_id: "clip-0001-goal".into(),
+                    trigger_id: "20261122-091510-trigger-0001".into(),
+                    clip_id: "20261122-091510-clip-0001-goal".into(),
                     path: "/recordings/session/clip-0001-goal".into(),
                     pre_roll_ms: 400,
                     asked_pre_roll_ms: 500,
+                    end_ns: Some(MonotonicNs(5_387_437_682_109)),
                     notes: vec!["pre-roll is 400 ms instead of 500 ms".into()],
                 }),
             ),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proto::by_camera::ByCamera;
 use proto::clip::{CameraClip, Gap, Interruption, Manifest, Verdict};
-use proto::control::{Accepted, Request, Response, TriggerRequest};
+use proto::control::{Accepted, EndRequest, ExtendRequest, Request, Response, TriggerRequest};
 use proto::exit;
 use proto::name::Name;
 use proto::time::{MonotonicNs, WallAnchor};
@@ -22,10 +22,13 @@ use crate::trigger::plan;
 /// The JSON document.
 #[derive(Serialize)]
 struct Answer<'a> {
+    trigger_id: &'a str,
     clip_id: &'a str,
     path: &'a str,
     pre_roll_ms: u64,
     asked_pre_roll_ms: u64,
+    /// Null as long as it is begun and not ended.
+    end_ns: Option<MonotonicNs>,
     notes: &'a [String],
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     finished: Option<FinishedAnswer<'a>>,
@@ -56,7 +59,7 @@ struct CameraAnswer<'a> {
 pub(crate) fn trigger(of: &Address, args: &TriggerArgs) -> Result<u8, Failure> {
     let request = request(args, MonotonicNs::now())?;
     let mut client = Client::connect(of)?;
-    let accepted = match client.ask(Request::Trigger(request))? {
+    let accepted = match client.ask(request)? {
         Response::Accepted(accepted) => accepted,
         other => return Err(unexpected(&other)),
     };
@@ -88,20 +91,42 @@ pub(crate) fn trigger(of: &Address, args: &TriggerArgs) -> Result<u8, Failure> {
 
 /// The request as typed. The supervisor checks all of it once more; a label that can't be right is refused here too,
 /// so that the answer is the same whether a supervisor runs or not.
-fn request(args: &TriggerArgs, now: MonotonicNs) -> Result<TriggerRequest, Failure> {
+fn request(args: &TriggerArgs, now: MonotonicNs) -> Result<Request, Failure> {
+    if let Some([id, by]) = args.length.extend.as_deref() {
+        let by_ms = by.parse().map_err(|_| {
+            Failure::bad_input(format!(
+                "--extend {id} {by:?}: must be milliseconds, a whole number such as 1000"
+            ))
+        })?;
+        return Ok(Request::Extend(ExtendRequest { id: id.clone(), by_ms, wait: args.wait }));
+    }
+    if let Some(id) = &args.length.end {
+        let Moment { at, is_whole_second } = named_moment(args, now)?;
+        return Ok(Request::End(EndRequest {
+            id: id.clone(),
+            at,
+            at_whole_second: is_whole_second,
+            post_ms: args.post_ms,
+            wait: args.wait,
+        }));
+    }
     if let Some(label) = &args.label {
         Name::new(label).map_err(|e| Failure::bad_input(format!("--label: {e}")))?;
     }
     let Moment { at, is_whole_second } = named_moment(args, now)?;
-    Ok(TriggerRequest {
+    Ok(Request::Trigger(TriggerRequest {
         label: args.label.clone(),
         cameras: args.cameras.clone(),
         at,
         at_whole_second: is_whole_second,
         pre_ms: args.pre_ms,
         post_ms: args.post_ms,
+        begin: args.length.begin,
+        id: args.brings.id.clone(),
+        meta: args.brings.meta.clone(),
+        note: args.brings.note.clone(),
         wait: args.wait,
-    })
+    }))
 }
 
 /// The moment that `--at` or `--ago` names; now without either.
@@ -143,6 +168,11 @@ fn unfinished(accepted: &Accepted, failure: Failure) -> Failure {
     }
 }
 
+/// The end of a trigger's window in a finished clip, as far as its manifest lists it.
+fn end_of(trigger_id: &str, manifest: &Manifest) -> Option<MonotonicNs> {
+    manifest.triggers.iter().find(|trigger| trigger.id == trigger_id)?.end_ns
+}
+
 /// A sentence on what a clip lacks.
 fn incompleteness(accepted: &Accepted, manifest: &Manifest) -> String {
     let lacks = |(name, camera): (&Name, &CameraClip)| {
@@ -166,10 +196,12 @@ fn incompleteness(accepted: &Accepted, manifest: &Manifest) -> String {
 impl<'a> Answer<'a> {
     fn to(accepted: &'a Accepted, manifest: Option<&'a Manifest>) -> Self {
         Self {
+            trigger_id: &accepted.trigger_id,
             clip_id: &accepted.clip_id,
             path: &accepted.path,
             pre_roll_ms: accepted.pre_roll_ms,
             asked_pre_roll_ms: accepted.asked_pre_roll_ms,
+            end_ns: accepted.end_ns.or_else(|| end_of(&accepted.trigger_id, manifest?)),
             // The manifest repeats the notes of the plan, and has those that came later.
             notes: manifest.map_or(&accepted.notes, |m| &m.notes),
             finished: manifest.map(FinishedAnswer::of),
@@ -201,6 +233,7 @@ mod tests {
     use proto::refusal::Refusal;
 
     use super::*;
+    use crate::cli::{BringsArgs, LengthArgs};
 
     fn args() -> TriggerArgs {
         TriggerArgs {
@@ -210,6 +243,8 @@ mod tests {
             ago: None,
             pre_ms: None,
             post_ms: None,
+            length: LengthArgs::default(),
+            brings: BringsArgs::default(),
             wait: false,
             timeout: None,
         }
@@ -221,10 +256,12 @@ mod tests {
 
     fn accepted() -> Accepted {
         Accepted {
+            trigger_id: "trigger-0001".into(),
             clip_id: "clip-0001".into(),
             path: "/run_1/clip-0001".into(),
             pre_roll_ms: 400,
             asked_pre_roll_ms: 500,
+            end_ns: None,
             notes: vec!["pre-roll is 400 ms instead of 500 ms".into()],
         }
     }
@@ -255,7 +292,7 @@ mod tests {
     #[test]
     fn an_answer_before_the_end_says_nothing_of_completeness() {
         let json = serde_json::to_value(Answer::to(&accepted(), None)).unwrap();
-        assert_eq!(json["clip_id"], "clip-0001");
+        assert_eq!((&json["clip_id"], &json["trigger_id"]), (&"clip-0001".into(), &"trigger-0001".into()));
         assert_eq!(json["notes"][0], "pre-roll is 400 ms instead of 500 ms");
         assert!(json.get("complete").is_none() && json.get("cameras").is_none(), "{json}");
     }

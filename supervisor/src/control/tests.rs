@@ -15,6 +15,7 @@ use super::*;
 use crate::events::{Answer, Event, LoopRequest};
 use crate::settled::Settled;
 use crate::statistics::Statistics;
+use crate::trigger::Triggers;
 use crate::trigger::tests::{Instance, request};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -41,14 +42,16 @@ impl Served {
         let statistics =
             Statistics::start(Arc::clone(&instance.config), Arc::clone(&instance.clips)).unwrap();
         let under_way = Arc::<UnderWay>::default();
+        let settled = Arc::new(Settled::new(&instance.dir));
         let shared = Shared {
-            triggers: Arc::clone(&instance.triggers),
+            triggers: Arc::new(
+                Triggers::start(instance.planning(), Vec::new(), events.clone(), settled).unwrap(),
+            ),
             clips: Arc::clone(&instance.clips),
             statistics,
             events,
             under_way: Arc::clone(&under_way),
             waiting: Waiting::start(&instance.clips).unwrap(),
-            settled: Arc::new(Settled::new(&instance.dir)),
         };
         let socket = instance.folder.path().join("control.sock");
         open(&socket, None, shared).unwrap();

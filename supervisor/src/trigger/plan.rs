@@ -5,7 +5,7 @@ use std::io::ErrorKind::NotFound;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use proto::clip::{MANIFEST, Manifest, PARTIAL_DIR, PLAN, Plan, plan_path};
+use proto::clip::{MANIFEST, Manifest, PARTIAL_DIR, PLAN, Plan, clip_number, plan_path};
 use proto::durable;
 use proto::failpoint;
 use proto::name::Name;
@@ -17,7 +17,7 @@ pub(crate) fn leave(
     last_number: &AtomicU32,
     label: Option<&Name>,
     plan: impl Fn(&str) -> Plan,
-) -> std::io::Result<(String, PathBuf)> {
+) -> std::io::Result<(Plan, PathBuf)> {
     loop {
         let number = last_number.fetch_add(1, Ordering::Relaxed) + 1;
         let clip_id = match label {
@@ -31,14 +31,15 @@ pub(crate) fn leave(
             other => other?,
         }
         failpoint::pass("plan.folder", folder.display());
+        let plan = plan(&clip_id);
         let filled = opened::create_folder(&folder.join(PARTIAL_DIR))
-            .and_then(|()| Ok(serde_json::to_vec_pretty(&plan(&clip_id))?))
+            .and_then(|()| Ok(serde_json::to_vec_pretty(&plan)?))
             .and_then(|text| durable::replace(&plan_path(&folder), &text));
         if let Err(e) = filled {
             withdraw(&folder);
             return Err(e);
         }
-        return Ok((clip_id, folder));
+        return Ok((plan, folder));
     }
 }
 
@@ -56,7 +57,8 @@ pub(crate) fn withdraw(folder: &Path) {
 pub(crate) fn clear_unplanned(run_folder: &Path) {
     let is_there = |path: &Path| !matches!(path.symlink_metadata(), Err(e) if e.kind() == NotFound);
     for folder in opened::folders_of_ours(run_folder).unwrap_or_default() {
-        if number(&folder).is_none() || is_there(&plan_path(&folder)) || is_there(&folder.join(MANIFEST)) {
+        if clip_number(&folder).is_none() || is_there(&plan_path(&folder)) || is_there(&folder.join(MANIFEST))
+        {
             continue;
         }
         // remove_dir fails on a folder that is not empty: such a folder is to stay.
@@ -82,26 +84,6 @@ pub(crate) fn sync_plan(folder: &Path) -> std::io::Result<()> {
         durable::sync_parent(&path)?;
     }
     Ok(())
-}
-
-/// The highest number of a clip in this run folder, or 0.
-pub(crate) fn last_number(run_folder: &Path) -> u32 {
-    // Every name counts, whosever it is: none is used twice.
-    let names = opened::names(run_folder).unwrap_or_default();
-    names.iter().filter_map(|name| number(Path::new(name))).max().unwrap_or(0)
-}
-
-/// The name of the trigger of a clip: the run's time and the clip's number. No other run of a rig has the same time in its
-/// folder's name.
-pub(crate) fn trigger_id(run_folder: &Path, clip_id: &str) -> String {
-    let run = run_folder.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let (_, time) = run.rsplit_once('_').unwrap_or(("", &run));
-    format!("{time}-trigger-{:04}", number(Path::new(clip_id)).unwrap_or(0))
-}
-
-/// The number in a clip folder's name.
-fn number(folder: &Path) -> Option<u32> {
-    folder.file_name()?.to_str()?.strip_prefix("clip-")?.split('-').next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -133,7 +115,8 @@ mod tests {
 
     fn leave_one(run: &Path, last: &AtomicU32, label: Option<&str>) -> (String, PathBuf) {
         let label = label.map(|label| Name::new(label).unwrap());
-        leave(run, last, label.as_ref(), plan).unwrap()
+        let (plan, folder) = leave(run, last, label.as_ref(), plan).unwrap();
+        (plan.clip_id, folder)
     }
 
     #[test]
@@ -147,14 +130,6 @@ mod tests {
         let written: Plan = serde_json::from_slice(&std::fs::read(plan_path(&folder)).unwrap()).unwrap();
         assert_eq!(written, plan("clip-0003"));
         sync_plan(&folder).unwrap();
-        assert_eq!(last_number(run.path()), 3);
-        assert_eq!(last_number(&run.path().join("nowhere")), 0);
-    }
-
-    #[test]
-    fn a_trigger_is_named_by_its_run_and_its_number() {
-        let run = Path::new("/recordings/my_run_20261122-091510-2");
-        assert_eq!(trigger_id(run, "clip-0007-goal"), "20261122-091510-2-trigger-0007");
     }
 
     #[test]

@@ -1,23 +1,34 @@
 //! Triggers on rings of their own, without a process beside this one.
 
+mod lengths;
+
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
-use proto::clip::{Verdict, plan_path};
+use proto::clip::{Plan, Verdict, plan_path};
+use proto::config::Config;
+use proto::control::TriggerRequest;
 use proto::exit;
 use proto::instance::RuntimeDir;
 use proto::messages::RecorderBeat;
-use proto::origin::Origin;
+use proto::refusal::Refusal;
+use proto::ring::Ring;
 use proto::status::{CameraStatus, InstanceState};
+use proto::time::MonotonicNs;
 
 use super::*;
-use crate::clips::Counts;
-use crate::rings::{self, CameraRing};
+use crate::clips::{Clips, Counts};
+use crate::rings::{self, CameraRing, OneRing, Rings};
+use crate::statistics::Statistics;
 use crate::statistics::view::{CameraView, View};
 
 /// Two cameras' rings, empty, and a run folder.
 pub(crate) struct Instance {
-    pub(crate) triggers: Arc<Triggers>,
+    rings: Rings,
+    taking: RefCell<Taking>,
     pub(crate) clips: Arc<Clips>,
     pub(crate) config: Arc<Config>,
     statistics: Arc<Statistics>,
@@ -27,34 +38,60 @@ pub(crate) struct Instance {
 
 impl Instance {
     pub(crate) fn new() -> Self {
+        Self::recording("max_open_clips: 1")
+    }
+
+    /// With these settings of `recording`.
+    fn recording(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let text = "camera: { width: 256, height: 64, fps: 10 }\n\
-                    cameras: [{ name: left, backend: sim }, { name: right, backend: sim }]\n\
-                    recording: { max_open_clips: 1, min_free_bytes: 0 }\n";
-        let config = Arc::new(Config::parse(Path::new("rig.yaml"), text).unwrap());
+        let text = format!(
+            "camera: {{ width: 256, height: 64, fps: 10 }}\n\
+             cameras: [{{ name: left, backend: sim }}, {{ name: right, backend: sim }}]\n\
+             recording: {{ {settings}, min_free_bytes: 0 }}\n"
+        );
+        let config = Arc::new(Config::parse(Path::new("rig.yaml"), &text).unwrap());
         let dir = RuntimeDir::create(&folder.path().join("runtime")).unwrap();
         let opened = rings::open(&config, &dir, false).unwrap();
         let rings = Rings::default();
         let published = opened.rings.iter().map(|(camera, held)| (Arc::clone(camera), held.ring()));
         rings.publish(published.collect());
-        let run = folder.path().join("run_1");
+        let run = folder.path().join("run_20261122-091510");
         std::fs::create_dir(&run).unwrap();
         let at_most = config.recording.max_open_clips;
         let clips = Arc::new(Clips::new(run, at_most, HashSet::new(), Counts::default()));
         let statistics = Arc::new(Statistics::new(Arc::clone(&config), Arc::clone(&clips)));
-        let triggers = Triggers::new(
-            Arc::clone(&config),
-            rings,
-            Arc::clone(&clips),
-            Arc::clone(&statistics),
-            Origin::of(&dir),
-        );
-        Self { triggers: Arc::new(triggers), clips, config, statistics, folder, dir }
+        let taking = taking(planning(&config, &rings, &clips, &statistics, &dir));
+        Self { rings, taking: RefCell::new(taking), clips, config, statistics, folder, dir }
+    }
+
+    /// What plans its clips.
+    pub(crate) fn planning(&self) -> Planning {
+        planning(&self.config, &self.rings, &self.clips, &self.statistics, &self.dir)
+    }
+
+    /// Goes on as a supervisor that was started again: it knows what is on the disk.
+    fn start_again(&self) {
+        *self.taking.borrow_mut() = taking(self.planning());
+    }
+
+    /// Takes a group of requests, without a flush. Returns each one's answer.
+    fn take(&self, group: impl IntoIterator<Item = Wanted>) -> Vec<Result<Taken, Refusal>> {
+        let (jobs, answers): (Vec<_>, Vec<_>) = group
+            .into_iter()
+            .map(|wanted| {
+                let (tell, told) = channel();
+                (Arc::new(Job::new(wanted, Box::new(move |answer| tell.send(answer).unwrap()))), told)
+            })
+            .unzip();
+        for batch in self.taking.borrow_mut().take(&jobs) {
+            batch.jobs.into_iter().for_each(|(job, taken)| job.answer(Ok(taken)));
+        }
+        answers.into_iter().map(|told| told.try_recv().expect("each is answered")).collect()
     }
 
     /// Publishes what the loop would know of the two cameras.
     fn say_of_cameras(&self, cameras: [(CameraStatus, Option<&str>); 2]) {
-        let rings = self.triggers.rings.now();
+        let rings = self.rings.now();
         let camera =
             |((config, ring), (status, reason)): (&OneRing, (CameraStatus, Option<&str>))| CameraView {
                 name: config.name.to_string(),
@@ -81,8 +118,27 @@ impl Instance {
     }
 
     fn accept(&self, request: &TriggerRequest) -> Result<(Accepted, PathBuf), Refusal> {
-        self.triggers.accept(request, MonotonicNs::now())
+        let answer = self.take([Wanted::Trigger(request.clone())]).remove(0);
+        answer.map(|Taken { accepted, folder }| (accepted, folder))
     }
+}
+
+fn planning(
+    config: &Arc<Config>,
+    rings: &Rings,
+    clips: &Arc<Clips>,
+    statistics: &Arc<Statistics>,
+    dir: &RuntimeDir,
+) -> Planning {
+    let (config, clips, statistics) = (Arc::clone(config), Arc::clone(clips), Arc::clone(statistics));
+    Planning::new(config, rings.clone(), clips, statistics, dir)
+}
+
+/// What takes requests, with the ids on the disk read.
+fn taking(planning: Planning) -> Taking {
+    let ids = Arc::new(Ids::new(planning.config.rig.clone()));
+    ids.read(planning.clips.run_folder().parent().unwrap());
+    Taking::new(planning, Vec::new(), ids, Arc::default())
 }
 
 impl Drop for Instance {
@@ -94,15 +150,7 @@ impl Drop for Instance {
 }
 
 pub(crate) fn request() -> TriggerRequest {
-    TriggerRequest {
-        label: None,
-        cameras: Vec::new(),
-        at: MonotonicNs::now(),
-        at_whole_second: false,
-        pre_ms: None,
-        post_ms: None,
-        wait: false,
-    }
+    TriggerRequest::of(MonotonicNs::now())
 }
 
 #[test]
@@ -110,7 +158,8 @@ fn a_trigger_leaves_the_plan_of_the_cameras_that_it_names() {
     let instance = Instance::new();
     let asked = TriggerRequest { label: Some("goal".into()), cameras: vec!["right".into()], ..request() };
     let (accepted, folder) = instance.accept(&asked).unwrap();
-    assert_eq!(accepted.clip_id, "clip-0001-goal");
+    assert_eq!(accepted.clip_id, "20261122-091510-clip-0001-goal");
+    assert_eq!(accepted.trigger_id, "20261122-091510-trigger-0001");
     assert_eq!(folder, instance.clips.run_folder().join("clip-0001-goal"));
     let plan: Plan = serde_json::from_slice(&std::fs::read(plan_path(&folder)).unwrap()).unwrap();
     let cameras: Vec<&str> = plan.cameras.iter().map(|c| c.name.as_str()).collect();
@@ -152,7 +201,7 @@ fn a_trigger_over_the_limit_is_refused_until_a_clip_is_finished() {
     let (_, first) = instance.accept(&request()).unwrap();
     assert_eq!(instance.accept(&request()), Err(Refusal::TooManyOpenClips { open: 1 }));
     instance.clips.finish(&first, Verdict::Complete, None);
-    assert_eq!(instance.accept(&request()).unwrap().0.clip_id, "clip-0002");
+    assert_eq!(instance.accept(&request()).unwrap().0.clip_id, "20261122-091510-clip-0002");
 }
 
 #[test]

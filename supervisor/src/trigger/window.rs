@@ -33,6 +33,13 @@ impl Reach {
     }
 }
 
+impl Reach {
+    /// Is what was captured from this moment on still there?
+    pub(crate) fn holds(&self, moment: MonotonicNs) -> bool {
+        self.oldest <= moment
+    }
+}
+
 /// The window that a trigger gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Granted {
@@ -41,16 +48,17 @@ pub(crate) struct Granted {
     pub(crate) notes: Vec<String>,
 }
 
-/// Gives a trigger its window: one for all cameras, and no more than all of their rings still hold.
+/// Gives a trigger its window: one for all cameras, and no more than all of their rings still hold. It may lie so far `ahead`.
 pub(crate) fn grant(
     at: MonotonicNs,
     pre: Duration,
     post: Duration,
     now: MonotonicNs,
+    ahead: Duration,
     reaches: &[Reach],
 ) -> Result<Granted, Refusal> {
-    if at > now {
-        return Err(Refusal::InTheFuture { ahead_ms: millis(at - now).max(1) });
+    if at - now > ahead {
+        return Err(Refusal::InTheFuture { ahead_ms: millis(at - now).max(1), at_most_ms: millis(ahead) });
     }
     let oldest = reaches.iter().map(|r| r.oldest).max().unwrap_or(now);
     if at + post < oldest {
@@ -110,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_trigger_gets_what_it_asks_for() {
-        let granted = grant(at(5000), ms(500), ms(700), at(5001), &[reach(4200, None); 2]).unwrap();
+        let granted = grant(at(5000), ms(500), ms(700), at(5001), ms(60), &[reach(4200, None); 2]).unwrap();
         assert_eq!(granted.window, Window { start_ns: at(4500), end_ns: at(5700) });
         assert!(granted.notes.is_empty());
     }
@@ -118,41 +126,46 @@ mod tests {
     #[test]
     fn too_much_pre_roll_gets_what_there_is_and_says_so() {
         let granted =
-            grant(at(5000), ms(9000), ms(0), at(5000), &[reach(4200, None), reach(4300, None)]).unwrap();
+            grant(at(5000), ms(9000), ms(0), at(5000), ms(60), &[reach(4200, None), reach(4300, None)])
+                .unwrap();
         assert_eq!(granted.window.start_ns, at(4300));
         assert!(granted.notes[0].contains("700 ms instead of 9000 ms"), "{:?}", granted.notes);
     }
 
     #[test]
     fn a_trigger_later_than_the_rings_reach_gets_what_is_left_of_its_window() {
-        let granted = grant(at(4100), ms(500), ms(700), at(5000), &[reach(4200, None)]).unwrap();
+        let granted = grant(at(4100), ms(500), ms(700), at(5000), ms(60), &[reach(4200, None)]).unwrap();
         assert_eq!(granted.window, Window { start_ns: at(4200), end_ns: at(4800) });
         assert!(
             granted.notes[0].contains("begins 100 ms after it; set a larger late_ms"),
             "{:?}",
             granted.notes
         );
-        let late = grant(at(4300), ms(500), ms(0), at(5000), &[reach(4200, None)]).unwrap();
+        let late = grant(at(4300), ms(500), ms(0), at(5000), ms(60), &[reach(4200, None)]).unwrap();
         assert!(late.notes[0].contains("100 ms instead of 500 ms"), "{:?}", late.notes);
         assert!(late.notes[0].ends_with("set a larger late_ms or pre_roll_ms"), "{:?}", late.notes);
         // The cameras had only just started, too.
-        let started = grant(at(4100), ms(500), ms(700), at(5000), &[reach(4200, Some(4500))]).unwrap();
+        let started =
+            grant(at(4100), ms(500), ms(700), at(5000), ms(60), &[reach(4200, Some(4500))]).unwrap();
         assert_eq!(started.window.start_ns, at(4200));
     }
 
     #[test]
     fn a_camera_that_has_just_started_gives_what_it_has() {
         let granted =
-            grant(at(5000), ms(500), ms(0), at(5000), &[reach(4200, Some(4800)), reach(4200, None)]).unwrap();
+            grant(at(5000), ms(500), ms(0), at(5000), ms(60), &[reach(4200, Some(4800)), reach(4200, None)])
+                .unwrap();
         assert_eq!(granted.window.start_ns, at(4800));
         assert!(granted.notes[0].contains("200 ms instead of 500 ms"), "{:?}", granted.notes);
     }
 
     #[test]
     fn the_future_and_the_forgotten_past_are_refused() {
-        let future = grant(at(5001), ms(500), ms(0), at(5000), &[reach(4200, None)]).unwrap_err();
-        assert_eq!(future, Refusal::InTheFuture { ahead_ms: 1 });
-        let past = grant(at(4000), ms(500), ms(199), at(5000), &[reach(4200, None)]).unwrap_err();
+        let future = grant(at(5061), ms(500), ms(0), at(5000), ms(60), &[reach(4200, None)]).unwrap_err();
+        assert_eq!(future, Refusal::InTheFuture { ahead_ms: 61, at_most_ms: 60 });
+        let ahead = grant(at(5060), ms(10), ms(20), at(5000), ms(60), &[reach(4200, None)]).unwrap();
+        assert_eq!(ahead.window, Window { start_ns: at(5050), end_ns: at(5080) });
+        let past = grant(at(4000), ms(500), ms(199), at(5000), ms(60), &[reach(4200, None)]).unwrap_err();
         assert_eq!(past, Refusal::TooLongAgo { ago_ms: 1000, reach_ms: 800 });
     }
 }

@@ -27,7 +27,7 @@ use crate::child::{Child, Life};
 use crate::events::Answer;
 use crate::rings::{CameraRing, Look, Rings};
 use crate::state::{Saved, SavedChild};
-use crate::trigger::beginning;
+use crate::trigger::wish::beginning;
 use crate::world::World;
 
 /// Captures that wait for the recorder are looked at this often.

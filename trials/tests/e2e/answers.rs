@@ -34,14 +34,17 @@ fn a_trigger_gives_every_frame_of_the_window_of_every_camera() {
     assert_keys(
         &answer,
         &[
+            ("trigger_id", Value::is_string),
             ("clip_id", Value::is_string),
             ("path", Value::is_string),
             ("verdict", Value::is_string),
             ("complete", Value::is_boolean),
         ],
     );
-    assert_eq!((&answer["clip_id"], &answer["complete"]), (&"clip-0001-goal".into(), &true.into()));
     let clip = clip_of(&answer);
+    let run = clip.parent().unwrap().file_name().unwrap().to_str().unwrap();
+    let clip_id = format!("{}-clip-0001-goal", run.rsplit_once('_').unwrap().1);
+    assert_eq!((&answer["clip_id"], &answer["complete"]), (&clip_id.into(), &true.into()));
     let files = [
         "SHA256SUMS",
         "left.mp4",
@@ -64,6 +67,7 @@ fn a_trigger_gives_every_frame_of_the_window_of_every_camera() {
     assert_eq!((&manifest["asked_window"], &manifest["schema"]), (&manifest["window"], &2.into()));
     let trigger = &manifest["trigger"];
     assert_eq!((&manifest["triggers"][0], &trigger["source"]), (trigger, &"command".into()));
+    assert_eq!((&trigger["id"], &trigger["end_ns"]), (&answer["trigger_id"], &answer["end_ns"]));
     assert_eq!((&trigger["t_ns"], &trigger["utc"]), (&manifest["trigger_ns"], &manifest["trigger_utc"]));
     for name in ["left", "right"] {
         let counts = &answer["cameras"][name];

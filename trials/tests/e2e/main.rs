@@ -17,6 +17,7 @@ mod film_times;
 mod films;
 mod health;
 mod install;
+mod lengths;
 mod live;
 mod logs;
 mod media;

@@ -191,11 +191,11 @@ fn a_trigger_while_a_camera_can_not_be_opened_says_so_in_its_answer_and_in_the_m
 #[test]
 fn what_makes_no_sense_is_refused_and_nothing_is_recorded() {
     let rig = Rig::start(TWO_CAMERAS);
-    let future = (MonotonicNs::now() + Duration::from_secs(60)).0.to_string();
+    let future = (MonotonicNs::now() + Duration::from_secs(700)).0.to_string();
     let long = "x".repeat(65);
     let very_long = "x".repeat(300);
     let table: &[(&[&str], &[&str])] = &[
-        (&["--at", &future], &["future", "--post-ms"]),
+        (&["--at", &future], &["future", "max_clip_ms"]),
         (&["--at", "2400-01-01T00:00:00Z"], &["future"]),
         (&["--at", "1"], &["the rings reach back"]),
         (&["--at", "1971-01-01T00:00:00Z"], &["--at", "before the machine booted"]),
@@ -260,7 +260,7 @@ fn overlapping_triggers_each_get_their_clip() {
 
 #[test]
 fn of_too_many_triggers_each_is_answered_and_none_is_forgotten() {
-    let rig = Rig::start(TWO_CAMERAS);
+    let rig = Rig::start(&format!("{TWO_CAMERAS}  max_open_clips: 4\n"));
     let asked: Vec<_> = (0..16).map(|_| rig.ask(&["trigger", "--wait"])).collect();
     let mut accepted = Vec::new();
     for trigger in asked {

@@ -52,15 +52,7 @@ pub(crate) fn ask(rig: &Rig, request: &Request) -> Result<Response, FrameError> 
 }
 
 pub(crate) fn trigger(label: Option<&str>) -> TriggerRequest {
-    TriggerRequest {
-        label: label.map(str::to_owned),
-        cameras: Vec::new(),
-        at: MonotonicNs::now(),
-        at_whole_second: false,
-        pre_ms: None,
-        post_ms: None,
-        wait: false,
-    }
+    TriggerRequest { label: label.map(str::to_owned), ..TriggerRequest::of(MonotonicNs::now()) }
 }
 
 /// Lets this test have so many descriptors. False, and said, where it may not.

@@ -180,7 +180,7 @@ fn f05_a_killed_supervisor_is_missed_by_nobody_and_the_next_adopts_its_children(
     assert_eq!(rig.stats()["run_folder"], session);
     assert_eq!(rig.await_manifest(&clip)["complete"], true);
     let answer = rig.command(&["trigger", "--wait"]).code(0).json();
-    assert_eq!(answer["clip_id"], "clip-0002");
+    assert!(answer["clip_id"].as_str().unwrap().ends_with("-clip-0002"), "{answer:#}");
     rig.assert_complete();
     // One that nobody waits for any more is finished by the recorder alone.
     let clip = clip_of(&rig.command(&["trigger"]).code(0).json());

@@ -16,6 +16,7 @@ mod control;
 mod damage;
 mod dead_mounts;
 mod frozen_urls;
+mod growing;
 mod hangs;
 mod input;
 mod kills;
