@@ -32,6 +32,7 @@
 //! | [`copied`] | `benchmark copied`: cameras whose frames are recorded as they came |
 //! | [`smart`] | `benchmark smart`: clips of H.264 that are mostly copied, beside such that are encoded again |
 //! | [`rtsp`] | `benchmark rtsp`: cameras that send H.264 over RTSP, by senders that aren't counted |
+//! | [`triggers`] | `benchmark triggers`: triggers through `trigger --follow` at a steady rate, beside bare flushes |
 //! | [`cameras`] | the cameras that something is measured with, as a config |
 //! | [`peers`] | `benchmark peers`: Preroll beside what a person would use instead |
 //! | [`raw_futex`] | what waking is measured against |
@@ -68,4 +69,5 @@ pub mod size;
 mod sleeper;
 pub mod smart;
 pub mod took;
+pub mod triggers;
 pub mod wake;

@@ -5,6 +5,7 @@ pub(crate) mod check;
 mod client;
 mod codecs;
 pub(crate) mod events;
+pub(crate) mod follow;
 pub(crate) mod media;
 pub(crate) mod moment;
 mod progress;

@@ -245,6 +245,11 @@ pub(crate) struct TriggerArgs {
     /// Wait until the clip is finished. A terminal shows meanwhile how far it is
     #[arg(long)]
     pub(crate) wait: bool,
+    /// For detectors: read requests from standard input, a JSON object a line, and print their answers the same way, one when
+    /// a request is on the disk and one when its clip is finished. docs/detectors.md has all of it
+    #[arg(long, conflicts_with_all = ["label", "cameras", "at", "ago", "pre_ms", "post_ms", "begin", "end", "extend", "id",
+          "meta", "note", "wait"])]
+    pub(crate) follow: bool,
     /// Wait no longer than this; the exit code is 5 then, and the clip goes on
     #[arg(long, value_name = "SECONDS", requires = "wait", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,

@@ -87,6 +87,7 @@ fn run(cli: cli::Cli) -> Result<u8, Failure> {
             start::start(&config, &of.dir, format)
         }
         Command::Check { config, open } => check::check(&config, open),
+        Command::Trigger(args) if args.follow => ask::follow::follow(&of),
         Command::Trigger(args) => ask::trigger(&of, &args),
         Command::Events { follow, since } => ask::events::events(&of, follow, since),
         Command::Wait(args) => ask::wait::ready(&of, args.timeout),

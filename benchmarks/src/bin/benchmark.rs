@@ -9,7 +9,7 @@ use benchmarks::compare::Comparison;
 use benchmarks::run::{self, Plan, Results};
 use benchmarks::{
     copied, copies, encode, loop_delay, memory, overload, peers, report, restart, ring, rtsp, scale, size,
-    smart, wake,
+    smart, triggers, wake,
 };
 use clap::{Parser, Subcommand};
 use rig::ordinary_user;
@@ -323,6 +323,26 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
+    /// Triggers through `preroll trigger --follow` at a steady rate: from the line to the answer, beside bare flushes
+    ///
+    /// Exit status 1 if one is not answered, or a clip is false, or something is left behind.
+    Triggers {
+        /// Triggers a second
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+        rate: u32,
+        /// For so many seconds
+        #[arg(long, default_value_t = 10)]
+        seconds: u32,
+        /// extend: one clip that grows; separate: a clip for each
+        #[arg(long, default_value = "extend", value_parser = ["extend", "separate"])]
+        overlap: String,
+        /// Milliseconds after each trigger
+        #[arg(long, default_value_t = 500)]
+        post_ms: u64,
+        /// Write the results to this file, as JSON
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
     /// A busy program of `overload`
     #[command(hide = true)]
     Spin,
@@ -459,6 +479,15 @@ fn measure(command: Command) -> anyhow::Result<()> {
             let results = smart::measure(&plan)?;
             print!("{results}");
             write(output.as_deref(), &results)?;
+            ensure!(results.broken.is_empty(), "{} things should not have happened", results.broken.len());
+        }
+        Command::Triggers { rate, seconds, overlap, post_ms, output } => {
+            let results = triggers::measure(&triggers::Plan { rate, seconds, overlap, post_ms })?;
+            print!("{results}");
+            write(output.as_deref(), &results)?;
+            let refused: u64 = results.refused.values().sum();
+            let unanswered = results.sent - results.accepted - refused;
+            ensure!(unanswered == 0, "{unanswered} triggers were not answered");
             ensure!(results.broken.is_empty(), "{} things should not have happened", results.broken.len());
         }
         Command::Rtsp { cameras, size, fps, kbps, pre_ms, post_ms, armed, cuts, output } => {

@@ -20,7 +20,8 @@ const VERSION: u32 = 2;
 /// types is another language, and nobody has to remember to raise a number.
 const LANGUAGE: u64 = {
     let control = fnv1a::sum(fnv1a::BASIS, include_bytes!("../control.rs"));
-    let event = fnv1a::sum(control, include_bytes!("../event.rs"));
+    let trigger = fnv1a::sum(control, include_bytes!("../control/trigger.rs"));
+    let event = fnv1a::sum(trigger, include_bytes!("../event.rs"));
     let refusal = fnv1a::sum(event, include_bytes!("../refusal.rs"));
     let stats = fnv1a::sum(refusal, include_bytes!("../stats.rs"));
     let status = fnv1a::sum(stats, include_bytes!("../status.rs"));

@@ -89,6 +89,11 @@ impl Client {
         self.read(None)
     }
 
+    /// Waits for the next answer, whichever request it answers. A refusal is no error here.
+    pub(super) fn next_of_any(&mut self) -> Result<Told, Failure> {
+        wire::read(&mut self.stream, None).map_err(|e| no_answer(&self.dir, &e))
+    }
+
     /// The connection, to be waited for together with others.
     pub(super) fn stream(&self) -> &UnixStream {
         &self.stream

@@ -247,6 +247,7 @@ mod tests {
             brings: BringsArgs::default(),
             wait: false,
             timeout: None,
+            follow: false,
         }
     }
 

@@ -107,7 +107,12 @@ fn a_manifest_has_the_fields_of_its_schema() {
     assert_names::<clip::TriggerSource>(&["manifest#trigger_source"]);
     assert_names::<clip::TriggerKind>(&["manifest#trigger_kind"]);
     assert_names::<clip::Window>(&["manifest#window"]);
-    assert_names::<clip::Verdict>(&["manifest#verdict", "trigger#verdict", "event#verdict"]);
+    assert_names::<clip::Verdict>(&[
+        "manifest#verdict",
+        "trigger#verdict",
+        "event#verdict",
+        "follow#verdict",
+    ]);
     assert_names::<clip::Gap>(&["manifest#gap", "trigger#gap"]);
     assert_names::<clip::GapCause>(&["manifest#gap_cause", "trigger#gap_cause"]);
     assert_names::<clip::Interruption>(&["manifest#interruption", "trigger#interruption"]);
@@ -254,7 +259,7 @@ fn events() -> Vec<Event> {
 #[test]
 fn events_have_the_fields_of_their_schema_and_each_kind_is_described() {
     assert_names::<event::SupervisorState>(&["event#supervisor_state"]);
-    assert_names::<event::TriggerOp>(&["event#trigger_op"]);
+    assert_names::<event::TriggerOp>(&["event#trigger_op", "follow#trigger_op"]);
     assert_names::<event::Removal>(&["event#removal"]);
     assert_names::<event::DiskState>(&["event#disk_state"]);
     assert_names::<status::CameraStatus>(&["event#camera_state"]);

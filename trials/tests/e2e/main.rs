@@ -15,6 +15,7 @@ mod disks;
 mod events;
 mod film_times;
 mod films;
+mod following;
 mod health;
 mod install;
 mod lengths;
