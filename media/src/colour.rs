@@ -88,6 +88,17 @@ impl Conversion {
         Self { black, columns, zeros: [0.0; 3] }
     }
 
+    /// Converts the colours of some pixels at once: what becomes of their brightness *y* is `gain` *y* + `offset`, rounded by
+    /// [`byte`], and of their colours the last two.
+    pub(crate) fn of_block(&self, cb: u8, cr: u8) -> (f32, f32, [u8; 2]) {
+        let [gain, by_blue, by_red] = self.columns.map(|column| column[0]);
+        let (blue, red) = (f32::from(cb) - 128.0, f32::from(cr) - 128.0);
+        let offset = self.zeros[0] - gain * self.black + by_blue * blue + by_red * red;
+        // Grey stays grey, so a colour doesn't depend on the brightness.
+        let colour = |n: usize| byte(self.columns[1][n] * blue + self.columns[2][n] * red + self.zeros[n]);
+        (gain, offset, [colour(1), colour(2)])
+    }
+
     /// Converts one pixel, of which brightness and both colours are given.
     pub(crate) fn of(&self, pixel: [u8; 3]) -> [u8; 3] {
         let steps =
@@ -100,9 +111,14 @@ impl Conversion {
     }
 }
 
-fn byte(value: f32) -> u8 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a byte's range")]
-    let byte = value.round().clamp(0.0, 255.0) as u8;
+/// Rounded, as far as a byte reaches.
+pub(crate) fn byte(value: f32) -> u8 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "such a cast ends at a byte's range"
+    )]
+    let byte = (value + 0.5) as u8;
     byte
 }
 
@@ -144,6 +160,13 @@ mod tests {
             let there = Conversion::between(hd, Meaning::JPEG).of(pixel);
             let back = Conversion::between(Meaning::JPEG, hd).of(there);
             assert!(back.iter().zip(pixel).all(|(back, was)| back.abs_diff(was) <= 1), "{back:?} {pixel:?}");
+        }
+        let conversion = Conversion::between(hd, Meaning::JPEG);
+        for pixel in [[63, 102, 240], [200, 90, 130], [16, 128, 128]] {
+            let (gain, offset, colours) = conversion.of_block(pixel[1], pixel[2]);
+            let of_block = [byte(gain * f32::from(pixel[0]) + offset), colours[0], colours[1]];
+            let alone = conversion.of(pixel);
+            assert!(of_block.iter().zip(alone).all(|(a, b)| a.abs_diff(b) <= 1), "{of_block:?} {alone:?}");
         }
         assert_eq!((hd.grey(0.0), hd.grey(1.0)), ([16, 128, 128], [235, 128, 128]));
         assert!(!hd.is_like(Meaning::JPEG));

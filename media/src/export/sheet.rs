@@ -5,7 +5,7 @@ use ffmpeg_next::frame::Video;
 use proto::frame::Rotation;
 
 use super::font;
-use crate::colour::Conversion;
+use crate::colour::{self, Conversion};
 use crate::picture;
 
 /// A rectangle in pixels. Its sides are even wherever colours matter.
@@ -111,14 +111,13 @@ impl Sheet {
         for y in 0..blue.height {
             for x in 0..blue.width {
                 let place = y * blue.width + x;
-                let (cb, cr) = (blue.bytes[place], red.bytes[place]);
+                let (gain, offset, colours) = conversion.of_block(blue.bytes[place], red.bytes[place]);
                 for row in 2 * y..(2 * y + 2).min(luma.height) {
                     for pixel in luma.row_mut(row, 2 * x..2 * x + 2) {
-                        *pixel = conversion.of([*pixel, cb, cr])[0];
+                        *pixel = colour::byte(gain * f32::from(*pixel) + offset);
                     }
                 }
-                // Grey stays grey, so a colour doesn't depend on the brightness.
-                [_, blue.bytes[place], red.bytes[place]] = conversion.of([128, cb, cr]);
+                [blue.bytes[place], red.bytes[place]] = colours;
             }
         }
     }
