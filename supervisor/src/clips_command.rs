@@ -8,15 +8,18 @@
 //! | [`library`] | its clips, and the one that is meant by an id |
 //! | [`list`], [`show`] | what is printed of them |
 //! | [`say`] | `keep`, `release` and `note` |
+//! | [`verify`], [`export`] | what a decoder does with them |
 //! | [`remove`] | `remove` and `prune` |
 
 pub(crate) mod args;
+mod export;
 mod library;
 mod list;
 mod place;
 mod remove;
 mod say;
 mod show;
+mod verify;
 
 use crate::ask::Address;
 use crate::failure::Failure;
@@ -38,6 +41,8 @@ pub(crate) fn clips(of: &Address, args: ClipsArgs) -> Result<u8, Failure> {
         ClipsCommand::Keep { ids } => say::keep(&Library::open(&place)?, &ids, true),
         ClipsCommand::Release { ids } => say::keep(&Library::open(&place)?, &ids, false),
         ClipsCommand::Note { id, text } => say::note(&Library::open(&place)?, &id, &text),
+        ClipsCommand::Verify(args) => verify::verify(&Library::open(&place)?, &args),
+        ClipsCommand::Export(args) => export::export(&Library::open(&place)?, &args),
         ClipsCommand::Remove { ids } => remove::remove(&Library::open(&place)?, &ids),
         ClipsCommand::Prune { dry_run } => remove::prune(&place, dry_run),
     }

@@ -97,7 +97,7 @@ fn run(cli: cli::Cli) -> Result<u8, Failure> {
         Command::Codecs { json } => ask::codecs(&of, json),
         Command::Cameras { json } => cameras::cameras(json),
         Command::Still { camera, width, output } => ask::media::still(&of, &camera, width, &output),
-        Command::Verify { folder, json } => ask::media::verify(&folder, json),
+        Command::Verify { folder, json } => ask::media::verify(&folder, None, json),
         Command::Clips(args) => clips_command::clips(&of, args),
         Command::Skew { cameras, seconds, json } => ask::media::skew(&of, &cameras, seconds, json),
         Command::Restart { what } => ask::restart(&of, what),

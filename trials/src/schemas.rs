@@ -60,6 +60,9 @@ pub fn of_command(args: &[&str]) -> Option<&'static str> {
         Some("verify") if args.contains(&"--json") => Some("verify"),
         Some("skew") if args.contains(&"--json") => Some("skew"),
         Some("clips") if args.contains(&"--json") && args.contains(&"show") => Some("clip"),
+        // With --all a list of it.
+        Some("clips") if args.contains(&"verify") && args.contains(&"--all") => None,
+        Some("clips") if args.contains(&"--json") && args.contains(&"verify") => Some("verify"),
         Some("clips") if args.contains(&"--json") => Some("clips"),
         _ => None,
     }

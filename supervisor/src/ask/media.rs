@@ -1,15 +1,16 @@
-//! `preroll still`, `preroll verify` and `preroll skew`: decoding is done by `preroll-media`, as a child. The supervisor's own
+//! `preroll still`, `verify` and `skew`, and `clips verify` and `export`: decoding is done by `preroll-media`, as a child. The supervisor's own
 //! programs link no decoder and read nothing that a camera or a stranger has made.
 
 use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use proto::control::{Request, Response};
 use proto::process::Pid;
 use proto::say;
 use proto::stats::{CameraStats, Stats};
+use serde_json::Value;
 
 use super::client::{Address, Client, unexpected};
 use crate::failure::Failure;
@@ -17,6 +18,7 @@ use crate::programs::executable;
 
 /// The executable that decodes.
 const MEDIA: &str = "preroll-media";
+const VERIFICATION: &str = "the verification of the clip";
 
 /// `preroll still`.
 pub(crate) fn still(of: &Address, camera: &str, width: u32, output: &Path) -> Result<u8, Failure> {
@@ -28,11 +30,37 @@ pub(crate) fn still(of: &Address, camera: &str, width: u32, output: &Path) -> Re
     run(command, "a still of the camera")
 }
 
-/// `preroll verify`.
-pub(crate) fn verify(folder: &Path, json: bool) -> Result<u8, Failure> {
+/// `preroll verify`, and `preroll clips verify` with the clip's id.
+pub(crate) fn verify(folder: &Path, clip_id: Option<&str>, json: bool) -> Result<u8, Failure> {
+    run(verification(folder, clip_id, json)?, VERIFICATION)
+}
+
+/// The report on a clip as a document, and the exit code. A child that has no report to give has said why.
+pub(crate) fn report(folder: &Path, clip_id: &str) -> Result<(u8, Option<Value>), Failure> {
+    let mut command = verification(folder, Some(clip_id), true)?;
+    command.stderr(Stdio::inherit());
+    let said = command.output().map_err(|e| Failure::failed(format!("{MEDIA} can't be run: {e}")))?;
+    Ok((code_of(said.status, VERIFICATION)?, serde_json::from_slice(&said.stdout).ok()))
+}
+
+fn verification(folder: &Path, clip_id: Option<&str>, json: bool) -> Result<Command, Failure> {
     let mut command = media()?;
-    command.arg("verify").args(json.then_some("--json")).arg("--").arg(folder);
-    run(command, "the verification of the clip")
+    command.arg("verify").args(json.then_some("--json"));
+    command.args(clip_id.map(|clip_id| format!("--clip-id={clip_id}"))).arg("--").arg(folder);
+    Ok(command)
+}
+
+/// `preroll clips export`.
+pub(crate) fn export(
+    folder: &Path,
+    clip_id: &str,
+    to: &Path,
+    options: impl Iterator<Item = &'static str>,
+) -> Result<u8, Failure> {
+    let mut command = media()?;
+    command.arg("export").args(options).arg(format!("--clip-id={clip_id}"));
+    command.args([OsStr::new("--to"), to.as_os_str(), OsStr::new("--"), folder.as_os_str()]);
+    run(command, "the export of the clip")
 }
 
 /// `preroll skew`. Without a camera's name, of all of them.
@@ -87,6 +115,10 @@ fn media() -> Result<Command, Failure> {
 /// Runs the child, which speaks for itself, and takes over its exit code.
 fn run(mut command: Command, what: &str) -> Result<u8, Failure> {
     let status = command.status().map_err(|e| Failure::failed(format!("{MEDIA} can't be run: {e}")))?;
+    code_of(status, what)
+}
+
+fn code_of(status: ExitStatus, what: &str) -> Result<u8, Failure> {
     match status.code().and_then(|code| u8::try_from(code).ok()) {
         Some(code) => Ok(code),
         None => {

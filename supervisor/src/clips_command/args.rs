@@ -104,6 +104,16 @@ pub(crate) enum ClipsCommand {
         #[arg(value_name = "TEXT", allow_hyphen_values = true)]
         text: String,
     },
+    /// Decode finished clips, and compare them with their timestamps, their manifests and their sums
+    ///
+    /// The exit code is 4 if anything is wrong, and the answer names the file or the camera. A clip that lacks frames and says so is
+    /// not wrong, and nor is one whose sums are still to be made.
+    Verify(VerifyArgs),
+    /// Give a finished clip away: its files, one video of all cameras, its frames as pictures
+    ///
+    /// Without an option: a copy of its folder, compared with its sums. Whatever is made is there whole or not at all. Prints the
+    /// paths. docs/clips.md shows what each option makes.
+    Export(ExportArgs),
     /// Remove finished clips from the disk, for good
     ///
     /// Nothing is removed if one of them isn't known, is kept, or is still being recorded (exit code 2).
@@ -118,4 +128,47 @@ pub(crate) enum ClipsCommand {
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The clip, as for show
+    #[arg(value_name = "ID", required_unless_present = "all", allow_hyphen_values = true)]
+    pub(crate) id: Option<String>,
+    /// Every finished clip
+    #[arg(long, conflicts_with = "id")]
+    pub(crate) all: bool,
+    /// As JSON: what verify --json prints; with --all a list of that
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The clip, as for show
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// The folder that it goes to, outside of the clip's run folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+    /// One archive of its files, ID.zip
+    #[arg(long)]
+    pub(crate) zip: bool,
+    /// One video of all cameras beside each other on one clock, ID.mp4
+    #[arg(long)]
+    pub(crate) side_by_side: bool,
+    /// Below each picture label, camera, frame number and time from the trigger, and wall time; the trigger's frame is marked.
+    /// Without --frames it means --side-by-side too
+    #[arg(long)]
+    pub(crate) burn_in: bool,
+    /// Each frame as a picture, in a folder a camera, in ID-frames
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) frames: Option<PictureFormat>,
+}
+
+/// The format of pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PictureFormat {
+    /// Without loss
+    Png,
 }

@@ -13,6 +13,7 @@ mod codecs;
 mod copied;
 mod disks;
 mod events;
+mod export;
 mod film_times;
 mod films;
 mod following;

@@ -15,6 +15,7 @@ mod compressed;
 mod control;
 mod damage;
 mod dead_mounts;
+mod export;
 mod frozen_urls;
 mod growing;
 mod hangs;
