@@ -8,7 +8,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use proto::clip::{Verdict, clip_name, plan_path, unfinished_clips};
+use proto::clip::{Verdict, clip_id, plan_path, unfinished_clips};
 use proto::event::Event as Happened;
 use proto::opened;
 use proto::refusal::Refusal;
@@ -368,9 +368,9 @@ impl Clips {
     }
 }
 
-/// A clip's name, and its folder as events write it.
+/// A clip's id, and its folder as events write it.
 pub(crate) fn named(folder: &Path) -> (String, String) {
-    (clip_name(folder).into_owned(), folder.display().to_string())
+    (clip_id(folder), folder.display().to_string())
 }
 
 /// The end of an open clip, if its folder shows one: without its plan a clip has nothing left for a recorder to do.

@@ -81,6 +81,7 @@ fn whoever_follows_the_events_hears_of_cameras_triggers_clips_and_the_end() {
     assert_eq!((&accepted["path"], &accepted["label"]), (&answer["path"], &"goal".into()));
     let finished = follower.await_event("clip_finished");
     assert_eq!((&finished["path"], &finished["verdict"]), (&answer["path"], &"complete".into()));
+    assert_eq!((&accepted["clip_id"], &finished["clip_id"]), (&answer["clip_id"], &answer["clip_id"]));
     assert_eq!(follower.await_event("sums_made")["path"], answer["path"]);
     rig.command(&["trigger", "--camera", "middle"]).code(2);
     assert_eq!(follower.await_event("trigger_refused")["reason"], "unknown_camera");

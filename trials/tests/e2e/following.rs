@@ -103,6 +103,7 @@ fn each_line_is_answered_at_once_and_each_trigger_again_when_its_clip_is_finishe
     assert_eq!((&refused[0]["id"], &refused[3]["id"]), (&Value::Null, &"b".into()));
     let finished = follow.await_answer(1, "finished");
     assert_eq!((&finished["verdict"], &finished["path"]), (&"complete".into(), &accepted["path"]));
+    assert_eq!(finished["clip_id"], accepted["clip_id"]);
     let clip = manifest(Path::new(accepted["path"].as_str().unwrap()));
     assert_eq!((&clip["trigger"]["id"], &clip["trigger"]["meta"]["animal"]), (&"mine".into(), &"m12".into()));
 
