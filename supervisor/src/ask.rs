@@ -40,6 +40,15 @@ pub(crate) fn status(of: &Address) -> Result<u8, Failure> {
     say(&show::status(&*ask_for_stats(of)?)).map(|()| exit::DONE)
 }
 
+/// Tells the instance that a clip was removed, for those who follow its events. Where none runs there is nobody to tell.
+pub(crate) fn tell_of_removed_clip(of: &Address, clip_id: String, path: String, bytes: u64) {
+    let told =
+        Client::connect(of).and_then(|mut client| client.ask(Request::ClipRemoved { clip_id, path, bytes }));
+    if let Err(e) = told {
+        tracing::debug!("nobody is told of the removed clip: {e}");
+    }
+}
+
 fn ask_for_stats(of: &Address) -> Result<Box<Stats>, Failure> {
     match Client::connect(of)?.ask(Request::Stats)? {
         Response::Stats(stats) => Ok(stats),

@@ -43,7 +43,7 @@ pub(crate) fn clips(of: &Address, args: ClipsArgs) -> Result<u8, Failure> {
         ClipsCommand::Note { id, text } => say::note(&Library::open(&place)?, &id, &text),
         ClipsCommand::Verify(args) => verify::verify(&Library::open(&place)?, &args),
         ClipsCommand::Export(args) => export::export(&Library::open(&place)?, &args),
-        ClipsCommand::Remove { ids } => remove::remove(&Library::open(&place)?, &ids),
-        ClipsCommand::Prune { dry_run } => remove::prune(&place, dry_run),
+        ClipsCommand::Remove { ids } => remove::remove(of, &Library::open(&place)?, &ids),
+        ClipsCommand::Prune { dry_run } => remove::prune(of, &place, dry_run),
     }
 }

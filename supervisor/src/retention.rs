@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use proto::clip::clip_name;
 use proto::config::Config;
+use proto::event::{Event, Removal};
 use proto::failpoint;
 use proto::priority;
 use proto::stats::DiskStats;
@@ -96,14 +97,6 @@ struct Worker {
     retention: Arc<Retention>,
 }
 
-/// The outcome of a pass.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Pass {
-    removed: usize,
-    /// Clips that would have to go, and stay for now.
-    stayed: usize,
-}
-
 impl Worker {
     fn run(&mut self) {
         self.sweep();
@@ -116,11 +109,11 @@ impl Worker {
                 (finished, soon_until, due) = (Some(counts), now + SOON, now);
             }
             if now >= due || self.is_short() {
-                let pass = self.pass();
+                let removed = self.pass();
                 let rest = (now.elapsed() * REST).min(LONGEST_REST);
-                let in_vain = pass.removed == 0 && self.is_short();
+                let in_vain = removed == 0 && self.is_short();
                 let pause = match () {
-                    () if now < soon_until || pass.removed > 0 => LOOK_SOON,
+                    () if now < soon_until || removed > 0 => LOOK_SOON,
                     () if in_vain => LOOK_IN_NEED,
                     () => LOOK,
                 };
@@ -164,21 +157,21 @@ impl Worker {
         }
     }
 
-    /// Looks at all clips, and removes those for which there is no room.
-    fn pass(&mut self) -> Pass {
+    /// Looks at all clips, and removes those for which there is no room. Returns how many have gone.
+    fn pass(&mut self) -> usize {
         failpoint::pass("retention.look", self.output_dir.display());
         if self.candidates.look(now_ns()).is_err() {
             // The disk is away. The recorder tells of that.
-            return Pass::default();
+            return 0;
         }
         self.inflow.note(self.candidates.all(), now_ns().unsigned_abs());
-        let pass = self.remove_due();
-        self.publish(pass);
-        pass
+        let removed = self.remove_due();
+        self.publish();
+        removed
     }
 
-    fn remove_due(&mut self) -> Pass {
-        let mut pass = Pass::default();
+    fn remove_due(&mut self) -> usize {
+        let mut removed = 0;
         let open: HashSet<PathBuf> = self.clips.open().into_iter().collect();
         while self.clips.phase() == Phase::Running {
             let now =
@@ -196,12 +189,11 @@ impl Worker {
                 Ok(Ok(bytes)) => {
                     self.tell(&folder, bytes, why);
                     self.candidates.forget(at);
-                    pass.removed += 1;
+                    removed += 1;
                 }
                 Ok(Err(stays)) => {
                     tracing::debug!("clip {} {}", folder.display(), stays.words());
                     self.candidates.leave(at);
-                    pass.stayed += 1;
                 }
                 Err(e) => {
                     tracing::warn!(
@@ -211,11 +203,10 @@ impl Worker {
                         why.words()
                     );
                     self.candidates.leave(at);
-                    pass.stayed += 1;
                 }
             }
         }
-        pass
+        removed
     }
 
     /// A clip was removed.
@@ -227,15 +218,26 @@ impl Worker {
             stats.removed_clips += 1;
             stats.removed_bytes = stats.removed_bytes.saturating_add(bytes);
         });
+        let why = match why {
+            Why::MaxBytes => Removal::MaxBytes,
+            Why::MaxAge => Removal::MaxAgeH,
+            Why::FreeBytes => Removal::FreeBytes,
+        };
+        self.clips.events().emit(Event::ClipRemoved {
+            clip_id,
+            path: folder.display().to_string(),
+            bytes,
+            why,
+        });
     }
 
-    fn publish(&self, pass: Pass) {
+    fn publish(&self) {
         let all = self.candidates.all();
         let now = Now { unix_ns: now_ns().unsigned_abs(), free_bytes: storage::free_bytes(&self.output_dir) };
         let bytes = all.iter().fold(0_u64, |sum, clip| sum.saturating_add(clip.bytes));
         let bytes_per_h = self.inflow.bytes_per_h(now.unix_ns);
         let room = self.limits.room(bytes, now.free_bytes, self.floor_bytes);
-        let trouble = (pass.stayed > 0).then(|| policy::exceeded(all, &self.limits, &now)).flatten();
+        let trouble = policy::exceeded(all, &self.limits, &now);
         self.retention.change(|stats| {
             stats.clips = all.len() as u64;
             stats.kept_clips = all.iter().filter(|clip| clip.keep).count() as u64;

@@ -149,7 +149,7 @@ const BY_PATH: [&str; 13] = [
 ];
 
 /// Sources that use such calls for what doesn't lie below the output folder, or for what follows no link.
-const ELSEWHERE: [(&str, &str); 42] = [
+const ELSEWHERE: [(&str, &str); 43] = [
     ("proto/src/opened.rs", "is this module"),
     ("proto/src/access.rs", "/etc/group"),
     ("proto/src/backlog/mod.rs", "shared memory"),
@@ -161,6 +161,7 @@ const ELSEWHERE: [(&str, &str); 42] = [
     ("proto/src/new_folders.rs", "makes and removes the folders that a person names"),
     ("proto/src/origin.rs", "/etc/machine-id"),
     ("proto/src/opened/append.rs", "is a part of this module"),
+    ("proto/src/opened/listed.rs", "is a part of this module"),
     ("proto/src/opened/rename.rs", "is a part of this module"),
     ("proto/src/ring/read_only.rs", "shared memory"),
     ("proto/src/ring/segment.rs", "shared memory"),

@@ -54,6 +54,11 @@ fn named(dir: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
+/// Does the instance that runs here record into this folder?
+pub(super) fn is_of_instance(of: &Address, output_dir: &Path) -> bool {
+    of_instance(of).is_some_and(|place| place.output_dir == output_dir)
+}
+
 /// The folder of the instance that runs here, or ran last and was killed.
 fn of_instance(of: &Address) -> Option<Place> {
     let dir =

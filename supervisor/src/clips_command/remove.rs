@@ -8,8 +8,8 @@ use proto::storage;
 
 use super::library::Library;
 use super::list::size;
-use super::place::Place;
-use crate::ask;
+use super::place::{self, Place};
+use crate::ask::{self, Address};
 use crate::failure::Failure;
 use crate::retention::candidates::{Candidate, Candidates};
 use crate::retention::policy::{self, Limits, Now};
@@ -18,7 +18,7 @@ use crate::stored_clips::removal::{self, Stays};
 use crate::stored_clips::row::Row;
 
 /// Removes clips that are named. Nothing is removed if one of them can't be by its state.
-pub(super) fn remove(library: &Library, ids: &[String]) -> Result<u8, Failure> {
+pub(super) fn remove(of: &Address, library: &Library, ids: &[String]) -> Result<u8, Failure> {
     let output_dir = library.output_dir();
     let rows = library.find_all(ids)?;
     sweep(output_dir);
@@ -33,6 +33,7 @@ pub(super) fn remove(library: &Library, ids: &[String]) -> Result<u8, Failure> {
         let folder = library.folder(row);
         match removal::remove(output_dir, &folder).map_err(|e| failed(row, &e))? {
             Ok(bytes) => {
+                tell(of, output_dir, &folder, row.clip_id(), bytes);
                 ask::say(&format!("{}: removed, {}\n", row.clip_id(), size(bytes)))?;
             }
             Err(why) => stayed.push(format!("{} {}", row.clip_id(), why.words())),
@@ -42,7 +43,7 @@ pub(super) fn remove(library: &Library, ids: &[String]) -> Result<u8, Failure> {
 }
 
 /// Removes what the config leaves no room for, or lists it.
-pub(super) fn prune(place: &Place, dry_run: bool) -> Result<u8, Failure> {
+pub(super) fn prune(of: &Address, place: &Place, dry_run: bool) -> Result<u8, Failure> {
     let Some(config) = &place.config else {
         return Err(Failure::bad_input(
             "prune goes by recording.keep in a config: name it with --config FILE, since no instance runs here whose config \
@@ -87,6 +88,7 @@ pub(super) fn prune(place: &Place, dry_run: bool) -> Result<u8, Failure> {
         match removal::remove(output_dir, &folder) {
             Ok(Ok(bytes)) => {
                 gone = (gone.0 + 1, gone.1 + bytes);
+                tell(of, output_dir, &folder, id.clone(), bytes);
                 ask::say(&format!("{id}: removed, {}: {}\n", size(bytes), why.words()))?;
                 candidates.forget(first);
             }
@@ -109,4 +111,11 @@ fn sweep(output_dir: &Path) {
 
 fn failed(row: &Row, e: &std::io::Error) -> Failure {
     Failure::failed(format!("{} can't be removed: {e}", row.clip_id()))
+}
+
+/// Tells the instance that records into this folder, if one runs, for those who follow its events.
+fn tell(of: &Address, output_dir: &Path, folder: &Path, clip_id: String, bytes: u64) {
+    if place::is_of_instance(of, output_dir) {
+        ask::tell_of_removed_clip(of, clip_id, folder.display().to_string(), bytes);
+    }
 }

@@ -125,8 +125,13 @@ pub(crate) fn due(clips: &[Candidate], limits: &Limits, now: &Now) -> Vec<(usize
     due
 }
 
-/// A sentence about the limit that can't be kept, since the clips that are left must stay.
+/// A sentence about the limit that can't be kept, since the clips that are left must stay. It stays the same while nothing changes
+/// for a person, whatever the disk does.
 pub(crate) fn exceeded(clips: &[Candidate], limits: &Limits, now: &Now) -> Option<String> {
+    if clips.iter().any(|clip| !clip.keep && !clip.stays) {
+        // One that was finished just now goes in a moment.
+        return None;
+    }
     let kept = clips.iter().filter(|clip| clip.keep).count();
     let left = |what: String| {
         format!(
@@ -136,11 +141,11 @@ pub(crate) fn exceeded(clips: &[Candidate], limits: &Limits, now: &Now) -> Optio
     };
     let clips_bytes = total(clips);
     if let Some(most) = limits.max_bytes.filter(|most| clips_bytes > *most) {
-        return Some(left(format!("clips take {clips_bytes} bytes of max_bytes {most}")));
+        return Some(left(format!("clips take more than max_bytes ({most})")));
     }
     let free = now.free_bytes?;
     let wanted = limits.free_bytes.filter(|wanted| free < *wanted)?;
-    Some(left(format!("{free} bytes are free of free_bytes {wanted}")))
+    Some(left(format!("less than free_bytes ({wanted}) is free")))
 }
 
 fn total(clips: &[Candidate]) -> u64 {

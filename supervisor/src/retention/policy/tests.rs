@@ -77,13 +77,14 @@ fn what_is_kept_held_or_just_finished_stays_and_counts() {
     assert_eq!(going(&clips, &limits(Some(1), None, None), None), all(&["a", "b"], Why::MaxBytes));
     assert_eq!(going(&clips, &limits(None, Some(1.0), None), None), all(&["a", "b"], Why::MaxAge));
     let now = Now { unix_ns: NOW_NS, free_bytes: Some(5) };
-    let left = &clips[..3];
-    let said = exceeded(left, &limits(Some(20), None, None), &now).unwrap();
+    assert_eq!(exceeded(&clips[..3], &limits(Some(20), None, None), &now), None, "one goes in a moment");
+    let left = &[clips[0].clone(), clips[2].clone()];
+    let said = exceeded(left, &limits(Some(15), None, None), &now).unwrap();
     assert!(
-        said.contains("30 bytes of max_bytes 20") && said.contains("3 clips") && said.contains("(1 kept)"),
+        said.contains("more than max_bytes (15)") && said.contains("2 clips") && said.contains("(1 kept)"),
         "{said}"
     );
-    assert!(exceeded(left, &limits(None, None, Some(6)), &now).unwrap().contains("5 bytes are free"));
+    assert!(exceeded(left, &limits(None, None, Some(6)), &now).unwrap().contains("less than free_bytes (6)"));
     assert_eq!(exceeded(left, &limits(Some(30), Some(1.0), Some(5)), &now), None);
 }
 
