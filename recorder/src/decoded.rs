@@ -132,6 +132,9 @@ impl Frames for Decoded {
         let state = &mut *self.state.borrow_mut();
         if !state.chain.serves(start, sequence) {
             state.chain.begin(start);
+            if self.compressed.reorders() {
+                state.chain.expect_another_order();
+            }
         }
         for done in 0.. {
             if let Some(picture) = state.chain.take(sequence) {
@@ -198,6 +201,10 @@ impl Frames for Decoded {
 
     fn away(&self) -> Option<LossBefore> {
         self.compressed.away()
+    }
+
+    fn reorders(&self) -> bool {
+        self.compressed.reorders()
     }
 
     fn loss_of(&self, sequence: u64) -> GapCause {

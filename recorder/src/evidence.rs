@@ -70,6 +70,12 @@ impl Fate {
         }
     }
 
+    /// Takes back everything about frames from `first` on: they are recorded anew.
+    pub(crate) fn go_back_to(&mut self, first: u64) {
+        self.written.forget_from(first);
+        self.take_back(first);
+    }
+
     /// Takes back that frames from `first` on were given up: they are tried again.
     pub(crate) fn take_back(&mut self, first: u64) {
         self.given_up.retain(|given_up| given_up.first < first);

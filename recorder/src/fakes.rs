@@ -108,6 +108,8 @@ pub(crate) struct FakeRing {
     pub(crate) gop: Cell<u64>,
     /// The camera was away before this frame.
     pub(crate) back_at: Cell<u64>,
+    /// Pictures are shown in another order from this frame on. 0: never.
+    pub(crate) reorders_from: Cell<u64>,
     held: Arc<()>,
 }
 
@@ -128,6 +130,7 @@ impl FakeRing {
             broken: Cell::default(),
             gop: Cell::default(),
             back_at: Cell::default(),
+            reorders_from: Cell::default(),
             held: Arc::default(),
         })
     }
@@ -213,6 +216,10 @@ impl Frames for FakeRing {
 
     fn away(&self) -> Option<LossBefore> {
         self.away.get()
+    }
+
+    fn reorders(&self) -> bool {
+        (1..=self.head()).contains(&self.reorders_from.get())
     }
 
     fn is_filling(&self) -> bool {

@@ -80,6 +80,11 @@ pub(crate) trait Frames {
         None
     }
 
+    /// The stream's pictures are shown in another order than they come in (B-frames). It may turn out at any frame.
+    fn reorders(&self) -> bool {
+        false
+    }
+
     /// Holds a frame where it is.
     ///
     /// # Errors
@@ -164,6 +169,10 @@ impl Frames for RingReader {
 
     fn away(&self) -> Option<LossBefore> {
         self.ring().away()
+    }
+
+    fn reorders(&self) -> bool {
+        self.ring().reorders()
     }
 
     fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, NotHeld> {

@@ -54,7 +54,8 @@ fn number_of(file: &str, camera: &Name) -> Option<u32> {
     [".mp4", ".mov", ".journal"].iter().find_map(|ending| rest.strip_suffix(ending))?.parse().ok()
 }
 
-/// The number that the next part may have: no file of an earlier one is ever touched again.
+/// The number that the next part may have: no file of an earlier one is ever touched again, but for one that is removed
+/// whole ([`Part::remove`]).
 pub(crate) fn next_number(partial: &Path, camera: &Name) -> io::Result<u32> {
     let taken = disk::ask(|| numbers(partial, camera))?;
     Ok(taken.last().map_or(1, |last| last.saturating_add(1)))
@@ -233,6 +234,18 @@ impl Part {
             }
         }
         Ok(None)
+    }
+
+    /// Removes the part. One of which the journal alone is gone, or the video, is passed over when parts are read.
+    pub(crate) fn remove(self) -> io::Result<()> {
+        let is_gone = |removed: io::Result<()>| match removed {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        };
+        disk::ask(|| {
+            is_gone(opened::remove_file(&self.journal))
+                .and_then(|()| is_gone(opened::remove_file(&self.video)))
+        })
     }
 
     /// The part's head. `None` when it isn't what was written.

@@ -130,6 +130,14 @@ impl Runs {
         self.0.push(*run);
     }
 
+    /// Forgets the frames from `first` on.
+    pub(crate) fn forget_from(&mut self, first: u64) {
+        self.0.retain(|run| run.first.sequence < first);
+        if let Some(last) = self.0.last_mut().filter(|run| run.last.sequence >= first) {
+            *last = last.between(last.first.sequence, first - 1);
+        }
+    }
+
     /// The runs, in order.
     pub(crate) fn iter(&self) -> std::slice::Iter<'_, Run> {
         self.0.iter()
@@ -213,6 +221,17 @@ mod tests {
             let runs: Runs = [frame(10), frame(11), odd].iter().collect();
             assert_eq!(runs.0.len(), 2, "{odd:?}");
             assert_eq!((runs.frames(), runs.last()), (3, Some(odd)));
+        }
+    }
+
+    #[test]
+    fn frames_from_any_on_are_forgotten_and_those_before_are_kept() {
+        let all: Vec<FrameInfo> = (5..15).chain(20..30).map(frame).collect();
+        for first in 1..32 {
+            let mut runs: Runs = all.iter().collect();
+            runs.forget_from(first);
+            let kept: Vec<FrameInfo> = all.iter().copied().filter(|kept| kept.sequence < first).collect();
+            assert_eq!(runs, kept.iter().collect(), "{first}");
         }
     }
 

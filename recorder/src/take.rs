@@ -3,7 +3,7 @@
 //! its beginning; a pause after a failure counts from the failure's end.
 //!
 //! A take decides which frame is next. How it begins is in [`resume`] and [`open`], when its window is over in [`ending`], what is
-//! done with the open part in [`recording`], from where on frames are copied in [`cut`], what is given up in [`lost`], what
+//! done with the open part in [`recording`], from where on frames are copied in [`cut`], and why no longer in [`reordered`], what is given up in [`lost`], what
 //! follows a failure of the disk or the encoder in [`failure`]. Frames come through [`Frames`], and packets are made by a [`Feed`].
 
 mod cut;
@@ -16,6 +16,7 @@ mod open;
 mod place;
 mod preset;
 mod recording;
+mod reordered;
 mod resume;
 
 use std::path::Path;
@@ -187,6 +188,9 @@ impl Take {
                 return self.out_of_frames(now, feed);
             }
         };
+        if let Some(instead) = self.encode_if_reordered(&*frames, now, feed) {
+            return instead;
+        }
         if matches!(self.stage, Stage::Seeking) && !self.finds_first(&*frames, now) {
             return match is_unnamed {
                 true => self.out_of_frames(now, feed),
@@ -224,7 +228,8 @@ impl Take {
         if let Err(source) = disk.has_room() {
             return self.stop_writing(source, feed);
         }
-        let frame = match self.cut(frames, disk, feed).and_then(|()| self.hold(frames, disk)) {
+        let is_due = self.cut(frames, disk, feed).and_then(|()| self.await_key(frames, disk));
+        let frame = match is_due.and_then(|()| self.hold(frames, disk)) {
             Ok(frame) => frame,
             // The frame may wait for others behind it that don't come.
             Err(Step::Waiting) if self.is_patience_over(frames, now) && frames.expect_no_more() => {

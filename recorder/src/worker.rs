@@ -133,7 +133,7 @@ impl Worker {
         let how = match self.wishes.way(payload, reorders) {
             Way::Copied(copying) => How::Copied(copying),
             Way::Cut => How::Cut(encoders),
-            Way::Verbatim => How::Verbatim,
+            Way::Verbatim => How::Verbatim(encoders),
             Way::Encoded => How::Encoded(encoders),
         };
         Take::begin(assignment, frames, how, self.wishes.mode(), self.output.waited())

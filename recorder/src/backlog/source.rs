@@ -92,6 +92,10 @@ impl Frames for WithBacklog {
         self.ring().and_then(|ring| ring.away())
     }
 
+    fn reorders(&self) -> bool {
+        self.ring().is_some_and(|ring| ring.reorders())
+    }
+
     fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, NotHeld> {
         let miss = match self.ring().map_or(Err(Miss::Overrun.into()), |ring| ring.hold(sequence)) {
             Err(miss @ NotHeld::Missed(Miss::Overrun | Miss::AlreadyLeased)) => miss,

@@ -69,6 +69,12 @@ impl Chain {
         self.is_leading = true;
     }
 
+    /// The stream has B-frames, whether it says so itself or not. Told before the first frame, no picture is numbered in the
+    /// order of coming.
+    pub(super) fn expect_another_order(&mut self) {
+        (self.reorders, self.has_silent_order) = (true, true);
+    }
+
     /// The frame that is to be given next.
     pub(super) fn next(&self) -> u64 {
         self.next

@@ -19,7 +19,7 @@ use crate::part::Part;
 
 /// A frame's place in its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     /// A copy can begin here.
     CleanStart,
     /// A copy that has begun goes on.
@@ -29,7 +29,7 @@ enum Place {
 }
 
 impl Place {
-    fn of(frame: &FrameInfo) -> Self {
+    pub(super) fn of(frame: &FrameInfo) -> Self {
         // The camera was away: it may have begun anew, with other parameter sets.
         let was_away =
             matches!(frame.before, LossBefore::Unplugged | LossBefore::Network | LossBefore::CameraStall);

@@ -18,8 +18,9 @@ pub(crate) enum How {
     Copied(Copying),
     /// H.264: passed on from the first clean start on, and encoded up to it.
     Cut(Encoders),
-    /// H.264: passed on as it came, from the start on that the window's first frame needs.
-    Verbatim,
+    /// H.264: passed on as it came, from the start on that the window's first frame needs. The encoders are for a stream that
+    /// turns out to be one that can't be.
+    Verbatim(Encoders),
 }
 
 /// A camera's encoders.
@@ -45,32 +46,40 @@ impl How {
         match self {
             Self::Encoded(Encoders { ladder, .. }) | Self::Cut(Encoders { ladder, .. }) => ladder.first(),
             Self::Copied(Copying { codec, .. }) => EncoderChoice::copied(*codec),
-            Self::Verbatim => EncoderChoice::copied(Codec::H264),
+            Self::Verbatim(_) => EncoderChoice::copied(Codec::H264),
         }
     }
 
     /// Is it a stream whose copy begins at certain frames only?
     pub(super) fn copies_a_stream(&self) -> bool {
-        matches!(self, Self::Cut(_) | Self::Verbatim)
+        self.stream_encoders().is_some()
+    }
+
+    /// The encoders of a stream that is copied, for its frames that can't be.
+    pub(super) fn stream_encoders(&self) -> Option<&Encoders> {
+        match self {
+            Self::Cut(encoders) | Self::Verbatim(encoders) => Some(encoders),
+            Self::Encoded(_) | Self::Copied(_) => None,
+        }
     }
 
     /// Are all frames in the clip as they came?
     pub(super) fn is_verbatim(&self) -> bool {
-        matches!(self, Self::Verbatim)
+        matches!(self, Self::Verbatim(_))
     }
 
     /// The camera's ladder, if there is anything to choose.
     pub(super) fn ladder(&self) -> Option<&CameraLadder> {
         match self {
             Self::Encoded(Encoders { ladder, .. }) | Self::Cut(Encoders { ladder, .. }) => Some(ladder),
-            Self::Copied(_) | Self::Verbatim => None,
+            Self::Copied(_) | Self::Verbatim(_) => None,
         }
     }
 
     /// The file that copied JPEGs are to end in.
     pub(super) fn copied_into(&self) -> Option<JpegContainer> {
         match self {
-            Self::Encoded(_) | Self::Cut(_) | Self::Verbatim => None,
+            Self::Encoded(_) | Self::Cut(_) | Self::Verbatim(_) => None,
             Self::Copied(copying) => Some(copying.into),
         }
     }
@@ -84,7 +93,7 @@ impl How {
                 passed(Passed::Jpeg { adds_tables: *adds_tables })
             }
             // Nothing is opened without them: such frames are given up.
-            (Self::Verbatim, sets) => {
+            (Self::Verbatim(_), sets) => {
                 passed(Passed::H264 { sets: sets.unwrap_or_default(), start: place.start() })
             }
             (Self::Cut(_), Some(sets)) => passed(Passed::H264 { sets, start: None }),

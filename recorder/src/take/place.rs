@@ -19,6 +19,8 @@ pub(super) struct Place {
     sets: Option<Rc<[u8]>>,
     /// The frame that a copy begins with although it is no key frame.
     start: Option<u64>,
+    /// Nothing is recorded before the next key frame.
+    awaits_key: bool,
     costs: Vec<(EncoderChoice, EncodeCost)>,
 }
 
@@ -26,7 +28,7 @@ impl Place {
     /// At the first encoder.
     pub(super) fn first(how: &How) -> Self {
         let (encoder, ladder) = (how.first(), how.ladder().cloned());
-        Self { encoder, ladder, sets: None, start: None, costs: Vec::new() }
+        Self { encoder, ladder, sets: None, start: None, awaits_key: false, costs: Vec::new() }
     }
 
     /// The encoder of the open part, or of the next one; what stands in its place where frames are passed on.
@@ -66,6 +68,22 @@ impl Place {
         if let Some(ladder) = &self.ladder {
             self.encoder = ladder.first();
         }
+    }
+
+    /// Nothing that was copied can be gone on with: frames are encoded from here on, in this way.
+    pub(super) fn encode(&mut self, how: &How) {
+        (self.sets, self.start) = (None, None);
+        (self.encoder, self.ladder) = (how.first(), how.ladder().cloned());
+    }
+
+    /// Nothing is recorded before the next key frame.
+    pub(super) fn await_key(&mut self, awaits_key: bool) {
+        self.awaits_key = awaits_key;
+    }
+
+    /// Is nothing recorded before the next key frame?
+    pub(super) fn awaits_key(&self) -> bool {
+        self.awaits_key
     }
 
     /// Goes on with the encoder of the part before, unless it was given up, or there was none.

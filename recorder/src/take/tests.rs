@@ -4,6 +4,7 @@ mod copied;
 mod cut;
 mod disk_time;
 mod growing;
+mod reordered;
 pub(super) mod rig;
 mod verbatim;
 

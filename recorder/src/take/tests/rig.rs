@@ -65,7 +65,7 @@ impl Kind {
         let copying = Copying { codec: Codec::Mjpg, into: JpegContainer::Mov, adds_tables: true };
         match self {
             Self::Jpeg => How::Copied(copying),
-            Self::Verbatim => How::Verbatim,
+            Self::Verbatim => How::Verbatim(Encoders { ladder: ladder(1), quality: 23 }),
             Self::H264 => How::Cut(Encoders { ladder: ladder(1), quality: 23 }),
             Self::Steady | Self::Variable => How::Encoded(Encoders { ladder: ladder(2), quality: 23 }),
         }
