@@ -263,10 +263,11 @@ fn partition(mut low: u64, mut high: u64, yes: impl Fn(u64) -> bool) -> u64 {
 /// The cause of a jump in the camera's numbers between two frames. A camera that was away when its capture was replaced would
 /// have given no frame to the old one either.
 fn cause(a: &FrameInfo, b: &FrameInfo) -> GapCause {
-    match cause_of(b.before) {
-        Some(cause @ (GapCause::Unplugged | GapCause::Network)) => cause,
+    match b.before {
+        LossBefore::Unplugged => GapCause::Unplugged,
+        LossBefore::Network => GapCause::Network,
         _ if a.epoch != b.epoch => GapCause::CaptureRestart,
-        cause => cause.unwrap_or(GapCause::CameraDrop),
+        loss => cause_of(loss).unwrap_or(GapCause::CameraDrop),
     }
 }
 
@@ -283,7 +284,7 @@ pub(crate) fn cause_of(loss: LossBefore) -> Option<GapCause> {
         LossBefore::CameraStall => GapCause::CameraStall,
         LossBefore::RingFull => GapCause::RingFull,
         LossBefore::Unplugged => GapCause::Unplugged,
-        LossBefore::Network => GapCause::Network,
+        LossBefore::Network | LossBefore::Packets => GapCause::Network,
         LossBefore::Corrupt => GapCause::Corrupt,
         LossBefore::TooLarge => GapCause::TooLarge,
     })

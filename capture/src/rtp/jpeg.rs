@@ -68,7 +68,8 @@ pub struct JpegFrames {
     ended: VecDeque<Frame>,
     /// The camera's own tables, the newest with their number.
     own: Option<(u8, Quantisers)>,
-    after_loss: bool,
+    /// Packets that are missing in the growing picture, or before the next one.
+    lost: u32,
     has_begun: bool,
 }
 
@@ -77,7 +78,7 @@ impl JpegFrames {
     #[must_use]
     pub fn new(most_bytes: usize) -> Self {
         let (growing, own) = (None, None);
-        Self { most_bytes, growing, ended: VecDeque::new(), own, after_loss: false, has_begun: false }
+        Self { most_bytes, growing, ended: VecDeque::new(), own, lost: 0, has_begun: false }
     }
 
     /// The growing picture has ended, by its mark or because another begins.
@@ -89,7 +90,7 @@ impl JpegFrames {
             }
             frame.bytes.extend(END);
         }
-        frame.after_loss = std::mem::take(&mut self.after_loss);
+        frame.lost = std::mem::take(&mut self.lost);
         self.ended.push_back(frame);
     }
 
@@ -164,12 +165,11 @@ impl Frames for JpegFrames {
             if let Some(growing) = &mut self.growing {
                 growing.spoil(Flaw::Damaged("packets of it are missing"));
             }
-            self.after_loss = true;
+            self.lost = self.lost.saturating_add(packet.lost.into());
         }
         self.has_begun = true;
         if is_other {
             self.end(false);
-            self.after_loss |= packet.lost > 0;
         }
         self.content(packet);
         if packet.mark {

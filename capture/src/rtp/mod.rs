@@ -40,8 +40,8 @@ pub struct Frame {
     pub time: i64,
     /// The arrival of its first packet.
     pub arrived: MonotonicNs,
-    /// Packets are missing just before it, or before one that was damaged.
-    pub after_loss: bool,
+    /// The packets that are missing in it, and before it behind the last frame.
+    pub lost: u32,
     /// The reason why it can't be used.
     pub flaw: Option<Flaw>,
 }

@@ -53,8 +53,8 @@ pub struct AccessUnits {
     ended: VecDeque<Frame>,
     /// The last frame ended with its mark, at this time: what follows with the same time may belong to it.
     marked_end: Option<i64>,
-    /// Packets are missing before the next frame.
-    after_loss: bool,
+    /// Packets that are missing in the growing frame, or before the next one.
+    lost: u32,
     /// The first packet has come: what is missing before it was never waited for.
     has_begun: bool,
 }
@@ -70,7 +70,7 @@ impl AccessUnits {
             growing: None,
             ended: VecDeque::new(),
             marked_end: None,
-            after_loss: false,
+            lost: 0,
             has_begun: false,
         }
     }
@@ -89,7 +89,7 @@ impl AccessUnits {
                 }
             }
         }
-        self.after_loss = true;
+        self.lost = self.lost.saturating_add(packet.lost.into());
     }
 
     /// The growing frame has ended.
@@ -105,7 +105,7 @@ impl AccessUnits {
         }
         // Remarks and parameter sets without a picture are no frame; nothing is missing when they are lost.
         if growing.has_picture || growing.frame.flaw.is_some() {
-            growing.frame.after_loss = std::mem::take(&mut self.after_loss);
+            growing.frame.lost = std::mem::take(&mut self.lost);
             self.ended.push_back(growing.frame);
         }
     }

@@ -31,8 +31,10 @@ enum Ready {
         frame: Frame,
         seen: Seen,
     },
-    /// A frame whose number is left out.
-    Unusable,
+    /// A frame whose number is left out, and the packets that are missing in it and before it.
+    Unusable {
+        lost: u32,
+    },
     TooLarge(Frame),
 }
 
@@ -151,7 +153,7 @@ impl RtspSource {
     /// Looks at a frame that has ended.
     fn prepare(&mut self, mut frame: Frame) -> Result<(), SourceError> {
         let ready = match frame.flaw {
-            Some(Flaw::Damaged(damage)) => self.unusable(damage),
+            Some(Flaw::Damaged(damage)) => self.unusable(damage, frame.lost),
             Some(Flaw::TooLarge) => Ready::TooLarge(frame),
             None => match self.content.prepare(std::mem::take(&mut frame.bytes)) {
                 Ok((bytes, seen)) => {
@@ -162,7 +164,7 @@ impl RtspSource {
                     }
                     Ready::Whole { frame, seen }
                 }
-                Err(Trouble::Damaged(damage)) => self.unusable(damage),
+                Err(Trouble::Damaged(damage)) => self.unusable(damage, frame.lost),
                 // Nothing can be decoded yet, so nothing is lost.
                 Err(Trouble::NoSets) => return Ok(()),
                 Err(Trouble::Unusable(why)) => {
@@ -175,11 +177,11 @@ impl RtspSource {
         Ok(())
     }
 
-    fn unusable(&mut self, damage: &'static str) -> Ready {
+    fn unusable(&mut self, damage: &'static str, lost: u32) -> Ready {
         if self.moments.frame.is_some() {
             self.damage.note(damage, MonotonicNs::now());
         }
-        Ready::Unusable
+        Ready::Unusable { lost }
     }
 
     /// The next frame for the ring. `None` when there is none, or when it isn't one for this ring.
@@ -202,7 +204,7 @@ impl RtspSource {
                 Some(Ready::TooLarge(frame)) => {
                     return Ok(Some(self.stamps.too_large(&frame)));
                 }
-                Some(Ready::Unusable) => self.stamps.pass_over(),
+                Some(Ready::Unusable { lost }) => self.stamps.pass_over(lost),
                 None => return Ok(None),
             }
         }
@@ -281,7 +283,7 @@ impl RtspSource {
         while waiting > MOST_WAITING_BYTES {
             let Some(oldest) = self.ready.pop_front() else { return };
             waiting -= bytes(&oldest);
-            self.stamps.pass_over();
+            self.stamps.pass_over(0);
         }
     }
 

@@ -54,9 +54,9 @@ impl Stamps {
         self.order.go_at(step(fps, self.clock_rate));
     }
 
-    /// A frame came that can't be used.
-    pub(super) fn pass_over(&mut self) {
-        self.counting.pass_over();
+    /// A frame came that can't be used, with so many packets missing in it and before it.
+    pub(super) fn pass_over(&mut self, lost: u32) {
+        self.counting.pass_over(lost);
     }
 
     /// A frame as the ring is to hear of it. Says in `seen` when its picture is shown.
@@ -73,7 +73,7 @@ impl Stamps {
 
     /// A frame with its number and its time, and the time at which it is decoded, in ticks.
     fn stamp(&mut self, frame: &Frame, reorders: bool, bytes: usize, flags: FrameFlags) -> (Arrival, i64) {
-        let (source_sequence, before) = self.counting.number(frame.time, frame.arrived, frame.after_loss);
+        let (source_sequence, before) = self.counting.number(frame.time, frame.arrived, frame.lost);
         if before != LossBefore::Nothing {
             self.order.begin_anew();
         }

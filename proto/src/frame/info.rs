@@ -24,11 +24,13 @@ pub enum LossBefore {
     /// Frames were larger than the ring takes
     /// ([`Arena::max_frame_bytes`](crate::ring::layout::Arena::max_frame_bytes)).
     TooLarge,
+    /// Packets of frames were lost on their way, and the stream went on: unlike behind [`LossBefore::Network`] it is the same.
+    Packets,
 }
 
 impl LossBefore {
     /// Every loss, in the order of their codes.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Nothing,
         Self::CameraDrop,
         Self::CameraStall,
@@ -37,6 +39,7 @@ impl LossBefore {
         Self::Network,
         Self::Corrupt,
         Self::TooLarge,
+        Self::Packets,
     ];
 
     /// The number that stands for it in a ring.

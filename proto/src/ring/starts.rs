@@ -57,9 +57,11 @@ impl Starts {
             LossBefore::Nothing => {}
             // The camera was away: the stream may be another since then.
             LossBefore::Unplugged | LossBefore::Network | LossBefore::CameraStall => self.start = 0,
-            LossBefore::CameraDrop | LossBefore::RingFull | LossBefore::Corrupt | LossBefore::TooLarge => {
-                self.broken = true;
-            }
+            LossBefore::CameraDrop
+            | LossBefore::RingFull
+            | LossBefore::Corrupt
+            | LossBefore::TooLarge
+            | LossBefore::Packets => self.broken = true,
         }
         self.whole_since = sequence;
     }
@@ -93,9 +95,13 @@ mod tests {
 
     #[test]
     fn frames_behind_a_loss_are_damaged_up_to_the_next_key_frame() {
-        for before in
-            [LossBefore::RingFull, LossBefore::TooLarge, LossBefore::CameraDrop, LossBefore::Corrupt]
-        {
+        for before in [
+            LossBefore::RingFull,
+            LossBefore::TooLarge,
+            LossBefore::CameraDrop,
+            LossBefore::Corrupt,
+            LossBefore::Packets,
+        ] {
             let mut starts = Starts::new(Payload::H265);
             assert_eq!(starts.of(1, NONE, before, NEWEST), (0, NONE), "there is nothing to decode it from");
             starts.of(2, KEY, LossBefore::Nothing, NEWEST);

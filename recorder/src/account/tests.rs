@@ -92,11 +92,13 @@ fn a_camera_that_was_away_costs_what_it_made_meanwhile_for_the_reason_of_its_abs
         (LossBefore::CameraStall, 1, GapCause::CameraStall),
         (LossBefore::TooLarge, 1, GapCause::TooLarge),
         (LossBefore::Corrupt, 1, GapCause::Corrupt),
+        (LossBefore::Packets, 1, GapCause::Network),
         // A capture that was replaced meanwhile is not the reason.
         (LossBefore::Unplugged, 2, GapCause::Unplugged),
         (LossBefore::Network, 2, GapCause::Network),
         (LossBefore::CameraStall, 2, GapCause::CaptureRestart),
         (LossBefore::TooLarge, 2, GapCause::CaptureRestart),
+        (LossBefore::Packets, 2, GapCause::CaptureRestart),
     ] {
         let back = |n: u64| FrameInfo { sequence: n - 5, epoch, ..frame(n) };
         let first = FrameInfo { before, ..back(18) };

@@ -173,6 +173,7 @@ mod tests {
             (key.with(damaged), nothing, 9, Place::GoesOn),
             (FrameFlags::NONE, nothing, 5, Place::GoesOn),
             (damaged, LossBefore::Corrupt, 5, Place::GoesOn),
+            (damaged, LossBefore::Packets, 5, Place::GoesOn),
             (FrameFlags::NONE, nothing, 0, Place::Apart),
             (FrameFlags::NONE, network, 5, Place::Apart),
             (FrameFlags::NONE, LossBefore::CameraStall, 5, Place::Apart),

@@ -25,7 +25,7 @@ fn jpegs(frames: &mut JpegFrames, packets: &[(i64, bool, u16, Vec<u8>)]) -> Vec<
 fn a_picture_in_two_packets_is_a_whole_jpeg_of_its_size() {
     let packets = [(0, false, 0, packet(0, 1, 50, &[1, 2, 3])), (0, true, 0, packet(3, 1, 50, &[4, 5]))];
     let found = jpegs(&mut JpegFrames::new(10_000), &packets);
-    let [Frame { bytes, flaw: None, after_loss: false, .. }] = &found[..] else { panic!("{found:?}") };
+    let [Frame { bytes, flaw: None, lost: 0, .. }] = &found[..] else { panic!("{found:?}") };
     let whole = examine(bytes).unwrap();
     assert_eq!((whole.size, whole.bytes), ((64, 48), bytes.len()));
     assert!(bytes.ends_with(&[1, 2, 3, 4, 5, 0xFF, 0xD9]));

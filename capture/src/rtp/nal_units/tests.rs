@@ -27,7 +27,7 @@ fn pushed(units: &mut AccessUnits, rows: &[Row<'_>]) -> Vec<(i64, Vec<u8>, bool,
         units.push(&Packet { time, mark, lost, arrived: MonotonicNs(number), payload });
     }
     std::iter::from_fn(|| units.take())
-        .map(|frame| (frame.time, frame.bytes, frame.after_loss, frame.flaw))
+        .map(|frame| (frame.time, frame.bytes, frame.lost > 0, frame.flaw))
         .collect()
 }
 
