@@ -9,6 +9,7 @@
 //! modules of their executables, not of this library: a linker that is handed them loads libav, OpenCV and aravis into every
 //! process, used or not.
 
+pub mod bayer;
 pub mod camera_state;
 pub mod capture_loop;
 pub mod capture_times;

@@ -1,6 +1,7 @@
 //! The pixel formats of GenICam that a camera may have: their numbers and names, the form of their frames in a ring, and the
 //! copy from a buffer of aravis into a ring. Pure.
 
+use capture::bayer::Pattern;
 use proto::frame::{Geometry, PictureTags, PixelFormat};
 
 /// The form in which frames of a format lie in a buffer.
@@ -12,6 +13,8 @@ enum Form {
     SwappedRgb,
     /// Chroma before luma, to be turned into YUYV.
     SwappedYuv,
+    /// One colour a pixel, to be turned into blue, green, red.
+    Bayer(Pattern),
 }
 
 /// A format that is recorded.
@@ -31,8 +34,8 @@ const fn format(code: u32, name: &'static str, in_ring: PixelFormat, form: Form)
 }
 
 /// The formats that are recorded, from the Pixel Format Naming Convention; of those in colour the ones that are copied as they
-/// are come first.
-const RECORDED: [Format; 7] = [
+/// are come first, and those whose colours have to be made up from their neighbours last.
+const RECORDED: [Format; 11] = [
     format(0x0108_0001, "Mono8", PixelFormat::GRAY8, Form::Same),
     format(0x0218_0015, "BGR8", PixelFormat::BGR24, Form::Same),
     format(0x0210_0032, "YUV422_8", PixelFormat::YUYV, Form::Same),
@@ -40,10 +43,14 @@ const RECORDED: [Format; 7] = [
     format(0x0218_0014, "RGB8", PixelFormat::BGR24, Form::SwappedRgb),
     format(0x0210_001F, "YUV422_8_UYVY", PixelFormat::YUYV, Form::SwappedYuv),
     format(0x0210_0043, "YCbCr422_8_CbYCrY", PixelFormat::YUYV, Form::SwappedYuv),
+    format(0x0108_0008, "BayerGR8", PixelFormat::BGR24, Form::Bayer(Pattern::Grbg)),
+    format(0x0108_0009, "BayerRG8", PixelFormat::BGR24, Form::Bayer(Pattern::Rggb)),
+    format(0x0108_000A, "BayerGB8", PixelFormat::BGR24, Form::Bayer(Pattern::Gbrg)),
+    format(0x0108_000B, "BayerBG8", PixelFormat::BGR24, Form::Bayer(Pattern::Bggr)),
 ];
 
 /// More formats that cameras often have, for messages.
-const NAMES: [(u32, &str); 13] = [
+const NAMES: [(u32, &str); 9] = [
     (0x0110_0003, "Mono10"),
     (0x010C_0004, "Mono10Packed"),
     (0x010A_0046, "Mono10p"),
@@ -51,10 +58,6 @@ const NAMES: [(u32, &str); 13] = [
     (0x010C_0006, "Mono12Packed"),
     (0x010C_0047, "Mono12p"),
     (0x0110_0007, "Mono16"),
-    (0x0108_0008, "BayerGR8"),
-    (0x0108_0009, "BayerRG8"),
-    (0x0108_000A, "BayerGB8"),
-    (0x0108_000B, "BayerBG8"),
     (0x0220_0016, "RGBa8"),
     (0x0220_0017, "BGRa8"),
 ];
@@ -81,7 +84,7 @@ pub(crate) struct NotRecorded {
 
 fn instead(others: &[&'static str]) -> String {
     match others {
-        [] => "it has no format that is recorded (Mono8, BGR8, RGB8, YUV422_8): let its maker's program convert them and use \
+        [] => "it has no format that is recorded (Mono8, BGR8, RGB8, YUV422_8, BayerRG8): let its maker's program convert them and use \
                backend: pipe"
             .to_owned(),
         [first, ..] => {
@@ -102,7 +105,9 @@ impl Format {
     /// # Errors
     /// [`NotRecorded`].
     pub(crate) fn choose(given: u32, available: &[u32], is_asked_for: bool) -> Result<Self, NotRecorded> {
-        if let Some(format) = Self::of(given) {
+        let kept = Self::of(given);
+        // The camera's own colours are better than those that are made of a pattern.
+        if let Some(format) = kept.filter(|format| is_asked_for || !format.is_bayer()) {
             return Ok(format);
         }
         let others: Vec<Self> =
@@ -110,13 +115,19 @@ impl Format {
         let is_mono = given & 0xFF00_0000 == MONO && !is_bayer(given);
         // No colours are given up for a camera that has some, and none are made up for one that has none.
         let fits = |format: &&Self| (format.in_ring == PixelFormat::GRAY8) == is_mono;
-        match others.iter().find(fits).filter(|_| !is_asked_for) {
-            Some(format) => Ok(*format),
+        let whole = others.iter().filter(|format| !format.is_bayer()).find(fits).copied();
+        let any = others.iter().find(fits).copied();
+        match whole.or(kept).or(any).filter(|_| !is_asked_for) {
+            Some(format) => Ok(format),
             None => {
                 let others = others.iter().map(|format| format.name).collect();
                 Err(NotRecorded { given: name(given), others })
             }
         }
+    }
+
+    fn is_bayer(self) -> bool {
+        matches!(self.form, Form::Bayer(_))
     }
 
     /// The bytes of a row of so many pixels.
@@ -181,6 +192,7 @@ impl Layout {
                     }
                 }
             }
+            Form::Bayer(pattern) => pattern.write(bytes, stride, &plane, to),
             Form::SwappedYuv => {
                 for row in 0..plane.rows {
                     let pixels = bytes[row * stride..][..plane.row_bytes].as_chunks::<2>().0;
@@ -227,13 +239,20 @@ mod tests {
         assert_eq!(chosen(MONO12, &all, false), Ok("Mono8"));
         assert_eq!(chosen(BAYER_RG8, &all, false), Ok("YUV422_8"));
         assert_eq!(chosen(BAYER_GR12P, &[code("RGB8"), code("Mono8")], false), Ok("RGB8"));
+        // A pattern that the camera doesn't turn into colours itself, as it gives it if it can.
+        assert_eq!(chosen(BAYER_RG8, &[code("BayerGR8"), BAYER_RG8, code("Mono8")], false), Ok("BayerRG8"));
+        assert_eq!(chosen(BAYER_GR12P, &[code("Mono8"), code("BayerGR8")], false), Ok("BayerGR8"));
+        assert_eq!(chosen(BAYER_RG8, &all, true), Ok("BayerRG8"), "it is asked for");
         assert_eq!(chosen(0x0220_0016, &all, false), Ok("YUV422_8"), "RGBa8");
     }
 
     #[test]
     fn a_format_that_is_not_recorded_is_refused_with_what_to_write() {
-        let why = chosen(BAYER_RG8, &[BAYER_RG8, code("Mono8")], false).unwrap_err();
-        assert!(why.contains("BayerRG8") && why.contains("write features: { PixelFormat: Mono8 }"), "{why}");
+        let why = chosen(BAYER_GR12P, &[BAYER_GR12P, code("Mono8")], false).unwrap_err();
+        assert!(
+            why.contains("0x010c0057") && why.contains("write features: { PixelFormat: Mono8 }"),
+            "{why}"
+        );
         let why = chosen(MONO12, &[MONO12, code("Mono8")], true).unwrap_err();
         assert!(why.contains("Mono12, which") && why.contains("PixelFormat: Mono8"), "{why}");
         let why = chosen(0x8123_4567, &[], false).unwrap_err();
@@ -265,6 +284,10 @@ mod tests {
         assert_eq!(written("BGR8", &rgb, 0), [row(&[1, 2, 3, 4, 5, 6]), row(&[7, 8, 9, 10, 11, 12])]);
         let yuv: Vec<u8> = (1..=8).collect();
         assert_eq!(written("YUV422_8", &yuv, 0), [row(&[1, 2, 3, 4]), row(&[5, 6, 7, 8])]);
+        // Red 9, green 5, blue 1.
+        let colours = row(&[1, 5, 9, 1, 5, 9]);
+        assert_eq!(written("BayerRG8", &[9, 5, 7, 5, 1], 1), [colours.clone(), colours.clone()]);
+        assert_eq!(written("BayerGB8", &[5, 1, 9, 5], 0), [colours.clone(), colours]);
         assert_eq!(written("YUV422_8_UYVY", &yuv, 0), [row(&[2, 1, 4, 3]), row(&[6, 5, 8, 7])]);
     }
 }

@@ -5,9 +5,9 @@
 
 use std::cmp::Reverse;
 
-use proto::frame::{Fps, Geometry, Payload, PixelFormat};
+use proto::frame::{Fps, Payload, PixelFormat};
 
-use super::format::{Form, Format, FourCc};
+use super::format::{Format, FourCc};
 use super::kernel::{Fraction, FrameInterval, FrameSize};
 
 /// A size that is taken unasked is no larger: frames of 4K fill memory eight times as fast as most people expect.
@@ -79,12 +79,6 @@ pub(crate) enum NoMode {
     /// No pixel format that Preroll can take by itself.
     #[error("offers {}, and none of these is taken by format: auto; {}", list(.0), ways_out(.0))]
     Known(Vec<String>),
-    /// A Bayer pattern.
-    #[error(
-        "would give {0}, and Preroll doesn't convert Bayer patterns; write another format of the device's, or let a \
-         program such as ffmpeg convert them and use backend: pipe"
-    )]
-    Bayer(&'static str),
     /// Frames of another kind than the ring's.
     #[error(
         "offers {}, and its ring is for {ring} frames: stop and start again, so that a ring is made that fits",
@@ -130,7 +124,8 @@ pub(crate) fn list(words: &[String]) -> String {
 }
 
 fn ways_out(offered: &[String]) -> String {
-    match offered.iter().find(|name| Format::named(name).is_some_and(|f| matches!(f.form, Form::Stream(_)))) {
+    // A format that Preroll knows and doesn't take by itself.
+    match offered.iter().find(|name| Format::named(name).is_some()) {
         Some(name) => format!("write format: {name}"),
         None => "let a program such as ffmpeg convert them and use backend: pipe".to_owned(),
     }
@@ -179,8 +174,8 @@ fn formats<'a>(wanted: &Wanted, offered: &'a [Offered]) -> Result<Vec<(Format, &
     };
     // A decoder gives any pixel format.
     let suits = |format: Format| match (wanted.in_ring, format.in_ring()) {
-        (Some((ring, _)), Some((payload, _))) if ring.is_compressed() => ring == payload,
-        (Some(ring), found) => found == Some(ring),
+        (Some((ring, _)), (payload, _)) if ring.is_compressed() => ring == payload,
+        (Some(ring), found) => found == ring,
         (None, _) => true,
     };
     let known = offered.iter().filter_map(|offer| Some((Format::of(offer.format)?, offer)));
@@ -193,7 +188,6 @@ fn formats<'a>(wanted: &Wanted, offered: &'a [Offered]) -> Result<Vec<(Format, &
         (_, true) if offered.iter().filter_map(|offer| Format::of(offer.format)).any(is_wanted) => {
             Err(NoMode::Ring { ring: wanted.in_ring.map_or("", ring), offered: names() })
         }
-        (Some(format), false) if format.in_ring().is_none() => Err(NoMode::Bayer(format.name)),
         (_, false) => Ok(fit),
         (Some(format), true) if offered.iter().any(|offer| Format::of(offer.format).is_some()) => {
             Err(NoMode::Format { wanted: format.name, offered: names() })
@@ -216,20 +210,13 @@ type Sized<'a> = (Format, (u32, u32), &'a [FrameInterval]);
 
 /// The sizes of one format that are as wanted.
 fn sizes<'a>(wanted: &Wanted, format: Format, offer: &'a Offered, current: (u32, u32)) -> Vec<Sized<'a>> {
-    let is_possible = |(width, height): (u32, u32)| {
-        format.in_ring().is_some_and(|(payload, pixels)| {
-            // A decoder can be asked for a format that takes odd sides.
-            let pixels = if payload.is_compressed() { PixelFormat::BGR24 } else { pixels };
-            Geometry::new(width, height, pixels).is_ok()
-        })
-    };
     if offer.sizes.is_empty() {
         let size = (wanted.width.unwrap_or(current.0), wanted.height.unwrap_or(current.1));
-        return if is_possible(size) { vec![(format, size, &[])] } else { Vec::new() };
+        return if format.takes(size) { vec![(format, size, &[])] } else { Vec::new() };
     }
     let fits = |row: &'a OfferedSize| {
         let size = size_in(row.size, wanted.width, wanted.height)?;
-        is_possible(size).then_some((format, size, row.intervals.as_slice()))
+        format.takes(size).then_some((format, size, row.intervals.as_slice()))
     };
     offer.sizes.iter().filter_map(fits).collect()
 }

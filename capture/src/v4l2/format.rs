@@ -2,8 +2,9 @@
 
 use core::fmt;
 
-use proto::frame::{Payload, PixelFormat};
+use proto::frame::{Geometry, Payload, PixelFormat};
 
+use crate::bayer::Pattern;
 use crate::h26x::Codec;
 
 /// A pixel format's four letters, as V4L2 packs them: the first in the low byte.
@@ -45,8 +46,8 @@ pub(crate) enum Form {
     Jpeg,
     /// An access unit of H.264 or H.265.
     Stream(Codec),
-    /// A Bayer pattern, which nothing in Preroll converts.
-    Bayer,
+    /// A Bayer pattern, to be turned into blue, green, red.
+    Bayer(Pattern),
 }
 
 /// A format that Preroll knows.
@@ -78,10 +79,10 @@ impl Format {
         format("MJPG", *b"JPEG", Form::Jpeg),
         format("H264", *b"H264", Form::Stream(Codec::H264)),
         format("HEVC", *b"HEVC", Form::Stream(Codec::H265)),
-        format("BAYER_RGGB8", *b"RGGB", Form::Bayer),
-        format("BAYER_BGGR8", *b"BA81", Form::Bayer),
-        format("BAYER_GBRG8", *b"GBRG", Form::Bayer),
-        format("BAYER_GRBG8", *b"GRBG", Form::Bayer),
+        format("BAYER_RGGB8", *b"RGGB", Form::Bayer(Pattern::Rggb)),
+        format("BAYER_BGGR8", *b"BA81", Form::Bayer(Pattern::Bggr)),
+        format("BAYER_GBRG8", *b"GBRG", Form::Bayer(Pattern::Gbrg)),
+        format("BAYER_GRBG8", *b"GRBG", Form::Bayer(Pattern::Grbg)),
     ];
 
     /// The format with these letters, if Preroll knows it.
@@ -94,23 +95,30 @@ impl Format {
         Self::ALL.into_iter().find(|known| known.name.eq_ignore_ascii_case(name))
     }
 
-    /// The payload and the pixel format of its frames in a ring; `None` of one that can't be recorded.
-    pub(crate) fn in_ring(self) -> Option<(Payload, PixelFormat)> {
+    /// The payload and the pixel format of its frames in a ring.
+    pub(crate) fn in_ring(self) -> (Payload, PixelFormat) {
         match self.form {
-            Form::Planes(pixels) => Some((Payload::Planes, pixels)),
-            Form::SwappedRgb => Some((Payload::Planes, PixelFormat::BGR24)),
+            Form::Planes(pixels) => (Payload::Planes, pixels),
+            Form::SwappedRgb | Form::Bayer(_) => (Payload::Planes, PixelFormat::BGR24),
             // A decoder is asked for this one.
-            Form::Jpeg => Some((Payload::Jpeg, PixelFormat::I420)),
-            Form::Stream(codec) => Some((codec.payload(), PixelFormat::I420)),
-            Form::Bayer => None,
+            Form::Jpeg => (Payload::Jpeg, PixelFormat::I420),
+            Form::Stream(codec) => (codec.payload(), PixelFormat::I420),
         }
+    }
+
+    /// Can pictures of this size be recorded?
+    pub(crate) fn takes(self, (width, height): (u32, u32)) -> bool {
+        let (payload, pixels) = self.in_ring();
+        // A decoder can be asked for a format that takes odd sides.
+        let pixels = if payload.is_compressed() { PixelFormat::BGR24 } else { pixels };
+        Geometry::new(width, height, pixels).is_ok()
     }
 
     /// The rank of a format in `format: auto`, the least first: raw ones, then JPEG. `None` of formats that have to be asked
     /// for.
     pub(crate) fn rank(self) -> Option<usize> {
         match self.form {
-            Form::Stream(_) | Form::Bayer => None,
+            Form::Stream(_) | Form::Bayer(_) => None,
             _ => Self::ALL.iter().position(|known| known.fourcc == self.fourcc),
         }
     }

@@ -7,6 +7,7 @@ use proto::nontemporal;
 
 use super::format::Form;
 use super::kernel::Picture;
+use crate::bayer::Pattern;
 use crate::h26x;
 use crate::jpeg;
 
@@ -15,6 +16,8 @@ use crate::jpeg;
 pub(crate) enum Shape {
     /// Raw planes.
     Planes(RawShape),
+    /// A Bayer pattern.
+    Bayer(BayerShape),
     /// JPEGs of this width and height.
     Jpeg((u32, u32)),
     /// Access units of H.264 or H.265.
@@ -29,6 +32,15 @@ pub(crate) struct RawShape {
     places: [(usize, usize); 3],
     /// Red and blue change places.
     is_swapped: bool,
+}
+
+/// The place of a Bayer pattern's values in the driver's buffers, and the ring's frames.
+#[derive(Clone, Debug)]
+pub(crate) struct BayerShape {
+    pattern: Pattern,
+    /// The distance from row to row. A pixel has one byte.
+    stride_bytes: usize,
+    geometry: Geometry,
 }
 
 /// A frame that is whole.
@@ -75,13 +87,12 @@ impl Shape {
         match form {
             Form::Jpeg => Self::Jpeg(picture.size),
             Form::Stream(codec) => Self::Stream(Box::new(h26x::Stream::new(codec))),
-            Form::Planes(_) | Form::SwappedRgb | Form::Bayer => {
-                let is_swapped = form == Form::SwappedRgb;
-                Self::Planes(RawShape {
-                    geometry,
-                    places: places(&geometry, picture.stride_bytes),
-                    is_swapped,
-                })
+            Form::Bayer(pattern) => {
+                let stride_bytes = usize::try_from(picture.stride_bytes.max(geometry.width())).unwrap_or(0);
+                Self::Bayer(BayerShape { pattern, stride_bytes, geometry })
+            }
+            Form::Planes(_) | Form::SwappedRgb => {
+                Self::Planes(RawShape::new(geometry, picture, form == Form::SwappedRgb))
             }
         }
     }
@@ -98,10 +109,8 @@ impl Shape {
             decodes_from: DecodesFrom::NewestKey,
         };
         match self {
-            Self::Planes(raw) => match (bytes.len(), raw.least_bytes()) {
-                (has, needs) if has < needs => Err(Flaw::Short { has, needs }),
-                (has, _) => Ok(plain(has, 0)),
-            },
+            Self::Planes(raw) => long_enough(bytes, raw.least_bytes()).map(|length| plain(length, 0)),
+            Self::Bayer(bayer) => long_enough(bytes, bayer.least_bytes()).map(|length| plain(length, 0)),
             Self::Jpeg(size) => {
                 let found = jpeg::examine(bytes).map_err(Flaw::Jpeg)?;
                 if found.size == *size {
@@ -128,7 +137,7 @@ impl Shape {
     pub(crate) fn tags(&self) -> Option<PictureTags> {
         match self {
             Self::Stream(stream) => Some(stream.picture().tags),
-            Self::Planes(_) | Self::Jpeg(_) => None,
+            Self::Planes(_) | Self::Bayer(_) | Self::Jpeg(_) => None,
         }
     }
 
@@ -139,6 +148,7 @@ impl Shape {
     pub(crate) fn write(&self, whole: Whole, bytes: &[u8], to: &mut [u8]) -> usize {
         match self {
             Self::Planes(raw) => raw.write(bytes, to),
+            Self::Bayer(bayer) => bayer.write(bytes, to),
             Self::Jpeg(_) => {
                 nontemporal::copy(&mut to[..whole.length], &bytes[..whole.length]);
                 whole.length
@@ -165,7 +175,31 @@ fn places(geometry: &Geometry, stride_bytes: u32) -> [(usize, usize); 3] {
     [place(&planes[0], strides[0]), place(&planes[1], strides[1]), place(&planes[2], strides[2])]
 }
 
+/// The length of bytes that are so many at least.
+fn long_enough(bytes: &[u8], needs: usize) -> Result<usize, Flaw> {
+    let has = bytes.len();
+    if has < needs { Err(Flaw::Short { has, needs }) } else { Ok(has) }
+}
+
+impl BayerShape {
+    /// The bytes up to the last pixel.
+    fn least_bytes(&self) -> usize {
+        let side = |pixels: u32| usize::try_from(pixels).unwrap_or(usize::MAX);
+        let rows = side(self.geometry.height()).saturating_sub(1);
+        rows.saturating_mul(self.stride_bytes).saturating_add(side(self.geometry.width()))
+    }
+
+    fn write(&self, bytes: &[u8], to: &mut [u8]) -> usize {
+        self.pattern.write(bytes, self.stride_bytes, &self.geometry.planes()[0], to);
+        self.geometry.frame_bytes()
+    }
+}
+
 impl RawShape {
+    fn new(geometry: Geometry, picture: &Picture, is_swapped: bool) -> Self {
+        Self { geometry, places: places(&geometry, picture.stride_bytes), is_swapped }
+    }
+
     /// The bytes up to the last pixel.
     fn least_bytes(&self) -> usize {
         let ends = self.geometry.planes().into_iter().zip(self.places).map(|(plane, (begins, stride))| {
@@ -203,7 +237,7 @@ pub(crate) fn tags(form: Form, picture: &Picture) -> PictureTags {
     const REC709: u32 = 3;
     const JPEG: u32 = 7;
     const BT2020: u32 = 10;
-    let is_rgb = matches!(form, Form::SwappedRgb | Form::Planes(PixelFormat::BGR24) | Form::Bayer);
+    let is_rgb = matches!(form, Form::SwappedRgb | Form::Planes(PixelFormat::BGR24) | Form::Bayer(_));
     match form {
         // The stream's own headers say it.
         Form::Stream(_) => return PictureTags::default(),
@@ -299,6 +333,21 @@ mod tests {
         let plane = geometry.planes()[0];
         assert_eq!(plane.row(&frame, 0), [2, 1, 0, 5, 4, 3, 8, 7, 6, 11, 10, 9]);
         assert_eq!(plane.row(&frame, 1)[..3], [14, 13, 12]);
+    }
+
+    #[test]
+    fn a_bayer_pattern_is_turned_into_blue_green_red_whatever_the_drivers_stride() {
+        let (mut shape, geometry) = raw(PixelFormat::BGR24, Form::Bayer(Pattern::Rggb), 6);
+        // Red, green and blue are 200, 100 and 50; the padding isn't shown.
+        let bytes = [200, 100, 200, 100, 1, 1, 100, 50, 100, 50];
+        assert_eq!(shape.look_at(&bytes[1..]), Err(Flaw::Short { has: 9, needs: 10 }));
+        let whole = shape.look_at(&bytes).unwrap();
+        let mut frame = vec![0; geometry.frame_bytes()];
+        assert_eq!(shape.write(whole, &bytes, &mut frame), frame.len());
+        let plane = geometry.planes()[0];
+        assert!((0..2).all(|row| plane.row(&frame, row) == [50, 100, 200].repeat(4)));
+        let tags = tags(Form::Bayer(Pattern::Rggb), &Picture::default());
+        assert_eq!((tags.matrix, tags.range), (PictureTags::RGB, Range::Full));
     }
 
     #[test]

@@ -63,8 +63,8 @@ fn camera(
         Ok((capability, offered, current)) => {
             (found.name, found.driver) = (capability.card, capability.driver);
             found.modes = offered.iter().flat_map(modes).collect();
-            let mode = choose::choose(&Wanted::default(), &offered, current);
-            found.config = mode.ok().map(|mode| entry(node, nodes, &mode, free_name(&found.name, names)));
+            found.config =
+                mode(&offered, current).map(|mode| entry(node, nodes, &mode, free_name(&found.name, names)));
         }
         Err(Refused::NoPictures(NodeKind::MultiPlanar)) => {
             found.problem = Some(Refused::NoPictures(NodeKind::MultiPlanar).to_string());
@@ -77,9 +77,17 @@ fn camera(
     Some(found)
 }
 
+/// The mode that a config's entry should name: the one of `format: auto`, or else one of a format that has to be asked for.
+fn mode(offered: &[Offered], current: (u32, u32)) -> Option<Mode> {
+    let by = |format| choose::choose(&Wanted { format, ..Wanted::default() }, offered, current).ok();
+    let asked_for =
+        || offered.iter().filter_map(|offer| Format::of(offer.format)).find_map(|format| by(Some(format)));
+    by(None).or_else(asked_for)
+}
+
 fn modes(offer: &Offered) -> Vec<FoundMode> {
     let format = offer.format.to_string();
-    let is_recorded = Format::of(offer.format).is_some_and(|format| format.in_ring().is_some());
+    let is_recorded = Format::of(offer.format).is_some();
     let plain = FoundMode { format, is_recorded, ..FoundMode::default() };
     if offer.sizes.is_empty() {
         return vec![plain];
@@ -198,7 +206,8 @@ mod tests {
         assert_eq!(listed.len(), 3, "{listed:?}");
         assert!(listed[0].problem.as_ref().unwrap().contains("usermod -aG video"), "{listed:?}");
         assert!(listed[1].problem.as_ref().unwrap().contains("multi-planar"), "{listed:?}");
-        assert!(listed[2].config.is_none() && !listed[2].modes[0].is_recorded, "{listed:?}");
+        assert!(listed[2].config.as_ref().unwrap().contains("format: BAYER_RGGB8, width: 64"), "{listed:?}");
+        assert!(listed[2].modes[0].is_recorded, "{listed:?}");
         assert!(cameras(&FakeKernel::default()).is_empty());
     }
 }

@@ -38,12 +38,11 @@ use proto::time::MonotonicNs;
 
 use crate::reopening::{Live, Reopening};
 use crate::source::{CameraSetup, Source, SourceError};
-use choose::{Mode, NoMode, Wanted};
+use choose::{Mode, Wanted};
 use devices::{DeviceName, Node};
 use format::Format;
 use kernel::Kernel;
 use open::{Opened, Request};
-use refused::Refused;
 use source::V4l2Camera;
 use system::System;
 
@@ -79,9 +78,7 @@ fn offer(kernel: &dyn Kernel, camera: &CameraConfig, config: &V4l2Config) -> Res
         Request { device: DeviceName::of(&config.device), wanted, controls: config.controls.clone() };
     let opened = open::open(kernel, &request, None).map_err(|why| why.of(&config.device))?;
     let format = opened.mode.format;
-    let Some((payload, pixel_format)) = format.in_ring() else {
-        return Err(Refused::NoMode(NoMode::Bayer(format.name)).of(&config.device));
-    };
+    let (payload, pixel_format) = format.in_ring();
     Ok(Offer {
         payload,
         pixel_format,

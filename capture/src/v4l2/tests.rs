@@ -59,7 +59,7 @@ fn scripted(script: impl IntoIterator<Item = Step>) -> FakeKernel {
 fn opener(device: &str, format: &str, fps: f64) -> Opener {
     let format = Format::named(format);
     let (width, height) = if format.is_some_and(|f| f.name == "GREY") { (64, 48) } else { (640, 480) };
-    let pixels = format.and_then(Format::in_ring).map_or(PixelFormat::I420, |(_, pixels)| pixels);
+    let pixels = format.map_or(PixelFormat::I420, |format| format.in_ring().1);
     Opener {
         request: Request {
             device: DeviceName::of(device),

@@ -92,8 +92,10 @@ fn a_wish_that_the_device_has_not_is_refused_with_what_it_has_and_what_to_write(
         assert_eq!(chosen(text, &webcam()), Err(refusal.to_owned()), "{text}");
     }
     let bayer = [Offered { format: FourCc::of(*b"RGGB"), sizes: Vec::new() }];
-    assert!(chosen("BAYER_RGGB8", &bayer).unwrap_err().contains("doesn't convert Bayer patterns"));
-    assert!(chosen("", &bayer).unwrap_err().starts_with("offers BAYER_RGGB8, and none"));
+    let refused = chosen("", &bayer).unwrap_err();
+    assert!(
+        refused.starts_with("offers BAYER_RGGB8, and none") && refused.ends_with("write format: BAYER_RGGB8")
+    );
     let h264 = [discrete("H264", &[(1920, 1080, &[30])])];
     assert!(chosen("", &h264).unwrap_err().ends_with("write format: H264"));
     assert!(chosen("", &[]).unwrap_err().starts_with("offers nothing"));
@@ -103,6 +105,15 @@ fn a_wish_that_the_device_has_not_is_refused_with_what_it_has_and_what_to_write(
     let refused = chosen("YUYV", &odd).unwrap_err();
     assert!(refused.starts_with("offers XYZ0, XYZ1,") && !refused.contains("XYZ8"), "{refused}");
     assert!(refused.ends_with("use backend: pipe"), "{refused}");
+}
+
+#[test]
+fn a_bayer_pattern_is_taken_where_it_is_asked_for() {
+    let camera = [discrete("BAYER_GRBG8", &[(1280, 960, &[30])]), discrete("GREY", &[(640, 480, &[30])])];
+    assert_eq!(chosen("", &camera), Ok("GREY 640x480 @30".into()), "auto makes no colours");
+    assert_eq!(chosen("BAYER_GRBG8", &camera), Ok("BAYER_GRBG8 1280x960 @30".into()));
+    let ring = Wanted { in_ring: Some((Payload::Planes, PixelFormat::BGR24)), ..wanted("BAYER_GRBG8") };
+    assert!(choose(&ring, &camera, (0, 0)).is_ok());
 }
 
 #[test]

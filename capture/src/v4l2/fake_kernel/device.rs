@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::{FakeCamera, FakeFrame, FakeKernel, Stamp, Step};
 use crate::v4l2::choose::Offered;
-use crate::v4l2::format::{Format, FourCc};
+use crate::v4l2::format::{Form, Format, FourCc};
 use crate::v4l2::kernel::{
     Buffers, Capability, ControlInfo, Device, Filled, Fraction, FrameInterval, FrameSize, Picture, Readiness,
 };
@@ -153,8 +153,11 @@ impl Device for FakeDevice {
             if camera.is_mapped {
                 return Err(Errno::BUSY);
             }
-            let raw = Format::of(format).and_then(|format| format.in_ring());
-            let bytes_a_pixel = raw.map_or(0, |(payload, _)| if payload.is_compressed() { 0 } else { 2 });
+            let bytes_a_pixel = Format::of(format).map_or(0, |format| match format.form {
+                Form::Jpeg | Form::Stream(_) => 0,
+                Form::Bayer(_) => 1,
+                Form::Planes(_) | Form::SwappedRgb => 2,
+            });
             let picture = Picture {
                 format,
                 size,

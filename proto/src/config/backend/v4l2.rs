@@ -119,8 +119,13 @@ impl V4l2Format {
             Self::Nv12 => Some(PixelFormat::NV12),
             Self::Yu12 => Some(PixelFormat::I420),
             Self::Grey => Some(PixelFormat::GRAY8),
-            Self::Bgr24 => Some(PixelFormat::BGR24),
-            _ => None,
+            Self::Bgr24
+            | Self::Rgb24
+            | Self::BayerRggb8
+            | Self::BayerGrbg8
+            | Self::BayerGbrg8
+            | Self::BayerBggr8 => Some(PixelFormat::BGR24),
+            Self::Auto | Self::Mjpg | Self::H264 | Self::Hevc => None,
         }
     }
 }
