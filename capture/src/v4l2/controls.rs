@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use proto::config::ControlValue;
 use rustix::io::Errno;
 
 use super::choose::list;
@@ -9,6 +10,9 @@ use super::kernel::{ControlInfo, ControlKind, Device};
 
 /// More controls than any camera has: a driver that never comes to an end isn't followed further.
 const MOST: usize = 512;
+
+/// More choices than any menu has.
+const MOST_CHOICES: usize = 256;
 
 /// A control that can't be set as the config says. The text goes behind the device's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,9 +34,19 @@ pub(crate) enum NoControl {
         /// The control's name.
         name: String,
         /// The value in the config.
-        value: i64,
+        value: ControlValue,
         /// Least, most, step.
         range: (i32, i32, i32),
+    },
+    /// A menu has no such choice.
+    #[error("has no choice {choice:?} for its control {name}; it has {}", list(there))]
+    Choice {
+        /// The control's name.
+        name: String,
+        /// The name in the config.
+        choice: String,
+        /// The names that there are.
+        there: Vec<String>,
     },
     /// The driver refused it.
     #[error(
@@ -73,14 +87,17 @@ pub(crate) fn name(of: &str) -> String {
 ///
 /// # Errors
 /// [`NoControl`].
-pub(crate) fn set(device: &mut dyn Device, wanted: &BTreeMap<String, i64>) -> Result<Vec<String>, NoControl> {
+pub(crate) fn set(
+    device: &mut dyn Device,
+    wanted: &BTreeMap<String, ControlValue>,
+) -> Result<Vec<String>, NoControl> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
     let there = all(device).map_err(NoControl::Failed)?;
     let mut settings = wanted
         .iter()
-        .map(|(name, value)| setting(name, *value, &there))
+        .map(|(name, value)| setting(device, name, value, &there))
         .collect::<Result<Vec<_>, NoControl>>()?;
     // Choices and switches first: an exposure can't be set before its automatic is off.
     settings.sort_by_key(|(control, _)| control.kind == ControlKind::Integer);
@@ -121,7 +138,12 @@ fn all(device: &dyn Device) -> Result<Vec<ControlInfo>, Errno> {
     Ok(found)
 }
 
-fn setting(wanted: &str, value: i64, there: &[ControlInfo]) -> Result<(ControlInfo, i32), NoControl> {
+fn setting(
+    device: &dyn Device,
+    wanted: &str,
+    value: &ControlValue,
+    there: &[ControlInfo],
+) -> Result<(ControlInfo, i32), NoControl> {
     let Some(control) = there.iter().find(|control| name(&control.name) == wanted) else {
         let there = there.iter().map(|control| name(&control.name)).collect();
         return Err(NoControl::Unknown { name: wanted.to_owned(), there });
@@ -129,17 +151,54 @@ fn setting(wanted: &str, value: i64, there: &[ControlInfo]) -> Result<(ControlIn
     if !control.can_be_set {
         return Err(NoControl::ReadOnly(wanted.to_owned()));
     }
+    let found = match value {
+        ControlValue::Number(number) => numbered(control, *number),
+        ControlValue::Choice(choice) if is_menu(control) => Some(chosen(device, control, choice)?),
+        ControlValue::Choice(_) => None,
+    };
+    let range = (control.least, control.most, control.step);
+    match found {
+        Some(value) => Ok((control.clone(), value)),
+        None => Err(NoControl::Value { name: wanted.to_owned(), value: value.clone(), range }),
+    }
+}
+
+fn is_menu(control: &ControlInfo) -> bool {
+    matches!(control.kind, ControlKind::Menu | ControlKind::NumberMenu)
+}
+
+/// A number, if it is one of the control's. Drivers clamp without a word. A menu's choices may have holes, which the driver itself
+/// refuses.
+fn numbered(control: &ControlInfo, number: i64) -> Option<i32> {
     let (least, most) = (control.least, control.most);
-    // Drivers clamp without a word. A menu's choices may have holes, which the driver itself refuses.
-    let fits = i32::try_from(value).ok().filter(|value| (least..=most).contains(value));
-    let is_on_a_step = |value: &i32| {
+    let fits = i32::try_from(number).ok().filter(|value| (least..=most).contains(value));
+    fits.filter(|value| {
         control.kind != ControlKind::Integer
             || control.step <= 1
             || (i64::from(*value) - i64::from(least)) % i64::from(control.step) == 0
-    };
-    match fits.filter(is_on_a_step) {
-        Some(value) => Ok((control.clone(), value)),
-        None => Err(NoControl::Value { name: wanted.to_owned(), value, range: (least, most, control.step) }),
+    })
+}
+
+/// The number of a menu's choice by its name: as it is spelt, or else as the names of controls are compared.
+fn chosen(device: &dyn Device, control: &ControlInfo, wanted: &str) -> Result<i32, NoControl> {
+    let mut there: Vec<(i32, String)> = Vec::new();
+    for value in (control.least.max(0)..=control.most).take(MOST_CHOICES) {
+        match device.choice(control, value.unsigned_abs()) {
+            Ok(name) => there.push((value, name)),
+            Err(error @ (Errno::NODEV | Errno::IO)) => return Err(NoControl::Failed(error)),
+            // A menu may have holes.
+            Err(_) => {}
+        }
+    }
+    let same = there.iter().find(|(_, choice)| choice == wanted);
+    let similar = || there.iter().find(|(_, choice)| name(choice) == name(wanted));
+    match same.or_else(similar) {
+        Some((value, _)) => Ok(*value),
+        None => Err(NoControl::Choice {
+            name: name(&control.name),
+            choice: wanted.to_owned(),
+            there: there.into_iter().map(|(_, choice)| choice).collect(),
+        }),
     }
 }
 

@@ -75,6 +75,8 @@ pub(super) struct FakeCamera {
     /// The answer to S_PARM, if it isn't the question.
     pub(super) gives_interval: Option<Fraction>,
     pub(super) controls: Vec<(ControlInfo, i32)>,
+    /// The names of all menus' choices; the number of one without is none.
+    pub(super) choices: Vec<&'static str>,
     /// The buffers that it makes, if not as many as it is asked for.
     pub(super) buffers: Option<u32>,
     pub(super) has_monotonic_times: bool,
@@ -133,6 +135,7 @@ impl FakeCamera {
             gives: None,
             gives_interval: None,
             controls: Vec::new(),
+            choices: Vec::new(),
             buffers: None,
             has_monotonic_times: true,
             picture: Picture::default(),

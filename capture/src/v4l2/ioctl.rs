@@ -20,8 +20,8 @@ use super::mapping::Mapping;
 use super::meaning;
 use super::structs::{
     CAPTURE, EXTENDED, MMAP, PROGRESSIVE, V4l2Buffer, V4l2Capability, V4l2Control, V4l2FmtDesc, V4l2Format,
-    V4l2Fract, V4l2FrmIvalEnum, V4l2FrmSizeEnum, V4l2PixFormat, V4l2QueryCtrl, V4l2RequestBuffers,
-    V4l2StreamParm,
+    V4l2Fract, V4l2FrmIvalEnum, V4l2FrmSizeEnum, V4l2PixFormat, V4l2QueryCtrl, V4l2QueryMenu,
+    V4l2RequestBuffers, V4l2StreamParm,
 };
 
 /// The major number of every device of video4linux (`VIDEO_MAJOR`).
@@ -62,6 +62,7 @@ calls! {
     g_ctrl: read_write 27 V4l2Control,
     s_ctrl: read_write 28 V4l2Control,
     queryctrl: read_write 36 V4l2QueryCtrl,
+    querymenu: read_write 37 V4l2QueryMenu,
     enum_framesizes: read_write 74 V4l2FrmSizeEnum,
     enum_frameintervals: read_write 75 V4l2FrmIvalEnum,
 }
@@ -236,6 +237,12 @@ impl Device for VideoNode {
         Ok(meaning::control(&found))
     }
 
+    fn choice(&self, control: &ControlInfo, index: u32) -> Result<String, Errno> {
+        let mut found = V4l2QueryMenu { id: control.id, index, ..V4l2QueryMenu::default() };
+        querymenu(self, &mut found)?;
+        Ok(meaning::choice(&found, control.kind))
+    }
+
     fn control(&self, id: u32) -> Result<i32, Errno> {
         let mut found = V4l2Control { id, value: 0 };
         g_ctrl(self, &mut found)?;
@@ -283,6 +290,7 @@ mod tests {
             (number::g_ctrl, 0xc008_561b),
             (number::s_ctrl, 0xc008_561c),
             (number::queryctrl, 0xc044_5624),
+            (number::querymenu, 0xc02c_5625),
             (number::enum_framesizes, 0xc02c_564a),
             (number::enum_frameintervals, 0xc034_564b),
         ] {

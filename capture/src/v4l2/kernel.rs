@@ -113,6 +113,9 @@ pub(crate) trait Device {
     /// `VIDIOC_QUERYCTRL` with `V4L2_CTRL_FLAG_NEXT_CTRL`: the control with the next number; `EINVAL` behind the last.
     fn next_control(&self, after: u32) -> Result<ControlInfo, Errno>;
 
+    /// `VIDIOC_QUERYMENU`: the name of a menu's choice; `EINVAL` where there is none of this number.
+    fn choice(&self, control: &ControlInfo, index: u32) -> Result<String, Errno>;
+
     /// `VIDIOC_G_CTRL`.
     fn control(&self, id: u32) -> Result<i32, Errno>;
 
@@ -272,8 +275,10 @@ pub(crate) enum ControlKind {
     Integer,
     /// 0 or 1.
     Flag,
-    /// A choice out of a row, by its number.
+    /// A choice out of a row, by its number. Each has a name.
     Menu,
+    /// The same; each choice stands for another number, which is its name.
+    NumberMenu,
     /// A kind that isn't set by a number, such as a button or a heading.
     Other,
 }

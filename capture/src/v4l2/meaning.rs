@@ -8,7 +8,7 @@ use super::kernel::{
 };
 use super::structs::{
     DISCRETE, EXTENDED, HAS_A_CHOICE_OF_RATES, V4l2Buffer, V4l2Capability, V4l2Fract, V4l2FrmIvalEnum,
-    V4l2FrmSizeEnum, V4l2PixFormat, V4l2QueryCtrl, V4l2StreamParm,
+    V4l2FrmSizeEnum, V4l2PixFormat, V4l2QueryCtrl, V4l2QueryMenu, V4l2StreamParm,
 };
 
 /// `V4L2_CTRL_FLAG_NEXT_CTRL`.
@@ -83,8 +83,8 @@ fn control_kind(typ: u32) -> ControlKind {
     match typ {
         1 => ControlKind::Integer,
         2 => ControlKind::Flag,
-        // Choices by name, and choices by number.
-        3 | 9 => ControlKind::Menu,
+        3 => ControlKind::Menu,
+        9 => ControlKind::NumberMenu,
         // A set of bits is a number too.
         8 => ControlKind::Integer,
         _ => ControlKind::Other,
@@ -156,6 +156,15 @@ pub(super) fn control(found: &V4l2QueryCtrl) -> ControlInfo {
     }
 }
 
+/// A menu's choice as `VIDIOC_QUERYMENU` names it.
+pub(super) fn choice(found: &V4l2QueryMenu, kind: ControlKind) -> String {
+    let [a, b, c, d, e, f, g, h, ..] = found.choice;
+    match kind {
+        ControlKind::NumberMenu => i64::from_ne_bytes([a, b, c, d, e, f, g, h]).to_string(),
+        _ => text(&found.choice),
+    }
+}
+
 /// A text that ends at its first zero byte.
 fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
@@ -190,6 +199,17 @@ mod tests {
         let negative = V4l2Buffer { flags: 0x2000, seconds: -1, microseconds: -1, ..buffer };
         assert_eq!(filled(&negative).stamp, Some(MonotonicNs(0)));
         assert!(filled(&V4l2Buffer { flags: 0x40, ..buffer }).is_damaged);
+    }
+
+    #[test]
+    fn a_choice_is_a_name_or_a_number() {
+        let named = |bytes: &[u8]| {
+            let mut found = V4l2QueryMenu::default();
+            found.choice[..bytes.len()].copy_from_slice(bytes);
+            found
+        };
+        assert_eq!(choice(&named(b"Manual Mode"), ControlKind::Menu), "Manual Mode");
+        assert_eq!(choice(&named(&(-250_i64).to_ne_bytes()), ControlKind::NumberMenu), "-250");
     }
 
     #[test]

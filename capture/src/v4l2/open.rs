@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use proto::config::ControlValue;
 use proto::frame::Fps;
 use rustix::io::Errno;
 
@@ -22,7 +23,7 @@ pub(crate) struct Request {
     /// Format, size and rate.
     pub(crate) wanted: Wanted,
     /// Controls by their names.
-    pub(crate) controls: BTreeMap<String, i64>,
+    pub(crate) controls: BTreeMap<String, ControlValue>,
 }
 
 /// A camera that is ready to stream.

@@ -202,6 +202,17 @@ pub(super) struct V4l2QueryCtrl {
     pub(super) reserved: [u32; 2],
 }
 
+/// `struct v4l2_querymenu`, which has no gaps.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct V4l2QueryMenu {
+    pub(super) id: u32,
+    pub(super) index: u32,
+    /// A name, or the 64 bits of a number.
+    pub(super) choice: [u8; 32],
+    pub(super) reserved: u32,
+}
+
 /// `struct v4l2_control`.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
@@ -224,5 +235,6 @@ const _: () = {
     assert!(offset_of!(V4l2Buffer, seconds) == 24 && offset_of!(V4l2Buffer, sequence) == 56);
     assert!(offset_of!(V4l2Buffer, place) == 64 && offset_of!(V4l2Buffer, length) == 72);
     assert!(size_of::<V4l2QueryCtrl>() == 68 && offset_of!(V4l2QueryCtrl, flags) == 56);
+    assert!(size_of::<V4l2QueryMenu>() == 44 && offset_of!(V4l2QueryMenu, choice) == 8);
     assert!(size_of::<V4l2Control>() == 8);
 };

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
+use super::backend::ControlValue;
 use super::value::{Mapping, Value};
 
 /// A key, without the type of its value.
@@ -39,8 +40,8 @@ pub(super) enum Shape {
     NumberOrText { what: &'static str },
     /// A mapping with keys of its own.
     Mapping { table: &'static Table, example: &'static str },
-    /// A mapping whose keys are the camera's: a whole number, or true or false for 1 or 0, by name.
-    Numbers { example: &'static str },
+    /// A mapping whose keys are the camera's: a whole number, true or false for 1 or 0, or a word, by name.
+    Settings { example: &'static str },
     /// A mapping whose keys are the camera's, in the order of the file: a number, a word, true or false, as it was typed.
     Texts { example: &'static str },
     /// A list of mappings.
@@ -90,13 +91,13 @@ kind!(f64, f64, Number);
 kind!(bool, bool, Flag);
 kind!(String, &'static str, Text);
 
-impl Kind for BTreeMap<String, i64> {
+impl Kind for BTreeMap<String, ControlValue> {
     type Constant = ();
     fn from_constant((): ()) -> Self {
         Self::new()
     }
     fn from_value(value: &Value) -> Option<Self> {
-        if let Value::Numbers(value) = value { Some(value.clone()) } else { None }
+        if let Value::Settings(value) = value { Some(value.clone()) } else { None }
     }
 }
 
@@ -221,9 +222,9 @@ impl Key<Mapping> {
     }
 }
 
-impl Key<BTreeMap<String, i64>> {
-    pub(super) const fn numbers(name: &'static str, example: &'static str) -> Self {
-        Self::new(name, Shape::Numbers { example })
+impl Key<BTreeMap<String, ControlValue>> {
+    pub(super) const fn settings(name: &'static str, example: &'static str) -> Self {
+        Self::new(name, Shape::Settings { example })
     }
 }
 
@@ -252,7 +253,7 @@ impl Row {
             Shape::Text { what } => format!("a {what}, a text{such_as}"),
             Shape::OneOf { words } => format!("one of {}", words().join(", ")),
             Shape::NumberOrText { what } => what.to_owned(),
-            Shape::Mapping { example, .. } | Shape::Numbers { example } | Shape::Texts { example } => {
+            Shape::Mapping { example, .. } | Shape::Settings { example } | Shape::Texts { example } => {
                 format!("a mapping such as {example}")
             }
             Shape::List { example } => format!("a list such as {example}"),

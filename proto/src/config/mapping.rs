@@ -7,6 +7,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
+use super::backend::ControlValue;
 use super::key::{Key, KeyOr, Kind, Row, Shape, Table};
 use super::value::{At, Mapping, Value};
 
@@ -126,11 +127,11 @@ fn value<'de, A: MapAccess<'de>>(
             let typed = map.next_value_seed(ByTable(table))?;
             typed.map(|mapping| At { at: key_at, value: Value::Mapping(mapping) })
         }
-        Shape::Numbers { .. } => {
-            let typed = map.next_value::<Option<BTreeMap<String, NumberOrFlag>>>()?;
-            typed.map(|numbers| {
-                let numbers = numbers.into_iter().map(|(name, NumberOrFlag(number))| (name, number));
-                At { at: key_at, value: Value::Numbers(numbers.collect()) }
+        Shape::Settings { .. } => {
+            let typed = map.next_value::<Option<BTreeMap<String, Setting>>>()?;
+            typed.map(|settings| {
+                let settings = settings.into_iter().map(|(name, Setting(value))| (name, value));
+                At { at: key_at, value: Value::Settings(settings.collect()) }
             })
         }
         Shape::Texts { .. } => {
@@ -175,33 +176,39 @@ impl<'de> Visitor<'de> for TextsVisitor {
     }
 }
 
-/// A whole number, or a flag that stands for 1 or 0.
-struct NumberOrFlag(i64);
+/// A whole number, a flag that stands for 1 or 0, or a word.
+struct Setting(ControlValue);
 
-impl<'de> serde::Deserialize<'de> for NumberOrFlag {
+impl<'de> serde::Deserialize<'de> for Setting {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NumberOrFlagVisitor)
+        deserializer.deserialize_any(SettingVisitor)
     }
 }
 
-struct NumberOrFlagVisitor;
+struct SettingVisitor;
 
-impl Visitor<'_> for NumberOrFlagVisitor {
-    type Value = NumberOrFlag;
+impl Visitor<'_> for SettingVisitor {
+    type Value = Setting;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a whole number, true or false")
+        f.write_str("a whole number, true or false, or the name of a menu's choice")
     }
 
     fn visit_bool<E: Error>(self, flag: bool) -> Result<Self::Value, E> {
-        Ok(NumberOrFlag(i64::from(flag)))
+        Ok(Setting(ControlValue::Number(flag.into())))
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(NumberOrFlag(number))
+        Ok(Setting(ControlValue::Number(number)))
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        i64::try_from(number).map(NumberOrFlag).map_err(|_| E::custom("it is too large for a control"))
+        i64::try_from(number)
+            .map(|number| Setting(ControlValue::Number(number)))
+            .map_err(|_| E::custom("it is too large for a control"))
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<Self::Value, E> {
+        Ok(Setting(ControlValue::Choice(word.to_owned())))
     }
 }

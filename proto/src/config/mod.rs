@@ -33,8 +33,8 @@ use serde_saphyr::Location;
 
 pub use access::AccessConfig;
 pub use backend::{
-    Backend, Episode, Feature, FileConfig, GigeConfig, MjpegConfig, OpencvConfig, PipeConfig, PipeFormat,
-    RtspConfig, RtspTransport, SimConfig, SimFaults, V4l2Config, V4l2Format,
+    Backend, ControlValue, Episode, Feature, FileConfig, GigeConfig, MjpegConfig, OpencvConfig, PipeConfig,
+    PipeFormat, RtspConfig, RtspTransport, SimConfig, SimFaults, V4l2Config, V4l2Format,
 };
 pub use compressed::{ClipMode, Compressed};
 pub use fit::{Misfit, check_rate, check_size};

@@ -41,7 +41,7 @@ fn in_the_docs(row: &Row) -> (String, String) {
         Shape::Text { what } => what.to_owned(),
         Shape::OneOf { words } => words().join(", "),
         Shape::NumberOrText { .. } => "number or text".to_owned(),
-        Shape::Mapping { .. } | Shape::Numbers { .. } | Shape::Texts { .. } => "mapping".to_owned(),
+        Shape::Mapping { .. } | Shape::Settings { .. } | Shape::Texts { .. } => "mapping".to_owned(),
         Shape::List { .. } => "list".to_owned(),
     };
     let default = match row.absent {
@@ -398,12 +398,15 @@ fn one(keys: &str) -> CameraConfig {
 #[test]
 fn live_cameras_have_the_keys_of_their_backends() {
     let Backend::V4l2(v4l2) =
-        one("backend: v4l2, device: 2, format: mjpg, controls: { gain: -3, auto_focus: true }").backend
+        one("backend: v4l2, device: 2, format: mjpg, controls: { gain: -3, auto_focus: true, auto_exposure: Manual Mode }").backend
     else {
         panic!("not v4l2")
     };
     assert_eq!(v4l2.video_device(), crate::source::VideoDevice::Number(2));
-    let controls = [("auto_focus".to_owned(), 1), ("gain".to_owned(), -3)].into();
+    let (number, name) = (ControlValue::Number, ControlValue::Choice("Manual Mode".into()));
+    let controls = [("auto_focus", number(1)), ("gain", number(-3)), ("auto_exposure", name)]
+        .map(|(name, value)| (name.to_owned(), value));
+    let controls = controls.into();
     assert_eq!((v4l2.format, v4l2.controls), (V4l2Format::Mjpg, controls));
     let mjpeg = "backend: mjpeg, url: 'http://h/x', user: viewer, password_file: /etc/pw";
     let Backend::Mjpeg(mjpeg) = one(mjpeg).backend else { panic!("not mjpeg") };
@@ -460,7 +463,11 @@ fn mistakes_of_live_cameras_are_shown_where_they_stand() {
     refused(&format!("{v4l2}gop_ms: ¦0 }}\n"), "must be at least 1");
     refused(&format!("{v4l2}clip: ¦copied }}\n"), "is not one of smart, exact, verbatim");
     refused(&format!("{v4l2}¦controls: {{ 'gain;': 1 }} }}\n"), "no control's name");
-    refused(&format!("{v4l2}controls: {{ ¦gain: high }} }}\n"), "a whole number, true or false");
+    refused(
+        &format!("{v4l2}controls: {{ ¦gain: 1.5 }} }}\n"),
+        "a whole number, true or false, or the name of a menu's choice",
+    );
+    refused(&format!("{v4l2}¦controls: {{ gain: '' }} }}\n"), "the name of a menu's choice");
     let gige = "cameras:\n  - { name: a, backend: gige, camera: 7, ";
     refused("cameras:\n  - ¦{ name: a, backend: gige }\n", "camera: camera a needs its serial number");
     refused(&format!("{gige}¦features: {{ 'Exposure Time': 1 }} }}\n"), "no feature's name");

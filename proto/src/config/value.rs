@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_saphyr::{Location, Spanned};
 
+use super::backend::ControlValue;
+
 /// A value and its place.
 #[derive(Clone, Debug)]
 pub(super) struct At<T> {
@@ -27,7 +29,7 @@ pub(super) enum Value {
     Text(String),
     Mapping(Mapping),
     /// By names that are the camera's own.
-    Numbers(BTreeMap<String, i64>),
+    Settings(BTreeMap<String, ControlValue>),
     /// By names that are the camera's own, in the file's order.
     Texts(Vec<(String, String)>),
 }

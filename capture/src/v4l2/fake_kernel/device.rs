@@ -271,6 +271,13 @@ impl Device for FakeDevice {
         })
     }
 
+    fn choice(&self, _: &ControlInfo, index: u32) -> Result<String, Errno> {
+        self.call("querymenu", |camera| {
+            let name = camera.choices.get(index as usize).filter(|name| !name.is_empty());
+            name.map(|name| (*name).to_owned()).ok_or(Errno::INVAL)
+        })
+    }
+
     fn control(&self, id: u32) -> Result<i32, Errno> {
         self.call("g_ctrl", |camera| {
             let found = camera.controls.iter().find(|(control, _)| control.id == id);

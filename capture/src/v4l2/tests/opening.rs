@@ -3,6 +3,7 @@
 use super::super::format::FourCc;
 use super::super::kernel::{ControlInfo, ControlKind, Holder, NodeKind, Picture};
 use super::*;
+use proto::config::ControlValue;
 use proto::frame::LossBefore;
 use rustix::io::Errno;
 
@@ -163,13 +164,18 @@ fn with_controls() -> FakeKernel {
             control(14, "Temperature", ControlKind::Integer, (0, 90, 1)),
         ];
         camera.controls[4].0.can_be_set = false;
+        camera.choices = vec!["Auto Mode", "Manual Mode", "", "Aperture Priority Mode"];
     })
 }
 
-fn controlled(controls: &[(&str, i64)]) -> Opener {
+fn set_to(controls: Vec<(&str, ControlValue)>) -> Opener {
     let mut opener = opener("0", "MJPG", 50.0);
-    opener.request.controls = controls.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+    opener.request.controls = controls.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     opener
+}
+
+fn controlled(controls: &[(&str, i64)]) -> Opener {
+    set_to(controls.iter().map(|(name, value)| (*name, ControlValue::Number(*value))).collect())
 }
 
 #[test]
@@ -180,6 +186,30 @@ fn controls_are_set_by_name_the_automatics_first() {
     let values: Vec<i32> = kernel.machine().cameras[0].controls.iter().map(|(_, value)| *value).collect();
     assert_eq!(values, [0, -3, 51, 1, 0]);
     assert_eq!(opener.said.len(), 1, "{:?}", opener.said);
+}
+
+#[test]
+fn a_menus_choice_is_set_by_its_name() {
+    let choose = |control, name: &str| set_to(vec![(control, ControlValue::Choice(name.into()))]);
+    for (name, number) in [("Manual Mode", 1), ("aperture_priority_mode", 3), ("AUTO MODE", 0)] {
+        let kernel = with_controls();
+        open(&kernel, &mut choose("auto_exposure", name)).unwrap();
+        assert_eq!(kernel.machine().cameras[0].controls[3].1, number, "{name}");
+    }
+    for (control, name, words) in [
+        (
+            "auto_exposure",
+            "Shutter",
+            "has no choice \"Shutter\" for its control auto_exposure; it has Auto Mode, Manual Mode and Aperture Priority Mode",
+        ),
+        ("brightness", "high", "takes -64 to 64 for its control brightness, and the config says \"high\""),
+    ] {
+        let error = refusal(&with_controls(), &mut choose(control, name));
+        assert!(error.to_string().contains(words) && error.is_permanent(), "{error}");
+    }
+    let kernel = with_controls();
+    kernel.machine().cameras[0].refusals.insert("querymenu", Errno::IO);
+    assert!(!refusal(&kernel, &mut choose("auto_exposure", "Manual Mode")).is_permanent(), "it may be back");
 }
 
 #[test]

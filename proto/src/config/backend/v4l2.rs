@@ -1,6 +1,7 @@
 //! `backend: v4l2`: a camera with a device of Video4Linux, without any library between.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,12 +17,14 @@ use crate::source::VideoDevice;
 
 /// The values of `device`, for messages.
 const DEVICES: &str = "a device's number, its path (best one below /dev/v4l/by-id or by-path) or its serial number";
+/// The longest name of a menu's choice. V4L2's have 31 bytes.
+const MAX_CHOICE_BYTES: usize = 64;
 /// The most controls of a camera, far beyond those that any has: a config is read whole.
 const MAX_CONTROLS: usize = 256;
 
 static DEVICE: Key<String> = Key::number_or_text("device", DEVICES).required().own();
 static FORMAT: KeyOr<String> = Key::text("format", FORMAT_WHAT).such_as(FORMAT_EXAMPLE).or(V4l2Format::Auto.name());
-static CONTROLS: Key<BTreeMap<String, i64>> = Key::numbers("controls", "{ exposure_dynamic_framerate: 0 }");
+static CONTROLS: Key<BTreeMap<String, ControlValue>> = Key::settings("controls", "{ exposure_dynamic_framerate: 0 }");
 /// The keys of a V4L2 camera.
 pub(super) static KEYS: &[&Row] = &[&DEVICE.row, &FORMAT.row, &CONTROLS.row];
 
@@ -33,7 +36,26 @@ pub struct V4l2Config {
     /// The format that the device is asked for.
     pub format: V4l2Format,
     /// The controls to set, by the names that `v4l2-ctl -L` shows.
-    pub controls: BTreeMap<String, i64>,
+    pub controls: BTreeMap<String, ControlValue>,
+}
+
+/// The value that a control is to have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ControlValue {
+    /// A number, 0 or 1 for false or true, or the number of a menu's choice.
+    Number(i64),
+    /// A menu's choice by its name.
+    Choice(String),
+}
+
+impl fmt::Display for ControlValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Choice(name) => write!(f, "{name:?}"),
+        }
+    }
 }
 
 /// The formats that a V4L2 camera may be asked for.
@@ -200,8 +222,8 @@ fn format(checker: &Checker<'_>, typed: &At<String>) -> Result<V4l2Format, Mista
 
 fn controls(
     checker: &Checker<'_>,
-    typed: At<BTreeMap<String, i64>>,
-) -> Result<BTreeMap<String, i64>, Mistake> {
+    typed: At<BTreeMap<String, ControlValue>>,
+) -> Result<BTreeMap<String, ControlValue>, Mistake> {
     if typed.value.len() > MAX_CONTROLS {
         return checker.wrong(typed.at, format!("controls: at most {MAX_CONTROLS}"));
     }
@@ -210,6 +232,25 @@ fn controls(
         Some(name) => {
             let message = format!(
                 "controls: {name:?} is no control's name; `v4l2-ctl -L` shows them, such as exposure_time_absolute"
+            );
+            checker.wrong(typed.at, message)
+        }
+        None => choices_are_names(checker, typed),
+    }
+}
+
+fn choices_are_names(
+    checker: &Checker<'_>,
+    typed: At<BTreeMap<String, ControlValue>>,
+) -> Result<BTreeMap<String, ControlValue>, Mistake> {
+    let is_none = |value: &ControlValue| {
+        matches!(value, ControlValue::Choice(name) if name.is_empty() || name.len() > MAX_CHOICE_BYTES || name.contains('\0'))
+    };
+    match typed.value.iter().find(|(_, value)| is_none(value)) {
+        Some((control, _)) => {
+            let message = format!(
+                "controls: the value of {control} is a whole number, true, false, or the name of a menu's choice, which has at most \
+                 {MAX_CHOICE_BYTES} bytes"
             );
             checker.wrong(typed.at, message)
         }
