@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use proto::codec::{Codec, EncoderChoice};
 use proto::config::{CameraConfig, Config, RecordingConfig};
+use proto::frame::{Fps, Geometry};
 use proto::ladder::preset::Demand;
 use proto::ladder::{Change, EncodeCost, EncoderLadder, Ladders, last_resort};
 use proto::name::Name;
@@ -170,6 +171,13 @@ impl CameraLadder {
         ladder.next_clip(demands.get(&self.camera).filter(|_| has_used_it)?)
     }
 
+    /// The camera's ring is for frames of this rate and size, whatever was assumed of it when nobody had seen it.
+    pub(crate) fn demand_by(&self, fps: Fps, geometry: &Geometry) {
+        if let Some(demand) = self.all.lock().demands.get_mut(&self.camera) {
+            (demand.fps, demand.frame_bytes) = (fps.as_f64(), bytes_of(geometry));
+        }
+    }
+
     /// Has nothing to choose from now on: the camera's frames are passed on as they came. Returns all cameras' ladders, for the
     /// supervisor, if that is news and they are known.
     pub(crate) fn copy(&self, codec: Codec) -> Option<Ladders> {
@@ -196,9 +204,13 @@ fn demand(camera: &CameraConfig, recording: &RecordingConfig) -> Demand {
         fps: camera.fps.as_f64(),
         pre: Duration::from_millis(recording.pre_roll_ms),
         post: Duration::from_millis(recording.post_roll_ms),
-        frame_bytes: u64::try_from(camera.geometry.frame_bytes()).unwrap_or(u64::MAX),
+        frame_bytes: bytes_of(&camera.geometry),
         backlog_bytes: 0,
     }
+}
+
+fn bytes_of(geometry: &Geometry) -> u64 {
+    u64::try_from(geometry.frame_bytes()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -265,6 +277,21 @@ mod tests {
         let assumed = failed.tried(Ladders::new());
         assert_eq!(assumed[&name("left")].first(), x264("superfast"));
         assert_eq!(failed.arm(None, 0), AfterArming::Report(assumed), "it is not probed again");
+    }
+
+    #[test]
+    fn a_camera_that_was_away_is_judged_by_the_rate_of_its_ring_and_not_by_the_one_that_was_assumed() {
+        let shared = shared();
+        let (left, right) = (shared.of(&name("left")), shared.of(&name("right")));
+        left.demand_by(
+            Fps::new(6.0).unwrap(),
+            &Geometry::new(320, 192, proto::frame::PixelFormat::I420).unwrap(),
+        );
+        // 50 ms a frame.
+        assert_eq!(slow_clip(&left), None);
+        assert_eq!((left.first(), right.first()), (x264("superfast"), x264("superfast")));
+        slow_clip(&right).unwrap();
+        assert_eq!(right.first(), x264("ultrafast"), "its camera makes 60 a second");
     }
 
     #[test]

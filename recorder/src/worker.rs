@@ -168,6 +168,9 @@ impl Worker {
     fn look_at_ring(&mut self) {
         self.ring.look();
         self.backlog.use_ring(self.ring.open());
+        if let Some(ring) = self.ring.open() {
+            self.ladder.demand_by(ring.spec().fps, &ring.spec().geometry);
+        }
         let payload = self.ring.open().map(|ring| ring.spec().payload);
         let copied = payload.and_then(|payload| self.wishes.copies(payload));
         // A camera that was away when the recorder began may deliver something else than was thought.
