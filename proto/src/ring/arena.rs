@@ -16,6 +16,7 @@ use super::order::{acquire, release, release_fence};
 use super::place::{Place, Shape};
 use super::protocol::Protocol;
 use super::state::State;
+use super::step;
 use crate::frame::FrameInfo;
 use crate::sync::Ordering::Relaxed;
 
@@ -68,15 +69,20 @@ impl Protocol<'_> {
     #[must_use]
     pub fn claim_part(&self, parts: &mut Parts, sequence: u64, bytes: usize) -> Option<Claim> {
         let offset = self.make_room(parts, part_bytes(bytes)?)?;
+        step::pass();
         let slot = self.take_slot(parts)?;
         let words = &self.slots[slot];
         // All that was voided above must be seen as void by whoever sees a new word or byte from here on: a reader that copies
         // looks at the state again behind them.
         release_fence(Mark);
+        step::pass();
         words.offset.store(offset as u64, Relaxed);
+        step::pass();
         words.len.store(bytes as u64, Relaxed);
+        step::pass();
         // Readers never change a word without a frame, so a plain store can't undo anything of theirs.
         words.word.store(State::writing(sequence).word(), Relaxed);
+        step::pass();
         Some(Claim { slot, place: Place { offset, len: bytes } })
     }
 
@@ -86,6 +92,7 @@ impl Protocol<'_> {
         debug_assert!(bytes <= claim.place.len, "more than was claimed");
         let Place { offset, .. } = claim.place;
         self.slots[claim.slot].len.store(bytes as u64, Relaxed);
+        step::pass();
         self.publish(claim.slot, info);
         // The part is no longer than the claimed one, which was found to end within the arena.
         let end = offset + part_bytes(bytes.min(claim.place.len)).unwrap_or(0);

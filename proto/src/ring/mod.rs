@@ -2,6 +2,7 @@
 //!
 //! From the inside out:
 //! - [`state`]: the 64-bit word that tells which frame a slot holds and who leases it;
+//! - `step`: between two steps of publishing, where the writer may die;
 //! - `order`: the memory orderings, by the name of their synchronisation point;
 //! - [`protocol`]: who may touch which slot when; atomics only, so loom can check it;
 //! - `overwriting`: which frames the writer comes to next, and how soon;
@@ -29,6 +30,7 @@ mod overwriting;
 pub mod place;
 pub mod protocol;
 pub mod state;
+mod step;
 pub mod time;
 
 #[cfg(feature = "host")]

@@ -26,6 +26,7 @@ use super::order::SyncPoint::{Entry, Head, Mark, Publish, Return};
 use super::order::{acquire, acquire_fence, release, release_fence};
 use super::place::Shape;
 use super::state::{MAX_SEQUENCE, ReaderBit, State};
+use super::step;
 use crate::frame::FrameInfo;
 use crate::sync::Ordering::{self, Relaxed};
 use crate::sync::{AtomicU32, AtomicU64};
@@ -178,6 +179,7 @@ impl Protocol<'_> {
                 // The pixels that follow must not become visible before the WRITING mark. Readers that copy and then look
                 // at the word again rely on it. Readers with a lease don't: the mark makes their compare-and-swap fail.
                 release_fence(Mark);
+                step::pass();
                 return Some(slot);
             }
         }
@@ -188,6 +190,7 @@ impl Protocol<'_> {
     pub fn publish(&self, slot: usize, info: &FrameInfo) {
         self.note(slot, info);
         self.slots[slot].word.store(State::holding(info.sequence).word(), release(Publish));
+        step::pass();
         self.advance(info.sequence);
     }
 
@@ -201,6 +204,7 @@ impl Protocol<'_> {
 
     fn advance(&self, sequence: u64) {
         self.heads.head.store(sequence, release(Head));
+        step::pass();
         self.heads.wake.fetch_add(1, Ordering::Release);
     }
 
@@ -209,12 +213,19 @@ impl Protocol<'_> {
         // The tag is zero while the fields change, and the sequence once they are whole.
         entry.tag.store(0, Relaxed);
         release_fence(Entry);
+        step::pass();
         entry.slot.store(slot as u64, Relaxed);
+        step::pass();
         entry.t_capture_ns.store(info.t_capture.0, Relaxed);
+        step::pass();
         entry.source_sequence.store(info.source_sequence, Relaxed);
+        step::pass();
         entry.epoch_and_marks.store(info.epoch_and_marks(), Relaxed);
+        step::pass();
         entry.decoding.store(info.decoding_word(), Relaxed);
+        step::pass();
         entry.tag.store(info.sequence, release(Entry));
+        step::pass();
     }
 
     pub(super) fn entry(&self, sequence: u64) -> &LedgerEntry {

@@ -13,6 +13,7 @@ use super::protocol::WriterPosition;
 use super::shared::Ring;
 use super::slot_header::SlotHeader;
 use super::starts::Starts;
+use super::step;
 use super::time::RingTime;
 use crate::frame::{DecodesFrom, Decoding, FrameFlags, FrameInfo, LossBefore, PictureTags};
 use crate::sync::Ordering::Relaxed;
@@ -224,14 +225,18 @@ impl WriteSlot<'_> {
         // SAFETY: the place starts at a cache line inside the mapping, so it is aligned and large enough, and
         // it belongs to this writer alone while its slot's word says WRITING (see bytes_mut).
         unsafe { at.write(SlotHeader::of(&info, self.bytes)) };
+        step::pass();
         self.write_padding();
+        step::pass();
         let protocol = self.writer.ring.protocol();
         match &mut self.writer.parts {
             Some(parts) => protocol.publish_part(parts, self.claim, self.bytes, &info),
             None => protocol.publish(self.claim.slot, &info),
         }
         self.published = true;
+        step::pass();
         self.writer.ring.wake_readers();
+        step::pass();
         self.writer.next.sequence += 1;
         self.writer.count_interval();
         sequence
