@@ -190,10 +190,12 @@ fn the_detector_in_the_documents_records_what_moves() {
         assert_eq!(of[..], ["accepted", "accepted", "finished"], "{id}: {stdout}");
     }
     for clip in rig.clips() {
-        let trigger = &manifest(&clip)["trigger"];
+        let manifest = manifest(&clip);
+        // Repeated pictures carry the numbers of others, so the judge of pictures has no say here.
+        assert_eq!(manifest["verdict"], "complete", "{manifest:#}");
+        let trigger = &manifest["trigger"];
         assert_eq!(trigger["kind"], "begin", "{trigger:#}");
         assert!(answers.contains_key(trigger["id"].as_str().unwrap()), "{trigger:#}");
     }
     assert_eq!(rig.clips().len(), answers.len());
-    rig.assert_true();
 }
