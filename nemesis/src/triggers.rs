@@ -182,6 +182,7 @@ fn said(stderr: &str, code: Option<i32>) -> String {
         "has no frame",
         "has ended",
         "no trigger",
+        "after the moment",
     ];
     match words.into_iter().find(|words| stderr.contains(words)) {
         Some(words) => format!("{code}: {words}"),

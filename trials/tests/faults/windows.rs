@@ -104,7 +104,7 @@ fn f99_sixteen_clips_over_each_other_are_all_exact() {
     for config in [
         format!("{TWO_CAMERAS}  max_open_clips: 16\n"),
         // Its encoder keeps each frame until it has the next.
-        format!("{TWO_CAMERAS}  max_open_clips: 16\n  codec: MJPG\n"),
+        format!("{TWO_CAMERAS}  max_open_clips: 16\n  preferred_codec: MP4V\n"),
     ] {
         let rig = Rig::start(&config.replace("320, height: 192", "256, height: 128"));
         let begun: Vec<String> = (0..4).map(|_| begin(&rig).1).collect();
