@@ -21,6 +21,7 @@ use proto::clip::growth::{Growth, Line};
 use proto::clip::{Plan, Window, clip_name};
 use proto::failpoint;
 use proto::opened;
+use proto::storage;
 use proto::time::MonotonicNs;
 
 use crate::disk;
@@ -121,6 +122,7 @@ impl OpenWindow {
     /// The system's error. It may work another time.
     pub(crate) fn look(&self) -> io::Result<()> {
         let mut lines = lock(&self.lines);
+        disk::ask(|| storage::no_link_to(&self.clip_folder))?;
         let read = disk::ask(|| lines.read_on());
         self.show(lines.growth());
         match read {
@@ -196,6 +198,8 @@ impl OpenWindow {
     }
 
     fn close_by(&self, lines: &mut GrowthFile, recorded: MonotonicNs) -> io::Result<Closing> {
+        // Nothing is moved aside in a folder that a link leads to.
+        disk::ask(|| storage::no_link_to(&self.clip_folder))?;
         let closed = disk::ask(|| self.append_closed(lines, recorded));
         self.show(lines.growth());
         match closed {

@@ -63,7 +63,7 @@ impl Take {
             Ok(Closing::Moved) => Step::Moved,
             Ok(Closing::Busy) => Step::Waiting,
             Err(e) => {
-                let why = format!("its window can't be closed: {e}");
+                let why = format!("it can't be finished, since its window can't be closed: {e}");
                 self.leave_if_removed(&why).unwrap_or_else(|| {
                     self.pause(feed.now(), why);
                     Step::Paused
