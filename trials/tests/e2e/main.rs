@@ -8,6 +8,7 @@
 mod access;
 mod answers;
 mod check;
+mod clips;
 mod clocks;
 mod codecs;
 mod copied;

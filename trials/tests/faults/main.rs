@@ -27,6 +27,7 @@ mod nemesis;
 mod older;
 mod presets;
 mod readers;
+mod retention;
 mod rtsp;
 mod sends;
 mod shared_folder;

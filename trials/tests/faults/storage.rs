@@ -26,8 +26,8 @@ fn with_a_short_reserve() -> String {
 }
 
 /// A rig whose recordings folder is a file system of its own.
-struct DiskRig {
-    rig: Rig,
+pub(crate) struct DiskRig {
+    pub(crate) rig: Rig,
     disk: Mounted,
 }
 
@@ -55,7 +55,7 @@ fn sh(program: &str, args: &[&std::ffi::OsStr]) -> Result<(), String> {
 
 impl DiskRig {
     /// A tmpfs with these options; `None` with a word about it where none can be mounted.
-    fn tmpfs(config: &str, options: &str) -> Option<Self> {
+    pub(crate) fn tmpfs(config: &str, options: &str) -> Option<Self> {
         Self::on(config, |_, at| {
             sh(
                 "mount",
@@ -121,7 +121,7 @@ impl Drop for Filler {
     }
 }
 
-fn free_bytes(folder: &Path) -> u64 {
+pub(crate) fn free_bytes(folder: &Path) -> u64 {
     let disk = rustix::fs::statvfs(folder).unwrap();
     disk.f_bavail * disk.f_frsize
 }
