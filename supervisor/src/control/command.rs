@@ -35,13 +35,17 @@ pub(crate) struct Shared {
 
 /// Has a request answered. Refused when no thread can be had for it; then nothing was done.
 pub(super) fn serve(replier: Replier, request: Request, shared: &Shared) -> Result<(), Refusal> {
-    let request = match about_trigger(request) {
-        Ok(wanted) => {
-            trigger(replier, wanted, shared);
-            return Ok(());
-        }
-        Err(other) => other,
+    let wanted = match request {
+        Request::Trigger(request) => Wanted::Trigger(request),
+        Request::End(request) => Wanted::End(request),
+        Request::Extend(request) => Wanted::Extend(request),
+        other => return answer_by_a_thread(replier, other, shared),
     };
+    trigger(replier, wanted, shared);
+    Ok(())
+}
+
+fn answer_by_a_thread(replier: Replier, request: Request, shared: &Shared) -> Result<(), Refusal> {
     let shared = shared.clone();
     let spawned =
         std::thread::Builder::new().name("command".into()).stack_size(STACK_BYTES).spawn(move || {
@@ -52,16 +56,6 @@ pub(super) fn serve(replier: Replier, request: Request, shared: &Shared) -> Resu
         tracing::warn!("control socket: a command can't be answered: can't start a thread: {e}");
         Refusal::NoThread { error: e.to_string() }
     })
-}
-
-/// The request, if it is about a trigger; else it is given back.
-fn about_trigger(request: Request) -> Result<Wanted, Request> {
-    match request {
-        Request::Trigger(request) => Ok(Wanted::Trigger(request)),
-        Request::End(request) => Ok(Wanted::End(request)),
-        Request::Extend(request) => Ok(Wanted::Extend(request)),
-        other => Err(other),
-    }
 }
 
 fn answer(replier: Replier, request: Request, shared: &Shared) {
