@@ -44,8 +44,17 @@ impl FakeGige {
 
     /// Loses so many of a thousand packets from now on.
     pub fn lose(&mut self, per_mille: u32) {
+        self.tell(&per_mille.to_string());
+    }
+
+    /// Triggers it: it makes one picture, if its features say that it is triggered by software.
+    pub fn trigger(&mut self) {
+        self.tell("trigger");
+    }
+
+    fn tell(&mut self, line: &str) {
         let input = self.camera.as_mut().unwrap().stdin.as_mut().unwrap();
-        writeln!(input, "{per_mille}").unwrap();
+        writeln!(input, "{line}").unwrap();
     }
 
     /// Takes it away, as a cut cable does: it says nothing more.

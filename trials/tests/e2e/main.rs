@@ -18,6 +18,7 @@ mod export;
 mod film_times;
 mod films;
 mod following;
+mod gige;
 mod health;
 mod install;
 mod lengths;

@@ -140,6 +140,10 @@ fn a_jpeg_that_is_cut_off_is_declared_and_its_neighbours_are_recorded() {
     assert_eq!(manifest(&clip_of(&answer))["cameras"]["door"]["time"]["source"], "arrival", "{answer:#}");
 }
 
+/// An encoder's parameters: groups of ten frames, two B-frames at a time.
+const WITH_B_FRAMES: &str =
+    "keyint=10:min-keyint=10:scenecut=0:bframes=2:b-adapt=0:rc-lookahead=2:repeat-headers=1";
+
 #[test]
 fn a_pipe_says_its_own_size_whatever_its_form() {
     let mut rig = Rig::prepare(&config(&[
@@ -147,9 +151,11 @@ fn a_pipe_says_its_own_size_whatever_its_form() {
         ("raw", "backend: pipe, path: $DIR/raw.fifo, format: raw, width: 64, height: 48, fps: 25, pixel_format: NV12".into()),
         ("mjpeg", "backend: pipe, path: $DIR/mjpeg.fifo, format: mjpeg".into()),
         ("h264", "backend: pipe, path: $DIR/h264.fifo, format: h264".into()),
+        ("reordered", "backend: pipe, path: $DIR/reordered.fifo, format: h264".into()),
+        ("h265", "backend: pipe, path: $DIR/h265.fifo, format: h265".into()),
         ("socket", "backend: pipe, path: $DIR/y4m.socket, format: y4m".into()),
     ]));
-    for name in ["y4m.fifo", "raw.fifo", "mjpeg.fifo", "h264.fifo"] {
+    for name in ["y4m.fifo", "raw.fifo", "mjpeg.fifo", "h264.fifo", "reordered.fifo", "h265.fifo"] {
         fifo(&rig, name);
     }
     let listener = UnixListener::bind(rig.path("y4m.socket")).unwrap();
@@ -192,6 +198,38 @@ fn a_pipe_says_its_own_size_whatever_its_form() {
             ],
             "h264.fifo",
         ),
+        ffmpeg(
+            "320x192",
+            &[
+                "-pix_fmt",
+                "yuv420p",
+                "-c:v",
+                "libx264",
+                "-preset",
+                "ultrafast",
+                "-x264-params",
+                WITH_B_FRAMES,
+                "-f",
+                "h264",
+            ],
+            "reordered.fifo",
+        ),
+        ffmpeg(
+            "256x128",
+            &[
+                "-pix_fmt",
+                "yuv420p",
+                "-c:v",
+                "libx265",
+                "-preset",
+                "ultrafast",
+                "-x265-params",
+                WITH_B_FRAMES,
+                "-f",
+                "hevc",
+            ],
+            "h265.fifo",
+        ),
     ];
     let socket = std::thread::spawn(move || {
         let (mut socket, _) = listener.accept().unwrap();
@@ -214,6 +252,8 @@ fn a_pipe_says_its_own_size_whatever_its_form() {
         ("raw", 64, 48, "planes", "encoded"),
         ("mjpeg", 320, 240, "jpeg", "copied"),
         ("h264", 480, 270, "h264", "copied"),
+        ("reordered", 320, 192, "h264", "encoded"),
+        ("h265", 256, 128, "h265", "encoded"),
         ("socket", 160, 120, "planes", "encoded"),
     ] {
         assert_eq!(camera(&stats, name)["ring"]["payload"], payload, "{name}");
@@ -223,6 +263,12 @@ fn a_pipe_says_its_own_size_whatever_its_form() {
         let found = (&recorded["width"], &recorded["height"], &last["how"]);
         assert_eq!(found, (&json!(width), &json!(height), &json!(how)), "{name}: {recorded:#}");
     }
+    assert_eq!(manifest["cameras"]["reordered"]["why"], "b_frames", "{manifest:#}");
+    assert!(
+        rig.log()
+            .iter()
+            .any(|line| line.contains("camera reordered: its pictures are shown in another order"))
+    );
     for writer in &mut writers {
         assert!(writer.try_wait().unwrap().is_none(), "a writer has ended");
         writer.kill().unwrap();

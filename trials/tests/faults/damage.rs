@@ -139,3 +139,43 @@ recording: { output_dir: $DIR/recordings, reserve_ms: 4000 }
     assert_eq!((width, height), (Some(480), Some(256)), "{gate:#}");
     println!("{}", rig.assert_true());
 }
+
+/// A camera's stream begins to show its pictures in another order than they come in, in the middle of a clip.
+#[track_caller]
+fn record_a_stream_that_begins_to_reorder(clip_mode: &str) {
+    let stream = |numbers, parameters| {
+        stamped(&Wanted { codec: StreamCodec::H264, size: (320, 192), numbers, parameters })
+    };
+    let as_they_come = stream(0..120, "keyint=20:min-keyint=20:bframes=0");
+    let units = [as_they_come, stream(120..600, "keyint=20:min-keyint=20:bframes=2:b-adapt=0")].concat();
+    let mut rig = Rig::prepare(&format!(
+        "cameras:
+  - {{ name: gate, backend: pipe, path: $DIR/gate.fifo, format: h264, clip: {clip_mode} }}
+recording: {{ output_dir: $DIR/recordings, reserve_ms: 4000 }}
+"
+    ));
+    mknodat(CWD, rig.path("gate.fifo"), FileType::Fifo, 0o600.into(), 0).unwrap();
+    rig.launch(&[]);
+    let _writer = UnitWriter::start(&rig.path("gate.fifo"), units, 30);
+    rig.await_stats("a pre-roll", |stats| {
+        list(stats, "cameras").iter().all(|camera| camera["ring"]["reach_ms"].as_f64() > Some(700.0))
+    });
+    let trigger = rig.ask(&["trigger", "--wait", "--pre-ms", "500", "--post-ms", "4000"]);
+    let answer = trigger.answer().code(0).json();
+    rig.await_log("its pictures turn out to be shown in another order than they come in");
+    let gate = &manifest(&clip_of(&answer))["cameras"]["gate"];
+    assert_eq!((&gate["video"], &gate["why"]), (&json!("exact"), &json!("b_frames")), "{gate:#}");
+    assert!(list(gate, "stretches").iter().all(|stretch| stretch["how"] == "encoded"), "{gate:#}");
+    assert_eq!((&gate["damaged"], &gate["gaps"]), (&json!([]), &json!([])), "{gate:#}");
+    println!("{}", rig.assert_true());
+}
+
+#[test]
+fn f120_a_smart_clip_of_a_stream_that_begins_to_reorder_its_pictures_is_encoded_as_a_whole() {
+    record_a_stream_that_begins_to_reorder("smart");
+}
+
+#[test]
+fn f120_a_verbatim_clip_of_a_stream_that_begins_to_reorder_its_pictures_is_encoded_as_a_whole() {
+    record_a_stream_that_begins_to_reorder("verbatim");
+}

@@ -17,6 +17,8 @@ mod damage;
 mod dead_mounts;
 mod export;
 mod frozen_urls;
+#[cfg(feature = "aravis")]
+mod gige;
 mod growing;
 mod hangs;
 mod input;

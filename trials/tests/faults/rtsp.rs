@@ -12,7 +12,7 @@ use proto::time::MonotonicNs;
 use rustix::process::Signal;
 use serde_json::Value;
 use trials::rtsp_camera::truth::{Capturable, Sent, capturable};
-use trials::rtsp_camera::{Options, PASSWORD, RtspCamera, USER};
+use trials::rtsp_camera::{Options, PASSWORD, RtspCamera, Start, USER};
 use trials::{Rig, camera, clip_of, kill, list, manifest};
 
 /// Frames of a session before what happens once in it: so many that the clip has begun.
@@ -230,6 +230,47 @@ fn f97_of_cameras_that_misbehave_all_is_captured_that_could_be_and_the_rest_decl
     let report = oracle::folder::judge(&rig.recordings(), &rig.truths()).unwrap();
     let left = &report.clips[0].cameras["left"];
     assert!(left.is_true() && left.present == left.expected, "{report}");
+}
+
+#[test]
+fn f97_a_camera_whose_pictures_change_their_size_goes_on_in_clips_of_the_new_size() {
+    let mut options = Options::small(60);
+    options.after = 60;
+    options.pictures.camera_index = IN_STAMPS;
+    let server = RtspCamera::start(options).unwrap();
+    server.prepare(&["spschange"]);
+    let mut rig = Rig::prepare(&format!(
+        "cameras:
+  - {{ name: gate, backend: rtsp, url: '{}', max_bitrate_mbps: 1, max_frame_bytes: 30000, gop_ms: 1000 }}
+recording: {{ output_dir: $DIR/recordings, pre_roll_ms: 1000, reserve_ms: 4000 }}
+",
+        server.url("spschange")
+    ));
+    rig.launch(&[]);
+    rig.await_stats("some frames", |stats| camera(stats, "gate")["captured_frames"].as_u64() > Some(20));
+    let trigger = rig.ask(&["trigger", "--wait", "--pre-ms", "500", "--post-ms", "4000"]);
+    let across = clip_of(&trigger.answer().code(4).json());
+    rig.await_stats("a ring of the new size", |stats| {
+        camera(stats, "gate")["ring"]["reach_ms"].as_f64() > Some(1200.0)
+    });
+    let behind = clip_of(&rig.command(&["trigger", "--wait", "--pre-ms", "500"]).code(0).json());
+    let sent = server.sent("spschange");
+    kill(rig.supervisor_pid(), Signal::TERM);
+    assert!(rig.await_end().success());
+    // The last session is the one that was recorded.
+    let session = sent.iter().map(|sent| sent.session).max();
+    let sent: Vec<Sent> = sent.into_iter().filter(|sent| Some(sent.session) == session).collect();
+    let change = 60 + sent[60..].iter().position(|sent| sent.start == Start::Key).unwrap();
+    for (clip, size, sent) in [(&across, (256, 128), &sent[..change]), (&behind, (320, 192), &sent[change..])]
+    {
+        let gate = &manifest(clip)["cameras"]["gate"];
+        assert_eq!((&gate["width"], &gate["height"]), (&size.0.into(), &size.1.into()), "{gate:#}");
+        println!("{}", summary(gate));
+        assert_eq!(Part::of(clip, "gate", sent.to_vec()).wrong(), [] as [String; 0], "{gate:#}");
+    }
+    let gaps = manifest(&across)["cameras"]["gate"]["gaps"].clone();
+    assert_eq!(gaps.as_array().map(Vec::len), Some(1), "{gaps:#}");
+    assert_eq!(gaps[0]["cause"], "ring_gone", "{gaps:#}");
 }
 
 /// A camera's part of the manifest in a line.
