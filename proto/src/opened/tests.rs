@@ -209,7 +209,9 @@ fn nothing_below_the_output_folder_is_opened_by_its_path_alone() {
                 folders.push(path);
             } else if name.ends_with(".rs") && !["tests.rs", "fakes.rs", "memory_tests.rs"].contains(&name) {
                 let source = std::fs::read_to_string(&path).unwrap();
-                let product = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
+                let tests = ["#[cfg(test)]\nmod tests {", "#[cfg(test)]\npub(crate) mod tests {"];
+                let ends = tests.iter().filter_map(|tests| source.find(tests)).min();
+                let product = &source[..ends.unwrap_or(source.len())];
                 let uses = |line: &str| {
                     !line.trim_start().starts_with("//") && BY_PATH.iter().any(|call| line.contains(call))
                 };
