@@ -101,7 +101,7 @@ fn whoever_follows_the_events_hears_of_cameras_triggers_clips_and_the_end() {
     assert_eq!(later["seq"].as_u64(), accepted["seq"].as_u64().map(|seq| seq + 1));
 
     // A clip that the end cuts short is finished before the last line.
-    let trigger = rig.command(&["trigger", "--post-ms", "60000"]).code(0).json();
+    let trigger = rig.command(&["trigger", "--camera", "right", "--post-ms", "60000"]).code(0).json();
     rig.command(&["stop"]).code(0);
     assert_eq!(follower.await_event("supervisor")["state"], "ending");
     let cut = follower.await_event("clip_finished");

@@ -47,6 +47,10 @@ fn times(clip: &Path, camera: &str) -> Vec<u64> {
 #[test]
 fn a_clip_is_given_away_whole_and_its_pictures_are_those_that_stood_then() {
     let rig = Rig::start(CAMERAS);
+    // The window's first frame needs the key frame before it.
+    rig.await_stats("a pre-roll and a key frame before it", |stats| {
+        camera(stats, "h264")["ring"]["reach_ms"].as_f64() > Some(1000.0)
+    });
     let answer = rig.command(&["trigger", "--label", "goal", "--wait"]).code(0).json();
     let (clip, id) = (clip_of(&answer), answer["clip_id"].as_str().unwrap().to_owned());
     assert_sums(&clip);

@@ -142,7 +142,7 @@ fn a_jpeg_that_is_cut_off_is_declared_and_its_neighbours_are_recorded() {
 
 /// An encoder's parameters: groups of ten frames, two B-frames at a time.
 const WITH_B_FRAMES: &str =
-    "keyint=10:min-keyint=10:scenecut=0:bframes=2:b-adapt=0:rc-lookahead=2:repeat-headers=1";
+    "keyint=10:min-keyint=10:scenecut=0:bframes=2:b-adapt=0:rc-lookahead=3:repeat-headers=1";
 
 #[test]
 fn a_pipe_says_its_own_size_whatever_its_form() {
