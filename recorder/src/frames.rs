@@ -76,14 +76,10 @@ pub(crate) trait Frames {
     fn has_ended(&self) -> bool;
 
     /// The cause of the gap that is being made, while the camera is away.
-    fn away(&self) -> Option<LossBefore> {
-        None
-    }
+    fn away(&self) -> Option<LossBefore>;
 
     /// The stream's pictures are shown in another order than they come in (B-frames). It may turn out at any frame.
-    fn reorders(&self) -> bool {
-        false
-    }
+    fn reorders(&self) -> bool;
 
     /// Holds a frame where it is.
     ///

@@ -129,6 +129,14 @@ impl Frames for Ledger {
         false
     }
 
+    fn away(&self) -> Option<LossBefore> {
+        None
+    }
+
+    fn reorders(&self) -> bool {
+        false
+    }
+
     fn hold(&self, _: u64) -> Result<Box<dyn HeldFrame>, NotHeld> {
         Err(Miss::NotYet.into())
     }

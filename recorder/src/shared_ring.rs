@@ -69,6 +69,10 @@ impl Frames for SharedRing {
         self.reader.away()
     }
 
+    fn reorders(&self) -> bool {
+        self.reader.reorders()
+    }
+
     fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, NotHeld> {
         let mut held = self.held.borrow_mut();
         held.retain(|(_, lease)| lease.strong_count() > 0);

@@ -5,7 +5,7 @@ mod streams;
 use std::cell::{Cell, RefCell};
 
 use proto::codec::{Codec, EncoderChoice};
-use proto::frame::{Fps, PixelFormat};
+use proto::frame::{Fps, LossBefore, PixelFormat};
 use proto::ladder::last_resort;
 
 use super::*;
@@ -108,6 +108,14 @@ impl Frames for Compressed {
     }
 
     fn has_ended(&self) -> bool {
+        false
+    }
+
+    fn away(&self) -> Option<LossBefore> {
+        None
+    }
+
+    fn reorders(&self) -> bool {
         false
     }
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use proptest::prelude::*;
-use proto::frame::PictureTags;
+use proto::frame::{LossBefore, PictureTags};
 
 use super::*;
 use crate::fakes::{FakeRing, PERIOD, frame};
@@ -62,6 +62,14 @@ impl Frames for Forgetful {
 
     fn has_ended(&self) -> bool {
         self.ring.has_ended()
+    }
+
+    fn away(&self) -> Option<LossBefore> {
+        None
+    }
+
+    fn reorders(&self) -> bool {
+        false
     }
 
     fn hold(&self, sequence: u64) -> Result<Box<dyn HeldFrame>, NotHeld> {
