@@ -43,6 +43,7 @@ use crate::frames::{Frames, HeldFrame, NotHeld, Soundness};
 use crate::journal::PartReason;
 use failure::{Files, PartError};
 pub(crate) use how::{Copying, Encoders, How};
+use lost::SinceLevel;
 use place::Place;
 use recording::Recording;
 
@@ -61,8 +62,7 @@ pub(crate) struct Take {
     stage: Stage,
     fate: Fate,
     files: Files,
-    /// The time that this thread had waited for the disk when the take last was level with the camera.
-    waited_when_level: Duration,
+    since_level: SinceLevel,
 }
 
 /// The stage of a take.
@@ -115,7 +115,7 @@ impl Take {
             stage: Stage::Unread,
             fate: Fate::default(),
             files: Files::Fine,
-            waited_when_level: waited,
+            since_level: SinceLevel::level(waited),
         }
     }
 
@@ -206,7 +206,7 @@ impl Take {
             _ if self.has_gone_past(&*frames) => self.over(now, feed),
             None if next > frames.head() && is_unnamed => self.out_of_frames(now, feed),
             None if next > frames.head() => {
-                self.waited_when_level = disk.waited();
+                self.since_level = SinceLevel::level(disk.waited());
                 self.wait_or_end(&*frames, now, feed)
             }
             _ => self.record(&*frames, now, feed, disk),
@@ -222,6 +222,7 @@ impl Take {
     ) -> Step {
         let next = self.next();
         if self.is_paused(now) {
+            self.since_level.was_paused = true;
             self.skip_overrun(frames, next, true);
             return Step::Paused;
         }

@@ -1,10 +1,27 @@
 //! Frames that a take can't have any more: they are given up, each with its cause.
 
+use std::time::Duration;
+
 use proto::clip::GapCause;
 
 use super::{Stage, Take};
 use crate::disk::{self, output::DiskState};
 use crate::frames::Frames;
+
+/// What has kept a take since it was level with the camera, as far as the disk is concerned.
+#[derive(Clone, Copy)]
+pub(super) struct SinceLevel {
+    /// The time that its thread had waited for the disk by then.
+    waited_before: Duration,
+    /// Its files could not be written for a while. What is overwritten until it has caught up is lost to the disk too.
+    pub(super) was_paused: bool,
+}
+
+impl SinceLevel {
+    pub(super) fn level(waited: Duration) -> Self {
+        Self { waited_before: waited, was_paused: false }
+    }
+}
 
 impl Take {
     /// Gives up the frames that can't be had any more, and goes on at `at_least` or behind it.
@@ -52,7 +69,8 @@ impl Take {
 
     /// Did the disk keep this thread, or was the encoder slow?
     pub(super) fn was_kept_by(&self, disk: &dyn DiskState) -> bool {
-        let stalled = disk.waited().saturating_sub(self.waited_when_level) >= disk::STALLED;
-        stalled || self.trouble().is_some()
+        let SinceLevel { waited_before, was_paused } = self.since_level;
+        let stalled = disk.waited().saturating_sub(waited_before) >= disk::STALLED;
+        stalled || was_paused || self.trouble().is_some()
     }
 }

@@ -35,7 +35,7 @@ recording: { output_dir: $DIR/recordings, reserve_ms: 4000 }
 /// The frame ids that a video's pictures show, by 255.
 fn shown(video: &Path) -> Vec<usize> {
     let mut ffmpeg = Command::new("ffmpeg");
-    ffmpeg.args(["-nostdin", "-v", "error", "-fps_mode", "passthrough", "-i"]).arg(video);
+    ffmpeg.args(["-nostdin", "-v", "error", "-i"]).arg(video);
     let first_row = format!("crop={COLUMNS}:2:0:0");
     ffmpeg.args(["-vf", &first_row, "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-"]);
     let output = ffmpeg.output().unwrap();

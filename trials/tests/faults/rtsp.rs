@@ -253,7 +253,8 @@ recording: {{ output_dir: $DIR/recordings, pre_roll_ms: 1000, reserve_ms: 4000 }
     rig.await_stats("a ring of the new size", |stats| {
         camera(stats, "gate")["ring"]["reach_ms"].as_f64() > Some(1200.0)
     });
-    let behind = clip_of(&rig.command(&["trigger", "--wait", "--pre-ms", "500"]).code(0).json());
+    let trigger = rig.command(&["trigger", "--wait", "--pre-ms", "500", "--post-ms", "1500"]);
+    let behind = clip_of(&trigger.code(0).json());
     let sent = server.sent("spschange");
     kill(rig.supervisor_pid(), Signal::TERM);
     assert!(rig.await_end().success());

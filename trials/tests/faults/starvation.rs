@@ -96,10 +96,11 @@ fn f29_every_child_has_a_session_of_its_own_and_so_a_share_of_the_processor() {
 #[test]
 fn f29_who_hears_the_captures_comes_no_later_than_they_do() {
     let rig = Rig::start(TWO_CAMERAS);
-    // Threads that gather statistics, have just answered with them, or look at the config file hear nobody and come later.
+    // Threads that gather statistics, have just answered with them, look at the config file or remove old clips hear nobody and come
+    // later.
     let (for_people, hearing): (Vec<_>, Vec<_>) = threads(rig.supervisor_pid())
         .into_iter()
-        .partition(|(name, _)| matches!(name.as_str(), "statistics" | "command" | "config"));
+        .partition(|(name, _)| matches!(name.as_str(), "statistics" | "command" | "config" | "retention"));
     let supervisor: Vec<i32> = hearing.into_iter().map(|(_, nice)| nice).collect();
     let statistics = for_people.iter().find(|(name, _)| name == "statistics").expect("it always runs");
     assert!(supervisor.iter().max() <= Some(&statistics.1), "{supervisor:?} and {statistics:?}");

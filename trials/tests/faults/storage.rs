@@ -222,7 +222,9 @@ fn f16_f17_what_the_ring_cannot_hold_is_declared_to_the_frame() {
     rig.assert_true();
     assert_lost_to_the_disk(&clip, true);
     for camera in ["left", "right"] {
-        let [gap] = list(&manifest["cameras"][camera], "gaps") else { panic!("{manifest:#}") };
+        // While the encoder opens again the ring may overwrite a frame behind the first that is there.
+        let gaps = list(&manifest["cameras"][camera], "gaps");
+        let ([gap] | [_, gap]) = gaps else { panic!("{manifest:#}") };
         let last_lost = gap["after_sequence"].as_u64().unwrap() + gap["missing"].as_u64().unwrap();
         // The recorder looks four times a second; what was in the ring when it did is in the clip.
         assert!(last_lost < newest_then - slots / 2 + 60, "{gap}: {newest_then} frames then, {slots} slots");

@@ -116,7 +116,8 @@ fn f99_sixteen_clips_over_each_other_are_all_exact() {
             .collect();
         until("all of them to be open", || (rig.stats()["recorder"]["clips_open"] == 16).then_some(()));
         for (n, id) in begun.iter().enumerate() {
-            let ago = (n * 100).to_string();
+            // No further back than they were begun.
+            let ago = (n * 10).to_string();
             rig.command(&["trigger", "--end", id, "--ago", &ago, "--wait"]).code(0);
         }
         asked.into_iter().for_each(|trigger| drop(trigger.answer().code(0)));
