@@ -151,7 +151,7 @@ fn flushes(folder: &Path) -> anyhow::Result<Took> {
     Ok(Took::of(took))
 }
 
-/// What was heard of the triggers.
+/// The answers to the triggers so far.
 #[derive(Default)]
 struct Heard {
     sent: u64,

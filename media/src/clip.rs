@@ -38,7 +38,7 @@ fn hold_within(folder: &Path, patience: Duration) -> Result<Option<File>, String
         let opened = rustix::fs::open(folder, flags, Mode::empty());
         let opened = opened.map_err(|e| format!("{} can't be opened: {e}", folder.display()))?;
         match rustix::fs::flock(&opened, FlockOperation::NonBlockingLockShared) {
-            // Whoever removes a clip renames it first, with the lock.
+            // A clip that is removed is renamed first, under this lock.
             Ok(()) if is_still(&opened, folder) => return Ok(Some(opened.into())),
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) if Instant::now() >= until => {

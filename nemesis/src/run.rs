@@ -211,7 +211,7 @@ fn config_of(plan: &Plan, folder: &str) -> anyhow::Result<String> {
 /// A clip whose begun trigger nobody ends, since the supervisor was away, ends after so long.
 pub(crate) const LONGEST_CLIP_MS: u32 = 6000;
 
-/// What becomes of a trigger that comes to an open clip: by the seed, one or the other.
+/// The config's `overlap`: one word for even seeds, the other for odd ones.
 fn overlap_of(plan: &Plan) -> &'static str {
     if plan.seed.is_multiple_of(2) { "separate" } else { "extend" }
 }

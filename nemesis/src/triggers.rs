@@ -36,7 +36,7 @@ pub struct Ask {
     pub id: String,
     /// Behind `supervisor trigger`, beside its id.
     pub arguments: Vec<String>,
-    /// What comes of it once it is accepted, if anything does.
+    /// The request that follows once it is accepted, if one does.
     pub then: Option<Then>,
 }
 
@@ -144,7 +144,7 @@ impl Triggers {
         let is_begun = then.word == Word::End;
         self.begun.fetch_add(usize::from(is_begun), Ordering::Relaxed);
         std::thread::sleep(then.after);
-        // What nobody ends ends by itself, and one that has ended is not extended any more.
+        // A refusal costs nothing: a begun trigger ends by itself, and one that has ended is not extended any more.
         if self.answer(instance, &then.arguments).is_some() {
             let count = if is_begun { &self.ended } else { &self.extended };
             count.fetch_add(1, Ordering::Relaxed);

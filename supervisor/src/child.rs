@@ -20,7 +20,7 @@ use proto::name::Name;
 use proto::process::Pid;
 use proto::stats::TransportStats;
 
-use crate::events::Orders;
+use crate::loop_events::Orders;
 use crate::programs;
 use crate::world::{Process, World};
 use end::End;

@@ -9,13 +9,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use proto::clip::{Verdict, clip_id, plan_path, unfinished_clips};
-use proto::event::Event as Happened;
+use proto::event::Event;
 use proto::opened;
 use proto::refusal::Refusal;
 use proto::storage;
 
 use crate::event_log::EventLog;
-use crate::events::Event;
+use crate::loop_events::LoopEvent;
 use crate::trigger::plan;
 
 /// The time between two looks at the folders of open clips, for clips whose end the recorder did not report.
@@ -228,7 +228,7 @@ impl Clips {
         // Of the clips of earlier runs only the recorder knows which are open.
         if was_open || !is_of_this_run {
             let (clip_id, path) = named(folder);
-            self.events.emit(Happened::ClipFinished { clip_id, path, verdict, complete });
+            self.events.emit(Event::ClipFinished { clip_id, path, verdict, complete });
         }
         self.changed.notify_all();
         was_open
@@ -243,7 +243,7 @@ impl Clips {
         };
         if was_open {
             let (clip_id, path) = named(folder);
-            self.events.emit(Happened::ClipLost { clip_id, path, why: why.to_owned() });
+            self.events.emit(Event::ClipLost { clip_id, path, why: why.to_owned() });
         }
         self.changed.notify_all();
     }
@@ -251,7 +251,7 @@ impl Clips {
     /// A finished clip has its sums.
     pub(crate) fn sums_made(&self, folder: &Path) {
         let (clip_id, path) = named(folder);
-        self.events.emit(Happened::SumsMade { clip_id, path });
+        self.events.emit(Event::SumsMade { clip_id, path });
     }
 
     /// Takes no further trigger, and waits no longer than `at_most` for those whose plans are being written. Returns
@@ -325,7 +325,7 @@ impl Clips {
     /// here, however long the disk takes.
     pub(crate) fn watch_folders(
         self: &Arc<Self>,
-        events: Sender<Event>,
+        events: Sender<LoopEvent>,
         is_read: bool,
     ) -> std::io::Result<()> {
         let clips = Arc::clone(self);
@@ -374,13 +374,13 @@ pub(crate) fn named(folder: &Path) -> (String, String) {
 }
 
 /// The end of an open clip, if its folder shows one: without its plan a clip has nothing left for a recorder to do.
-fn unreported_end(folder: PathBuf) -> Option<Event> {
+fn unreported_end(folder: PathBuf) -> Option<LoopEvent> {
     if !matches!(plan_path(&folder).try_exists(), Ok(false)) {
         return None;
     }
     match plan::manifest(&folder) {
-        Some(manifest) => Some(Event::Found { folder, verdict: manifest.verdict }),
-        None if storage::is_removed(&folder) => Some(Event::Gone(folder)),
+        Some(manifest) => Some(LoopEvent::Found { folder, verdict: manifest.verdict }),
+        None if storage::is_removed(&folder) => Some(LoopEvent::Gone(folder)),
         // The disk is away, and the clip with it; both may come back.
         None => None,
     }

@@ -43,8 +43,8 @@ use crate::clips::{Clips, Counts};
 use crate::control::UnderWay;
 use crate::control::command::Shared;
 use crate::control::waiting::Waiting;
-use crate::events::{Answer, Event};
 use crate::failure::Failure;
+use crate::loop_events::{Answer, LoopEvent};
 use crate::retention::Retention;
 use crate::rings::{Held, Opened, Rings};
 use crate::run_file::RunFileWriter;
@@ -210,7 +210,7 @@ struct Parts {
     run_file: Rc<RunFileWriter>,
     /// The folders that may hold unfinished clips, this run's first.
     run_folders: Vec<PathBuf>,
-    events: Sender<Event>,
+    events: Sender<LoopEvent>,
     /// The requests that have an answer coming.
     under_way: Arc<UnderWay>,
     waiting: Arc<Waiting>,
@@ -223,7 +223,7 @@ impl Parts {
         run_folders: Vec<PathBuf>,
         on_disk: Option<(HashSet<PathBuf>, Counts)>,
         inherited: &Inherited,
-        events: &Sender<Event>,
+        events: &Sender<LoopEvent>,
         settled: Arc<Settled>,
     ) -> Result<Self, Failure> {
         let no_thread = |e: std::io::Error| Failure::failed(format!("can't start a thread: {e}"));
@@ -257,7 +257,7 @@ impl Parts {
         })
     }
 
-    fn system(&self, dir: &RuntimeDir, events: Sender<Event>, happening: Receiver<Event>) -> System {
+    fn system(&self, dir: &RuntimeDir, events: Sender<LoopEvent>, happening: Receiver<LoopEvent>) -> System {
         let happening = RefCell::new(happening);
         let (run_file, settled) = (Rc::clone(&self.run_file), Arc::clone(&self.settled));
         System { dir: dir.clone(), events, happening, run_file, settled }

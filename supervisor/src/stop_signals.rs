@@ -8,8 +8,8 @@ use proto::signals;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::events::Event;
 use crate::failure::Failure;
+use crate::loop_events::LoopEvent;
 
 /// The meaning of SIGHUP for this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(crate) fn prepare() -> Hangup {
 }
 
 /// Has each signal that ends the supervisor come as an event from here on.
-pub(crate) fn watch(hangup: Hangup, events: Sender<Event>) -> Result<(), Failure> {
+pub(crate) fn watch(hangup: Hangup, events: Sender<LoopEvent>) -> Result<(), Failure> {
     let failed = |e: std::io::Error| Failure::failed(format!("can't watch signals: {e}"));
     let watched = [SIGTERM, SIGINT, SIGQUIT].into_iter().chain((hangup != Hangup::Ignored).then_some(SIGHUP));
     let mut signals = Signals::new(watched).map_err(failed)?;
@@ -61,7 +61,7 @@ pub(crate) fn watch(hangup: Hangup, events: Sender<Event>) -> Result<(), Failure
                     "SIGHUP is ignored: this supervisor was started without a terminal, so none has been closed; \
                      SIGTERM or the command stop ends it"
                 );
-            } else if events.send(Event::Signal).is_err() {
+            } else if events.send(LoopEvent::Signal).is_err() {
                 return;
             }
         }

@@ -31,7 +31,7 @@ use std::sync::mpsc::Sender;
 use proto::control::Accepted;
 
 use crate::control::STACK_BYTES;
-use crate::events::Event;
+use crate::loop_events::LoopEvent;
 use crate::settled::Settled;
 use flushing::Flushing;
 use ids::Ids;
@@ -58,7 +58,7 @@ impl Triggers {
     pub(crate) fn start(
         planning: Planning,
         earlier_runs: Vec<PathBuf>,
-        events: Sender<Event>,
+        events: Sender<LoopEvent>,
         settled: Arc<Settled>,
     ) -> io::Result<Self> {
         let (queue, doubtful) = (Arc::new(Queue::default()), Arc::default());

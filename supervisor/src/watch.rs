@@ -1,4 +1,4 @@
-//! The loop: everything that happens comes in as an [`Event`], and only here is anything done about it. Its state has
+//! The loop: everything that happens comes in as an [`LoopEvent`], and only here is anything done about it. Its state has
 //! three parts: the [`Children`], the clips ([`crate::clips`]), and the [`Telling`] of how things stand.
 
 mod absences;
@@ -30,7 +30,7 @@ use proto::refusal::Refusal;
 use proto::status::InstanceState;
 
 use crate::clips::Clips;
-use crate::events::{Answer, Event, LoopRequest, Report};
+use crate::loop_events::{Answer, LoopEvent, LoopRequest, Report};
 use crate::world::World;
 pub(crate) use camera::Camera;
 pub(crate) use children::Children;
@@ -69,8 +69,8 @@ impl Instance {
             let is_late = now.saturating_duration_since(looked) >= LOOK_AROUND;
             let wait = if is_late { Duration::ZERO } else { self.children.until_next_start(now) };
             let heard_all = match self.world.next_event(wait.min(LOOK_AROUND)) {
-                Ok(Event::Signal) => return None,
-                Ok(Event::Request { request: LoopRequest::Stop, reply }) => return Some(reply),
+                Ok(LoopEvent::Signal) => return None,
+                Ok(LoopEvent::Request { request: LoopRequest::Stop, reply }) => return Some(reply),
                 Ok(event) => {
                     // Captures' beats are many, and change little: the next look around publishes them.
                     let is_beat = event.is_beat();
@@ -92,33 +92,33 @@ impl Instance {
         }
     }
 
-    fn on(&mut self, event: Event) {
+    fn on(&mut self, event: LoopEvent) {
         match event {
             // The loop ends by it, and so does its end: both see to it themselves.
-            Event::Signal => {}
-            Event::Connected { pid, orders } => {
+            LoopEvent::Signal => {}
+            LoopEvent::Connected { pid, orders } => {
                 self.children.on_connected(pid, orders, self.world.now());
             }
-            Event::Mapped { camera, by } => self.children.on_mapped(&camera, &by),
-            Event::Answered { camera, answer } => self.on_answer(&camera, answer),
-            Event::Stranger { rendezvous, said } => self.children.on_stranger(&rendezvous, said),
-            Event::Report { pid, report, heard } => {
+            LoopEvent::Mapped { camera, by } => self.children.on_mapped(&camera, &by),
+            LoopEvent::Answered { camera, answer } => self.on_answer(&camera, answer),
+            LoopEvent::Stranger { rendezvous, said } => self.children.on_stranger(&rendezvous, said),
+            LoopEvent::Report { pid, report, heard } => {
                 self.telling.event_waited(self.world.now().saturating_duration_since(heard));
                 self.on_report(pid, report);
             }
-            Event::Exited { pid, end } => {
+            LoopEvent::Exited { pid, end } => {
                 let ladder_changed = self.children.on_exited(&*self.world, pid, &end);
                 self.write_run_file_if(ladder_changed);
             }
-            Event::Request { request, reply } => {
+            LoopEvent::Request { request, reply } => {
                 let answer = self.answer(&request);
                 // A command that asks for statistics next finds what this one has changed.
                 self.tell();
                 // A command that has gone away needs no answer.
                 let _ = reply.send(answer);
             }
-            Event::Found { folder, verdict } => self.on_finished(&folder, verdict, None),
-            Event::Gone(folder) => {
+            LoopEvent::Found { folder, verdict } => self.on_finished(&folder, verdict, None),
+            LoopEvent::Gone(folder) => {
                 let shown = folder.display();
                 tracing::warn!(
                     clip = &*clip_name(&folder),
@@ -126,7 +126,7 @@ impl Instance {
                 );
                 self.clips.give_up(&folder, "its folder or its plan is gone");
             }
-            Event::Planned(folder) => {
+            LoopEvent::Planned(folder) => {
                 self.children.tell_recorder(RecorderOrder::Clip(folder));
             }
         }

@@ -18,7 +18,7 @@ use proto::process::Pid;
 use crate::child::proc::Sign;
 use crate::child::recipe::Recipe;
 use crate::clips::Counts;
-use crate::events::Event;
+use crate::loop_events::LoopEvent;
 use crate::mappers::Identity;
 use crate::state::Saved;
 
@@ -27,7 +27,7 @@ pub(crate) trait World {
     fn now(&self) -> Instant;
 
     /// Waits for the next event, but no longer than this.
-    fn next_event(&self, at_most: Duration) -> Result<Event, RecvTimeoutError>;
+    fn next_event(&self, at_most: Duration) -> Result<LoopEvent, RecvTimeoutError>;
 
     /// Waits for a child at its rendezvous from now on; its connection comes as an event.
     fn meet(&self, rendezvous: Rendezvous) -> io::Result<()>;

@@ -136,6 +136,30 @@ fn hidden_note(name: &Name, camera: &CameraClip) -> Option<String> {
     })
 }
 
+/// A note on a codec, a preset or a way of making that changed on the way. A smart clip is cut on purpose, and its stretches say
+/// where.
+fn change_note(name: &Name, camera: &CameraClip) -> Option<String> {
+    let [first, .., last] = &camera.stretches[..] else { return None };
+    if camera.video == Some(VideoMode::Smart) {
+        return None;
+    }
+    let preset = |stretch: &Stretch| stretch.preset.clone().unwrap_or_default();
+    let by_the_same = first.codec == last.codec && first.encoder == last.encoder;
+    Some(if first.how != last.how {
+        let how = |stretch: &Stretch| if stretch.how == StretchHow::Copied { "copied" } else { "encoded" };
+        let (from, to) = (how(first), how(last));
+        format!(
+            "camera {name}: its frames were {from} in the beginning and {to} at the end, since the config was changed"
+        )
+    } else if by_the_same {
+        let (from, to) = (preset(first), preset(last));
+        format!("camera {name}: the encoder's preset changed on the way, from {from} to {to}")
+    } else {
+        let (from, to) = (first.codec, last.codec);
+        format!("camera {name}: the codec changed on the way, from {from} to {to}")
+    })
+}
+
 /// Notes on one camera, for a person.
 fn notes_of(name: &Name, camera: &CameraClip) -> Vec<String> {
     let mut notes = Vec::new();
@@ -154,28 +178,7 @@ fn notes_of(name: &Name, camera: &CameraClip) -> Vec<String> {
         notes.push(format!("camera {name}: it was recorded as with clip: exact, since {why}"));
     }
     notes.extend(hidden_note(name, camera));
-    // A smart clip is cut on purpose, and its stretches say where.
-    let is_cut = camera.video == Some(VideoMode::Smart);
-    if let [first, .., last] = &camera.stretches[..]
-        && !is_cut
-    {
-        let preset = |stretch: &Stretch| stretch.preset.clone().unwrap_or_default();
-        let by_the_same = first.codec == last.codec && first.encoder == last.encoder;
-        notes.push(if first.how != last.how {
-            let how = |stretch: &Stretch| if stretch.how == StretchHow::Copied { "copied" } else { "encoded" };
-            format!(
-                "camera {name}: its frames were {} in the beginning and {} at the end, since the config was changed",
-                how(first),
-                how(last)
-            )
-        } else if by_the_same {
-            let (from, to) = (preset(first), preset(last));
-            format!("camera {name}: the encoder's preset changed on the way, from {from} to {to}")
-        } else {
-            let (from, to) = (first.codec, last.codec);
-            format!("camera {name}: the codec changed on the way, from {from} to {to}")
-        });
-    }
+    notes.extend(change_note(name, camera));
     let is_h264 = |codec: Codec| matches!(codec, Codec::H264 | Codec::Avc1);
     let split = |pair: &[FileMaker]| {
         let [a, b] = pair else { return false };

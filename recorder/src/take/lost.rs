@@ -8,12 +8,12 @@ use super::{Stage, Take};
 use crate::disk::{self, output::DiskState};
 use crate::frames::Frames;
 
-/// What has kept a take since it was level with the camera, as far as the disk is concerned.
+/// The disk's part in a take's lateness, since it was level with the camera.
 #[derive(Clone, Copy)]
 pub(super) struct SinceLevel {
     /// The time that its thread had waited for the disk by then.
     waited_before: Duration,
-    /// Its files could not be written for a while. What is overwritten until it has caught up is lost to the disk too.
+    /// The take's files could not be written for a while. Frames that are overwritten until it has caught up are lost to the disk.
     pub(super) was_paused: bool,
 }
 

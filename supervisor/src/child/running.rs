@@ -8,7 +8,7 @@ use proto::process::Pid;
 use crate::child::hung::{self, Opinion};
 use crate::child::link::{LinkFault, LinkWatch};
 use crate::child::proc::Sign;
-use crate::events::Orders;
+use crate::loop_events::Orders;
 use crate::world::Process;
 
 /// The supervisor's reason to end a process.

@@ -25,7 +25,7 @@ fn wait(clips: &Clips, folder: &Path) -> Outcome {
 }
 
 /// The events so far.
-fn events(clips: &Clips) -> Vec<Happened> {
+fn events(clips: &Clips) -> Vec<Event> {
     let mut place = 0;
     std::iter::from_fn(|| {
         let event = clips.events().after(place)?;
@@ -152,7 +152,7 @@ fn whoever_waits_for_a_clip_hears_how_it_ended() {
     assert_eq!(wait(&clips, &lost), Outcome::Lost);
     std::fs::remove_dir_all(&removed).unwrap();
     assert_eq!(wait(&clips, &removed), Outcome::Removed);
-    assert!(matches!(unreported_end(removed.clone()), Some(Event::Gone(gone)) if gone == removed));
+    assert!(matches!(unreported_end(removed.clone()), Some(LoopEvent::Gone(gone)) if gone == removed));
     assert!(unreported_end(open.clone()).is_none());
     clips.end();
     assert_eq!(wait(&clips, &open), Outcome::Ended);
@@ -170,7 +170,7 @@ fn each_end_of_a_clip_is_one_event() {
     (0..2).for_each(|_| clips.give_up(&folder("b"), "the disk is gone"));
     clips.finish(&earlier, Verdict::Complete, None);
     let path = |folder: &Path| folder.display().to_string();
-    let finished = |clip_id: &str, folder: &Path, verdict, complete| Happened::ClipFinished {
+    let finished = |clip_id: &str, folder: &Path, verdict, complete| Event::ClipFinished {
         clip_id: clip_id.into(),
         path: path(folder),
         verdict,
@@ -180,11 +180,7 @@ fn each_end_of_a_clip_is_one_event() {
         events(&clips),
         [
             finished("a", &folder("a"), Verdict::Short, false),
-            Happened::ClipLost {
-                clip_id: "b".into(),
-                path: path(&folder("b")),
-                why: "the disk is gone".into()
-            },
+            Event::ClipLost { clip_id: "b".into(), path: path(&folder("b")), why: "the disk is gone".into() },
             finished("clip-0007", &earlier, Verdict::Complete, true),
         ]
     );

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
 use proto::control::{Request, Response};
-use proto::event::{Event as Happened, Removal, TriggerOp};
+use proto::event::{Event, Removal, TriggerOp};
 use proto::priority;
 use proto::refusal::Refusal;
 use proto::time::MonotonicNs;
@@ -14,7 +14,7 @@ use proto::time::MonotonicNs;
 use super::waiting::Waiting;
 use super::{Replier, STACK_BYTES, UnderWay};
 use crate::clips::Clips;
-use crate::events::{Event, LoopRequest};
+use crate::loop_events::{LoopEvent, LoopRequest};
 use crate::statistics::Statistics;
 use crate::trigger::wish::beginning;
 use crate::trigger::{Taken, Triggers, Wanted};
@@ -26,7 +26,7 @@ pub(crate) struct Shared {
     pub(crate) clips: Arc<Clips>,
     pub(crate) statistics: Arc<Statistics>,
     /// The way to the loop.
-    pub(crate) events: Sender<Event>,
+    pub(crate) events: Sender<LoopEvent>,
     /// The requests that have an answer coming.
     pub(crate) under_way: Arc<UnderWay>,
     /// The requests that wait for the end of their clip.
@@ -69,7 +69,7 @@ fn answer(replier: Replier, request: Request, shared: &Shared) {
         Request::Restart(what) => ask_the_loop(LoopRequest::Restart(what), &shared.events),
         Request::Stop => ask_the_loop(LoopRequest::Stop, &shared.events),
         Request::ClipRemoved { clip_id, path, bytes } => {
-            shared.clips.events().emit(Happened::ClipRemoved { clip_id, path, bytes, why: Removal::Command });
+            shared.clips.events().emit(Event::ClipRemoved { clip_id, path, bytes, why: Removal::Command });
             Ok(Response::Done("told".to_owned()))
         }
         // The connection's own business, which it has seen to; and those about triggers, which don't come here.
@@ -78,9 +78,9 @@ fn answer(replier: Replier, request: Request, shared: &Shared) {
     replier.answer(answer);
 }
 
-fn ask_the_loop(request: LoopRequest, events: &Sender<Event>) -> Result<Response, Refusal> {
+fn ask_the_loop(request: LoopRequest, events: &Sender<LoopEvent>) -> Result<Response, Refusal> {
     let (reply, answer) = channel();
-    events.send(Event::Request { request, reply }).map_err(|_| Refusal::Ending)?;
+    events.send(LoopEvent::Request { request, reply }).map_err(|_| Refusal::Ending)?;
     answer.recv().unwrap_or(Err(Refusal::Ending))
 }
 
@@ -91,7 +91,7 @@ fn trigger(replier: Replier, wanted: Wanted, shared: &Shared) {
     let reply = move |answer: Result<Taken, Refusal>| match answer {
         Ok(Taken { accepted, folder }) => {
             let clip_id = accepted.clip_id.clone();
-            clips.events().emit(Happened::TriggerAccepted {
+            clips.events().emit(Event::TriggerAccepted {
                 id: accepted.trigger_id.clone(),
                 clip_id: clip_id.clone(),
                 path: accepted.path.clone(),
@@ -105,7 +105,7 @@ fn trigger(replier: Replier, wanted: Wanted, shared: &Shared) {
             }
         }
         Err(refusal) => {
-            clips.events().emit(Happened::TriggerRefused {
+            clips.events().emit(Event::TriggerRefused {
                 id: said.id.as_deref().map(beginning),
                 op: said.op,
                 label: said.label.as_deref().map(beginning),

@@ -7,12 +7,12 @@ use std::sync::mpsc::{Sender, channel};
 
 use proto::clip::Verdict;
 use proto::control::{Asked, Request, Response, Told, WHOLE_CONNECTION};
-use proto::event::{Event as Happened, LoggedEvent, TriggerOp};
+use proto::event::{Event, LoggedEvent, TriggerOp};
 use proto::wire::{self, FRAME_DEADLINE, hello};
 
 use super::waiting::Waiting;
 use super::*;
-use crate::events::{Answer, Event, LoopRequest};
+use crate::loop_events::{Answer, LoopEvent, LoopRequest};
 use crate::settled::Settled;
 use crate::statistics::Statistics;
 use crate::trigger::Triggers;
@@ -59,10 +59,10 @@ impl Served {
         std::thread::spawn(move || {
             for event in happening {
                 match event {
-                    Event::Request { request: LoopRequest::Restart(what), reply } if what == SLOW => {
+                    LoopEvent::Request { request: LoopRequest::Restart(what), reply } if what == SLOW => {
                         drop(hold.send(reply));
                     }
-                    Event::Request { request: LoopRequest::Restart(what), reply } => {
+                    LoopEvent::Request { request: LoopRequest::Restart(what), reply } => {
                         drop(reply.send(Ok(Response::Done(what))));
                     }
                     _ => {}
@@ -283,7 +283,7 @@ fn a_trigger_is_told_to_those_who_follow_and_to_whoever_waits_for_its_clip() {
     send(&mut waits, 1, &Request::Trigger(asked));
     let Response::Accepted(accepted) = read(&mut waits).response else { panic!("accepted") };
     let accepted_event = event(&mut stream, 5);
-    let Happened::TriggerAccepted { path, op, label: told_label, .. } = &accepted_event.event else {
+    let Event::TriggerAccepted { path, op, label: told_label, .. } = &accepted_event.event else {
         panic!("{accepted_event:?}")
     };
     assert_eq!((path, *op, told_label), (&accepted.path, TriggerOp::Trigger, &label));
@@ -291,13 +291,13 @@ fn a_trigger_is_told_to_those_who_follow_and_to_whoever_waits_for_its_clip() {
     assert!(matches!(served.ask(&Request::Trigger(request())), Response::Refused(_)));
     let refused = event(&mut stream, 5);
     assert!(
-        matches!(&refused.event, Happened::TriggerRefused { reason, .. } if reason == "too_many_open_clips"),
+        matches!(&refused.event, Event::TriggerRefused { reason, .. } if reason == "too_many_open_clips"),
         "{refused:?}"
     );
     // A recorder that gives it up.
     let folder = Path::new(&accepted.path);
     served.instance.clips.give_up(folder, "it is lost");
-    assert!(matches!(event(&mut stream, 5).event, Happened::ClipLost { .. }));
+    assert!(matches!(event(&mut stream, 5).event, Event::ClipLost { .. }));
     let last = read(&mut waits);
     assert!(
         matches!(&last, Told { id: 1, response: Response::Refused(Refusal::ClipLost { .. }) }),
@@ -325,7 +325,7 @@ fn one_who_follows_and_does_not_read_holds_nobody_up_and_is_told_how_many_events
     while seen + missed < all {
         let logged = event(&mut stopped, 1);
         match logged.event {
-            Happened::Lagged { missed: more } => missed += more,
+            Event::Lagged { missed: more } => missed += more,
             _ => seen += 1,
         }
         assert_eq!(logged.seq, seen + missed);

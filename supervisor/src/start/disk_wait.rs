@@ -7,8 +7,8 @@ use proto::config::Config;
 
 use super::inherited::Inherited;
 use crate::check::output_dir;
-use crate::events::Event;
 use crate::failure::Failure;
+use crate::loop_events::LoopEvent;
 use crate::service;
 
 /// A service manager starts it again at once, and each start is a line in the log and a look at every source.
@@ -21,7 +21,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 pub(super) fn wait(
     config: &Config,
     inherited: &Inherited,
-    happening: &Receiver<Event>,
+    happening: &Receiver<LoopEvent>,
 ) -> Result<bool, Failure> {
     // The run that is adopted has its folder, and records again when its disk is back.
     if inherited.is_adopting {
@@ -40,7 +40,7 @@ pub(super) fn wait(
             is_said = true;
         }
         match happening.recv_timeout(left.min(LOOK_AGAIN)) {
-            Ok(Event::Signal) => {
+            Ok(LoopEvent::Signal) => {
                 tracing::info!("stopped");
                 return Ok(false);
             }

@@ -16,7 +16,7 @@ use proto::refusal::Refusal;
 
 use super::plan;
 use super::queue::{Batch, Queue};
-use crate::events::Event;
+use crate::loop_events::LoopEvent;
 use crate::settled::Settled;
 
 /// A disk that takes longer than this to take a plan or a line, or to flush it, has stalled. Both fit into the time in which a
@@ -32,7 +32,7 @@ const GLANCE: Duration = Duration::from_millis(10);
 pub(super) struct Flushing {
     pub(super) queue: Arc<Queue>,
     /// The way to the loop, which tells the recorder.
-    pub(super) events: Sender<Event>,
+    pub(super) events: Sender<LoopEvent>,
     pub(super) settled: Arc<Settled>,
     /// Where triggers are written to.
     pub(super) run_folder: PathBuf,

@@ -13,7 +13,7 @@ use proto::refusal::Refusal;
 use proto::time::MonotonicNs;
 
 use super::Taken;
-use crate::events::Event;
+use crate::loop_events::LoopEvent;
 
 /// Requests that are written together. Those that come meanwhile are the next group.
 const GROUP: usize = 1024;
@@ -82,11 +82,11 @@ impl Batch {
     }
 
     /// Tells the recorder of the clip, once.
-    pub(super) fn tell(&self, events: &Sender<Event>) {
+    pub(super) fn tell(&self, events: &Sender<LoopEvent>) {
         // Of a batch that only repeats an answer there is nothing to tell.
         let is_news = self.has_plan || self.has_lines.is_some();
         if is_news && !self.told.swap(true, Ordering::Relaxed) {
-            let _ = events.send(Event::Planned(self.folder.clone()));
+            let _ = events.send(LoopEvent::Planned(self.folder.clone()));
         }
     }
 

@@ -24,7 +24,7 @@ use crate::backlog::pace::Pace;
 use crate::child::out_of_memory::MemoryWatch;
 use crate::child::running::{EndReason, Running};
 use crate::child::{Child, Life};
-use crate::events::Answer;
+use crate::loop_events::Answer;
 use crate::rings::{CameraRing, Look, Rings};
 use crate::state::{Saved, SavedChild};
 use crate::trigger::wish::beginning;

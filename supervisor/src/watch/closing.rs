@@ -13,7 +13,7 @@ use super::{Instance, LOOK_AROUND, telling, until};
 use crate::child::running::EndReason;
 use crate::child::{Child, Life};
 use crate::event_log;
-use crate::events::{Event, Report};
+use crate::loop_events::{LoopEvent, Report};
 
 /// The recorder may take this long to close its clips at the end; with what comes after, five seconds in all.
 const CLOSING: Duration = Duration::from_millis(3000);
@@ -83,16 +83,16 @@ impl Instance {
                 return (Pace::InOrder, false);
             }
             match self.world.next_event(left.min(LOOK_AROUND)) {
-                Ok(Event::Exited { pid, end })
+                Ok(LoopEvent::Exited { pid, end })
                     if self.children.recorder().is_process(pid) && end.code == Some(0) =>
                 {
-                    return (self.on_while_closing(Event::Exited { pid, end }), true);
+                    return (self.on_while_closing(LoopEvent::Exited { pid, end }), true);
                 }
-                Ok(Event::Exited { pid, end }) if self.children.recorder().is_process(pid) => {
+                Ok(LoopEvent::Exited { pid, end }) if self.children.recorder().is_process(pid) => {
                     self.children.on_exited(&*self.world, pid, &end);
                     self.publish();
                 }
-                Ok(Event::Connected { pid, orders }) => {
+                Ok(LoopEvent::Connected { pid, orders }) => {
                     // Over the link that it had before it may not have heard what it was told.
                     told = told.filter(|told| *told != pid);
                     self.children.on_connected(pid, orders, self.world.now());
@@ -166,19 +166,19 @@ impl Instance {
     }
 
     /// Takes an event that still counts while everything is being closed.
-    fn on_while_closing(&mut self, event: Event) -> Pace {
+    fn on_while_closing(&mut self, event: LoopEvent) -> Pace {
         match event {
-            Event::Signal => {
+            LoopEvent::Signal => {
                 tracing::warn!("asked twice: ending at once");
                 return Pace::AtOnce;
             }
-            Event::Exited { pid, .. } => {
+            LoopEvent::Exited { pid, .. } => {
                 // No process is started again, whichever it was.
                 if let Some(child) = self.children.by_pid(pid) {
                     child.life = Life::Ended;
                 }
             }
-            Event::Report { report: Report::Recorder(report), pid, .. } => match report {
+            LoopEvent::Report { report: Report::Recorder(report), pid, .. } => match report {
                 RecorderReport::ClipDone { folder, verdict, finished_after_ms } => {
                     self.clips.finish(&folder, verdict, Some(finished_after_ms));
                 }
@@ -187,19 +187,19 @@ impl Instance {
                 RecorderReport::SumsMade { folder } => self.clips.sums_made(&folder),
                 RecorderReport::ClipLost { .. } | RecorderReport::Ladders(_) => {}
             },
-            Event::Request { reply, .. } => {
+            LoopEvent::Request { reply, .. } => {
                 let _ = reply.send(Err(Refusal::Ending));
             }
-            Event::Found { folder, verdict } => {
+            LoopEvent::Found { folder, verdict } => {
                 self.clips.finish(&folder, verdict, None);
             }
-            Event::Gone(folder) => self.clips.give_up(&folder, "its folder or its plan is gone"),
-            Event::Connected { .. }
-            | Event::Stranger { .. }
-            | Event::Mapped { .. }
-            | Event::Answered { .. }
-            | Event::Report { .. }
-            | Event::Planned(_) => {}
+            LoopEvent::Gone(folder) => self.clips.give_up(&folder, "its folder or its plan is gone"),
+            LoopEvent::Connected { .. }
+            | LoopEvent::Stranger { .. }
+            | LoopEvent::Mapped { .. }
+            | LoopEvent::Answered { .. }
+            | LoopEvent::Report { .. }
+            | LoopEvent::Planned(_) => {}
         }
         self.publish();
         Pace::InOrder

@@ -8,7 +8,7 @@ use proto::messages::{CameraState, CaptureReport, RecorderBeat, RecorderOrder, R
 use proto::process::Pid;
 
 use super::children::Children;
-use crate::events::{Orders, Report};
+use crate::loop_events::{Orders, Report};
 use crate::world::World;
 
 /// A camera that takes longer than this to open will not.

@@ -34,8 +34,8 @@ use super::{Afterwards, Camera, Children, Instance, Telling};
 use crate::child::Child;
 use crate::child::recipe::Recipe;
 use crate::clips::{Clips, Counts, Phase};
-use crate::events::{Event, LoopRequest, Report};
 use crate::health::Reason;
+use crate::loop_events::{LoopEvent, LoopRequest, Report};
 use crate::rings::Rings;
 use crate::statistics::Statistics;
 use crate::world::World;
@@ -112,7 +112,7 @@ impl Rig {
 
     /// Lets the loop run for so long.
     fn run(&mut self, for_ms: u64) {
-        self.world.event_in(ms(for_ms), Event::Signal);
+        self.world.event_in(ms(for_ms), LoopEvent::Signal);
         assert!(self.instance.run().is_none());
     }
 

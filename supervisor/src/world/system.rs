@@ -26,7 +26,7 @@ use crate::child::end;
 use crate::child::proc::{self, Sign};
 use crate::child::recipe::Recipe;
 use crate::clips::Counts;
-use crate::events::{self, Event};
+use crate::loop_events::{self, LoopEvent};
 use crate::mappers::{self, Identity};
 use crate::run_file::RunFileWriter;
 use crate::settled::Settled;
@@ -50,8 +50,8 @@ const MOST_OOM: i32 = 1000;
 /// The machine, for one instance.
 pub(crate) struct System {
     pub(crate) dir: RuntimeDir,
-    pub(crate) events: Sender<Event>,
-    pub(crate) happening: RefCell<Receiver<Event>>,
+    pub(crate) events: Sender<LoopEvent>,
+    pub(crate) happening: RefCell<Receiver<LoopEvent>>,
     pub(crate) run_file: Rc<RunFileWriter>,
     pub(crate) settled: Arc<Settled>,
 }
@@ -61,13 +61,13 @@ impl World for System {
         Instant::now()
     }
 
-    fn next_event(&self, at_most: Duration) -> Result<Event, RecvTimeoutError> {
+    fn next_event(&self, at_most: Duration) -> Result<LoopEvent, RecvTimeoutError> {
         self.happening.borrow().recv_timeout(at_most)
     }
 
     fn meet(&self, rendezvous: Rendezvous) -> io::Result<()> {
         let path = self.dir.rendezvous(&rendezvous);
-        events::meet(rendezvous, path, self.events.clone())
+        loop_events::meet(rendezvous, path, self.events.clone())
     }
 
     fn spawn(&self, child: &ChildId, recipe: &Recipe) -> io::Result<Box<dyn Process>> {
@@ -98,7 +98,7 @@ impl World for System {
         let events = self.events.clone();
         end::watch(child, pid, Arc::clone(&pidfd), move |pid, end| {
             // The loop ends before its threads do.
-            let _ = events.send(Event::Exited { pid, end });
+            let _ = events.send(LoopEvent::Exited { pid, end });
         })?;
         Ok(Box::new(Watched { pid, pidfd }))
     }
@@ -109,7 +109,7 @@ impl World for System {
             std::thread::sleep(after);
             let answer = offers::ask(&camera, ConfigOf::RuntimeDir(&dir)).map_err(|e| e.to_string());
             // The loop ends before its threads do.
-            let _ = events.send(Event::Answered { camera: camera.name, answer });
+            let _ = events.send(LoopEvent::Answered { camera: camera.name, answer });
         };
         if let Err(e) = std::thread::Builder::new().name("probe".into()).spawn(ask) {
             tracing::warn!("can't start a thread that asks a camera what it gives: {e}");
@@ -132,7 +132,7 @@ impl World for System {
         let find = move || {
             let by = mappers::of(ring).into_iter().map(|pid| (pid, mappers::parent(pid))).collect();
             // The loop ends before its threads do.
-            let _ = events.send(Event::Mapped { camera, by });
+            let _ = events.send(LoopEvent::Mapped { camera, by });
         };
         if let Err(e) = std::thread::Builder::new().name("mappers".into()).spawn(find) {
             tracing::warn!("can't start a thread to find out who maps a ring: {e}");

@@ -1,21 +1,17 @@
 //! Events, as a program that follows them reads them.
 
-use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
-use trials::schemas::assert_valid;
 use trials::{Rig, TWO_CAMERAS, kill, program};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::json_lines::JsonLines;
 
 /// A program that follows the events.
 struct Follower {
     child: Child,
-    lines: Receiver<String>,
+    lines: JsonLines,
 }
 
 impl Follower {
@@ -27,23 +23,13 @@ impl Follower {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (say, lines) = channel();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| say.send(line)));
+        let lines = JsonLines::of(child.stdout.take().unwrap(), "event");
         Self { child, lines }
     }
 
     /// The next event, as its schema says; none at the end.
     fn next(&self) -> Option<Value> {
-        match self.lines.recv_timeout(PATIENCE) {
-            Ok(line) => {
-                let event = serde_json::from_str(&line).unwrap();
-                assert_valid("event", &event);
-                Some(event)
-            }
-            Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => panic!("no event"),
-        }
+        self.lines.next()
     }
 
     /// The next event of this name.

@@ -1,24 +1,21 @@
 //! `preroll trigger --follow`, as a detector uses it.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
 
 use serde_json::{Value, json};
-use trials::schemas::assert_valid;
 use trials::{Rig, TWO_CAMERAS, manifest, program};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::json_lines::JsonLines;
 
 /// A `preroll trigger --follow` of a test's own.
 struct Follow {
     child: Child,
     stdin: Option<ChildStdin>,
-    lines: Receiver<String>,
+    lines: JsonLines,
 }
 
 impl Follow {
@@ -30,9 +27,7 @@ impl Follow {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (say, lines) = channel();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| say.send(line)));
+        let lines = JsonLines::of(child.stdout.take().unwrap(), "follow");
         let stdin = child.stdin.take();
         Self { child, stdin, lines }
     }
@@ -47,15 +42,7 @@ impl Follow {
 
     /// The next answer, as its schema says; none at the end.
     fn next(&self) -> Option<Value> {
-        match self.lines.recv_timeout(PATIENCE) {
-            Ok(line) => {
-                let answer = serde_json::from_str(&line).unwrap();
-                assert_valid("follow", &answer);
-                Some(answer)
-            }
-            Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => panic!("no answer"),
-        }
+        self.lines.next()
     }
 
     /// The next answers of this line, until the one that is so.

@@ -21,6 +21,7 @@ mod following;
 mod gige;
 mod health;
 mod install;
+mod json_lines;
 mod lengths;
 mod live;
 mod logs;

@@ -121,7 +121,7 @@ fn an_unfinished_clip_is_read_at_each_look() {
 
 /// `cargo test -p supervisor --release ten_thousand -- --ignored --nocapture` prints the figures that docs/clips.md has.
 #[test]
-#[ignore = "makes ten thousand clips"]
+#[ignore = "a measurement: makes ten thousand clips, which takes longer than all other tests"]
 fn ten_thousand_clips_are_listed_with_and_without_an_index() {
     use std::time::Instant;
     let output = tempfile::tempdir().unwrap();
@@ -134,9 +134,7 @@ fn ten_thousand_clips_are_listed_with_and_without_an_index() {
         let found = rows_at(output.path(), later()).unwrap();
         println!("{what}: {} clips in {:.0} ms", found.len(), begun.elapsed().as_secs_f64() * 1e3);
         assert_eq!(found.len(), 10_000);
-        begun.elapsed()
     };
-    let without = timed("without the index");
-    let with = (0..5).map(|_| timed("with it")).min().unwrap();
-    assert!(with < without);
+    timed("without the index");
+    (0..5).for_each(|_| timed("with it"));
 }

@@ -164,13 +164,13 @@ fn the_reason_of_a_failed_camera_is_heard_even_after_its_capture_has_ended() {
     rig.world.exit(left, with_code(2));
     rig.run(10);
     let camera = CameraState::Failed("no such file".into());
-    let report = crate::events::Report::Capture(proto::messages::CaptureReport::Beat {
+    let report = crate::loop_events::Report::Capture(proto::messages::CaptureReport::Beat {
         progress: 9,
         camera,
         offer: None,
         transport: None,
     });
-    rig.world.event_in(ms(1), Event::Report { pid: left, report, heard: rig.world.now() });
+    rig.world.event_in(ms(1), LoopEvent::Report { pid: left, report, heard: rig.world.now() });
     rig.run(10);
     assert_eq!(rig.troubles(), ["capture left: failed: no such file"]);
 }

@@ -11,8 +11,8 @@ use super::*;
 fn a_finished_clip_is_counted_and_a_lost_one_is_not() {
     let mut rig = Rig::recording(&["clip-0001", "clip-0002"]);
     let folder = Path::new(RUN).join("clip-0001");
-    rig.world.event_in(ms(1), Event::Found { folder, verdict: Verdict::Complete });
-    rig.world.event_in(ms(2), Event::Gone(Path::new(RUN).join("clip-0002")));
+    rig.world.event_in(ms(1), LoopEvent::Found { folder, verdict: Verdict::Complete });
+    rig.world.event_in(ms(2), LoopEvent::Gone(Path::new(RUN).join("clip-0002")));
     rig.run(10);
     assert_eq!((rig.instance.clips.open_count(), rig.instance.clips.counts().completed), (0, 1));
 }
@@ -21,7 +21,7 @@ fn a_finished_clip_is_counted_and_a_lost_one_is_not() {
 fn a_planned_clip_is_passed_on_to_the_recorder() {
     let mut rig = Rig::ready();
     let clip = Path::new(RUN).join("clip-0001");
-    rig.world.event_in(ms(1), Event::Planned(clip.clone()));
+    rig.world.event_in(ms(1), LoopEvent::Planned(clip.clone()));
     rig.run(10);
     assert_eq!(rig.world.with(rig.pid(&ChildId::Recorder), |fake| fake.clips()), [clip]);
 }
@@ -86,7 +86,7 @@ fn a_recorder_that_dies_while_it_closes_gets_a_successor_that_does() {
     let mut rig = Rig::recording(&["clip-0001"]);
     let (recorder, standby) = (rig.pid(&ChildId::Recorder), rig.pid(&ChildId::Standby));
     rig.world.with(recorder, |fake| fake.mood = Mood::Hung);
-    rig.world.event_in(ms(400), Event::Exited { pid: recorder, end: by_signal(11) });
+    rig.world.event_in(ms(400), LoopEvent::Exited { pid: recorder, end: by_signal(11) });
     assert_eq!(rig.instance.close(), Afterwards::RemoveRings);
     assert_eq!(rig.world.with(standby, |fake| fake.clips()), [Path::new(RUN).join("clip-0001")]);
     assert_eq!(rig.statistics.document().recorder.clips_open, 0);
@@ -107,7 +107,7 @@ fn a_recorder_that_takes_too_long_leaves_clips_and_rings_to_the_next_start() {
 fn a_second_signal_ends_everything_at_once() {
     let mut rig = Rig::recording(&["clip-0001"]);
     rig.world.with(rig.pid(&ChildId::Recorder), |fake| fake.mood = Mood::Hung);
-    rig.world.event_in(ms(50), Event::Signal);
+    rig.world.event_in(ms(50), LoopEvent::Signal);
     let began = rig.world.now();
     assert_eq!(rig.instance.close(), Afterwards::KeepRings, "the clip is not finished");
     assert!(rig.world.now() - began < ms(300), "{:?}", rig.world.now() - began);

@@ -98,7 +98,7 @@ fn a_camera_that_gives_something_else_now_gets_another_ring() {
     let another = rig.pid(&capture("live"));
     rig.world.event_in(
         ms(1),
-        Event::Answered { camera: name("live"), answer: Ok(Answer::Offer(offer(800, 600))) },
+        LoopEvent::Answered { camera: name("live"), answer: Ok(Answer::Offer(offer(800, 600))) },
     );
     rig.run(1000);
     assert_ne!(rig.pid(&capture("live")), another, "it would write where nobody looks");

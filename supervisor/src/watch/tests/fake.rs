@@ -25,7 +25,7 @@ use crate::check::offers::Answer as Answered;
 use crate::child::end::End;
 use crate::child::recipe::Recipe;
 use crate::clips::Counts;
-use crate::events::{Answer, Event, LoopRequest, Orders, Report, Way};
+use crate::loop_events::{Answer, LoopEvent, LoopRequest, Orders, Report, Way};
 use crate::mappers::Identity;
 use crate::state::Saved;
 use crate::world::{Process, World};
@@ -47,7 +47,7 @@ pub(super) enum Step {
 
 /// Something that will happen.
 enum Item {
-    Event(Event),
+    Event(LoopEvent),
     /// So much time passes before the loop hears the next event.
     Pause(Duration),
     Connect(Pid),
@@ -145,7 +145,7 @@ impl FakeWorld {
         inner.queue.insert(at, item);
     }
 
-    pub(super) fn event_in(&self, after: Duration, event: Event) {
+    pub(super) fn event_in(&self, after: Duration, event: LoopEvent) {
         self.push(after, Item::Event(event));
     }
 
@@ -208,7 +208,7 @@ impl FakeWorld {
     /// Asks the loop, and returns where its answer will come.
     pub(super) fn ask(&self, request: LoopRequest) -> Receiver<Answer> {
         let (reply, answer) = channel();
-        self.event_in(Duration::ZERO, Event::Request { request, reply });
+        self.event_in(Duration::ZERO, LoopEvent::Request { request, reply });
         answer
     }
 
@@ -305,7 +305,7 @@ impl FakeWorld {
         self.0.borrow().config.clone()
     }
 
-    fn happen(&self, item: Item) -> Option<Event> {
+    fn happen(&self, item: Item) -> Option<LoopEvent> {
         match item {
             Item::Event(event) => Some(event),
             Item::Pause(span) => {
@@ -329,19 +329,19 @@ impl FakeWorld {
                     };
                     Some(Orders::new(way, Arc::clone(&fake.traffic)))
                 });
-                connected.map(|orders| Event::Connected { pid, orders })
+                connected.map(|orders| LoopEvent::Connected { pid, orders })
             }
             Item::Beat(pid) => {
                 let report = self.with(pid, |fake| fake.report())?;
                 self.push(BEAT, Item::Beat(pid));
                 let heard = self.now();
-                report.map(|report| Event::Report { pid, report, heard })
+                report.map(|report| LoopEvent::Report { pid, report, heard })
             }
             Item::Ask(camera) => {
                 let absent = NoOffer { error: "there is no device".into(), refused: false };
                 let answer =
                     self.0.borrow().answers.get(&camera).cloned().unwrap_or(Answered::Absent(absent));
-                Some(Event::Answered { camera, answer: Ok(answer) })
+                Some(LoopEvent::Answered { camera, answer: Ok(answer) })
             }
             Item::Exit(pid, end) => {
                 let (id, was_alive) =
@@ -349,7 +349,7 @@ impl FakeWorld {
                 if was_alive {
                     self.note(Step::Ended(id));
                 }
-                was_alive.then_some(Event::Exited { pid, end })
+                was_alive.then_some(LoopEvent::Exited { pid, end })
             }
         }
     }
@@ -386,7 +386,7 @@ impl FakeWorld {
         let heard = self.now();
         let say = |report| {
             let report = Report::Recorder(report);
-            self.push(ms(1), Item::Event(Event::Report { pid, report, heard }));
+            self.push(ms(1), Item::Event(LoopEvent::Report { pid, report, heard }));
         };
         match order {
             RecorderOrder::Arm { ladders: None, .. } => say(RecorderReport::Ladders(ladders())),
@@ -411,7 +411,7 @@ impl World for FakeWorld {
         self.0.borrow().now
     }
 
-    fn next_event(&self, at_most: Duration) -> Result<Event, RecvTimeoutError> {
+    fn next_event(&self, at_most: Duration) -> Result<LoopEvent, RecvTimeoutError> {
         let deadline = self.now() + at_most;
         loop {
             self.follow_orders();
@@ -481,7 +481,7 @@ impl World for FakeWorld {
     fn find_mappers(&self, camera: &Name, _: Identity) {
         let strangers = self.0.borrow().mappers.clone();
         let by = strangers.into_iter().map(|pid| (pid, None)).collect();
-        self.event_in(ms(1), Event::Mapped { camera: camera.clone(), by });
+        self.event_in(ms(1), LoopEvent::Mapped { camera: camera.clone(), by });
     }
 
     fn out_of_memory_kills(&self) -> u64 {

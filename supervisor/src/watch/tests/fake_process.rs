@@ -16,7 +16,7 @@ use proto::process::Pid;
 use super::fake::{FakeWorld, by_signal, ms};
 use crate::child::link::Traffic;
 use crate::child::proc::Sign;
-use crate::events::Report;
+use crate::loop_events::Report;
 use crate::world::Process;
 
 /// The behaviour of a fake process.

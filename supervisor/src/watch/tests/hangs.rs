@@ -66,7 +66,7 @@ fn a_look_is_put_off_for_reports_that_have_come_and_no_longer_than_the_longest_h
     let before = looks(&rig);
     // A hundred reports are there at once, and each takes ten milliseconds.
     for _ in 0..100 {
-        rig.world.event_in(ms(1), Event::Found { folder: "/nowhere".into(), verdict: Verdict::Complete });
+        rig.world.event_in(ms(1), LoopEvent::Found { folder: "/nowhere".into(), verdict: Verdict::Complete });
         rig.world.pause_in(ms(1), ms(10));
     }
     rig.run(1000);

@@ -41,7 +41,7 @@ impl Rig {
     /// A clip is accepted, and the loop told of it.
     fn accept(&mut self) {
         self.instance.clips.reserve().unwrap().take(clip()).unwrap();
-        self.world.event_in(ms(1), Event::Planned(clip()));
+        self.world.event_in(ms(1), LoopEvent::Planned(clip()));
     }
 
     fn orders_resent(&self) -> u64 {
@@ -149,7 +149,7 @@ fn a_stop_that_is_lost_is_said_again_over_another_link() {
     let traffic = rig.world.with(recorder, |fake| Arc::clone(&fake.traffic));
     let world = rig.world.clone();
     // The link breaks just after the order was given: the close looks at it at every event.
-    world.event_in(ms(30), Event::Planned(clip()));
+    world.event_in(ms(30), LoopEvent::Planned(clip()));
     traffic.broke(LinkError::Broken("Cannot allocate memory".into()));
     rig.lose_orders(recorder, false);
     assert_eq!(rig.instance.close(), Afterwards::RemoveRings);
@@ -161,7 +161,7 @@ fn a_process_of_another_version_is_ended_and_not_tried_at_once_again() {
     let mut rig = Rig::ready();
     let left = rig.pid(&capture("left"));
     let said = Some((left, another_version()));
-    rig.world.event_in(ms(1), Event::Stranger { rendezvous: Rendezvous::Capture(name("left")), said });
+    rig.world.event_in(ms(1), LoopEvent::Stranger { rendezvous: Rendezvous::Capture(name("left")), said });
     rig.run(500);
     assert_eq!(rig.world.starts(&capture("left")).len(), 1, "the same executable would be the same again");
     let said = rig.troubles().join("\n");
@@ -183,7 +183,7 @@ fn an_adopted_process_of_another_version_is_replaced_at_once() {
     let now = rig.world.now();
     rig.instance.children.all_mut().find(|c| c.id == ChildId::Recorder).unwrap().adopt(process, now);
     let said = Some((old, another_version()));
-    rig.world.event_in(ms(1), Event::Stranger { rendezvous: Rendezvous::Recorder, said });
+    rig.world.event_in(ms(1), LoopEvent::Stranger { rendezvous: Rendezvous::Recorder, said });
     rig.run(1500);
     assert_ne!(rig.recorder(), old);
     assert_eq!(rig.state(), InstanceState::Ready, "{:?}", rig.troubles());
@@ -194,8 +194,8 @@ fn a_stranger_that_is_no_child_is_left_alone() {
     let mut rig = Rig::ready();
     let before = rig.world.all_alive();
     let said = Pid::new(77).map(|pid| (pid, another_version()));
-    rig.world.event_in(ms(1), Event::Stranger { rendezvous: Rendezvous::Recorder, said });
-    rig.world.event_in(ms(1), Event::Stranger { rendezvous: Rendezvous::Recorder, said: None });
+    rig.world.event_in(ms(1), LoopEvent::Stranger { rendezvous: Rendezvous::Recorder, said });
+    rig.world.event_in(ms(1), LoopEvent::Stranger { rendezvous: Rendezvous::Recorder, said: None });
     rig.run(500);
     assert_eq!((rig.world.all_alive(), rig.state()), (before, InstanceState::Ready));
     rig.world.exit(rig.recorder(), by_signal(9));

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::fake::{by_signal, with_code};
 use super::fake_process::Mood;
 use super::{Rig, capture};
-use crate::events::LoopRequest;
+use crate::loop_events::LoopRequest;
 use proto::instance::ChildId;
 use proto::status::InstanceState;
 

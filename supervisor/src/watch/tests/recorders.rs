@@ -53,7 +53,7 @@ fn only_the_present_recorder_can_say_that_a_clip_is_lost() {
     let mut rig = Rig::recording(&["clip-0001"]);
     let lost = |rig: &Rig, pid| {
         let report = Report::Recorder(RecorderReport::ClipLost { folder: Path::new(RUN).join("clip-0001") });
-        rig.world.event_in(ms(1), Event::Report { pid, report, heard: rig.world.now() });
+        rig.world.event_in(ms(1), LoopEvent::Report { pid, report, heard: rig.world.now() });
     };
     let first = rig.pid(&ChildId::Recorder);
     lost(&rig, rig.pid(&ChildId::Standby));

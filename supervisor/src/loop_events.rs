@@ -23,7 +23,7 @@ use crate::child::end::End;
 use crate::child::link::Traffic;
 
 /// Something happened.
-pub(crate) enum Event {
+pub(crate) enum LoopEvent {
     /// A signal that ends the supervisor: see [`crate::stop_signals`].
     Signal,
     /// A child has come to its rendezvous.
@@ -49,7 +49,7 @@ pub(crate) enum Event {
     Gone(PathBuf),
 }
 
-impl Event {
+impl LoopEvent {
     /// Is it one of the reports that come several times a second from every capture?
     pub(crate) fn is_beat(&self) -> bool {
         matches!(self, Self::Report { report: Report::Capture(CaptureReport::Beat { .. }), .. })
@@ -136,7 +136,7 @@ impl Orders {
 const QUEUED_ORDERS: usize = 256;
 
 /// Waits for a child at its rendezvous, again and again.
-pub(crate) fn meet(rendezvous: Rendezvous, path: PathBuf, events: Sender<Event>) -> std::io::Result<()> {
+pub(crate) fn meet(rendezvous: Rendezvous, path: PathBuf, events: Sender<LoopEvent>) -> std::io::Result<()> {
     let name = format!("meet {rendezvous}");
     std::thread::Builder::new().name(name).spawn(move || match &rendezvous {
         Rendezvous::Capture(_) => serve(&rendezvous, &path, &events, Way::Capture, Report::Capture),
@@ -150,7 +150,7 @@ pub(crate) fn meet(rendezvous: Rendezvous, path: PathBuf, events: Sender<Event>)
 fn serve<O, R>(
     rendezvous: &Rendezvous,
     path: &Path,
-    events: &Sender<Event>,
+    events: &Sender<LoopEvent>,
     way_to: fn(SyncSender<O>) -> Way,
     wrap: fn(R) -> Report,
 ) where
@@ -161,7 +161,7 @@ fn serve<O, R>(
         let connection: Connection<O, R> = match link::meet(path) {
             Ok(Visitor::Child(connection)) => connection,
             Ok(Visitor::Stranger { said }) => {
-                if events.send(Event::Stranger { rendezvous: rendezvous.clone(), said }).is_err() {
+                if events.send(LoopEvent::Stranger { rendezvous: rendezvous.clone(), said }).is_err() {
                     return;
                 }
                 // The stranger comes again and again until somebody ends it.
@@ -184,7 +184,7 @@ fn serve<O, R>(
             std::thread::sleep(messages::BEAT);
             continue;
         }
-        if events.send(Event::Connected { pid, orders: Orders::new(way_to(way), traffic) }).is_err() {
+        if events.send(LoopEvent::Connected { pid, orders: Orders::new(way_to(way), traffic) }).is_err() {
             return;
         }
     }
@@ -204,7 +204,7 @@ fn hear<R: Serialize + DeserializeOwned>(
     pid: Pid,
     reports: &ReportReceiver<R>,
     traffic: &Traffic,
-    events: &Sender<Event>,
+    events: &Sender<LoopEvent>,
     wrap: fn(R) -> Report,
 ) {
     loop {
@@ -213,7 +213,7 @@ fn hear<R: Serialize + DeserializeOwned>(
             Err(error) => return traffic.broke(error),
         };
         traffic.reported(number, orders_heard);
-        if events.send(Event::Report { pid, report: wrap(report), heard: Instant::now() }).is_err() {
+        if events.send(LoopEvent::Report { pid, report: wrap(report), heard: Instant::now() }).is_err() {
             return;
         }
     }
